@@ -1,0 +1,50 @@
+/*
+ * One command as msb-exec sees it: the request, the three streams, the signals, and how it ended.
+ */
+#ifndef MSB_EXEC_H
+#define MSB_EXEC_H
+
+#include "../shared/loop.h"
+#include "client.h"
+#include "opts.h"
+#include "stream.h"
+
+#define EXIT_TIMED_OUT  124
+#define EXIT_FAILED     125
+#define EXIT_CANNOT_RUN 126
+#define EXIT_NOT_FOUND  127
+#define EXIT_NO_SIGNAL  255 /* -1 from an agent that does not say which signal */
+
+struct exec {
+	struct loop *loop;
+	struct client client;
+	const struct opts *opts;
+	struct stream in, out, err;
+	bool tty;      /* the command gets a pty */
+	bool in_terminal;  /* our stdin is one */
+	bool write_failed; /* our own output could not be written, for another reason than EPIPE */
+	bool sent;     /* the request */
+	bool started;
+	bool finished; /* the last frame came: only what is queued is still to be written */
+	bool in_ended; /* stdin: the end of file has been sent */
+	bool in_newline; /* the last byte sent was one */
+	bool out_closed, err_closed; /* the agent has been told that nobody reads */
+	bool timed_out; /* by our own clock, for agents that have none */
+	uint32_t forwarded; /* a bit for each signal that was */
+	unsigned ends; /* INT and TERM in a row */
+	uint64_t last_end_ms;
+	int status; /* what to exit with */
+	int die_of; /* or the signal to die of, 0 for none */
+	char complaint[1024]; /* the line to leave with, or empty */
+	struct loop_timer timeout, kill_after, background;
+};
+
+/* Connects and runs until the end; then status and die_of say how to leave. */
+void exec_run(struct exec *exec, const struct opts *opts, struct loop *loop,
+	      struct buf_spare *spare);
+void exec_release(struct exec *exec);
+
+/* What came for msb-exec itself. */
+void exec_signal(struct exec *exec, const struct loop_signal *signal);
+
+#endif

@@ -1,0 +1,113 @@
+/* msb-exec: runs one command in a guest. Options in, exit status out. */
+#include <signal.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "../shared/fd.h"
+#include "../shared/log.h"
+#include "../shared/version.h"
+#include "exec.h"
+#include "ping.h"
+
+struct program {
+	struct loop loop;
+	struct exec exec;
+};
+
+static void on_signal(struct loop *loop, const struct loop_signal *signal)
+{
+	struct program *program = (struct program *)((char *)loop - offsetof(struct program, loop));
+
+	exec_signal(&program->exec, signal);
+}
+
+/* What we were started to ignore (nohup, a script's background job) stays ignored. */
+static int watch_signals(struct loop *loop)
+{
+	static const int watched[] = {SIGINT, SIGTERM, SIGQUIT,	 SIGUSR1, SIGUSR2,
+				      SIGHUP, SIGCONT, SIGWINCH, SIGTSTP};
+	struct sigaction action;
+	sigset_t set;
+
+	sigemptyset(&set);
+	for (size_t i = 0; i < sizeof(watched) / sizeof(watched[0]); i++)
+		if (sigaction(watched[i], NULL, &action) == 0 && action.sa_handler != SIG_IGN)
+			sigaddset(&set, watched[i]);
+	return loop_signals(loop, &set, on_signal);
+}
+
+static _Noreturn void die_of(int number)
+{
+	sigset_t set;
+
+	signal(number, SIG_DFL);
+	sigemptyset(&set);
+	sigaddset(&set, number);
+	raise(number);
+	sigprocmask(SIG_UNBLOCK, &set, NULL);
+	_exit(128 + number);
+}
+
+static int run(const struct opts *opts)
+{
+	static struct program program;
+	struct exec *exec = &program.exec;
+	struct buf_spare spare = {0};
+	int status, r;
+
+	r = loop_init(&program.loop);
+	if (r < 0) {
+		log_error("cannot set up the event loop");
+		return EXIT_FAILED;
+	}
+	if (opts->ping) {
+		status = ping_run(opts, &program.loop, &spare);
+	} else {
+		r = watch_signals(&program.loop);
+		if (r < 0)
+			log_error("cannot watch signals");
+		exec_run(exec, opts, &program.loop, &spare);
+		status = exec->status;
+		exec_release(exec);
+	}
+	loop_release(&program.loop);
+	buf_spare_release(&spare);
+	if (exec->die_of)
+		die_of(exec->die_of);
+	return status;
+}
+
+int main(int argc, char *argv[])
+{
+	char words[ERR_TEXT_MAX + 64];
+	struct opts opts;
+	struct err err;
+	int status;
+
+	fd_open_standard();
+	signal(SIGPIPE, SIG_IGN);
+	log_init("msb-exec", LOG_LEVEL_WARN);
+	if (opts_parse(argc, argv, &opts, &err) < 0) {
+		log_error("%s; see msb-exec --help", err_words(&err, words, sizeof(words)));
+		opts_release(&opts);
+		return EXIT_FAILED;
+	}
+	if (opts.help) {
+		opts_help();
+		status = 0;
+	} else if (opts.version) {
+		puts("msb-exec " MSB_EXEC_VERSION);
+		status = 0;
+	} else {
+		log_init("msb-exec", opts.verbose ? LOG_LEVEL_INFO
+				     : opts.quiet ? LOG_LEVEL_ERROR
+						  : LOG_LEVEL_WARN);
+		if (!opts.endpoint)
+			opts.endpoint = getenv("MSB_EXEC_ENDPOINT");
+		status = run(&opts);
+	}
+	opts_release(&opts);
+	return status;
+}

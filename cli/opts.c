@@ -1,0 +1,221 @@
+/* msb-exec's command line: see opts.h. */
+#include "opts.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "../shared/options.h"
+#include "../shared/utf8.h"
+
+enum {
+	OPT_SOCKET,
+	OPT_LOCAL,
+	OPT_TTY,
+	OPT_NO_TTY,
+	OPT_INTERACTIVE,
+	OPT_NO_STDIN,
+	OPT_USER,
+	OPT_WORKDIR,
+	OPT_ENV,
+	OPT_ENV_FILE,
+	OPT_RLIMIT,
+	OPT_TIMEOUT,
+	OPT_KILL_AFTER,
+	OPT_SIGNAL,
+	OPT_LINGER,
+	OPT_ON_DISCONNECT,
+	OPT_PING,
+	OPT_QUIET,
+	OPT_VERBOSE,
+	OPT_VERSION,
+	OPT_HELP,
+};
+
+static const struct option_row rows[] = {
+	[OPT_SOCKET] = {'S', "socket", "ENDPOINT", "the agent's address: unix:/path, /path or local:"},
+	[OPT_LOCAL] = {0, "local", NULL, "start a private msb-execd for this command alone"},
+	[OPT_TTY] = {'t', "tty", NULL, "give the command a terminal, if stdin is one; twice: always"},
+	[OPT_NO_TTY] = {'T', "no-tty", NULL, "give it none"},
+	[OPT_INTERACTIVE] = {'i', "interactive", NULL, "accepted and needless: stdin streams anyway"},
+	[OPT_NO_STDIN] = {'n', "no-stdin", NULL, "do not read stdin: the command finds it at its end"},
+	[OPT_USER] = {'u', "user", "USER[:GROUP]", "run as this user of the guest, by name or number"},
+	[OPT_WORKDIR] = {'w', "workdir", "DIR", "run in this folder of the guest"},
+	[OPT_ENV] = {'e', "env", "NAME[=VALUE]", "set a variable, or copy the host's; repeatable"},
+	[OPT_ENV_FILE] = {0, "env-file", "FILE", "set variables from lines NAME=VALUE; repeatable"},
+	[OPT_RLIMIT] = {0, "rlimit", "NAME=SOFT[:HARD]",
+			"set a resource limit, such as nofile=64:128; repeatable"},
+	[OPT_TIMEOUT] = {0, "timeout", "DURATION", "end the command after this time (exit status 124)"},
+	[OPT_KILL_AFTER] = {'k', "kill-after", "DURATION",
+			    "kill it this long after the time-out's signal (default 5s, 0 never)"},
+	[OPT_SIGNAL] = {0, "signal", "SIGNAL", "the time-out's signal (default TERM)"},
+	[OPT_LINGER] = {0, "linger", "DURATION",
+			"wait for descendants that hold the output until they are silent for so "
+			"long (default 500ms; inf: until they end)"},
+	[OPT_ON_DISCONNECT] = {0, "on-disconnect", "WHAT",
+			       "kill, hangup or keep the command if msb-exec is lost (default kill)"},
+	[OPT_PING] = {0, "ping", NULL, "ask the agent for a sign of life, and run nothing"},
+	[OPT_QUIET] = {'q', "quiet", NULL, "no warnings"},
+	[OPT_VERBOSE] = {'v', "verbose", NULL, "say what happens"},
+	[OPT_VERSION] = {'V', "version", NULL, "print the version"},
+	[OPT_HELP] = {'h', "help", NULL, "print this help"},
+};
+
+#define ROWS (sizeof(rows) / sizeof(rows[0]))
+
+void opts_help(void)
+{
+	puts("Usage: msb-exec [OPTION]... [--] COMMAND [ARG]...\n"
+	     "       msb-exec [OPTION]...\n"
+	     "Runs a command in a guest, or, without one, the user's login shell there.\n");
+	options_help(stdout, rows, ROWS);
+	puts("\nThe agent's address comes from -S, else from $MSB_EXEC_ENDPOINT, else it is\n"
+	     "$XDG_RUNTIME_DIR/msb-execd.sock or /run/msb-execd.sock.\n\n"
+	     "Exit status: the command's own; 124 it timed out; 125 msb-exec or the agent failed;\n"
+	     "126 it cannot be run; 127 it was not found; 128+N signal N killed it.");
+}
+
+static int add_rlimit(struct opts *o, const char *text, struct err *err)
+{
+	if (o->rlimit_count == OPTS_RLIMITS_MAX)
+		return err_set(err, 0, NULL, "more than %d resource limits", OPTS_RLIMITS_MAX);
+	return value_rlimit(text, &o->rlimits[o->rlimit_count++], err);
+}
+
+static int parse_on_disconnect(struct opts *o, const char *text, struct err *err)
+{
+	int what = msg_on_disconnect_parse((struct msg_text){text, strlen(text)});
+
+	if (what < 0)
+		return err_set(err, 0, NULL, "--on-disconnect takes kill, hangup or keep, not %s", text);
+	o->on_disconnect = (enum msg_on_disconnect)what;
+	return 0;
+}
+
+static int take_value(struct opts *o, int option, const char *value, struct err *err)
+{
+	switch (option) {
+	case OPT_SOCKET:
+		o->endpoint = value;
+		return 0;
+	case OPT_USER:
+		o->user = value;
+		return 0;
+	case OPT_WORKDIR:
+		o->workdir = value;
+		return 0;
+	case OPT_ENV:
+		return env_add(&o->env, value, err);
+	case OPT_ENV_FILE:
+		return env_add_file(&o->env, value, err);
+	case OPT_RLIMIT:
+		return add_rlimit(o, value, err);
+	case OPT_TIMEOUT:
+		return value_duration(value, false, &o->timeout_ms, err);
+	case OPT_KILL_AFTER:
+		return value_duration(value, false, &o->kill_after_ms, err);
+	case OPT_SIGNAL:
+		return value_signal(value, &o->timeout_signal, err);
+	case OPT_LINGER:
+		return value_duration(value, true, &o->linger_ms, err);
+	default:
+		return parse_on_disconnect(o, value, err);
+	}
+}
+
+static void take_flag(struct opts *o, int option)
+{
+	switch (option) {
+	case OPT_LOCAL:
+		o->endpoint = "local:";
+		break;
+	case OPT_TTY:
+		o->tty = o->tty >= OPTS_TTY_IF_TERMINAL ? OPTS_TTY_FORCED : OPTS_TTY_IF_TERMINAL;
+		break;
+	case OPT_NO_TTY:
+		o->tty = OPTS_TTY_NEVER;
+		break;
+	case OPT_NO_STDIN:
+		o->no_stdin = true;
+		break;
+	case OPT_PING:
+		o->ping = true;
+		break;
+	case OPT_QUIET:
+		o->quiet = true;
+		break;
+	case OPT_VERBOSE:
+		o->verbose = true;
+		break;
+	case OPT_VERSION:
+		o->version = true;
+		break;
+	case OPT_HELP:
+		o->help = true;
+		break;
+	default:
+		break;
+	}
+}
+
+/* The wire carries UTF-8 and nothing else; better refused here than changed on the way. */
+static int check_text(const char *what, const char *text, struct err *err)
+{
+	if (!text || utf8_valid(text, strlen(text)))
+		return 0;
+	return err_set(err, 0, NULL, "%s is not UTF-8, which is all that the protocol carries", what);
+}
+
+static int check_texts(const struct opts *o, struct err *err)
+{
+	char what[64];
+
+	if (check_text("the user", o->user, err) < 0 ||
+	    check_text("the working directory", o->workdir, err) < 0)
+		return -EINVAL;
+	for (size_t i = 0; i < o->command_len; i++) {
+		snprintf(what, sizeof(what), i ? "argument %zu" : "the command", i);
+		if (check_text(what, o->command[i], err) < 0)
+			return -EINVAL;
+	}
+	for (size_t i = 0; i < o->env.count; i++) {
+		const char *entry = o->env.entries[i];
+
+		snprintf(what, sizeof(what), "environment variable %.*s", (int)strcspn(entry, "="),
+			 entry);
+		if (check_text(what, entry, err) < 0)
+			return -EINVAL;
+	}
+	return 0;
+}
+
+int opts_parse(int argc, char *argv[], struct opts *ret, struct err *err)
+{
+	const char *value = NULL;
+	int option, operand = 0;
+
+	*ret = (struct opts){
+		.kill_after_ms = 5000,
+		.timeout_signal = SIGTERM,
+		.linger_ms = 500,
+		.on_disconnect = MSG_DISCONNECT_KILL,
+	};
+	while ((option = options_next(argc, argv, rows, ROWS, &value, &operand, err)) >= 0) {
+		if (!rows[option].arg)
+			take_flag(ret, option);
+		else if (take_value(ret, option, value, err) < 0)
+			return -EINVAL;
+	}
+	if (option != -1)
+		return -EINVAL;
+	ret->command = argv + operand;
+	ret->command_len = (size_t)(argc - operand);
+	return check_texts(ret, err);
+}
+
+void opts_release(struct opts *opts)
+{
+	env_release(&opts->env);
+}

@@ -1,0 +1,41 @@
+/* msb-exec's command line: one table gives parsing and help. */
+#ifndef MSB_OPTS_H
+#define MSB_OPTS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "../shared/err.h"
+#include "../shared/msg.h"
+#include "values.h"
+
+#define OPTS_RLIMITS_MAX 32
+
+enum opts_tty { OPTS_TTY_AUTO, OPTS_TTY_NEVER, OPTS_TTY_IF_TERMINAL, OPTS_TTY_FORCED };
+
+/* Texts point into argv. */
+struct opts {
+	const char *endpoint; /* NULL: the usual places */
+	enum opts_tty tty;
+	bool no_stdin;
+	const char *user, *workdir;
+	struct env_list env; /* owned */
+	struct msg_rlimit rlimits[OPTS_RLIMITS_MAX];
+	size_t rlimit_count;
+	uint64_t timeout_ms; /* 0: none */
+	uint64_t kill_after_ms;
+	int timeout_signal;
+	uint64_t linger_ms; /* DURATION_INFINITE: for ever */
+	enum msg_on_disconnect on_disconnect;
+	bool ping, quiet, verbose, help, version;
+	char **command; /* NULL at the end; empty for the login shell */
+	size_t command_len;
+};
+
+/* 0, or -errno with *err filled. What it holds is released by opts_release() either way. */
+int opts_parse(int argc, char *argv[], struct opts *ret, struct err *err);
+void opts_release(struct opts *opts);
+void opts_help(void);
+
+#endif

@@ -1,0 +1,100 @@
+/* A sign of life of the agent: see ping.h. */
+#include "ping.h"
+
+#include <stdio.h>
+#include <time.h>
+
+#include "../shared/log.h"
+#include "client.h"
+#include "exec.h"
+
+#define PING_GENERATION 6 /* the first whose agents answer a ping */
+
+struct ping {
+	struct client client;
+	const struct opts *opts;
+	uint64_t sent_us;
+	int status;
+};
+
+static uint64_t now_us(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * 1000000 + (uint64_t)ts.tv_nsec / 1000;
+}
+
+static void answer(struct ping *ping, const char *what)
+{
+	struct client *client = &ping->client;
+
+	ping->status = 0;
+	if (!ping->opts->quiet)
+		printf("%s is alive: %s, generation %u%s, %.3f ms\n", client->name, client->version,
+		       client->generation, what, (double)(now_us() - ping->sent_us) / 1e3);
+	loop_stop(client->loop);
+}
+
+static void on_greeted(struct client *client)
+{
+	struct ping *ping = client->owner;
+
+	/* An older agent has shown by its greeting that it lives. */
+	if (client->generation < PING_GENERATION) {
+		answer(ping, " (too old to answer a ping)");
+		return;
+	}
+	ping->sent_us = now_us();
+	if (msg_put_empty(&client->link.out, client->id, MSG_PING) < 0)
+		loop_stop(client->loop);
+}
+
+static void on_frame(struct client *client, const struct frame *frame)
+{
+	struct msg_envelope envelope;
+
+	if (frame->id == client->id && msg_open(frame, &envelope) == 0 && envelope.type == MSG_PONG)
+		answer(client->owner, "");
+}
+
+static void on_lost(struct client *client, const struct err *err)
+{
+	char words[ERR_TEXT_MAX + 64];
+
+	log_error("%s", err_words(err, words, sizeof(words)));
+	loop_stop(client->loop);
+}
+
+static bool on_turn(struct client *client)
+{
+	(void)client;
+	return true;
+}
+
+int ping_run(const struct opts *opts, struct loop *loop, struct buf_spare *spare)
+{
+	struct ping ping = {
+		.opts = opts,
+		.status = EXIT_FAILED,
+		.sent_us = now_us(),
+		.client = {.on_greeted = on_greeted,
+			   .on_frame = on_frame,
+			   .on_lost = on_lost,
+			   .on_turn = on_turn},
+	};
+	char words[ERR_TEXT_MAX + 64];
+	const char *hint = NULL;
+	struct err err;
+
+	ping.client.owner = &ping;
+	if (client_connect(&ping.client, loop, opts->endpoint, spare, &err, &hint) < 0) {
+		log_error("%s", err_words(&err, words, sizeof(words)));
+		if (hint)
+			log_error("%s", hint);
+		return EXIT_FAILED;
+	}
+	loop_run(loop);
+	client_release(&ping.client);
+	return ping.status;
+}

@@ -1,0 +1,98 @@
+/* The request that msb-exec's options make: see request.h. */
+#include "request.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static struct msg_text text(const char *string)
+{
+	return (struct msg_text){string, string ? strlen(string) : 0};
+}
+
+/* The entries of the options, and in a terminal what kind it is. */
+static char **environment(const struct opts *opts, bool tty, char *term, size_t term_len,
+			  size_t *ret_count)
+{
+	const char *name = getenv("TERM");
+	char **entries = reallocarray(NULL, opts->env.count + 1, sizeof(char *));
+
+	if (!entries)
+		return NULL;
+	*ret_count = 0;
+	if (tty && !env_has(&opts->env, "TERM")) {
+		snprintf(term, term_len, "TERM=%s", name && name[0] ? name : "xterm");
+		entries[(*ret_count)++] = term;
+	}
+	for (size_t i = 0; i < opts->env.count; i++)
+		entries[(*ret_count)++] = opts->env.entries[i];
+	return entries;
+}
+
+/* The keys that a reference agent does not know. */
+static int ask_features(struct msg_exec_request *request, const struct opts *opts,
+			uint32_t features, struct err *err)
+{
+	static const char *const words[] = {"kill", "hangup", "keep"};
+
+	if (features & MSG_FEATURE_TIMEOUT) {
+		request->timeout_ms = opts->timeout_ms;
+		request->timeout_signal = opts->timeout_signal;
+		request->kill_after_ms = opts->kill_after_ms;
+	}
+	if ((features & MSG_FEATURE_LINGER) && opts->linger_ms != DURATION_INFINITE) {
+		request->has_linger = true;
+		request->linger_ms = opts->linger_ms;
+	}
+	if (opts->on_disconnect == MSG_DISCONNECT_KILL)
+		return 0;
+	if (!(features & MSG_FEATURE_ON_DISCONNECT))
+		return err_set(err, 0, NULL, "this agent cannot do --on-disconnect %s",
+			       words[opts->on_disconnect]);
+	request->on_disconnect = text(words[opts->on_disconnect]);
+	return 0;
+}
+
+int request_put(struct buf *out, uint32_t id, const struct opts *opts, uint32_t features, bool tty,
+		uint16_t rows, uint16_t cols, struct err *err)
+{
+	static char *const login_args[] = {(char *)"-l", NULL};
+	struct msg_exec_request request = {
+		.cwd = text(opts->workdir),
+		.user = text(opts->user),
+		.tty = tty,
+		.rows = rows,
+		.cols = cols,
+		.rlimits = {.count = opts->rlimit_count},
+		.limits = opts->rlimits,
+	};
+	char term[256];
+	char **env;
+	int r;
+
+	if (opts->command_len) {
+		request.cmd = text(opts->command[0]);
+		request.args.strv = opts->command + 1;
+		request.args.count = opts->command_len - 1;
+	} else if (features & MSG_FEATURE_LOGIN_SHELL) {
+		request.cmd = text("");
+		request.login_shell = true;
+	} else {
+		request.cmd = text("/bin/sh");
+		request.args.strv = login_args;
+		request.args.count = 1;
+	}
+	r = ask_features(&request, opts, features, err);
+	if (r < 0)
+		return r;
+	env = environment(opts, tty, term, sizeof(term), &request.env.count);
+	if (!env)
+		return err_set(err, ENOMEM, NULL, "cannot make the request");
+	request.env.strv = env;
+	r = msg_put_exec_request(out, id, &request);
+	free(env);
+	if (r == -EMSGSIZE || r == -ENOBUFS)
+		return err_set(err, E2BIG, NULL, "arguments and environment over 4 MiB");
+	return r < 0 ? err_set(err, -r, NULL, "cannot make the request") : 0;
+}

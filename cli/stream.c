@@ -1,0 +1,181 @@
+/* msb-exec's own stdin, stdout and stderr: see stream.h. */
+#include "stream.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <poll.h>
+#include <stddef.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "../shared/fd.h"
+
+static void source_ready(struct loop_source *source, uint32_t ready)
+{
+	struct stream *stream =
+		(struct stream *)((char *)source - offsetof(struct stream, source));
+
+	(void)ready;
+	stream->on_ready(stream);
+}
+
+void stream_init(struct stream *stream, struct loop *loop, int fd, size_t queue_max,
+		 struct buf_spare *spare, void *owner, void (*on_ready)(struct stream *stream))
+{
+	*stream = (struct stream){
+		.loop = loop, .fd = fd, .own_fd = -1, .owner = owner, .on_ready = on_ready};
+	buf_init(&stream->queue, queue_max, spare);
+	loop_source_init(&stream->source, fd, source_ready);
+}
+
+void stream_release(struct stream *stream)
+{
+	loop_remove(stream->loop, &stream->source);
+	fd_close(&stream->own_fd);
+	buf_release(&stream->queue);
+}
+
+/* Finds out how to use the stream, at its first use. */
+static void classify(struct stream *stream, int flags)
+{
+	struct stat st;
+	uint32_t want = stream->source.want;
+
+	if (stream->kind != STREAM_UNKNOWN)
+		return;
+	stream->kind = STREAM_FILE;
+	if (fstat(stream->fd, &st) < 0)
+		return;
+	if (S_ISSOCK(st.st_mode))
+		stream->kind = STREAM_SOCKET;
+	if (!S_ISFIFO(st.st_mode) && !(S_ISCHR(st.st_mode) && isatty(stream->fd)))
+		return;
+	stream->kind = STREAM_POLLED;
+	stream->own_fd = fd_reopen_nonblock(stream->fd, flags);
+	if (stream->own_fd < 0)
+		return;
+	stream->kind = STREAM_REOPENED;
+	loop_remove(stream->loop, &stream->source);
+	stream->fd = stream->own_fd;
+	loop_source_init(&stream->source, stream->fd, source_ready);
+	loop_want(stream->loop, &stream->source, want);
+}
+
+void stream_watch_input(struct stream *stream, bool wanted)
+{
+	loop_want(stream->loop, &stream->source, wanted && !stream->gone ? LOOP_IN : 0);
+}
+
+void stream_watch_output(struct stream *stream)
+{
+	bool waits = buf_len(&stream->queue) && !stream->gone;
+
+	loop_want(stream->loop, &stream->source, waits ? LOOP_OUT : 0);
+}
+
+static bool can_use(int fd, short events)
+{
+	struct pollfd one = {.fd = fd, .events = events};
+
+	return poll(&one, 1, 0) > 0;
+}
+
+ssize_t stream_read(struct stream *stream, void *space, size_t len)
+{
+	ssize_t n;
+
+	classify(stream, O_RDONLY);
+	if (stream->kind == STREAM_POLLED && !can_use(stream->fd, POLLIN))
+		return -EAGAIN;
+	do {
+		n = stream->kind == STREAM_SOCKET ? recv(stream->fd, space, len, MSG_DONTWAIT)
+						 : read(stream->fd, space, len);
+	} while (n < 0 && errno == EINTR);
+	if (n > 0)
+		return n;
+	if (n < 0 && errno == EAGAIN)
+		return -EAGAIN;
+	stream->gone = true;
+	/* EIO: a terminal that hung up, or whose foreground we can never be again. */
+	stream->error = n < 0 && errno != EIO ? errno : 0;
+	return 0;
+}
+
+/* Bytes written, or -errno; -EAGAIN when nothing can be written now. */
+static ssize_t write_some(struct stream *stream, const void *data, size_t len)
+{
+	ssize_t n;
+
+	if (stream->kind == STREAM_POLLED) {
+		if (!can_use(stream->fd, POLLOUT))
+			return -EAGAIN;
+		/* As much as a pipe that is ready is sure to take without blocking. */
+		if (len > PIPE_BUF)
+			len = PIPE_BUF;
+	}
+	do {
+		n = stream->kind == STREAM_SOCKET
+			    ? send(stream->fd, data, len, MSG_DONTWAIT | MSG_NOSIGNAL)
+			    : write(stream->fd, data, len);
+	} while (n < 0 && errno == EINTR);
+	return n < 0 ? -errno : n;
+}
+
+/* Writes until done or no more is taken; returns how much went out. */
+static size_t write_all(struct stream *stream, const uint8_t *data, size_t len)
+{
+	size_t done = 0;
+
+	while (done < len) {
+		ssize_t n = write_some(stream, data + done, len - done);
+
+		if (n == -EAGAIN)
+			break;
+		if (n < 0) {
+			stream->gone = true;
+			stream->error = (int)-n;
+			break;
+		}
+		done += (size_t)n;
+	}
+	return done;
+}
+
+int stream_write(struct stream *stream, const void *data, size_t len)
+{
+	size_t done = 0;
+
+	if (stream->gone)
+		return 0;
+	classify(stream, O_WRONLY);
+	if (!buf_len(&stream->queue))
+		done = write_all(stream, data, len);
+	if (stream->gone || done == len)
+		return 0;
+	return buf_append(&stream->queue, (const uint8_t *)data + done, len - done);
+}
+
+void stream_flush(struct stream *stream)
+{
+	size_t done;
+
+	if (!buf_len(&stream->queue))
+		return;
+	done = write_all(stream, buf_head(&stream->queue), buf_len(&stream->queue));
+	buf_consume(&stream->queue, stream->gone ? buf_len(&stream->queue) : done);
+}
+
+void stream_abandon(struct stream *stream)
+{
+	int null_fd;
+
+	loop_remove(stream->loop, &stream->source);
+	fd_close(&stream->own_fd);
+	stream->gone = true;
+	null_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	if (null_fd >= 0)
+		dup2(null_fd, STDIN_FILENO);
+	fd_close(&null_fd);
+}

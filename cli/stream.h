@@ -1,0 +1,58 @@
+/*
+ * msb-exec's own stdin, stdout and stderr, without ever blocking and without changing the flags
+ * of what others may share: pipes and terminals are opened once more, sockets have their own
+ * way, files never block, and for the rest poll says what can be done.
+ */
+#ifndef MSB_STREAM_H
+#define MSB_STREAM_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "../shared/buf.h"
+#include "../shared/loop.h"
+
+enum stream_kind {
+	STREAM_UNKNOWN, /* not used yet: most commands read nothing and print little */
+	STREAM_FILE,    /* a file, a plain device: never blocks for long */
+	STREAM_SOCKET,
+	STREAM_REOPENED, /* a pipe or terminal, opened once more, non-blocking */
+	STREAM_POLLED,   /* a pipe or terminal that could not be reopened */
+};
+
+struct stream {
+	struct loop *loop;
+	int fd;     /* what to use; inherited or ours */
+	int own_fd; /* what the reopening gave; owned, or -1 */
+	enum stream_kind kind;
+	struct loop_source source;
+	struct buf queue; /* output that the reader has not taken yet */
+	bool gone;        /* output: nobody reads it; input: at its end or given up */
+	int error;        /* why, an errno, or 0 for a plain end */
+	void *owner;
+	void (*on_ready)(struct stream *stream);
+};
+
+void stream_init(struct stream *stream, struct loop *loop, int fd, size_t queue_max,
+		 struct buf_spare *spare, void *owner, void (*on_ready)(struct stream *stream));
+void stream_release(struct stream *stream);
+
+/* Watches the stream for input, or, if it has queued output, for room. */
+void stream_watch_input(struct stream *stream, bool wanted);
+void stream_watch_output(struct stream *stream);
+
+/* Reads up to len bytes: their number, 0 at the end (gone is set), or -EAGAIN. */
+ssize_t stream_read(struct stream *stream, void *space, size_t len);
+
+/* Writes what is possible and queues the rest; sets gone when the reader is. 0 or -errno. */
+int stream_write(struct stream *stream, const void *data, size_t len);
+
+/* Writes from the queue what is possible now. */
+void stream_flush(struct stream *stream);
+
+/* Lets go of an input for good, so that its writer learns that nobody reads any more. */
+void stream_abandon(struct stream *stream);
+
+#endif

@@ -1,0 +1,205 @@
+/* The values of options: see values.h. */
+#include "values.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "../shared/rlimit.h"
+
+int value_duration(const char *text, bool allow_inf, uint64_t *ret_ms, struct err *err)
+{
+	static const struct {
+		const char *suffix;
+		double ms;
+	} units[] = {{"", 1e3}, {"s", 1e3}, {"ms", 1}, {"m", 6e4}, {"h", 3.6e6}, {"d", 8.64e7}};
+	double number, ms;
+	char *end;
+
+	if (allow_inf && strcmp(text, "inf") == 0) {
+		*ret_ms = DURATION_INFINITE;
+		return 0;
+	}
+	number = strtod(text, &end);
+	/* strtod would take blanks, signs, "nan" and "infinity" too. */
+	if ((!isdigit((unsigned char)text[0]) && text[0] != '.') || end == text)
+		return err_set(err, 0, NULL, "%s is not a duration such as 1.5s, 500ms or 2m", text);
+	for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++) {
+		if (strcmp(end, units[i].suffix) != 0)
+			continue;
+		ms = number * units[i].ms;
+		if (ms > 1e15)
+			return err_set(err, 0, NULL, "%s is too long", text);
+		*ret_ms = (uint64_t)ms;
+		if ((double)*ret_ms < ms)
+			++*ret_ms;
+		return 0;
+	}
+	return err_set(err, 0, NULL, "%s is not a duration such as 1.5s, 500ms or 2m", text);
+}
+
+int value_signal(const char *text, int *ret_signal, struct err *err)
+{
+	const char *name = strncasecmp(text, "SIG", 3) == 0 ? text + 3 : text;
+
+	for (int i = 1; i < 32; i++) {
+		char number[4];
+
+		snprintf(number, sizeof(number), "%d", i);
+		if (strcmp(text, number) == 0 ||
+		    (sigabbrev_np(i) && strcasecmp(name, sigabbrev_np(i)) == 0)) {
+			*ret_signal = i;
+			return 0;
+		}
+	}
+	return err_set(err, 0, NULL, "%s is not a signal such as TERM, SIGKILL or 2", text);
+}
+
+/* A number of 64 bits up to the end of the text or a colon. */
+static int parse_limit(const char *text, const char **ret_end, uint64_t *ret_value)
+{
+	char *end;
+
+	if (strncmp(text, "unlimited", 9) == 0) {
+		*ret_value = UINT64_MAX;
+		*ret_end = text + 9;
+		return 0;
+	}
+	if (!isdigit((unsigned char)text[0]))
+		return -EINVAL;
+	errno = 0;
+	*ret_value = strtoull(text, &end, 10);
+	*ret_end = end;
+	return errno ? -errno : 0;
+}
+
+int value_rlimit(const char *text, struct msg_rlimit *ret, struct err *err)
+{
+	const char *equals = strchr(text, '='), *at;
+	size_t len = equals ? (size_t)(equals - text) : strlen(text);
+
+	if (!equals)
+		return err_set(err, 0, NULL, "resource limit %s is not NAME=SOFT[:HARD]", text);
+	if (!rlimit_find(text, len))
+		return err_set(err, 0, NULL, "unknown resource limit %.*s", (int)len, text);
+	ret->resource = (struct msg_text){text, len};
+	if (parse_limit(equals + 1, &at, &ret->soft) < 0)
+		return err_set(err, 0, NULL, "resource limit %s is not NAME=SOFT[:HARD]", text);
+	ret->hard = ret->soft;
+	if (*at == ':' && parse_limit(at + 1, &at, &ret->hard) < 0)
+		return err_set(err, 0, NULL, "resource limit %s is not NAME=SOFT[:HARD]", text);
+	if (*at)
+		return err_set(err, 0, NULL, "resource limit %s is not NAME=SOFT[:HARD]", text);
+	if (ret->soft > ret->hard)
+		return err_set(err, 0, NULL, "resource limit %s: the soft limit is above the hard one",
+			       text);
+	return 0;
+}
+
+static int append(struct env_list *list, const char *key, size_t key_len, const char *value,
+		  struct err *err)
+{
+	char **entries = reallocarray(list->entries, list->count + 1, sizeof(char *));
+	size_t len = strlen(value);
+	char *entry;
+
+	if (!entries)
+		return err_set(err, ENOMEM, NULL, "environment");
+	list->entries = entries;
+	entry = malloc(key_len + len + 2);
+	if (!entry)
+		return err_set(err, ENOMEM, NULL, "environment");
+	memcpy(entry, key, key_len);
+	entry[key_len] = '=';
+	memcpy(entry + key_len + 1, value, len + 1);
+	list->entries[list->count++] = entry;
+	return 0;
+}
+
+int env_add(struct env_list *list, const char *entry, struct err *err)
+{
+	const char *equals = strchr(entry, '=');
+	const char *value;
+
+	if (!entry[0] || equals == entry)
+		return err_set(err, 0, NULL, "environment entry \"%s\" has no name", entry);
+	if (equals)
+		return append(list, entry, (size_t)(equals - entry), equals + 1, err);
+	value = getenv(entry);
+	return value ? append(list, entry, strlen(entry), value, err) : 0;
+}
+
+static int add_line(struct env_list *list, char *line, const char *path, int number,
+		    struct err *err)
+{
+	char *equals, *at = line;
+
+	/* Leading blanks go, the rest is literal: quotes, blanks and a # behind a value stay. */
+	while (*at == ' ' || *at == '\t')
+		at++;
+	if (!*at || *at == '#')
+		return 0;
+	equals = strchr(at, '=');
+	if (equals == at)
+		return err_set(err, 0, NULL, "%s:%d: no variable name", path, number);
+	for (const char *c = at; *c && c != equals; c++)
+		if (isspace((unsigned char)*c))
+			return err_set(err, 0, NULL, "%s:%d: a variable name with a blank in it",
+				       path, number);
+	return env_add(list, at, err);
+}
+
+int env_add_file(struct env_list *list, const char *path, struct err *err)
+{
+	FILE *file = fopen(path, "re");
+	char *line = NULL;
+	size_t cap = 0;
+	ssize_t len;
+	int number = 0, r = 0;
+
+	if (!file)
+		return err_set(err, errno, NULL, "cannot read %s", path);
+	errno = 0;
+	while (r == 0 && (len = getline(&line, &cap, file)) >= 0) {
+		char *text = line;
+
+		if (len && line[len - 1] == '\n')
+			line[--len] = '\0';
+		if (len && line[len - 1] == '\r')
+			line[--len] = '\0';
+		if (strlen(line) != (size_t)len) {
+			r = err_set(err, 0, NULL, "%s:%d: a NUL byte", path, number + 1);
+			break;
+		}
+		/* A byte order mark, as editors on other systems leave it. */
+		if (++number == 1 && strncmp(text, "\xef\xbb\xbf", 3) == 0)
+			text += 3;
+		r = add_line(list, text, path, number, err);
+	}
+	if (r == 0 && ferror(file))
+		r = err_set(err, errno, NULL, "cannot read %s", path);
+	free(line);
+	fclose(file);
+	return r;
+}
+
+bool env_has(const struct env_list *list, const char *key)
+{
+	size_t len = strlen(key);
+
+	for (size_t i = 0; i < list->count; i++)
+		if (strncmp(list->entries[i], key, len) == 0 && list->entries[i][len] == '=')
+			return true;
+	return false;
+}
+
+void env_release(struct env_list *list)
+{
+	for (size_t i = 0; i < list->count; i++)
+		free(list->entries[i]);
+	free(list->entries);
+	*list = (struct env_list){0};
+}

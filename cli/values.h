@@ -1,0 +1,41 @@
+/* The values of options: durations, signals, limits, environment files. */
+#ifndef MSB_VALUES_H
+#define MSB_VALUES_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "../shared/err.h"
+#include "../shared/msg.h"
+
+#define DURATION_INFINITE UINT64_MAX
+
+/*
+ * timeout(1)'s durations: a decimal number and s, m, h or d, seconds without; ms too; inf where
+ * allowed. Rounded up to whole milliseconds, so that what is not 0 stays so.
+ */
+int value_duration(const char *text, bool allow_inf, uint64_t *ret_ms, struct err *err);
+
+/* TERM, SIGTERM, term or 15; 1 to 31. */
+int value_signal(const char *text, int *ret_signal, struct err *err);
+
+/* NAME=SOFT[:HARD] with numbers or unlimited; *ret points into text. */
+int value_rlimit(const char *text, struct msg_rlimit *ret, struct err *err);
+
+/* A growing list of K=V, for the request; all strings are owned. */
+struct env_list {
+	char **entries;
+	size_t count;
+};
+
+/* K=V, or K to copy the host's value; a K that the host has not is left out. */
+int env_add(struct env_list *list, const char *entry, struct err *err);
+
+/* docker's format: a line is taken literally, blank lines and those that begin with # are not. */
+int env_add_file(struct env_list *list, const char *path, struct err *err);
+
+bool env_has(const struct env_list *list, const char *key);
+void env_release(struct env_list *list);
+
+#endif

@@ -1,0 +1,187 @@
+/*
+ * The child's half of a spawn: see child.h. The order of the steps is the point of this file;
+ * each says why it stands where it does.
+ */
+#include "child.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <signal.h>
+#include <sys/ioctl.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#define VERDICT_FD 3
+
+static _Noreturn void fail_limit(int fd, enum child_stage stage, int limit)
+{
+	struct child_verdict verdict = {.stage = (int32_t)stage, .num = errno, .limit = limit};
+
+	/* The pipe is empty and the verdict shorter than PIPE_BUF: this neither blocks nor splits. */
+	if (write(fd, &verdict, sizeof(verdict)) < 0) {
+		/* The daemon is gone; so are we. */
+	}
+	_exit(127);
+}
+
+static _Noreturn void fail(int fd, enum child_stage stage)
+{
+	fail_limit(fd, stage, -1);
+}
+
+/* Before the verdict pipe moves to VERDICT_FD, failures go to where the plan has it. */
+static void set_stdio(const struct child_plan *plan)
+{
+	/* The parent holds 0 to 2 itself, so none of these three is one of them. */
+	if (dup2(plan->in_fd, 0) < 0 || dup2(plan->out_fd, 1) < 0 || dup2(plan->err_fd, 2) < 0)
+		fail(plan->verdict_fd, CHILD_STDIO);
+	if (plan->verdict_fd != VERDICT_FD && dup3(plan->verdict_fd, VERDICT_FD, O_CLOEXEC) < 0)
+		fail(plan->verdict_fd, CHILD_STDIO);
+	/* Early: a child that hangs in chdir must not hold other sessions' pipes open. */
+	if (syscall(SYS_close_range, VERDICT_FD + 1, UINT_MAX, 0) < 0) {
+		long max = sysconf(_SC_OPEN_MAX);
+
+		for (int i = VERDICT_FD + 1; i < max; i++)
+			close(i);
+	}
+}
+
+static void reset_signals(void)
+{
+	struct sigaction action = {.sa_handler = SIG_DFL};
+	sigset_t none;
+
+	/* KILL, STOP and the C library's own refuse; nothing that counts can fail here. */
+	for (int i = 1; i < NSIG; i++)
+		sigaction(i, &action, NULL);
+	sigemptyset(&none);
+	if (sigprocmask(SIG_SETMASK, &none, NULL) < 0)
+		fail(VERDICT_FD, CHILD_SIGNALS);
+}
+
+static void restore_oom_score(const char *text)
+{
+	int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
+	size_t len = 0;
+
+	while (text[len])
+		len++;
+	/* Without /proc the daemon could not have changed its own either. */
+	if (fd >= 0 && write(fd, text, len) < 0)
+		fail(VERDICT_FD, CHILD_RLIMIT);
+	close(fd);
+}
+
+static void set_limits(const struct child_plan *plan)
+{
+	if (plan->nofile && setrlimit(RLIMIT_NOFILE, plan->nofile) < 0)
+		fail(VERDICT_FD, CHILD_RLIMIT);
+	for (size_t i = 0; i < plan->limit_count; i++)
+		if (setrlimit((unsigned)plan->limits[i].resource, &plan->limits[i].value) < 0)
+			fail_limit(VERDICT_FD, CHILD_RLIMIT, (int)i);
+	if (plan->oom_score_adj)
+		restore_oom_score(plan->oom_score_adj);
+	umask(plan->umask);
+}
+
+/* Takes CAP_SYS_ADMIN, and with no_new_privs every way to get it back by exec. */
+static void set_profile(const struct child_caps *caps)
+{
+	struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+
+	if (!caps->restricted)
+		return;
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+		fail(VERDICT_FD, CHILD_PROFILE);
+	/* EINVAL: a kernel before 4.3, which has no ambient set to clear. */
+	if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) < 0 && errno != EINVAL)
+		fail(VERDICT_FD, CHILD_PROFILE);
+	if (caps->had_sys_admin && syscall(SYS_capset, &header, caps->sets) < 0)
+		fail(VERDICT_FD, CHILD_PROFILE);
+	/*
+	 * EINVAL: a kernel without this capability. EPERM for want of CAP_SETPCAP is harmless only
+	 * if we never had the capability: then no_new_privs keeps it out of reach.
+	 */
+	if (prctl(PR_CAPBSET_DROP, CAP_SYS_ADMIN, 0, 0, 0) < 0 && errno != EINVAL &&
+	    !(errno == EPERM && !caps->had_sys_admin))
+		fail(VERDICT_FD, CHILD_PROFILE);
+}
+
+/* Raw system calls: the library's wrappers would talk to threads that this copy has not got. */
+static void set_user(const struct child_plan *plan)
+{
+	if (!plan->switch_user)
+		return;
+	if (syscall(SYS_setresgid, plan->gid, plan->gid, plan->gid) < 0)
+		fail(VERDICT_FD, CHILD_GID);
+	if (syscall(SYS_setresuid, plan->uid, plan->uid, plan->uid) < 0)
+		fail(VERDICT_FD, CHILD_UID);
+}
+
+/* A killed daemon leaves no leader behind. */
+static void die_with_parent(pid_t parent)
+{
+	if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
+		fail(VERDICT_FD, CHILD_PDEATHSIG);
+	/* It may have died before we asked. */
+	if (getppid() != parent)
+		_exit(127);
+}
+
+/* Leaves only with errno set; like execvp(3), but with no shell for what cannot be executed. */
+static void execute(const struct child_plan *plan)
+{
+	int worst = ENOENT;
+	struct stat st;
+
+	for (size_t i = 0; plan->paths[i]; i++) {
+		execve(plan->paths[i], plan->argv, plan->envp);
+		switch (errno) {
+		case EACCES:
+			/* A folder that may not be searched, or one of that name, hides nothing. */
+			if (!plan->paths[1] ||
+			    (stat(plan->paths[i], &st) == 0 && S_ISREG(st.st_mode)))
+				worst = EACCES;
+			continue;
+		case ENOENT:
+			continue;
+		case ENOTDIR:
+		case ENODEV:
+		case ESTALE:
+		case ETIMEDOUT:
+			if (worst == ENOENT && !plan->paths[1])
+				worst = errno;
+			continue;
+		default:
+			return;
+		}
+	}
+	errno = worst;
+}
+
+_Noreturn void child_run(const struct child_plan *plan)
+{
+	/* Its own session in both modes: signals reach all of it, and none of the daemon's. */
+	if (setsid() < 0)
+		fail(plan->verdict_fd, CHILD_SETSID);
+	if (plan->tty && ioctl(plan->in_fd, TIOCSCTTY, 0) < 0)
+		fail(plan->verdict_fd, CHILD_CTTY);
+	set_stdio(plan);
+	reset_signals();
+	if (plan->switch_user && syscall(SYS_setgroups, plan->group_count, plan->groups) < 0)
+		fail(VERDICT_FD, CHILD_GROUPS);
+	/* Before the user switch, so that a non-root command can get a raised hard limit. */
+	set_limits(plan);
+	set_profile(plan->caps);
+	set_user(plan);
+	/* After the switch, which clears it. */
+	die_with_parent(plan->parent);
+	/* As the target user: a folder that the user may not enter is not entered. */
+	if (plan->cwd && chdir(plan->cwd) < 0 && !(plan->cwd_optional && chdir("/") == 0))
+		fail(VERDICT_FD, CHILD_CHDIR);
+	execute(plan);
+	fail(VERDICT_FD, CHILD_EXEC);
+}

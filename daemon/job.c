@@ -1,0 +1,609 @@
+/* One command of one client, alive: see job.h. */
+#include "job.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "../shared/fd.h"
+#include "../shared/log.h"
+#include "pty.h"
+
+#define GRACE_MS       2000
+#define FORCED_LINGER  500 /* for a forced end of a session that would wait for ever */
+#define PARKED_LOOK_MS 50  /* how often to look at a pty that nobody has open */
+#define POLL_MS        20  /* where there is no pidfd */
+
+struct job {
+	struct job_host *host;
+	struct job_outlet *outlet; /* NULL once the client has had its last frame, or is gone */
+	uint32_t id;
+	struct job *next_of_host, *prev_of_host, *next_of_outlet;
+
+	struct session session;
+	struct spawn *spawn; /* until the verdict */
+	struct spawn_failure failure;
+	struct reap_status status;
+	struct reap_watch watch;
+	pid_t pid;
+	int pid_fd, verdict_fd;
+	struct loop_source pid_source, verdict_source;
+	struct pump pump;
+
+	bool has_linger;
+	uint64_t linger_ms, read_ms, started_us;
+	int timeout_signal;
+	uint64_t kill_after_ms;
+	bool stalled;
+	struct loop_timer timeout, grace, linger, parked, poll;
+	struct loop_grave grave;
+};
+
+#define OWNER(member_ptr, member) ((struct job *)((char *)(member_ptr)-offsetof(struct job, member)))
+
+static void happen(struct job *job, enum session_event event);
+
+static uint64_t now_us(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * 1000000 + (uint64_t)ts.tv_nsec / 1000;
+}
+
+/* ---- the outlet ---- */
+
+static struct job **bucket(struct job_outlet *outlet, uint32_t id)
+{
+	return &outlet->jobs[id % (sizeof(outlet->jobs) / sizeof(outlet->jobs[0]))];
+}
+
+struct job *job_find(const struct job_outlet *outlet, uint32_t id)
+{
+	struct job *job = *bucket((struct job_outlet *)outlet, id);
+
+	while (job && job->id != id)
+		job = job->next_of_outlet;
+	return job;
+}
+
+static void set_stalled(struct job *job, bool stalled)
+{
+	if (!job->outlet || job->stalled == stalled)
+		return;
+	job->stalled = stalled;
+	job->outlet->stalled += stalled ? 1 : -1u;
+	loop_mark(job->host->loop, job->outlet->flush);
+}
+
+static void detach(struct job *job)
+{
+	struct job **at;
+
+	if (!job->outlet)
+		return;
+	set_stalled(job, false);
+	at = bucket(job->outlet, job->id);
+	while (*at != job)
+		at = &(*at)->next_of_outlet;
+	*at = job->next_of_outlet;
+	job->outlet = NULL;
+}
+
+/* A frame was put for the client; without room for it the connection is beyond help. */
+static void told(struct job *job, int result)
+{
+	if (result < 0)
+		log_warn("session %u: cannot queue a frame: %s", job->id, strerror(-result));
+	job->host->activity++;
+	loop_mark(job->host->loop, job->outlet->flush);
+}
+
+static bool has_room(const struct job *job)
+{
+	return !job->outlet || buf_len(job->outlet->frames) < JOB_OUTPUT_LIMIT;
+}
+
+static void watch_pump(struct job *job)
+{
+	pump_watch(&job->pump, has_room(job));
+}
+
+/* ---- output ---- */
+
+static bool output_is_open(const struct job *job)
+{
+	return pump_is_open(&job->pump, MSG_STREAM_STDOUT) ||
+	       pump_is_open(&job->pump, MSG_STREAM_STDERR);
+}
+
+static bool waits_for_silence(const struct job *job)
+{
+	return (job->has_linger || job->session.ending) && job->session.leader_ended &&
+	       !job->session.silent && job->outlet && output_is_open(job);
+}
+
+static uint64_t linger_of(const struct job *job)
+{
+	return job->has_linger ? job->linger_ms : FORCED_LINGER;
+}
+
+/* The clock of silence runs only while all that was read has been sent. */
+static void run_linger_clock(struct job *job)
+{
+	uint64_t quiet_since, now = loop_now_ms(), linger = linger_of(job);
+
+	if (!waits_for_silence(job) || buf_len(job->outlet->frames)) {
+		loop_disarm(job->host->loop, &job->linger);
+		return;
+	}
+	quiet_since = job->read_ms > job->outlet->sent_ms ? job->read_ms : job->outlet->sent_ms;
+	loop_arm(job->host->loop, &job->linger,
+		 quiet_since + linger > now ? quiet_since + linger - now : 0);
+}
+
+/* One read; returns what pump_read() returns. */
+static ssize_t take_output(struct job *job, enum msg_stream stream)
+{
+	struct buf *frames = job->outlet ? job->outlet->frames : NULL;
+	ssize_t n = pump_read(&job->pump, stream, frames, job->id);
+
+	if (n == -EIO && job->pump.pty) {
+		if (job->session.leader_ended) {
+			pump_close_output(&job->pump, stream);
+		} else {
+			/* Somebody may open it again; while hung up it would be ready for ever. */
+			job->pump.parked = true;
+			loop_arm(job->host->loop, &job->parked, PARKED_LOOK_MS);
+		}
+	} else if (n < 0 && n != -EAGAIN) {
+		log_warn("session %u: reading its output failed: %s", job->id, strerror((int)-n));
+	}
+	if (n > 0) {
+		job->read_ms = loop_now_ms();
+		if (frames)
+			told(job, 0);
+	}
+	return n;
+}
+
+static void after_output(struct job *job)
+{
+	watch_pump(job);
+	run_linger_clock(job);
+	if (!output_is_open(job) && !job->session.output_ended)
+		happen(job, SESSION_OUTPUT_ENDED);
+}
+
+static void on_output(struct pump *pump, enum msg_stream stream)
+{
+	struct job *job = OWNER(pump, pump);
+
+	if (has_room(job))
+		take_output(job, stream);
+	after_output(job);
+}
+
+static void on_parked(struct loop_timer *timer)
+{
+	struct job *job = OWNER(timer, parked);
+
+	job->pump.parked = false;
+	take_output(job, MSG_STREAM_STDOUT);
+	after_output(job);
+}
+
+/* Silence is over only if a last look finds nothing and nothing is still to be sent. */
+static void on_linger(struct loop_timer *timer)
+{
+	struct job *job = OWNER(timer, linger);
+	bool found = false;
+
+	for (int stream = MSG_STREAM_STDOUT; stream <= MSG_STREAM_STDERR; stream++)
+		if (pump_is_open(&job->pump, (enum msg_stream)stream) && has_room(job) &&
+		    take_output(job, (enum msg_stream)stream) > 0)
+			found = true;
+	if (!found && waits_for_silence(job) && !buf_len(job->outlet->frames))
+		happen(job, SESSION_SILENT);
+	else
+		after_output(job);
+}
+
+void job_outlet_moved(struct job_outlet *outlet)
+{
+	for (size_t i = 0; i < sizeof(outlet->jobs) / sizeof(outlet->jobs[0]); i++)
+		for (struct job *job = outlet->jobs[i]; job; job = job->next_of_outlet) {
+			watch_pump(job);
+			run_linger_clock(job);
+		}
+}
+
+/* ---- carrying out what the session decides ---- */
+
+static void send_exited(struct job *job)
+{
+	struct msg_exec_exited exited = {
+		.code = job->status.code,
+		.signal = job->status.signal,
+		.core_dumped = job->status.core_dumped,
+		.timed_out = job->session.timed_out,
+		.usage = {job->status.user_us, job->status.sys_us, now_us() - job->started_us,
+			  job->status.max_rss_kib},
+		.has_usage = true,
+	};
+
+	told(job, msg_put_exec_exited(job->outlet->frames, job->id, &exited));
+}
+
+static void send_failed(struct job *job)
+{
+	const struct spawn_failure *failure = &job->failure;
+
+	told(job, msg_put_exec_failed(job->outlet->frames, job->id, failure->kind, failure->num,
+				      failure->message, failure->stage[0] ? failure->stage : NULL));
+}
+
+/* A stopped process acts on nothing but KILL, so each request to end comes with a CONT. */
+static void ask_to_end(struct job *job)
+{
+	int signal = job->pump.pty ? SIGHUP : SIGTERM;
+
+	if (job->session.timed_out)
+		signal = job->timeout_signal;
+	reap_signal_group(job->pid, signal);
+	reap_signal_group(job->pid, SIGCONT);
+}
+
+static void hang_up(struct job *job)
+{
+	reap_signal_group(job->pid, SIGHUP);
+	reap_signal_group(job->pid, SIGCONT);
+}
+
+static void free_job(struct loop_grave *grave)
+{
+	free(OWNER(grave, grave));
+}
+
+static void release(struct job *job)
+{
+	struct job_host *host = job->host;
+
+	detach(job);
+	loop_disarm(host->loop, &job->timeout);
+	loop_disarm(host->loop, &job->grace);
+	loop_disarm(host->loop, &job->linger);
+	loop_disarm(host->loop, &job->parked);
+	loop_disarm(host->loop, &job->poll);
+	reaper_unwatch(&host->reaper, &job->watch);
+	loop_remove(host->loop, &job->pid_source);
+	loop_remove(host->loop, &job->verdict_source);
+	fd_close(&job->pid_fd);
+	fd_close(&job->verdict_fd);
+	pump_release(&job->pump);
+	spawn_free(job->spawn);
+	if (job->prev_of_host)
+		job->prev_of_host->next_of_host = job->next_of_host;
+	else
+		host->jobs = job->next_of_host;
+	if (job->next_of_host)
+		job->next_of_host->prev_of_host = job->prev_of_host;
+	host->job_count--;
+	loop_bury(host->loop, &job->grave, free_job);
+}
+
+static void bury(struct job *job)
+{
+	loop_disarm(job->host->loop, &job->timeout);
+	loop_disarm(job->host->loop, &job->grace);
+	loop_remove(job->host->loop, &job->pid_source);
+	fd_close(&job->pid_fd);
+	reap_bury(job->pid);
+}
+
+static void carry_out(struct job *job, uint32_t actions)
+{
+	struct job_host *host = job->host;
+
+	if (actions & SESSION_SEND_STARTED)
+		told(job, msg_put_exec_started(job->outlet->frames, job->id, (uint32_t)job->pid));
+	if (actions & SESSION_SEND_FAILED)
+		send_failed(job);
+	if (actions & SESSION_SEND_EXITED)
+		send_exited(job);
+	if (actions & SESSION_ASK)
+		ask_to_end(job);
+	if (actions & SESSION_HANG_UP)
+		hang_up(job);
+	if (actions & SESSION_ARM_GRACE)
+		loop_arm(host->loop, &job->grace,
+			 job->session.timed_out ? job->kill_after_ms : GRACE_MS);
+	if (actions & SESSION_KILL)
+		job->watch.kill = true;
+	if (actions & (SESSION_WATCH | SESSION_KILL))
+		reaper_watch(&host->reaper, &job->watch);
+	if (actions & SESSION_DISCARD) {
+		detach(job);
+		watch_pump(job);
+	}
+	if (actions & SESSION_BURY)
+		bury(job);
+	if (actions & SESSION_OVER) {
+		release(job);
+		if (!host->job_count && host->on_idle)
+			host->on_idle(host);
+	}
+}
+
+static void happen(struct job *job, enum session_event event)
+{
+	uint32_t actions = session_event(&job->session, event);
+
+	if (!(actions & SESSION_OVER) && !(actions & SESSION_DISCARD)) {
+		carry_out(job, actions);
+		run_linger_clock(job);
+		return;
+	}
+	carry_out(job, actions);
+}
+
+/* ---- what the kernel reports ---- */
+
+static void on_verdict(struct loop_source *source, uint32_t ready)
+{
+	struct job *job = OWNER(source, verdict_source);
+	int verdict = spawn_verdict(job->spawn, job->verdict_fd, &job->failure);
+
+	(void)ready;
+	if (verdict == 0)
+		return;
+	loop_remove(job->host->loop, &job->verdict_source);
+	fd_close(&job->verdict_fd);
+	spawn_free(job->spawn);
+	job->spawn = NULL;
+	happen(job, verdict > 0 ? SESSION_RUNS : SESSION_FAILED);
+}
+
+/* The end of a leader whose verdict is still in the pipe must not overtake it. */
+static void hear_verdict(struct job *job)
+{
+	if (job->verdict_fd >= 0)
+		on_verdict(&job->verdict_source, LOOP_IN);
+}
+
+static void look_at_leader(struct job *job)
+{
+	int r;
+
+	if (job->session.leader_ended)
+		return;
+	r = reap_peek(job->pid, &job->status);
+	if (r == 0)
+		return;
+	if (r < 0) {
+		/* Somebody reaped our child. Nothing is known of its end, and nothing is made up. */
+		log_error("session %u: cannot learn how %d ended: %s", job->id, job->pid,
+			  strerror(-r));
+		job->status.code = -1;
+	}
+	loop_remove(job->host->loop, &job->pid_source);
+	loop_disarm(job->host->loop, &job->poll);
+	hear_verdict(job);
+	job->read_ms = loop_now_ms();
+	if (job->pump.parked)
+		loop_arm(job->host->loop, &job->parked, 0);
+	happen(job, SESSION_LEADER_ENDED);
+}
+
+static void on_leader(struct loop_source *source, uint32_t ready)
+{
+	(void)ready;
+	look_at_leader(OWNER(source, pid_source));
+}
+
+static void on_poll(struct loop_timer *timer)
+{
+	struct job *job = OWNER(timer, poll);
+
+	loop_arm(job->host->loop, &job->poll, POLL_MS);
+	look_at_leader(job);
+}
+
+static void on_timeout(struct loop_timer *timer)
+{
+	happen(OWNER(timer, timeout), SESSION_TIMED_OUT);
+}
+
+static void on_grace(struct loop_timer *timer)
+{
+	happen(OWNER(timer, grace), SESSION_GRACE_OVER);
+}
+
+static void on_empty(struct reap_watch *watch)
+{
+	happen(OWNER(watch, watch), SESSION_EMPTY);
+}
+
+static void on_input(struct pump *pump, int error)
+{
+	struct job *job = OWNER(pump, pump);
+
+	if (error && job->outlet)
+		told(job, msg_put_stdin_error(job->outlet->frames, job->id, error));
+	set_stalled(job, buf_len(&pump->input) >= JOB_INPUT_LIMIT);
+	watch_pump(job);
+}
+
+/* ---- starting ---- */
+
+static void take_child(struct job *job, const struct spawn_child *child,
+		       const struct msg_exec_request *request)
+{
+	struct job_host *host = job->host;
+
+	job->pid = job->watch.session = child->pid;
+	job->pid_fd = child->pid_fd;
+	job->verdict_fd = child->verdict_fd;
+	pump_init(&job->pump, host->loop, request->tty, child->in_fd, child->out_fd, child->err_fd,
+		  JOB_INPUT_LIMIT + FRAME_WIRE_MAX, &host->spare);
+	job->pump.on_output = on_output;
+	job->pump.on_input = on_input;
+	loop_source_init(&job->pid_source, job->pid_fd, on_leader);
+	loop_source_init(&job->verdict_source, job->verdict_fd, on_verdict);
+	loop_want(host->loop, &job->verdict_source, LOOP_IN);
+	loop_want(host->loop, &job->pid_source, LOOP_IN);
+	if (job->pid_fd < 0)
+		loop_arm(host->loop, &job->poll, POLL_MS);
+	if (request->timeout_ms)
+		loop_arm(host->loop, &job->timeout, request->timeout_ms);
+	watch_pump(job);
+}
+
+static void take_options(struct job *job, const struct msg_exec_request *request)
+{
+	int on_disconnect = MSG_DISCONNECT_KILL;
+
+	if (request->on_disconnect.ptr) {
+		on_disconnect = msg_on_disconnect_parse(request->on_disconnect);
+		if (on_disconnect < 0)
+			on_disconnect = MSG_DISCONNECT_KILL;
+	}
+	job->session.on_disconnect = (enum msg_on_disconnect)on_disconnect;
+	job->session.never_kill = request->timeout_ms && !request->kill_after_ms;
+	job->has_linger = request->has_linger;
+	job->linger_ms = request->linger_ms;
+	job->timeout_signal = request->timeout_signal > 0 && request->timeout_signal < NSIG
+				      ? request->timeout_signal
+				      : SIGTERM;
+	job->kill_after_ms = request->kill_after_ms;
+	job->timeout.on_due = on_timeout;
+	job->grace.on_due = on_grace;
+	job->linger.on_due = on_linger;
+	job->parked.on_due = on_parked;
+	job->poll.on_due = on_poll;
+	job->watch.on_empty = on_empty;
+}
+
+static void refuse(struct job_host *host, struct job_outlet *outlet, uint32_t id,
+		   const struct spawn_failure *failure)
+{
+	int r = msg_put_exec_failed(outlet->frames, id, failure->kind, failure->num,
+				    failure->message, failure->stage[0] ? failure->stage : NULL);
+
+	if (r < 0)
+		log_warn("session %u: cannot queue a frame: %s", id, strerror(-r));
+	host->activity++;
+	loop_mark(host->loop, outlet->flush);
+}
+
+void job_start(struct job_host *host, struct job_outlet *outlet, uint32_t id,
+	       struct msg_exec_request *request, size_t max_jobs)
+{
+	static const struct spawn_failure too_many = {
+		.kind = MSG_FAILURE_RESOURCE_LIMIT,
+		.message = "cannot spawn: the agent runs as many sessions as --max-sessions allows",
+	};
+	static const struct spawn_failure no_memory = {
+		.kind = MSG_FAILURE_OUT_OF_MEMORY, .num = ENOMEM, .message = "cannot spawn: no memory"};
+	struct spawn_failure failure = {.num = 0};
+	struct spawn_child child;
+	struct job *job;
+
+	if (host->job_count >= max_jobs) {
+		refuse(host, outlet, id, &too_many);
+		return;
+	}
+	job = calloc(1, sizeof(*job));
+	if (!job) {
+		refuse(host, outlet, id, &no_memory);
+		return;
+	}
+	job->host = host;
+	job->id = id;
+	job->started_us = now_us();
+	take_options(job, request);
+	if (spawn_start(&host->spawn, request, &child, &job->spawn, &failure) < 0) {
+		refuse(host, outlet, id, &failure);
+		free(job);
+		return;
+	}
+	job->outlet = outlet;
+	job->next_of_outlet = *bucket(outlet, id);
+	*bucket(outlet, id) = job;
+	job->next_of_host = host->jobs;
+	if (host->jobs)
+		host->jobs->prev_of_host = job;
+	host->jobs = job;
+	host->job_count++;
+	take_child(job, &child, request);
+	log_debug("session %u: process %d", id, job->pid);
+}
+
+/* ---- what the client sends ---- */
+
+void job_input(struct job *job, struct msg_bytes data)
+{
+	int r = 0;
+
+	if (data.len)
+		r = pump_write(&job->pump, data.ptr, data.len);
+	else
+		pump_end_input(&job->pump);
+	if (r < 0)
+		told(job, msg_put_stdin_error(job->outlet->frames, job->id, -r));
+	set_stalled(job, buf_len(&job->pump.input) >= JOB_INPUT_LIMIT);
+	watch_pump(job);
+}
+
+void job_resize(struct job *job, uint16_t rows, uint16_t cols)
+{
+	if (job->pump.pty && job->pump.out_fd >= 0)
+		pty_resize(job->pump.out_fd, rows, cols);
+}
+
+void job_signal(struct job *job, int signal)
+{
+	if (signal < 1 || signal > 31) {
+		log_info("session %u: signal %d ignored", job->id, signal);
+		return;
+	}
+	reap_signal_group(job->pid, signal);
+}
+
+void job_close_output(struct job *job, enum msg_stream stream)
+{
+	pump_close_output(&job->pump, stream);
+	after_output(job);
+}
+
+void job_abandon(struct job *job)
+{
+	job->session.on_disconnect = MSG_DISCONNECT_KILL;
+	happen(job, SESSION_CLIENT_GONE);
+}
+
+void job_lose_client(struct job_outlet *outlet)
+{
+	for (size_t i = 0; i < sizeof(outlet->jobs) / sizeof(outlet->jobs[0]); i++)
+		while (outlet->jobs[i])
+			happen(outlet->jobs[i], SESSION_CLIENT_GONE);
+}
+
+void job_end_all(struct job_host *host)
+{
+	struct job *job, *next;
+
+	for (job = host->jobs; job; job = next) {
+		next = job->next_of_host;
+		happen(job, SESSION_SHUTDOWN);
+	}
+}
+
+void job_free_all(struct job_host *host)
+{
+	while (host->jobs)
+		release(host->jobs);
+}

@@ -1,0 +1,73 @@
+/*
+ * One command of one client, alive: the session's state machine with the process, the pump and
+ * the timers that it decides over. A job may outlive its client.
+ */
+#ifndef MSB_JOB_H
+#define MSB_JOB_H
+
+#include "../shared/loop.h"
+#include "../shared/msg.h"
+#include "pump.h"
+#include "reap.h"
+#include "session.h"
+#include "spawn.h"
+
+#define JOB_INPUT_LIMIT  (256 * 1024)             /* queued input at which a job is stalled */
+#define JOB_OUTPUT_LIMIT (512 * 1024)             /* queued frames at which output waits */
+#define JOB_FRAMES_MAX   (JOB_OUTPUT_LIMIT + PUMP_READ_MAX + 512 * 1024) /* with the answers */
+
+/* All jobs of a daemon, and what they share. */
+struct job_host {
+	struct loop *loop;
+	struct spawn_config spawn;
+	struct reaper reaper;
+	struct buf_spare spare;
+	struct job *jobs;
+	size_t job_count;
+	void (*on_idle)(struct job_host *host); /* the last job is over; may be NULL */
+	uint64_t activity; /* what core.touch counts */
+};
+
+/* Where the frames of a client's jobs go. Part of the client's connection. */
+struct job_outlet {
+	struct buf *frames;
+	struct loop_task *flush;  /* marked when frames were added, or room was made */
+	unsigned stalled;         /* jobs whose input queue is over the limit */
+	uint64_t sent_ms;         /* when frames last ran empty */
+	struct job *jobs[64];     /* by id, until their last frame */
+};
+
+struct job;
+
+/*
+ * Starts the command; what comes of it, a failure too, is told through the outlet. The request
+ * is consumed. At most max_jobs at once, or it fails as resource_limit.
+ */
+void job_start(struct job_host *host, struct job_outlet *outlet, uint32_t id,
+	       struct msg_exec_request *request, size_t max_jobs);
+
+/* The job of that id, or NULL. */
+struct job *job_find(const struct job_outlet *outlet, uint32_t id);
+
+/* What the client sends; all are harmless at any time of a job's life. */
+void job_input(struct job *job, struct msg_bytes data);
+void job_resize(struct job *job, uint16_t rows, uint16_t cols);
+void job_signal(struct job *job, int signal);
+void job_close_output(struct job *job, enum msg_stream stream);
+
+/* A bad frame was answered on this id, which ends it for the client: force an end, in silence. */
+void job_abandon(struct job *job);
+
+/* The client is gone: each of its jobs goes on as its on_disconnect says. */
+void job_lose_client(struct job_outlet *outlet);
+
+/* The queue of frames moved: output is read again, or no more. */
+void job_outlet_moved(struct job_outlet *outlet);
+
+/* Ends every job by force. */
+void job_end_all(struct job_host *host);
+
+/* Frees every job at once; only when the daemon ends. */
+void job_free_all(struct job_host *host);
+
+#endif

@@ -1,0 +1,221 @@
+/* The child's descriptors on one side, frames on the other: see pump.h. */
+#include "pump.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stddef.h>
+#include <unistd.h>
+
+#include "../shared/fd.h"
+
+#define PIPE_DEFAULT (64 * 1024)
+#define PIPE_LARGE   (1024 * 1024)
+
+#define OWNER(source, member) ((struct pump *)((char *)(source)-offsetof(struct pump, member)))
+
+/* Empties the queue of input as far as the child takes it. */
+static void write_input(struct pump *pump)
+{
+	int error = 0;
+
+	while (buf_len(&pump->input)) {
+		ssize_t n = write(pump->in_fd, buf_head(&pump->input), buf_len(&pump->input));
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0 && errno == EAGAIN)
+			break;
+		if (n < 0) {
+			error = errno;
+			buf_consume(&pump->input, buf_len(&pump->input));
+			break;
+		}
+		buf_consume(&pump->input, (size_t)n);
+	}
+	if (error && !pump->pty) {
+		loop_remove(pump->loop, &pump->in_source);
+		fd_close(&pump->in_fd);
+	} else if (!buf_len(&pump->input) && pump->input_ended && !pump->pty) {
+		loop_remove(pump->loop, &pump->in_source);
+		fd_close(&pump->in_fd);
+	}
+	pump->on_input(pump, error);
+}
+
+static void in_ready(struct loop_source *source, uint32_t ready)
+{
+	(void)ready;
+	write_input(OWNER(source, in_source));
+}
+
+static void out_ready(struct loop_source *source, uint32_t ready)
+{
+	struct pump *pump = OWNER(source, out_source);
+
+	if ((ready & LOOP_OUT) && buf_len(&pump->input))
+		write_input(pump);
+	if (ready & LOOP_IN)
+		pump->on_output(pump, MSG_STREAM_STDOUT);
+}
+
+static void err_ready(struct loop_source *source, uint32_t ready)
+{
+	struct pump *pump = OWNER(source, err_source);
+
+	(void)ready;
+	pump->on_output(pump, MSG_STREAM_STDERR);
+}
+
+void pump_init(struct pump *pump, struct loop *loop, bool pty, int in_fd, int out_fd, int err_fd,
+	       size_t input_max, struct buf_spare *spare)
+{
+	pump->loop = loop;
+	pump->pty = pty;
+	pump->in_fd = in_fd;
+	pump->out_fd = out_fd;
+	pump->err_fd = err_fd;
+	buf_init(&pump->input, input_max, spare);
+	loop_source_init(&pump->in_source, pty ? -1 : in_fd, in_ready);
+	loop_source_init(&pump->out_source, out_fd, out_ready);
+	loop_source_init(&pump->err_source, err_fd, err_ready);
+}
+
+static void close_stream(struct pump *pump, enum msg_stream stream)
+{
+	if (stream == MSG_STREAM_STDERR) {
+		loop_remove(pump->loop, &pump->err_source);
+		fd_close(&pump->err_fd);
+		return;
+	}
+	loop_remove(pump->loop, &pump->out_source);
+	if (pump->pty) {
+		pump->in_fd = -1;
+		buf_release(&pump->input);
+	}
+	fd_close(&pump->out_fd);
+}
+
+void pump_release(struct pump *pump)
+{
+	loop_remove(pump->loop, &pump->in_source);
+	if (!pump->pty)
+		fd_close(&pump->in_fd);
+	close_stream(pump, MSG_STREAM_STDOUT);
+	close_stream(pump, MSG_STREAM_STDERR);
+	buf_release(&pump->input);
+}
+
+int pump_write(struct pump *pump, const uint8_t *data, size_t len)
+{
+	ssize_t n = 0;
+
+	if (pump->in_fd < 0)
+		return pump->input_ended ? 0 : -EPIPE;
+	/* What comes after end of file is dropped without a word, as the reference does. */
+	if (pump->input_ended)
+		return 0;
+	if (!buf_len(&pump->input)) {
+		n = write(pump->in_fd, data, len);
+		if (n < 0 && errno != EAGAIN && errno != EINTR) {
+			int r = -errno;
+
+			if (!pump->pty)
+				fd_close(&pump->in_fd);
+			return r;
+		}
+		if (n < 0)
+			n = 0;
+	}
+	if ((size_t)n == len)
+		return 0;
+	return buf_append(&pump->input, data + n, len - (size_t)n);
+}
+
+void pump_end_input(struct pump *pump)
+{
+	if (pump->pty || pump->in_fd < 0)
+		return;
+	pump->input_ended = true;
+	if (!buf_len(&pump->input)) {
+		loop_remove(pump->loop, &pump->in_source);
+		fd_close(&pump->in_fd);
+	}
+}
+
+bool pump_is_open(const struct pump *pump, enum msg_stream stream)
+{
+	return (stream == MSG_STREAM_STDERR ? pump->err_fd : pump->out_fd) >= 0;
+}
+
+static ssize_t read_fd(int fd, uint8_t *space, size_t len)
+{
+	ssize_t n;
+
+	do {
+		n = read(fd, space, len);
+	} while (n < 0 && errno == EINTR);
+	return n < 0 ? -errno : n;
+}
+
+static ssize_t read_away(int fd)
+{
+	uint8_t waste[16 * 1024];
+
+	return read_fd(fd, waste, sizeof(waste));
+}
+
+static ssize_t read_frame(int fd, enum msg_stream stream, struct buf *frames, uint32_t id)
+{
+	enum msg_type type = stream == MSG_STREAM_STDERR ? MSG_EXEC_STDERR : MSG_EXEC_STDOUT;
+	uint8_t *space;
+	ssize_t n;
+	int r = msg_data_begin(frames, PUMP_READ_MAX, &space);
+
+	if (r < 0)
+		/* No memory just now: the bytes are safe in the pipe. */
+		return -EAGAIN;
+	n = read_fd(fd, space, PUMP_READ_MAX);
+	if (n > 0)
+		msg_data_end(frames, id, type, (size_t)n);
+	else
+		buf_settle(frames);
+	return n;
+}
+
+ssize_t pump_read(struct pump *pump, enum msg_stream stream, struct buf *frames, uint32_t id)
+{
+	int fd = stream == MSG_STREAM_STDERR ? pump->err_fd : pump->out_fd;
+	ssize_t n;
+
+	if (fd < 0)
+		return 0;
+	n = frames ? read_frame(fd, stream, frames, id) : read_away(fd);
+	if (n == -EAGAIN)
+		return n;
+	/* A pty says EIO while nobody has its other side open; the owner knows if that is the end. */
+	if (n == -EIO && pump->pty)
+		return n;
+	if (n <= 0)
+		close_stream(pump, stream);
+	/* A full pipe: its writer is faster than our turns. Fails harmlessly over the user's limit. */
+	if (n >= PIPE_DEFAULT && !pump->pty && !pump->grown[stream]) {
+		pump->grown[stream] = true;
+		fcntl(fd, F_SETPIPE_SZ, PIPE_LARGE);
+	}
+	return n;
+}
+
+void pump_close_output(struct pump *pump, enum msg_stream stream)
+{
+	close_stream(pump, stream);
+}
+
+void pump_watch(struct pump *pump, bool take_output)
+{
+	uint32_t in = buf_len(&pump->input) ? LOOP_OUT : 0;
+	uint32_t out = take_output && !pump->parked ? LOOP_IN : 0;
+
+	loop_want(pump->loop, &pump->in_source, in);
+	loop_want(pump->loop, &pump->out_source, pump->pty && !pump->parked ? in | out : out);
+	loop_want(pump->loop, &pump->err_source, out);
+}

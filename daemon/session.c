@@ -1,0 +1,139 @@
+/* The state machine of one command: see session.h. */
+#include "session.h"
+
+static bool was_done(const struct session *s, enum session_action action)
+{
+	return s->done & action;
+}
+
+/* Whether the client has had its last frame, or there is none to get it. */
+static bool is_told(const struct session *s)
+{
+	return s->client_gone || was_done(s, SESSION_SEND_EXITED) ||
+	       was_done(s, SESSION_SEND_FAILED);
+}
+
+/* After a normal end nothing is killed: what the command left running lives on. */
+static void lose_client(struct session *s)
+{
+	bool told = is_told(s);
+
+	s->client_gone = true;
+	if (!told && s->on_disconnect == MSG_DISCONNECT_KILL)
+		s->ending = true;
+}
+
+static void time_out(struct session *s)
+{
+	if (is_told(s) && !s->client_gone)
+		return;
+	s->timed_out = true;
+	s->ending = true;
+}
+
+static void note(struct session *s, enum session_event event)
+{
+	switch (event) {
+	case SESSION_RUNS:
+		s->verdict = SESSION_VERDICT_RUNS;
+		break;
+	case SESSION_FAILED:
+		s->verdict = SESSION_VERDICT_FAILED;
+		break;
+	case SESSION_LEADER_ENDED:
+		s->leader_ended = true;
+		break;
+	case SESSION_OUTPUT_ENDED:
+		s->output_ended = true;
+		break;
+	case SESSION_SILENT:
+		s->silent = true;
+		break;
+	case SESSION_TIMED_OUT:
+		time_out(s);
+		break;
+	case SESSION_CLIENT_GONE:
+		lose_client(s);
+		break;
+	case SESSION_SHUTDOWN:
+		s->ending = true;
+		s->never_kill = false;
+		break;
+	case SESSION_GRACE_OVER:
+		s->grace_over = true;
+		break;
+	case SESSION_EMPTY:
+		s->empty = true;
+		break;
+	}
+}
+
+/* Whether a forced end, if there is one, still has somebody to reach. */
+static bool is_reaching(const struct session *s)
+{
+	return s->ending && !s->empty && !s->never_kill;
+}
+
+/* Silence ends the wait for output, but not while a forced end may still free the pipes. */
+static bool has_finished(const struct session *s)
+{
+	return s->verdict == SESSION_VERDICT_RUNS && s->leader_ended &&
+	       (s->output_ended || (s->silent && !is_reaching(s)));
+}
+
+static uint32_t force(const struct session *s)
+{
+	uint32_t due = SESSION_ASK;
+
+	if (s->never_kill)
+		return due;
+	due |= SESSION_ARM_GRACE;
+	if (s->leader_ended || s->grace_over)
+		due |= SESSION_WATCH;
+	if (s->grace_over && !s->empty)
+		due |= SESSION_KILL;
+	return due;
+}
+
+/* All that should have been done by now, given the facts. */
+static uint32_t derive(const struct session *s)
+{
+	uint32_t due = 0;
+
+	if (s->verdict == SESSION_VERDICT_RUNS && !s->client_gone)
+		due |= SESSION_SEND_STARTED;
+	if (s->verdict == SESSION_VERDICT_FAILED && !s->client_gone)
+		due |= SESSION_SEND_FAILED;
+	if (has_finished(s) && !s->client_gone)
+		due |= SESSION_SEND_EXITED;
+	if (s->client_gone && s->on_disconnect == MSG_DISCONNECT_HANGUP &&
+	    !was_done(s, SESSION_SEND_EXITED))
+		due |= SESSION_HANG_UP;
+	if (s->ending && !was_done(s, SESSION_BURY))
+		due |= force(s);
+	return due;
+}
+
+/* What follows from the other actions: once nobody listens and nobody is signalled any more. */
+static uint32_t derive_end(const struct session *s)
+{
+	uint32_t due = 0;
+
+	if (is_told(s))
+		due |= SESSION_DISCARD;
+	if (is_told(s) && s->leader_ended && !is_reaching(s))
+		due |= SESSION_BURY;
+	if ((due & SESSION_BURY) && s->output_ended)
+		due |= SESSION_OVER;
+	return due;
+}
+
+uint32_t session_event(struct session *session, enum session_event event)
+{
+	uint32_t before = session->done;
+
+	note(session, event);
+	session->done |= derive(session);
+	session->done |= derive_end(session);
+	return session->done & ~before;
+}

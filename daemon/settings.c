@@ -1,0 +1,144 @@
+/* msb-execd's command line: see settings.h. */
+#include "settings.h"
+
+#include <errno.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "../shared/options.h"
+
+#define DEFAULT_MAX_SESSIONS 1024
+
+enum {
+	OPT_LISTEN,
+	OPT_USER,
+	OPT_PROFILE,
+	OPT_CWD,
+	OPT_ALLOW_UID,
+	OPT_MAX_SESSIONS,
+	OPT_LOG_LEVEL,
+	OPT_VERSION,
+	OPT_HELP,
+};
+
+static const struct option_row rows[] = {
+	[OPT_LISTEN] = {'l', "listen", "ENDPOINT",
+			"unix:/path or stdio:; repeatable (default unix:/run/msb-execd.sock)"},
+	[OPT_USER] = {'u', "user", "SPEC", "run commands as this user unless the client names one"},
+	[OPT_PROFILE] = {0, "security-profile", "NAME",
+			 "default, or restricted: no new privileges, no CAP_SYS_ADMIN"},
+	[OPT_CWD] = {0, "cwd", "DIR", "start commands here unless the client names a folder"},
+	[OPT_ALLOW_UID] = {0, "allow-uid", "UID",
+			   "let this user connect, beside root and our own; repeatable"},
+	[OPT_MAX_SESSIONS] = {0, "max-sessions", "N", "refuse more commands at once (default 1024)"},
+	[OPT_LOG_LEVEL] = {0, "log-level", "LEVEL", "none, error, warn, info or debug (default warn)"},
+	[OPT_VERSION] = {'V', "version", NULL, "print the version"},
+	[OPT_HELP] = {'h', "help", NULL, "print this help"},
+};
+
+#define ROWS (sizeof(rows) / sizeof(rows[0]))
+
+void settings_help(void)
+{
+	puts("Usage: msb-execd [OPTION]...\n"
+	     "Runs commands in this guest for msb-exec, in the foreground, until SIGTERM.\n");
+	options_help(stdout, rows, ROWS);
+}
+
+static int parse_number(const char *text, unsigned long max, unsigned long *ret, struct err *err)
+{
+	char *end;
+
+	errno = 0;
+	*ret = strtoul(text, &end, 10);
+	if (text[0] < '0' || text[0] > '9' || *end || errno || *ret > max)
+		return err_set(err, 0, NULL, "%s is not a number up to %lu", text, max);
+	return 0;
+}
+
+static int add_listen(struct settings *s, const char *text, struct err *err)
+{
+	if (s->listen_count == SETTINGS_LISTEN_MAX)
+		return err_set(err, 0, NULL, "more than %d addresses", SETTINGS_LISTEN_MAX);
+	s->listen_text[s->listen_count] = text;
+	return endpoint_parse(text, &s->listen[s->listen_count++], err);
+}
+
+static int add_uid(struct settings *s, const char *text, struct err *err)
+{
+	unsigned long uid;
+
+	if (s->uid_count == SETTINGS_UIDS_MAX)
+		return err_set(err, 0, NULL, "more than %d uids", SETTINGS_UIDS_MAX);
+	if (parse_number(text, UINT32_MAX - 1, &uid, err) < 0)
+		return -EINVAL;
+	s->uids[s->uid_count++] = (uid_t)uid;
+	return 0;
+}
+
+static int take_option(struct settings *s, int option, const char *value, struct err *err)
+{
+	unsigned long number;
+	int level;
+
+	switch (option) {
+	case OPT_LISTEN:
+		return add_listen(s, value, err);
+	case OPT_USER:
+		s->user = value;
+		return 0;
+	case OPT_PROFILE:
+		s->profile = value;
+		return 0;
+	case OPT_CWD:
+		s->cwd = value;
+		return 0;
+	case OPT_ALLOW_UID:
+		return add_uid(s, value, err);
+	case OPT_MAX_SESSIONS:
+		if (parse_number(value, 1000000, &number, err) < 0)
+			return -EINVAL;
+		s->max_sessions = number;
+		return 0;
+	case OPT_LOG_LEVEL:
+		level = log_level_parse(value);
+		if (level < 0)
+			return err_set(err, 0, NULL, "unknown log level %s", value);
+		s->log_level = (enum log_level)level;
+		return 0;
+	case OPT_VERSION:
+		s->version = true;
+		return 0;
+	default:
+		s->help = true;
+		return 0;
+	}
+}
+
+int settings_parse(int argc, char *const argv[], struct settings *ret, struct err *err)
+{
+	struct settings s = {
+		.profile = "default",
+		.max_sessions = DEFAULT_MAX_SESSIONS,
+		.log_level = LOG_LEVEL_WARN,
+	};
+	const char *value = NULL;
+	int option, operand = 0;
+
+	while ((option = options_next(argc, argv, rows, ROWS, &value, &operand, err)) >= 0)
+		if (take_option(&s, option, value, err) < 0)
+			return -EINVAL;
+	if (option != -1)
+		return -EINVAL;
+	if (operand < argc)
+		return err_set(err, 0, NULL, "unexpected operand %s", argv[operand]);
+	if (!s.listen_count && add_listen(&s, "unix:/run/msb-execd.sock", err) < 0)
+		return -EINVAL;
+	for (size_t i = 0; i < s.listen_count; i++)
+		if (s.listen[i].kind == ENDPOINT_LOCAL)
+			return err_set(err, 0, NULL, "local: is an address for clients");
+	*ret = s;
+	return 0;
+}

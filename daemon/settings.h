@@ -1,0 +1,35 @@
+/* msb-execd's command line. */
+#ifndef MSB_SETTINGS_H
+#define MSB_SETTINGS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
+
+#include "../shared/endpoint.h"
+#include "../shared/err.h"
+#include "../shared/log.h"
+
+#define SETTINGS_LISTEN_MAX 16
+#define SETTINGS_UIDS_MAX   64
+
+struct settings {
+	const char *listen_text[SETTINGS_LISTEN_MAX]; /* point into argv, as all texts here */
+	struct endpoint listen[SETTINGS_LISTEN_MAX];
+	size_t listen_count;
+	const char *user;
+	const char *profile;
+	const char *cwd;
+	uid_t uids[SETTINGS_UIDS_MAX]; /* peers let in beside root and our own */
+	size_t uid_count;
+	size_t max_sessions;
+	enum log_level log_level;
+	bool help, version;
+};
+
+/* 0, or -EINVAL with *err filled. */
+int settings_parse(int argc, char *const argv[], struct settings *ret, struct err *err);
+
+void settings_help(void);
+
+#endif

@@ -1,0 +1,145 @@
+/* A bounded queue of bytes: see buf.h. */
+#include "buf.h"
+
+#include <errno.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define BUF_MIN_CAP   4096
+#define BUF_SPARE_MAX (1024 * 1024) /* the queue of one huge frame is not kept for ever */
+
+void buf_init(struct buf *buf, size_t max, struct buf_spare *spare)
+{
+	*buf = (struct buf){.max = max, .spare = spare};
+}
+
+/* Parts with the memory: the larger of it and the spare is kept, the other is freed. */
+static void give_back(struct buf *buf)
+{
+	if (buf->spare && buf->cap > buf->spare->cap && buf->cap <= BUF_SPARE_MAX) {
+		free(buf->spare->data);
+		buf->spare->data = buf->data;
+		buf->spare->cap = buf->cap;
+	} else {
+		free(buf->data);
+	}
+	buf->data = NULL;
+	buf->head = buf->tail = buf->cap = 0;
+}
+
+void buf_release(struct buf *buf)
+{
+	free(buf->data);
+	buf->data = NULL;
+	buf->head = buf->tail = buf->cap = 0;
+}
+
+void buf_spare_release(struct buf_spare *spare)
+{
+	free(spare->data);
+	spare->data = NULL;
+	spare->cap = 0;
+}
+
+static bool take_spare(struct buf *buf, size_t len)
+{
+	if (!buf->spare || buf->spare->cap < len || buf->spare->cap > buf->max)
+		return false;
+	buf->data = buf->spare->data;
+	buf->cap = buf->spare->cap;
+	buf->spare->data = NULL;
+	buf->spare->cap = 0;
+	return true;
+}
+
+/* A fresh piece of memory with the queued bytes at its start. */
+static int grow(struct buf *buf, size_t need)
+{
+	size_t used = buf_len(buf);
+	size_t cap = buf->cap > BUF_MIN_CAP ? buf->cap : BUF_MIN_CAP;
+	uint8_t *data;
+
+	while (cap < need)
+		cap *= 2;
+	if (cap > buf->max)
+		cap = buf->max;
+	data = malloc(cap);
+	if (!data)
+		return -ENOMEM;
+	if (used)
+		memcpy(data, buf_head(buf), used);
+	free(buf->data);
+	buf->data = data;
+	buf->head = 0;
+	buf->tail = used;
+	buf->cap = cap;
+	return 0;
+}
+
+int buf_reserve(struct buf *buf, size_t len, uint8_t **ret_space)
+{
+	size_t used = buf_len(buf);
+	int r;
+
+	if (len > buf->max || used > buf->max - len)
+		return -ENOBUFS;
+	if (buf->cap - buf->tail < len) {
+		if (buf->data && used + len <= buf->cap && buf->head >= used) {
+			/* Moves at most what has been consumed, so each byte moves once. */
+			memcpy(buf->data, buf_head(buf), used);
+			buf->head = 0;
+			buf->tail = used;
+		} else if (buf->data || !take_spare(buf, len)) {
+			r = grow(buf, used + len);
+			if (r < 0)
+				return r;
+		}
+	}
+	*ret_space = buf->data + buf->tail;
+	return 0;
+}
+
+size_t buf_room(const struct buf *buf)
+{
+	return buf->cap - buf->tail;
+}
+
+void buf_commit(struct buf *buf, size_t len)
+{
+	buf->tail += len;
+}
+
+void buf_commit_after(struct buf *buf, size_t gap, size_t len)
+{
+	if (buf_len(buf) == 0)
+		buf->head = buf->tail += gap;
+	else if (gap)
+		memmove(buf->data + buf->tail, buf->data + buf->tail + gap, len);
+	buf->tail += len;
+}
+
+int buf_append(struct buf *buf, const void *data, size_t len)
+{
+	uint8_t *space;
+	int r = buf_reserve(buf, len, &space);
+
+	if (r < 0)
+		return r;
+	if (len)
+		memcpy(space, data, len);
+	buf_commit(buf, len);
+	return 0;
+}
+
+void buf_consume(struct buf *buf, size_t len)
+{
+	buf->head += len;
+	buf_settle(buf);
+}
+
+void buf_settle(struct buf *buf)
+{
+	if (buf->head == buf->tail && buf->data)
+		give_back(buf);
+}

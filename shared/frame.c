@@ -1,0 +1,53 @@
+/* The frames of the wire: see frame.h. */
+#include "frame.h"
+
+#include <errno.h>
+
+uint32_t frame_u32(const uint8_t *at)
+{
+	return (uint32_t)at[0] << 24 | (uint32_t)at[1] << 16 | (uint32_t)at[2] << 8 | at[3];
+}
+
+void frame_put_u32(uint8_t *at, uint32_t value)
+{
+	at[0] = (uint8_t)(value >> 24);
+	at[1] = (uint8_t)(value >> 16);
+	at[2] = (uint8_t)(value >> 8);
+	at[3] = (uint8_t)value;
+}
+
+void frame_put_header(uint8_t *at, uint32_t id, uint8_t flags, size_t body_len)
+{
+	frame_put_u32(at, (uint32_t)(FRAME_LEN_MIN + body_len));
+	frame_put_u32(at + 4, id);
+	at[8] = flags;
+}
+
+int frame_next(const struct buf *queue, struct frame *ret_frame, size_t *ret_missing)
+{
+	size_t have = buf_len(queue);
+	uint8_t *at = buf_head(queue);
+	uint32_t len;
+
+	if (have < FRAME_PREFIX_LEN) {
+		*ret_missing = FRAME_PREFIX_LEN - have;
+		return 0;
+	}
+	len = frame_u32(at);
+	if (len > FRAME_LEN_MAX)
+		return -EMSGSIZE;
+	if (len < FRAME_LEN_MIN)
+		return -EBADMSG;
+	if (have < FRAME_PREFIX_LEN + (size_t)len) {
+		*ret_missing = FRAME_PREFIX_LEN + (size_t)len - have;
+		return 0;
+	}
+	*ret_frame = (struct frame){
+		.id = frame_u32(at + 4),
+		.flags = at[8],
+		.body = at + FRAME_HEADER_LEN,
+		.body_len = len - FRAME_LEN_MIN,
+		.wire_len = FRAME_PREFIX_LEN + (size_t)len,
+	};
+	return 1;
+}

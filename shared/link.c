@@ -1,0 +1,140 @@
+/* Frames over a byte stream: see link.h. */
+#include "link.h"
+
+#include <errno.h>
+#include <stddef.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "fd.h"
+
+#define READ_MAX (256 * 1024) /* bytes a turn, so that no peer holds up the others */
+
+static void in_ready(struct loop_source *source, uint32_t ready)
+{
+	struct link *link = (struct link *)((char *)source - offsetof(struct link, in_source));
+
+	link->on_ready(link, ready);
+}
+
+static void out_ready(struct loop_source *source, uint32_t ready)
+{
+	struct link *link = (struct link *)((char *)source - offsetof(struct link, out_source));
+
+	link->on_ready(link, ready);
+}
+
+int link_init(struct link *link, struct loop *loop, int in_fd, int out_fd, size_t out_max,
+	      struct buf_spare *spare, void (*on_ready)(struct link *link, uint32_t ready))
+{
+	*link = (struct link){
+		.loop = loop,
+		.in_fd = in_fd,
+		.out_fd = out_fd,
+		.in_socket = fd_is_socket(in_fd),
+		.on_ready = on_ready,
+	};
+	link->out_socket = in_fd == out_fd ? link->in_socket : fd_is_socket(out_fd);
+	buf_init(&link->in, FRAME_WIRE_MAX + READ_MAX, spare);
+	buf_init(&link->out, out_max, spare);
+	loop_source_init(&link->in_source, in_fd, in_ready);
+	loop_source_init(&link->out_source, in_fd == out_fd ? -1 : out_fd, out_ready);
+	return loop_want(loop, &link->in_source, LOOP_IN);
+}
+
+void link_release(struct link *link)
+{
+	loop_remove(link->loop, &link->in_source);
+	loop_remove(link->loop, &link->out_source);
+	if (link->out_fd == link->in_fd)
+		link->out_fd = -1;
+	fd_close(&link->in_fd);
+	fd_close(&link->out_fd);
+	buf_release(&link->in);
+	buf_release(&link->out);
+}
+
+/* How much to ask for: the rest of a frame that is known to be longer, else a fair share. */
+static size_t read_size(const struct link *link)
+{
+	struct frame frame;
+	size_t missing = 0;
+
+	if (frame_next(&link->in, &frame, &missing) == 0 && missing > READ_MAX)
+		return missing;
+	return READ_MAX;
+}
+
+void link_read(struct link *link)
+{
+	size_t size = read_size(link);
+	uint8_t *space;
+	ssize_t n;
+	int r = buf_reserve(&link->in, size, &space);
+
+	if (r < 0) {
+		link->ended = true;
+		link->error = -r;
+		return;
+	}
+	do {
+		n = link->in_socket ? recv(link->in_fd, space, size, MSG_DONTWAIT)
+				    : read(link->in_fd, space, size);
+	} while (n < 0 && errno == EINTR);
+	if (n > 0) {
+		buf_commit(&link->in, (size_t)n);
+		return;
+	}
+	buf_settle(&link->in);
+	if (n < 0 && errno == EAGAIN)
+		return;
+	link->ended = true;
+	link->error = n < 0 ? errno : 0;
+}
+
+int link_next(struct link *link, struct frame *ret_frame)
+{
+	size_t missing;
+
+	return frame_next(&link->in, ret_frame, &missing);
+}
+
+void link_done(struct link *link, const struct frame *frame)
+{
+	buf_consume(&link->in, frame->wire_len);
+}
+
+void link_flush(struct link *link)
+{
+	while (buf_len(&link->out) && !link->broken) {
+		const uint8_t *data = buf_head(&link->out);
+		size_t len = buf_len(&link->out);
+		ssize_t n;
+
+		n = link->out_socket ? send(link->out_fd, data, len, MSG_DONTWAIT | MSG_NOSIGNAL)
+				     : write(link->out_fd, data, len);
+		if (n >= 0) {
+			buf_consume(&link->out, (size_t)n);
+			continue;
+		}
+		if (errno == EINTR)
+			continue;
+		if (errno == EAGAIN)
+			return;
+		link->broken = true;
+		link->error = errno;
+	}
+}
+
+void link_watch(struct link *link, bool read_more)
+{
+	uint32_t in = read_more && !link->ended ? LOOP_IN : 0;
+	uint32_t out = buf_len(&link->out) && !link->broken ? LOOP_OUT : 0;
+
+	if (link->in_fd == link->out_fd) {
+		loop_want(link->loop, &link->in_source, in | out);
+		return;
+	}
+	loop_want(link->loop, &link->in_source, in);
+	loop_want(link->loop, &link->out_source, out);
+}

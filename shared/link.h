@@ -1,0 +1,49 @@
+/*
+ * A byte stream (one descriptor or two) and two queues, so that whole frames come in and go out.
+ * Reads and writes never block. The owner cuts frames, decides when to read, and calls
+ * link_watch() once what it derives that from has changed.
+ */
+#ifndef MSB_LINK_H
+#define MSB_LINK_H
+
+#include <stdbool.h>
+
+#include "buf.h"
+#include "frame.h"
+#include "loop.h"
+
+struct link {
+	struct loop *loop;
+	int in_fd, out_fd; /* owned; may be the same */
+	bool in_socket, out_socket;
+	struct loop_source in_source, out_source; /* out_source only when the fds differ */
+	struct buf in, out;
+	bool ended;        /* the peer said end of file, or reading failed */
+	bool broken;       /* writing failed: what is queued goes nowhere */
+	int error;         /* the errno behind either, 0 for a plain end */
+	void (*on_ready)(struct link *link, uint32_t ready);
+};
+
+/*
+ * Takes ownership of the descriptors. on_ready says that link_read() or link_flush() has work.
+ * out_max bounds what may be queued to go out, in bytes. Sockets are used as they are; other
+ * descriptors must be non-blocking. 0 or -errno.
+ */
+int link_init(struct link *link, struct loop *loop, int in_fd, int out_fd, size_t out_max,
+	      struct buf_spare *spare, void (*on_ready)(struct link *link, uint32_t ready));
+void link_release(struct link *link);
+
+/* Reads what is there, at most one read; sets ended at the end. Does not block. */
+void link_read(struct link *link);
+
+/* The next whole frame: 1, 0 for none yet, or -errno when framing is lost. */
+int link_next(struct link *link, struct frame *ret_frame);
+void link_done(struct link *link, const struct frame *frame);
+
+/* Writes what is queued until it is gone or the peer takes no more; sets broken on failure. */
+void link_flush(struct link *link);
+
+/* Watches for input if read_more, and for room while output is queued. */
+void link_watch(struct link *link, bool read_more);
+
+#endif

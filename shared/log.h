@@ -1,0 +1,25 @@
+/*
+ * Lines for people on stderr. Each names the program; under the journal each carries its
+ * priority instead, as sd-daemon(3) has it. Control characters become '?', so that text from
+ * a peer cannot drive the reader's terminal.
+ */
+#ifndef MSB_LOG_H
+#define MSB_LOG_H
+
+enum log_level { LOG_LEVEL_NONE, LOG_LEVEL_ERROR, LOG_LEVEL_WARN, LOG_LEVEL_INFO, LOG_LEVEL_DEBUG };
+
+/* Sets the program's name (kept, not copied) and the most verbose level that is shown. */
+void log_init(const char *program, enum log_level level);
+
+/* Maps "none", "error", "warn", "info", "debug" to its level, or returns -EINVAL. */
+int log_level_parse(const char *name);
+
+/* Writes one line, at most 1,000 bytes, in one write; errno is left as it was. */
+void log_line(enum log_level level, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+#define log_error(...) log_line(LOG_LEVEL_ERROR, __VA_ARGS__)
+#define log_warn(...)  log_line(LOG_LEVEL_WARN, __VA_ARGS__)
+#define log_info(...)  log_line(LOG_LEVEL_INFO, __VA_ARGS__)
+#define log_debug(...) log_line(LOG_LEVEL_DEBUG, __VA_ARGS__)
+
+#endif

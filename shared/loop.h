@@ -1,0 +1,101 @@
+/*
+ * One event loop: descriptors, timers, signals, and work at the end of each batch. Everything
+ * that is registered is embedded in its owner; the loop allocates only its heap of timers.
+ *
+ * A batch is what one epoll_wait() brought. Callbacks in it move bytes and mark tasks; tasks run
+ * after the batch and derive what to do and which descriptors to watch; what was buried is
+ * freed last, so that no callback of the batch meets freed memory.
+ */
+#ifndef MSB_LOOP_H
+#define MSB_LOOP_H
+
+#include <signal.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define LOOP_IN  1u /* or hung up: a read says which */
+#define LOOP_OUT 2u /* or broken: a write says which */
+
+struct loop;
+
+struct loop_source {
+	int fd;        /* not owned; -1 when not in the loop */
+	uint32_t want; /* LOOP_IN | LOOP_OUT; 0: not watched at all, not even for hang-ups */
+	void (*on_ready)(struct loop_source *source, uint32_t ready);
+	bool always;   /* a regular file: epoll refuses it, and it is always ready */
+	struct loop_source *next_always;
+};
+
+struct loop_timer {
+	uint64_t due_ms;
+	size_t slot; /* in the heap, from 1; 0 when not armed */
+	void (*on_due)(struct loop_timer *timer);
+};
+
+struct loop_task {
+	bool marked;
+	struct loop_task *next;
+	void (*on_run)(struct loop_task *task);
+};
+
+/* Memory that is to be freed after the batch. */
+struct loop_grave {
+	struct loop_grave *next;
+	void (*on_free)(struct loop_grave *grave);
+};
+
+struct loop_signal {
+	int number;
+	int sender_pid; /* 0 when the kernel sent it, as the terminal's keys do */
+};
+
+struct loop {
+	int epoll_fd; /* owned */
+	int signal_fd; /* owned; -1 without signals */
+	struct loop_source signals;
+	void (*on_signal)(struct loop *loop, const struct loop_signal *info);
+	struct loop_timer **heap; /* owned; the timers are not */
+	size_t heap_len, heap_cap;
+	struct loop_task *first_task, **last_task;
+	struct loop_grave *graves;
+	struct loop_source *always;
+	bool stopped;
+};
+
+int loop_init(struct loop *loop);
+void loop_release(struct loop *loop);
+
+/* Blocks and dispatches until loop_stop(). 0 or -errno. */
+int loop_run(struct loop *loop);
+void loop_stop(struct loop *loop);
+
+/* Milliseconds of the monotonic clock. */
+uint64_t loop_now_ms(void);
+
+/* Initializes only; the source is watched once loop_want() asks for something. */
+void loop_source_init(struct loop_source *source, int fd,
+		      void (*on_ready)(struct loop_source *source, uint32_t ready));
+
+/* Sets what the source is watched for; cheap when nothing changes. 0 or -errno. */
+int loop_want(struct loop *loop, struct loop_source *source, uint32_t want);
+
+/* Takes the source out for good, before its fd is closed. Idempotent. */
+void loop_remove(struct loop *loop, struct loop_source *source);
+
+/* Arms or re-arms; after_ms 0 is due in the next round. 0 or -ENOMEM. */
+int loop_arm(struct loop *loop, struct loop_timer *timer, uint64_t after_ms);
+void loop_disarm(struct loop *loop, struct loop_timer *timer);
+
+/* Has the task run once after this batch. */
+void loop_mark(struct loop *loop, struct loop_task *task);
+void loop_unmark(struct loop *loop, struct loop_task *task);
+
+void loop_bury(struct loop *loop, struct loop_grave *grave,
+	       void (*on_free)(struct loop_grave *grave));
+
+/* Blocks these signals and has them reported. Call once. 0 or -errno. */
+int loop_signals(struct loop *loop, const sigset_t *set,
+		 void (*on_signal)(struct loop *loop, const struct loop_signal *info));
+
+#endif

@@ -1,0 +1,32 @@
+/*
+ * Command-line options by one table a program, which gives parsing, help and completion. On
+ * getopt_long(3): options stop at the first operand, and may be abbreviated while unambiguous.
+ */
+#ifndef MSB_OPTIONS_H
+#define MSB_OPTIONS_H
+
+#include <stddef.h>
+#include <stdio.h>
+
+#include "err.h"
+
+struct option_row {
+	char short_name;  /* 0: none */
+	const char *name; /* without the dashes */
+	const char *arg;  /* what its value is called in the help, NULL: takes none */
+	const char *help; /* one line */
+};
+
+#define OPTIONS_MAX 64
+
+/*
+ * The next option of argv: its row's index, with *ret_value set if it takes one; -1 at the first
+ * operand, whose index is *ret_operand then; -EINVAL with *err filled. Not reentrant, as getopt.
+ */
+int options_next(int argc, char *const argv[], const struct option_row *rows, size_t count,
+		 const char **ret_value, int *ret_operand, struct err *err);
+
+/* Prints a line or two for each row. */
+void options_help(FILE *out, const struct option_row *rows, size_t count);
+
+#endif

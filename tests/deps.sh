@@ -1,0 +1,36 @@
+#!/bin/sh
+# Installs with apt-get what the given targets need and this machine lacks: build, check, lint.
+set -eu
+
+packages() {
+	for target; do
+		case $target in
+		build) echo gcc libc6-dev make pkg-config libcbor-dev ;;
+		check) echo bats libcmocka-dev tmux vim-tiny less procps python3 libcap2-bin \
+			util-linux libreadline-dev bsdextrautils ;;
+		lint) echo clang-format clang-tidy shellcheck ;;
+		esac
+	done
+}
+
+missing=
+# shellcheck disable=SC2046 # a list of words
+for package in $(packages "$@"); do
+	state=$(dpkg-query -W -f '${db:Status-Abbrev}' "$package" 2>/dev/null || true)
+	case $state in
+	ii*) ;;
+	*) missing="$missing $package" ;;
+	esac
+done
+[ -n "$missing" ] || exit 0
+if ! command -v apt-get >/dev/null; then
+	echo "deps: please install what these Debian packages hold:$missing" >&2
+	exit 1
+fi
+as_root=
+[ "$(id -u)" -eq 0 ] || as_root=sudo
+echo "deps: installing$missing"
+export DEBIAN_FRONTEND=noninteractive
+$as_root apt-get update -qq
+# shellcheck disable=SC2086 # a list of words
+$as_root apt-get install -y -qq --no-install-recommends $missing >/dev/null

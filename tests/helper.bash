@@ -1,0 +1,101 @@
+# What every bats file loads: a private daemon, msb-exec pointed at it, and conditions to wait for.
+# Nothing here sleeps for luck; every wait has a limit.
+
+bats_require_minimum_version 1.5.0
+
+ROOT=$(cd "$BATS_TEST_DIRNAME/.." && pwd)
+BUILD=${BUILD:-$ROOT/build}
+X=$BUILD/msb-exec
+EXECD=$BUILD/msb-execd
+# Sanitized programs are slower; limits of time stretch with this.
+SLOW=${SLOW:-1}
+
+common_setup() {
+	DIR=$(mktemp -d "${BATS_TMPDIR:-/tmp}/msb.XXXXXX")
+	chmod 755 "$DIR"
+	SOCKET=$DIR/s
+	unset MSB_EXEC_ENDPOINT
+	DAEMON=
+}
+
+common_teardown() {
+	local status=0
+	if [[ -n $DAEMON ]]; then
+		daemon_stop || status=1
+	fi
+	if [[ -s $DIR/daemon.log ]] && grep -E 'Sanitizer|runtime error' "$DIR/daemon.log"; then
+		echo "the daemon's sanitizer complained" >&2
+		status=1
+	fi
+	rm -rf "$DIR"
+	return $status
+}
+
+# daemon_start [OPTION...]: a daemon of our own; $DAEMON is its process.
+daemon_start() {
+	"$EXECD" --listen "unix:$SOCKET" --log-level info "$@" 2>>"$DIR/daemon.log" 3>&- &
+	DAEMON=$!
+	export MSB_EXEC_ENDPOINT=unix:$SOCKET
+	wait_for 5 daemon_answers || {
+		cat "$DIR/daemon.log" >&2
+		return 1
+	}
+}
+
+daemon_answers() {
+	"$X" -q --ping 2>/dev/null
+}
+
+# daemon_stop: ends it, and fails if it does not end well.
+daemon_stop() {
+	local status=0
+	kill "$DAEMON" 2>/dev/null || true
+	wait "$DAEMON" || status=$?
+	DAEMON=
+	[[ $status -eq 0 ]] || echo "the daemon ended with $status" >&2
+	return $status
+}
+
+# wait_for SECONDS COMMAND...: until the command succeeds.
+wait_for() {
+	local limit=$(($1 * SLOW * 20))
+	shift
+	while ! "$@"; do
+		((limit-- > 0)) || {
+			echo "gave up waiting for: $*" >&2
+			return 1
+		}
+		sleep 0.05
+	done
+}
+
+# gone PID: no such process, or a zombie of somebody else's.
+gone() {
+	local state
+	state=$(ps -o state= -p "$1" 2>/dev/null) || return 0
+	[[ $state == Z* ]]
+}
+
+# none_match PATTERN: no live process has a command line that holds it (patterns are unique marks).
+none_match() {
+	! pgrep -f -- "$1" >/dev/null
+}
+
+# mark: a number of seconds for sleep(1) that no other test uses, to find our processes by.
+mark() {
+	echo "$((10000 + RANDOM)).$BATS_TEST_NUMBER$$"
+}
+
+need_root() {
+	[[ $(id -u) -eq 0 ]] || skip "needs root"
+}
+
+# seconds COMMAND...: runs it and prints how many whole milliseconds it took to $MS.
+timed() {
+	local begin=${EPOCHREALTIME/./}
+	"$@"
+	local status=$?
+	# shellcheck disable=SC2034 # for the test
+	MS=$(((${EPOCHREALTIME/./} - begin) / 1000))
+	return $status
+}
