@@ -9,8 +9,8 @@
 
 #define HANDSHAKE_MS  10000
 #define FRAMES_A_TURN 64
-#define OUT_MAX       (FRAME_WIRE_MAX + 1024 * 1024) /* a whole request, and input behind it */
-#define LEGACY_STEP   268435455u                     /* ids a client had before two words did */
+#define OUT_MAX	      (FRAME_WIRE_MAX + 1024 * 1024) /* a whole request, and input behind it */
+#define LEGACY_STEP   268435455u		     /* ids a client had before two words did */
 #define RUN_SOCKET    "/run/msb-execd.sock"
 
 static void lose(struct client *client, int num, const char *what)

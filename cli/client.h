@@ -17,14 +17,14 @@ struct client {
 	struct link link;
 	struct loop_task turn;
 	struct loop_timer deadline; /* of the handshake */
-	pid_t process;              /* that was started for the connection, or 0 */
+	pid_t process;		    /* that was started for the connection, or 0 */
 	bool greeted;
 	bool lost;
-	uint32_t id;         /* the first of our range; one is all we need */
+	uint32_t id;	     /* the first of our range; one is all we need */
 	uint32_t generation; /* the lower of both sides' */
 	uint32_t features;   /* enum msg_feature */
 	char version[64];    /* of the agent, as it calls itself */
-	char name[128];      /* of the address, for messages */
+	char name[128];	     /* of the address, for messages */
 
 	void *owner;
 	void (*on_greeted)(struct client *client);

@@ -1,5 +1,4 @@
 /* One command as msb-exec sees it: see exec.h. */
-#include "exec.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -9,16 +8,15 @@
 #include <unistd.h>
 
 #include "../shared/log.h"
+#include "exec_inside.h"
 #include "request.h"
 #include "term.h"
 
 #define INPUT_CHUNK   (64 * 1024)
-#define INPUT_AHEAD   (256 * 1024)      /* what may wait to go to the agent */
-#define OUTPUT_AHEAD  (1024 * 1024)     /* what may wait for our readers */
+#define INPUT_AHEAD   (256 * 1024)  /* what may wait to go to the agent */
+#define OUTPUT_AHEAD  (1024 * 1024) /* what may wait for our readers */
 #define OUTPUT_MAX    (OUTPUT_AHEAD + FRAME_WIRE_MAX)
-#define LOOK_AGAIN_MS 200               /* for the terminal's foreground */
-#define ENDS_MAX      3
-#define ENDS_MS       2000
+#define LOOK_AGAIN_MS 200 /* for the terminal's foreground */
 #define END_OF_TEXT   "\x04"
 
 #define OWNER(ptr, member) ((struct exec *)((char *)(ptr)-offsetof(struct exec, member)))
@@ -34,7 +32,7 @@ static void settle(struct exec *exec)
 		loop_stop(exec->loop);
 }
 
-static void finish(struct exec *exec, int status)
+void exec_finish(struct exec *exec, int status)
 {
 	if (exec->finished)
 		return;
@@ -48,19 +46,19 @@ static void finish(struct exec *exec, int status)
 }
 
 /* The line is printed when the terminal is itself again and the output is out. */
-static void finish_with(struct exec *exec, int status, const char *complaint)
+void exec_finish_with(struct exec *exec, int status, const char *complaint)
 {
 	if (exec->finished)
 		return;
 	snprintf(exec->complaint, sizeof(exec->complaint), "%s", complaint);
-	finish(exec, status);
+	exec_finish(exec, status);
 }
 
 static void on_lost(struct client *client, const struct err *err)
 {
 	char words[ERR_TEXT_MAX + 64];
 
-	finish_with(client->owner, EXIT_FAILED, err_words(err, words, sizeof(words)));
+	exec_finish_with(client->owner, EXIT_FAILED, err_words(err, words, sizeof(words)));
 }
 
 /* ---- input ---- */
@@ -150,7 +148,7 @@ static void close_output(struct exec *exec, const struct stream *stream, bool *c
 	}
 	msg_put_exec_signal(&client->link.out, client->id, SIGPIPE);
 	link_flush(&client->link);
-	finish(exec, 128 + SIGPIPE);
+	exec_finish(exec, 128 + SIGPIPE);
 }
 
 static void on_output(struct stream *stream)
@@ -173,141 +171,6 @@ static bool on_turn(struct client *client)
 	settle(exec);
 	return !exec->finished && buf_len(&exec->out.queue) < OUTPUT_AHEAD &&
 	       buf_len(&exec->err.queue) < OUTPUT_AHEAD;
-}
-
-/* ---- frames ---- */
-
-static void on_started(struct exec *exec, struct msg_bytes payload)
-{
-	struct msg_exec_started started;
-
-	if (msg_decode(MSG_EXEC_STARTED, payload, &started) < 0)
-		return;
-	exec->started = true;
-	log_info("the command runs as process %u of the guest", started.pid);
-}
-
-static void on_data(struct exec *exec, enum msg_type type, struct msg_bytes payload)
-{
-	struct stream *stream = type == MSG_EXEC_STDERR ? &exec->err : &exec->out;
-	struct msg_data data;
-
-	if (msg_decode(type, payload, &data) < 0) {
-		finish_with(exec, EXIT_FAILED, "the agent sent output that does not decode");
-		return;
-	}
-	if (stream_write(stream, data.data.ptr, data.data.len) < 0)
-		finish_with(exec, EXIT_FAILED, "no memory for the output");
-}
-
-/* The command reads no more: nor do we, so that whoever writes to us learns it. */
-static void on_stdin_error(struct exec *exec, struct msg_bytes payload)
-{
-	struct msg_stdin_error error;
-
-	if (msg_decode(MSG_EXEC_STDIN_ERROR, payload, &error) < 0 || exec->in_ended)
-		return;
-	log_info("the command's input: %.*s", (int)error.message.len, error.message.ptr);
-	exec->in_ended = true;
-	stream_abandon(&exec->in);
-}
-
-static void on_exited(struct exec *exec, struct msg_bytes payload)
-{
-	struct msg_exec_exited exited;
-
-	if (msg_decode(MSG_EXEC_EXITED, payload, &exited) < 0) {
-		finish_with(exec, EXIT_FAILED, "the agent sent an exit that does not decode");
-		return;
-	}
-	if (exited.has_usage)
-		log_info("user %.3f s, system %.3f s, wall %.3f s, at most %llu KiB%s",
-			 (double)exited.usage.user_us / 1e6, (double)exited.usage.sys_us / 1e6,
-			 (double)exited.usage.wall_us / 1e6,
-			 (unsigned long long)exited.usage.max_rss_kib,
-			 exited.core_dumped ? ", core dumped" : "");
-	if (exited.timed_out || exec->timed_out) {
-		finish(exec, EXIT_TIMED_OUT);
-	} else if (exited.signal) {
-		/* Of one that we passed on we die too, so that a script's loop stops. */
-		if (exited.signal < 32 && exec->forwarded & 1u << exited.signal)
-			exec->die_of = exited.signal;
-		finish(exec, 128 + exited.signal);
-	} else if (exited.code < 0) {
-		finish_with(exec, EXIT_NO_SIGNAL,
-			    "a signal ended the command; this agent does not say which");
-	} else {
-		finish(exec, exited.code & 0xff);
-	}
-}
-
-static void on_failed(struct exec *exec, struct msg_bytes payload)
-{
-	static const int statuses[] = {
-		[MSG_FAILURE_NOT_FOUND] = EXIT_NOT_FOUND,
-		[MSG_FAILURE_PERMISSION_DENIED] = EXIT_CANNOT_RUN,
-		[MSG_FAILURE_NOT_EXECUTABLE] = EXIT_CANNOT_RUN,
-	};
-	struct msg_exec_failed failed;
-	char complaint[sizeof(exec->complaint)];
-	int kind;
-
-	if (msg_decode(MSG_EXEC_FAILED, payload, &failed) < 0) {
-		finish_with(exec, EXIT_FAILED, "the agent sent a failure that does not decode");
-		return;
-	}
-	kind = msg_failure_parse(failed.kind);
-	snprintf(complaint, sizeof(complaint), "%.*s", (int)failed.message.len, failed.message.ptr);
-	if (kind < 0 || kind > MSG_FAILURE_NOT_EXECUTABLE)
-		finish_with(exec, EXIT_FAILED, complaint);
-	else
-		finish_with(exec, statuses[kind], complaint);
-}
-
-static void on_error(struct exec *exec, struct msg_bytes payload)
-{
-	char complaint[sizeof(exec->complaint)];
-	struct msg_error error;
-
-	if (msg_decode(MSG_ERROR, payload, &error) < 0)
-		snprintf(complaint, sizeof(complaint), "the agent refused the session");
-	else
-		snprintf(complaint, sizeof(complaint), "the agent refused the session: %.*s",
-			 (int)error.message.len, error.message.ptr);
-	finish_with(exec, EXIT_FAILED, complaint);
-}
-
-static void on_frame(struct client *client, const struct frame *frame)
-{
-	struct exec *exec = client->owner;
-	struct msg_envelope envelope;
-
-	if (frame->id != client->id || msg_open(frame, &envelope) < 0)
-		return;
-	switch (envelope.type) {
-	case MSG_EXEC_STARTED:
-		on_started(exec, envelope.payload);
-		break;
-	case MSG_EXEC_STDOUT:
-	case MSG_EXEC_STDERR:
-		on_data(exec, envelope.type, envelope.payload);
-		break;
-	case MSG_EXEC_STDIN_ERROR:
-		on_stdin_error(exec, envelope.payload);
-		break;
-	case MSG_EXEC_EXITED:
-		on_exited(exec, envelope.payload);
-		break;
-	case MSG_EXEC_FAILED:
-		on_failed(exec, envelope.payload);
-		break;
-	case MSG_ERROR:
-		on_error(exec, envelope.payload);
-		break;
-	default:
-		/* A newer agent may say more than we know. */
-		break;
-	}
 }
 
 /* ---- time ---- */
@@ -357,14 +220,6 @@ static void decide_tty(struct exec *exec)
 	}
 }
 
-static void size_of_terminal(uint16_t *rows, uint16_t *cols)
-{
-	*rows = 24;
-	*cols = 80;
-	if (term_size(STDIN_FILENO, rows, cols) < 0 && term_size(STDOUT_FILENO, rows, cols) < 0)
-		term_size(STDERR_FILENO, rows, cols);
-}
-
 static void on_greeted(struct client *client)
 {
 	struct exec *exec = client->owner;
@@ -376,10 +231,10 @@ static void on_greeted(struct client *client)
 	log_info("connected to %s: %s, generation %u", client->name, client->version,
 		 client->generation);
 	if (exec->tty)
-		size_of_terminal(&rows, &cols);
-	if (request_put(&client->link.out, client->id, opts, client->features, exec->tty, rows, cols,
-			&err) < 0) {
-		finish_with(exec, EXIT_FAILED, err_words(&err, words, sizeof(words)));
+		exec_terminal_size(&rows, &cols);
+	if (request_put(&client->link.out, client->id, opts, client->features, exec->tty, rows,
+			cols, &err) < 0) {
+		exec_finish_with(exec, EXIT_FAILED, err_words(&err, words, sizeof(words)));
 		return;
 	}
 	exec->sent = true;
@@ -411,7 +266,7 @@ void exec_run(struct exec *exec, const struct opts *opts, struct loop *loop,
 	stream_init(&exec->err, loop, STDERR_FILENO, OUTPUT_MAX, spare, exec, on_output);
 	exec->client.owner = exec;
 	exec->client.on_greeted = on_greeted;
-	exec->client.on_frame = on_frame;
+	exec->client.on_frame = exec_on_frame;
 	exec->client.on_lost = on_lost;
 	exec->client.on_turn = on_turn;
 	decide_tty(exec);
@@ -419,9 +274,9 @@ void exec_run(struct exec *exec, const struct opts *opts, struct loop *loop,
 	if (r == 0)
 		r = loop_run(loop);
 	else
-		finish_with(exec, EXIT_FAILED, err_words(&err, words, sizeof(words)));
+		exec_finish_with(exec, EXIT_FAILED, err_words(&err, words, sizeof(words)));
 	if (!exec->finished)
-		finish_with(exec, EXIT_FAILED, r < 0 ? strerror(-r) : "stopped");
+		exec_finish_with(exec, EXIT_FAILED, r < 0 ? strerror(-r) : "stopped");
 	term_restore();
 	if (exec->complaint[0])
 		log_error("%s", exec->complaint);
@@ -437,78 +292,4 @@ void exec_release(struct exec *exec)
 	stream_release(&exec->in);
 	stream_release(&exec->out);
 	stream_release(&exec->err);
-}
-
-/* ---- signals ---- */
-
-static void leave_by(struct exec *exec, int signal)
-{
-	exec->die_of = signal;
-	exec->finished = true;
-	exec->status = 128 + signal;
-	loop_stop(exec->loop);
-}
-
-static void send_size(struct exec *exec)
-{
-	struct client *client = &exec->client;
-	uint16_t rows, cols;
-
-	if (!exec->tty || !exec->sent || exec->finished)
-		return;
-	size_of_terminal(&rows, &cols);
-	msg_put_exec_resize(&client->link.out, client->id, rows, cols);
-	client_mark(client);
-}
-
-/* Whoever asks three times in two seconds means msb-exec, not the command. */
-static bool is_last_straw(struct exec *exec, int signal)
-{
-	uint64_t now = loop_now_ms();
-
-	if (signal != SIGINT && signal != SIGTERM)
-		return false;
-	if (now - exec->last_end_ms > ENDS_MS)
-		exec->ends = 0;
-	if (!exec->ends)
-		exec->last_end_ms = now;
-	return ++exec->ends >= ENDS_MAX;
-}
-
-static void forward(struct exec *exec, int signal)
-{
-	struct client *client = &exec->client;
-
-	exec->forwarded |= 1u << signal;
-	msg_put_exec_signal(&client->link.out, client->id, signal);
-	client_mark(client);
-	if (signal == SIGHUP) {
-		link_flush(&client->link);
-		leave_by(exec, SIGHUP);
-	} else if (is_last_straw(exec, signal)) {
-		finish_with(exec, EXIT_FAILED, "gave up after three signals; the agent ends the command");
-		loop_stop(exec->loop);
-	}
-}
-
-void exec_signal(struct exec *exec, const struct loop_signal *signal)
-{
-	switch (signal->number) {
-	case SIGWINCH:
-		send_size(exec);
-		return;
-	case SIGTSTP:
-		term_suspend();
-		send_size(exec);
-		return;
-	case SIGCONT:
-		client_mark(&exec->client);
-		return;
-	default:
-		break;
-	}
-	if (!exec->sent || exec->finished)
-		leave_by(exec, signal->number);
-	else
-		forward(exec, signal->number);
 }

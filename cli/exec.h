@@ -9,32 +9,32 @@
 #include "opts.h"
 #include "stream.h"
 
-#define EXIT_TIMED_OUT  124
-#define EXIT_FAILED     125
+#define EXIT_TIMED_OUT	124
+#define EXIT_FAILED	125
 #define EXIT_CANNOT_RUN 126
-#define EXIT_NOT_FOUND  127
-#define EXIT_NO_SIGNAL  255 /* -1 from an agent that does not say which signal */
+#define EXIT_NOT_FOUND	127
+#define EXIT_NO_SIGNAL	255 /* -1 from an agent that does not say which signal */
 
 struct exec {
 	struct loop *loop;
 	struct client client;
 	const struct opts *opts;
 	struct stream in, out, err;
-	bool tty;      /* the command gets a pty */
+	bool tty;	   /* the command gets a pty */
 	bool in_terminal;  /* our stdin is one */
 	bool write_failed; /* our own output could not be written, for another reason than EPIPE */
-	bool sent;     /* the request */
+	bool sent;	   /* the request */
 	bool started;
-	bool finished; /* the last frame came: only what is queued is still to be written */
-	bool in_ended; /* stdin: the end of file has been sent */
+	bool finished;	 /* the last frame came: only what is queued is still to be written */
+	bool in_ended;	 /* stdin: the end of file has been sent */
 	bool in_newline; /* the last byte sent was one */
 	bool out_closed, err_closed; /* the agent has been told that nobody reads */
-	bool timed_out; /* by our own clock, for agents that have none */
-	uint32_t forwarded; /* a bit for each signal that was */
-	unsigned ends; /* INT and TERM in a row */
+	bool timed_out;		     /* by our own clock, for agents that have none */
+	uint32_t forwarded;	     /* a bit for each signal that was */
+	unsigned ends;		     /* INT and TERM in a row */
 	uint64_t last_end_ms;
-	int status; /* what to exit with */
-	int die_of; /* or the signal to die of, 0 for none */
+	int status;	      /* what to exit with */
+	int die_of;	      /* or the signal to die of, 0 for none */
 	char complaint[1024]; /* the line to leave with, or empty */
 	struct loop_timer timeout, kill_after, background;
 };

@@ -35,27 +35,34 @@ enum {
 };
 
 static const struct option_row rows[] = {
-	[OPT_SOCKET] = {'S', "socket", "ENDPOINT", "the agent's address: unix:/path, /path or local:"},
+	[OPT_SOCKET] = {'S', "socket", "ENDPOINT",
+			"the agent's address: unix:/path, /path or local:"},
 	[OPT_LOCAL] = {0, "local", NULL, "start a private msb-execd for this command alone"},
-	[OPT_TTY] = {'t', "tty", NULL, "give the command a terminal, if stdin is one; twice: always"},
+	[OPT_TTY] = {'t', "tty", NULL,
+		     "give the command a terminal, if stdin is one; twice: always"},
 	[OPT_NO_TTY] = {'T', "no-tty", NULL, "give it none"},
-	[OPT_INTERACTIVE] = {'i', "interactive", NULL, "accepted and needless: stdin streams anyway"},
-	[OPT_NO_STDIN] = {'n', "no-stdin", NULL, "do not read stdin: the command finds it at its end"},
-	[OPT_USER] = {'u', "user", "USER[:GROUP]", "run as this user of the guest, by name or number"},
+	[OPT_INTERACTIVE] = {'i', "interactive", NULL,
+			     "accepted and needless: stdin streams anyway"},
+	[OPT_NO_STDIN] = {'n', "no-stdin", NULL,
+			  "do not read stdin: the command finds it at its end"},
+	[OPT_USER] = {'u', "user", "USER[:GROUP]",
+		      "run as this user of the guest, by name or number"},
 	[OPT_WORKDIR] = {'w', "workdir", "DIR", "run in this folder of the guest"},
 	[OPT_ENV] = {'e', "env", "NAME[=VALUE]", "set a variable, or copy the host's; repeatable"},
 	[OPT_ENV_FILE] = {0, "env-file", "FILE", "set variables from lines NAME=VALUE; repeatable"},
 	[OPT_RLIMIT] = {0, "rlimit", "NAME=SOFT[:HARD]",
 			"set a resource limit, such as nofile=64:128; repeatable"},
-	[OPT_TIMEOUT] = {0, "timeout", "DURATION", "end the command after this time (exit status 124)"},
+	[OPT_TIMEOUT] = {0, "timeout", "DURATION",
+			 "end the command after this time (exit status 124)"},
 	[OPT_KILL_AFTER] = {'k', "kill-after", "DURATION",
 			    "kill it this long after the time-out's signal (default 5s, 0 never)"},
 	[OPT_SIGNAL] = {0, "signal", "SIGNAL", "the time-out's signal (default TERM)"},
 	[OPT_LINGER] = {0, "linger", "DURATION",
 			"wait for descendants that hold the output until they are silent for so "
 			"long (default 500ms; inf: until they end)"},
-	[OPT_ON_DISCONNECT] = {0, "on-disconnect", "WHAT",
-			       "kill, hangup or keep the command if msb-exec is lost (default kill)"},
+	[OPT_ON_DISCONNECT] =
+		{0, "on-disconnect", "WHAT",
+		 "kill, hangup or keep the command if msb-exec is lost (default kill)"},
 	[OPT_PING] = {0, "ping", NULL, "ask the agent for a sign of life, and run nothing"},
 	[OPT_QUIET] = {'q', "quiet", NULL, "no warnings"},
 	[OPT_VERBOSE] = {'v', "verbose", NULL, "say what happens"},
@@ -89,7 +96,8 @@ static int parse_on_disconnect(struct opts *o, const char *text, struct err *err
 	int what = msg_on_disconnect_parse((struct msg_text){text, strlen(text)});
 
 	if (what < 0)
-		return err_set(err, 0, NULL, "--on-disconnect takes kill, hangup or keep, not %s", text);
+		return err_set(err, 0, NULL, "--on-disconnect takes kill, hangup or keep, not %s",
+			       text);
 	o->on_disconnect = (enum msg_on_disconnect)what;
 	return 0;
 }
@@ -165,7 +173,8 @@ static int check_text(const char *what, const char *text, struct err *err)
 {
 	if (!text || utf8_valid(text, strlen(text)))
 		return 0;
-	return err_set(err, 0, NULL, "%s is not UTF-8, which is all that the protocol carries", what);
+	return err_set(err, 0, NULL, "%s is not UTF-8, which is all that the protocol carries",
+		       what);
 }
 
 static int check_texts(const struct opts *o, struct err *err)

@@ -14,8 +14,7 @@
 
 static void source_ready(struct loop_source *source, uint32_t ready)
 {
-	struct stream *stream =
-		(struct stream *)((char *)source - offsetof(struct stream, source));
+	struct stream *stream = (struct stream *)((char *)source - offsetof(struct stream, source));
 
 	(void)ready;
 	stream->on_ready(stream);
@@ -91,7 +90,7 @@ ssize_t stream_read(struct stream *stream, void *space, size_t len)
 		return -EAGAIN;
 	do {
 		n = stream->kind == STREAM_SOCKET ? recv(stream->fd, space, len, MSG_DONTWAIT)
-						 : read(stream->fd, space, len);
+						  : read(stream->fd, space, len);
 	} while (n < 0 && errno == EINTR);
 	if (n > 0)
 		return n;

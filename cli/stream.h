@@ -16,21 +16,21 @@
 
 enum stream_kind {
 	STREAM_UNKNOWN, /* not used yet: most commands read nothing and print little */
-	STREAM_FILE,    /* a file, a plain device: never blocks for long */
+	STREAM_FILE,	/* a file, a plain device: never blocks for long */
 	STREAM_SOCKET,
 	STREAM_REOPENED, /* a pipe or terminal, opened once more, non-blocking */
-	STREAM_POLLED,   /* a pipe or terminal that could not be reopened */
+	STREAM_POLLED,	 /* a pipe or terminal that could not be reopened */
 };
 
 struct stream {
 	struct loop *loop;
-	int fd;     /* what to use; inherited or ours */
+	int fd;	    /* what to use; inherited or ours */
 	int own_fd; /* what the reopening gave; owned, or -1 */
 	enum stream_kind kind;
 	struct loop_source source;
 	struct buf queue; /* output that the reader has not taken yet */
-	bool gone;        /* output: nobody reads it; input: at its end or given up */
-	int error;        /* why, an errno, or 0 for a plain end */
+	bool gone;	  /* output: nobody reads it; input: at its end or given up */
+	int error;	  /* why, an errno, or 0 for a plain end */
 	void *owner;
 	void (*on_ready)(struct stream *stream);
 };

@@ -31,10 +31,11 @@ static void on_fatal(int signal)
 
 static void catch_fatal_signals(void)
 {
-	static const int fatal[] = {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT, SIGSYS, SIGTRAP,
-				    SIGALRM, SIGXCPU, SIGXFSZ, SIGVTALRM, SIGPROF, SIGPOLL, SIGPWR,
-				    SIGSTKFLT};
-	struct sigaction action = {.sa_handler = on_fatal, .sa_flags = (int)SA_RESETHAND | SA_NODEFER};
+	static const int fatal[] = {SIGSEGV,   SIGBUS,	SIGILL,	 SIGFPE,  SIGABRT,
+				    SIGSYS,    SIGTRAP, SIGALRM, SIGXCPU, SIGXFSZ,
+				    SIGVTALRM, SIGPROF, SIGPOLL, SIGPWR,  SIGSTKFLT};
+	struct sigaction action = {.sa_handler = on_fatal,
+				   .sa_flags = (int)SA_RESETHAND | SA_NODEFER};
 
 	for (size_t i = 0; i < sizeof(fatal) / sizeof(fatal[0]); i++)
 		sigaction(fatal[i], &action, NULL);

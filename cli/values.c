@@ -26,7 +26,8 @@ int value_duration(const char *text, bool allow_inf, uint64_t *ret_ms, struct er
 	number = strtod(text, &end);
 	/* strtod would take blanks, signs, "nan" and "infinity" too. */
 	if ((!isdigit((unsigned char)text[0]) && text[0] != '.') || end == text)
-		return err_set(err, 0, NULL, "%s is not a duration such as 1.5s, 500ms or 2m", text);
+		return err_set(err, 0, NULL, "%s is not a duration such as 1.5s, 500ms or 2m",
+			       text);
 	for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++) {
 		if (strcmp(end, units[i].suffix) != 0)
 			continue;
@@ -94,8 +95,8 @@ int value_rlimit(const char *text, struct msg_rlimit *ret, struct err *err)
 	if (*at)
 		return err_set(err, 0, NULL, "resource limit %s is not NAME=SOFT[:HARD]", text);
 	if (ret->soft > ret->hard)
-		return err_set(err, 0, NULL, "resource limit %s: the soft limit is above the hard one",
-			       text);
+		return err_set(err, 0, NULL,
+			       "resource limit %s: the soft limit is above the hard one", text);
 	return 0;
 }
 

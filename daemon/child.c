@@ -20,7 +20,8 @@ static _Noreturn void fail_limit(int fd, enum child_stage stage, int limit)
 {
 	struct child_verdict verdict = {.stage = (int32_t)stage, .num = errno, .limit = limit};
 
-	/* The pipe is empty and the verdict shorter than PIPE_BUF: this neither blocks nor splits. */
+	/* The pipe is empty and the verdict shorter than PIPE_BUF: this neither blocks nor splits.
+	 */
 	if (write(fd, &verdict, sizeof(verdict)) < 0) {
 		/* The daemon is gone; so are we. */
 	}

@@ -65,9 +65,9 @@ struct child_plan {
 	gid_t gid;
 	const gid_t *groups;
 	size_t group_count;
-	const char *cwd;     /* NULL: stay */
-	bool cwd_optional;   /* where it cannot be entered, the root folder will do */
-	char *const *paths;  /* what to try to execute, in order, NULL at the end */
+	const char *cwd;    /* NULL: stay */
+	bool cwd_optional;  /* where it cannot be entered, the root folder will do */
+	char *const *paths; /* what to try to execute, in order, NULL at the end */
 	char *const *argv;
 	char *const *envp;
 };

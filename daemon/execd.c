@@ -10,26 +10,24 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "../shared/fd.h"
 #include "../shared/log.h"
 #include "../shared/version.h"
-#include "caps.h"
 #include "conn.h"
+#include "notify.h"
+#include "prepare.h"
 #include "settings.h"
-#include "user.h"
 
-#define CONNECTIONS_MAX  4096
-#define ACCEPTS_A_TURN   32
-#define ACCEPT_PAUSE_MS  100 /* after running out of descriptors */
-#define LAST_FLUSH_MS    10  /* how often, and how many times, to offer clients the last frames */
-#define LAST_FLUSHES     100
+#define CONNECTIONS_MAX 4096
+#define ACCEPTS_A_TURN	32
+#define ACCEPT_PAUSE_MS 100 /* after running out of descriptors */
+#define LAST_FLUSH_MS	10  /* how often, and how many times, to offer clients the last frames */
+#define LAST_FLUSHES	100
 
 struct listener {
 	struct execd *execd;
@@ -283,94 +281,6 @@ static int set_signals(struct execd *execd)
 	return loop_signals(&execd->loop, &set, on_signal);
 }
 
-/* Many sessions need many descriptors; commands get back what we had. */
-static void raise_nofile(struct spawn_config *config)
-{
-	struct rlimit raised;
-
-	if (getrlimit(RLIMIT_NOFILE, &config->nofile) < 0)
-		return;
-	raised = config->nofile;
-	raised.rlim_cur = raised.rlim_max;
-	if (raised.rlim_cur != config->nofile.rlim_cur && setrlimit(RLIMIT_NOFILE, &raised) == 0)
-		config->restore_nofile = true;
-}
-
-/* Out of memory, the kernel should take the command that ate it, not the one who tells. */
-static void lower_oom_score(struct spawn_config *config)
-{
-	cleanup_fd int fd = open("/proc/self/oom_score_adj", O_RDWR | O_CLOEXEC);
-	char text[sizeof(config->oom_score_adj)];
-	ssize_t n;
-
-	if (fd < 0)
-		return;
-	n = read(fd, text, sizeof(text) - 1);
-	if (n <= 0)
-		return;
-	text[n] = '\0';
-	if (atoi(text) > -900 && pwrite(fd, "-900", 4, 0) == 4)
-		strcpy(config->oom_score_adj, text);
-}
-
-/* Commands that nobody switches users for get the home of whoever we are. */
-static void set_home(void)
-{
-	struct user self;
-
-	if (geteuid() != 0 && getenv("HOME"))
-		return;
-	if (user_by_uid(geteuid(), &self) == 0 && self.home && self.home[0])
-		setenv("HOME", self.home, 1);
-	user_release(&self);
-}
-
-static int prepare_spawns(struct execd *execd, struct err *err)
-{
-	struct spawn_config *config = &execd->jobs.spawn;
-	int r;
-
-	r = caps_prepare(execd->settings.profile, &config->caps);
-	if (r == -EINVAL)
-		return err_set(err, 0, NULL, "unknown security profile %s; there are default and restricted",
-			       execd->settings.profile);
-	if (r < 0)
-		return err_set(err, -r, NULL, "cannot read our own capabilities");
-	config->user = execd->settings.user;
-	config->cwd = execd->settings.cwd;
-	config->umask = umask(022);
-	umask(config->umask);
-	raise_nofile(config);
-	lower_oom_score(config);
-	set_home();
-	config->env = environ;
-	while (config->env[config->env_count])
-		config->env_count++;
-	return 0;
-}
-
-/* sd_notify(3), without its library: one datagram to the socket that systemd names. */
-static void tell_systemd(const char *state)
-{
-	const char *path = getenv("NOTIFY_SOCKET");
-	struct sockaddr_un address = {.sun_family = AF_UNIX};
-	cleanup_fd int fd = -1;
-	size_t len;
-
-	if (!path || (path[0] != '/' && path[0] != '@'))
-		return;
-	len = strlen(path);
-	if (len >= sizeof(address.sun_path))
-		return;
-	memcpy(address.sun_path, path, len);
-	if (path[0] == '@')
-		address.sun_path[0] = '\0';
-	fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	if (fd < 0 || sendto(fd, state, strlen(state), MSG_NOSIGNAL, (struct sockaddr *)&address,
-			     (socklen_t)(offsetof(struct sockaddr_un, sun_path) + len)) < 0)
-		log_warn("cannot tell systemd at %s: %s", path, strerror(errno));
-}
-
 static uint64_t clock_ns(clockid_t clock)
 {
 	struct timespec ts;
@@ -388,7 +298,7 @@ static int start(struct execd *execd, struct err *err)
 		r = set_signals(execd);
 	if (r < 0)
 		return err_set(err, -r, NULL, "cannot set up the event loop");
-	if (prepare_spawns(execd, err) < 0)
+	if (prepare_spawns(&execd->settings, &execd->jobs.spawn, err) < 0)
 		return -1;
 	execd->jobs.loop = &execd->loop;
 	execd->jobs.on_idle = on_jobs_idle;
@@ -431,7 +341,7 @@ int main(int argc, char *argv[])
 	if (r < 0) {
 		log_error("%s", err_words(&err, words, sizeof(words)));
 	} else {
-		tell_systemd("READY=1");
+		notify_systemd("READY=1");
 		r = loop_run(&execd.loop);
 	}
 	execd.ending = true;

@@ -10,41 +10,10 @@
 
 #include "../shared/fd.h"
 #include "../shared/log.h"
-#include "pty.h"
+#include "job_inside.h"
 
-#define GRACE_MS       2000
-#define FORCED_LINGER  500 /* for a forced end of a session that would wait for ever */
-#define PARKED_LOOK_MS 50  /* how often to look at a pty that nobody has open */
-#define POLL_MS        20  /* where there is no pidfd */
-
-struct job {
-	struct job_host *host;
-	struct job_outlet *outlet; /* NULL once the client has had its last frame, or is gone */
-	uint32_t id;
-	struct job *next_of_host, *prev_of_host, *next_of_outlet;
-
-	struct session session;
-	struct spawn *spawn; /* until the verdict */
-	struct spawn_failure failure;
-	struct reap_status status;
-	struct reap_watch watch;
-	pid_t pid;
-	int pid_fd, verdict_fd;
-	struct loop_source pid_source, verdict_source;
-	struct pump pump;
-
-	bool has_linger;
-	uint64_t linger_ms, read_ms, started_us;
-	int timeout_signal;
-	uint64_t kill_after_ms;
-	bool stalled;
-	struct loop_timer timeout, grace, linger, parked, poll;
-	struct loop_grave grave;
-};
-
-#define OWNER(member_ptr, member) ((struct job *)((char *)(member_ptr)-offsetof(struct job, member)))
-
-static void happen(struct job *job, enum session_event event);
+#define GRACE_MS 2000
+#define POLL_MS	 20 /* where there is no pidfd */
 
 static uint64_t now_us(void)
 {
@@ -52,173 +21,6 @@ static uint64_t now_us(void)
 
 	clock_gettime(CLOCK_MONOTONIC, &ts);
 	return (uint64_t)ts.tv_sec * 1000000 + (uint64_t)ts.tv_nsec / 1000;
-}
-
-/* ---- the outlet ---- */
-
-static struct job **bucket(struct job_outlet *outlet, uint32_t id)
-{
-	return &outlet->jobs[id % (sizeof(outlet->jobs) / sizeof(outlet->jobs[0]))];
-}
-
-struct job *job_find(const struct job_outlet *outlet, uint32_t id)
-{
-	struct job *job = *bucket((struct job_outlet *)outlet, id);
-
-	while (job && job->id != id)
-		job = job->next_of_outlet;
-	return job;
-}
-
-static void set_stalled(struct job *job, bool stalled)
-{
-	if (!job->outlet || job->stalled == stalled)
-		return;
-	job->stalled = stalled;
-	job->outlet->stalled += stalled ? 1 : -1u;
-	loop_mark(job->host->loop, job->outlet->flush);
-}
-
-static void detach(struct job *job)
-{
-	struct job **at;
-
-	if (!job->outlet)
-		return;
-	set_stalled(job, false);
-	at = bucket(job->outlet, job->id);
-	while (*at != job)
-		at = &(*at)->next_of_outlet;
-	*at = job->next_of_outlet;
-	job->outlet = NULL;
-}
-
-/* A frame was put for the client; without room for it the connection is beyond help. */
-static void told(struct job *job, int result)
-{
-	if (result < 0)
-		log_warn("session %u: cannot queue a frame: %s", job->id, strerror(-result));
-	job->host->activity++;
-	loop_mark(job->host->loop, job->outlet->flush);
-}
-
-static bool has_room(const struct job *job)
-{
-	return !job->outlet || buf_len(job->outlet->frames) < JOB_OUTPUT_LIMIT;
-}
-
-static void watch_pump(struct job *job)
-{
-	pump_watch(&job->pump, has_room(job));
-}
-
-/* ---- output ---- */
-
-static bool output_is_open(const struct job *job)
-{
-	return pump_is_open(&job->pump, MSG_STREAM_STDOUT) ||
-	       pump_is_open(&job->pump, MSG_STREAM_STDERR);
-}
-
-static bool waits_for_silence(const struct job *job)
-{
-	return (job->has_linger || job->session.ending) && job->session.leader_ended &&
-	       !job->session.silent && job->outlet && output_is_open(job);
-}
-
-static uint64_t linger_of(const struct job *job)
-{
-	return job->has_linger ? job->linger_ms : FORCED_LINGER;
-}
-
-/* The clock of silence runs only while all that was read has been sent. */
-static void run_linger_clock(struct job *job)
-{
-	uint64_t quiet_since, now = loop_now_ms(), linger = linger_of(job);
-
-	if (!waits_for_silence(job) || buf_len(job->outlet->frames)) {
-		loop_disarm(job->host->loop, &job->linger);
-		return;
-	}
-	quiet_since = job->read_ms > job->outlet->sent_ms ? job->read_ms : job->outlet->sent_ms;
-	loop_arm(job->host->loop, &job->linger,
-		 quiet_since + linger > now ? quiet_since + linger - now : 0);
-}
-
-/* One read; returns what pump_read() returns. */
-static ssize_t take_output(struct job *job, enum msg_stream stream)
-{
-	struct buf *frames = job->outlet ? job->outlet->frames : NULL;
-	ssize_t n = pump_read(&job->pump, stream, frames, job->id);
-
-	if (n == -EIO && job->pump.pty) {
-		if (job->session.leader_ended) {
-			pump_close_output(&job->pump, stream);
-		} else {
-			/* Somebody may open it again; while hung up it would be ready for ever. */
-			job->pump.parked = true;
-			loop_arm(job->host->loop, &job->parked, PARKED_LOOK_MS);
-		}
-	} else if (n < 0 && n != -EAGAIN) {
-		log_warn("session %u: reading its output failed: %s", job->id, strerror((int)-n));
-	}
-	if (n > 0) {
-		job->read_ms = loop_now_ms();
-		if (frames)
-			told(job, 0);
-	}
-	return n;
-}
-
-static void after_output(struct job *job)
-{
-	watch_pump(job);
-	run_linger_clock(job);
-	if (!output_is_open(job) && !job->session.output_ended)
-		happen(job, SESSION_OUTPUT_ENDED);
-}
-
-static void on_output(struct pump *pump, enum msg_stream stream)
-{
-	struct job *job = OWNER(pump, pump);
-
-	if (has_room(job))
-		take_output(job, stream);
-	after_output(job);
-}
-
-static void on_parked(struct loop_timer *timer)
-{
-	struct job *job = OWNER(timer, parked);
-
-	job->pump.parked = false;
-	take_output(job, MSG_STREAM_STDOUT);
-	after_output(job);
-}
-
-/* Silence is over only if a last look finds nothing and nothing is still to be sent. */
-static void on_linger(struct loop_timer *timer)
-{
-	struct job *job = OWNER(timer, linger);
-	bool found = false;
-
-	for (int stream = MSG_STREAM_STDOUT; stream <= MSG_STREAM_STDERR; stream++)
-		if (pump_is_open(&job->pump, (enum msg_stream)stream) && has_room(job) &&
-		    take_output(job, (enum msg_stream)stream) > 0)
-			found = true;
-	if (!found && waits_for_silence(job) && !buf_len(job->outlet->frames))
-		happen(job, SESSION_SILENT);
-	else
-		after_output(job);
-}
-
-void job_outlet_moved(struct job_outlet *outlet)
-{
-	for (size_t i = 0; i < sizeof(outlet->jobs) / sizeof(outlet->jobs[0]); i++)
-		for (struct job *job = outlet->jobs[i]; job; job = job->next_of_outlet) {
-			watch_pump(job);
-			run_linger_clock(job);
-		}
 }
 
 /* ---- carrying out what the session decides ---- */
@@ -235,15 +37,16 @@ static void send_exited(struct job *job)
 		.has_usage = true,
 	};
 
-	told(job, msg_put_exec_exited(job->outlet->frames, job->id, &exited));
+	job_told(job, msg_put_exec_exited(job->outlet->frames, job->id, &exited));
 }
 
 static void send_failed(struct job *job)
 {
 	const struct spawn_failure *failure = &job->failure;
 
-	told(job, msg_put_exec_failed(job->outlet->frames, job->id, failure->kind, failure->num,
-				      failure->message, failure->stage[0] ? failure->stage : NULL));
+	job_told(job,
+		 msg_put_exec_failed(job->outlet->frames, job->id, failure->kind, failure->num,
+				     failure->message, failure->stage[0] ? failure->stage : NULL));
 }
 
 /* A stopped process acts on nothing but KILL, so each request to end comes with a CONT. */
@@ -265,14 +68,14 @@ static void hang_up(struct job *job)
 
 static void free_job(struct loop_grave *grave)
 {
-	free(OWNER(grave, grave));
+	free(JOB_OF(grave, grave));
 }
 
 static void release(struct job *job)
 {
 	struct job_host *host = job->host;
 
-	detach(job);
+	job_detach(job);
 	loop_disarm(host->loop, &job->timeout);
 	loop_disarm(host->loop, &job->grace);
 	loop_disarm(host->loop, &job->linger);
@@ -309,7 +112,8 @@ static void carry_out(struct job *job, uint32_t actions)
 	struct job_host *host = job->host;
 
 	if (actions & SESSION_SEND_STARTED)
-		told(job, msg_put_exec_started(job->outlet->frames, job->id, (uint32_t)job->pid));
+		job_told(job,
+			 msg_put_exec_started(job->outlet->frames, job->id, (uint32_t)job->pid));
 	if (actions & SESSION_SEND_FAILED)
 		send_failed(job);
 	if (actions & SESSION_SEND_EXITED)
@@ -326,8 +130,8 @@ static void carry_out(struct job *job, uint32_t actions)
 	if (actions & (SESSION_WATCH | SESSION_KILL))
 		reaper_watch(&host->reaper, &job->watch);
 	if (actions & SESSION_DISCARD) {
-		detach(job);
-		watch_pump(job);
+		job_detach(job);
+		job_watch_pump(job);
 	}
 	if (actions & SESSION_BURY)
 		bury(job);
@@ -338,13 +142,13 @@ static void carry_out(struct job *job, uint32_t actions)
 	}
 }
 
-static void happen(struct job *job, enum session_event event)
+void job_happen(struct job *job, enum session_event event)
 {
 	uint32_t actions = session_event(&job->session, event);
 
 	if (!(actions & SESSION_OVER) && !(actions & SESSION_DISCARD)) {
 		carry_out(job, actions);
-		run_linger_clock(job);
+		job_run_linger_clock(job);
 		return;
 	}
 	carry_out(job, actions);
@@ -354,7 +158,7 @@ static void happen(struct job *job, enum session_event event)
 
 static void on_verdict(struct loop_source *source, uint32_t ready)
 {
-	struct job *job = OWNER(source, verdict_source);
+	struct job *job = JOB_OF(source, verdict_source);
 	int verdict = spawn_verdict(job->spawn, job->verdict_fd, &job->failure);
 
 	(void)ready;
@@ -364,7 +168,7 @@ static void on_verdict(struct loop_source *source, uint32_t ready)
 	fd_close(&job->verdict_fd);
 	spawn_free(job->spawn);
 	job->spawn = NULL;
-	happen(job, verdict > 0 ? SESSION_RUNS : SESSION_FAILED);
+	job_happen(job, verdict > 0 ? SESSION_RUNS : SESSION_FAILED);
 }
 
 /* The end of a leader whose verdict is still in the pipe must not overtake it. */
@@ -384,7 +188,8 @@ static void look_at_leader(struct job *job)
 	if (r == 0)
 		return;
 	if (r < 0) {
-		/* Somebody reaped our child. Nothing is known of its end, and nothing is made up. */
+		/* Somebody reaped our child. Nothing is known of its end, and nothing is made up.
+		 */
 		log_error("session %u: cannot learn how %d ended: %s", job->id, job->pid,
 			  strerror(-r));
 		job->status.code = -1;
@@ -395,18 +200,18 @@ static void look_at_leader(struct job *job)
 	job->read_ms = loop_now_ms();
 	if (job->pump.parked)
 		loop_arm(job->host->loop, &job->parked, 0);
-	happen(job, SESSION_LEADER_ENDED);
+	job_happen(job, SESSION_LEADER_ENDED);
 }
 
 static void on_leader(struct loop_source *source, uint32_t ready)
 {
 	(void)ready;
-	look_at_leader(OWNER(source, pid_source));
+	look_at_leader(JOB_OF(source, pid_source));
 }
 
 static void on_poll(struct loop_timer *timer)
 {
-	struct job *job = OWNER(timer, poll);
+	struct job *job = JOB_OF(timer, poll);
 
 	loop_arm(job->host->loop, &job->poll, POLL_MS);
 	look_at_leader(job);
@@ -414,27 +219,17 @@ static void on_poll(struct loop_timer *timer)
 
 static void on_timeout(struct loop_timer *timer)
 {
-	happen(OWNER(timer, timeout), SESSION_TIMED_OUT);
+	job_happen(JOB_OF(timer, timeout), SESSION_TIMED_OUT);
 }
 
 static void on_grace(struct loop_timer *timer)
 {
-	happen(OWNER(timer, grace), SESSION_GRACE_OVER);
+	job_happen(JOB_OF(timer, grace), SESSION_GRACE_OVER);
 }
 
 static void on_empty(struct reap_watch *watch)
 {
-	happen(OWNER(watch, watch), SESSION_EMPTY);
-}
-
-static void on_input(struct pump *pump, int error)
-{
-	struct job *job = OWNER(pump, pump);
-
-	if (error && job->outlet)
-		told(job, msg_put_stdin_error(job->outlet->frames, job->id, error));
-	set_stalled(job, buf_len(&pump->input) >= JOB_INPUT_LIMIT);
-	watch_pump(job);
+	job_happen(JOB_OF(watch, watch), SESSION_EMPTY);
 }
 
 /* ---- starting ---- */
@@ -449,8 +244,8 @@ static void take_child(struct job *job, const struct spawn_child *child,
 	job->verdict_fd = child->verdict_fd;
 	pump_init(&job->pump, host->loop, request->tty, child->in_fd, child->out_fd, child->err_fd,
 		  JOB_INPUT_LIMIT + FRAME_WIRE_MAX, &host->spare);
-	job->pump.on_output = on_output;
-	job->pump.on_input = on_input;
+	job->pump.on_output = job_on_output;
+	job->pump.on_input = job_on_input;
 	loop_source_init(&job->pid_source, job->pid_fd, on_leader);
 	loop_source_init(&job->verdict_source, job->verdict_fd, on_verdict);
 	loop_want(host->loop, &job->verdict_source, LOOP_IN);
@@ -459,7 +254,7 @@ static void take_child(struct job *job, const struct spawn_child *child,
 		loop_arm(host->loop, &job->poll, POLL_MS);
 	if (request->timeout_ms)
 		loop_arm(host->loop, &job->timeout, request->timeout_ms);
-	watch_pump(job);
+	job_watch_pump(job);
 }
 
 static void take_options(struct job *job, const struct msg_exec_request *request)
@@ -481,8 +276,8 @@ static void take_options(struct job *job, const struct msg_exec_request *request
 	job->kill_after_ms = request->kill_after_ms;
 	job->timeout.on_due = on_timeout;
 	job->grace.on_due = on_grace;
-	job->linger.on_due = on_linger;
-	job->parked.on_due = on_parked;
+	job->linger.on_due = job_on_linger;
+	job->parked.on_due = job_on_parked;
 	job->poll.on_due = on_poll;
 	job->watch.on_empty = on_empty;
 }
@@ -506,8 +301,9 @@ void job_start(struct job_host *host, struct job_outlet *outlet, uint32_t id,
 		.kind = MSG_FAILURE_RESOURCE_LIMIT,
 		.message = "cannot spawn: the agent runs as many sessions as --max-sessions allows",
 	};
-	static const struct spawn_failure no_memory = {
-		.kind = MSG_FAILURE_OUT_OF_MEMORY, .num = ENOMEM, .message = "cannot spawn: no memory"};
+	static const struct spawn_failure no_memory = {.kind = MSG_FAILURE_OUT_OF_MEMORY,
+						       .num = ENOMEM,
+						       .message = "cannot spawn: no memory"};
 	struct spawn_failure failure = {.num = 0};
 	struct spawn_child child;
 	struct job *job;
@@ -530,9 +326,7 @@ void job_start(struct job_host *host, struct job_outlet *outlet, uint32_t id,
 		free(job);
 		return;
 	}
-	job->outlet = outlet;
-	job->next_of_outlet = *bucket(outlet, id);
-	*bucket(outlet, id) = job;
+	job_attach(job, outlet);
 	job->next_of_host = host->jobs;
 	if (host->jobs)
 		host->jobs->prev_of_host = job;
@@ -542,54 +336,19 @@ void job_start(struct job_host *host, struct job_outlet *outlet, uint32_t id,
 	log_debug("session %u: process %d", id, job->pid);
 }
 
-/* ---- what the client sends ---- */
-
-void job_input(struct job *job, struct msg_bytes data)
-{
-	int r = 0;
-
-	if (data.len)
-		r = pump_write(&job->pump, data.ptr, data.len);
-	else
-		pump_end_input(&job->pump);
-	if (r < 0)
-		told(job, msg_put_stdin_error(job->outlet->frames, job->id, -r));
-	set_stalled(job, buf_len(&job->pump.input) >= JOB_INPUT_LIMIT);
-	watch_pump(job);
-}
-
-void job_resize(struct job *job, uint16_t rows, uint16_t cols)
-{
-	if (job->pump.pty && job->pump.out_fd >= 0)
-		pty_resize(job->pump.out_fd, rows, cols);
-}
-
-void job_signal(struct job *job, int signal)
-{
-	if (signal < 1 || signal > 31) {
-		log_info("session %u: signal %d ignored", job->id, signal);
-		return;
-	}
-	reap_signal_group(job->pid, signal);
-}
-
-void job_close_output(struct job *job, enum msg_stream stream)
-{
-	pump_close_output(&job->pump, stream);
-	after_output(job);
-}
+/* ---- what comes over the client, or over us ---- */
 
 void job_abandon(struct job *job)
 {
 	job->session.on_disconnect = MSG_DISCONNECT_KILL;
-	happen(job, SESSION_CLIENT_GONE);
+	job_happen(job, SESSION_CLIENT_GONE);
 }
 
 void job_lose_client(struct job_outlet *outlet)
 {
 	for (size_t i = 0; i < sizeof(outlet->jobs) / sizeof(outlet->jobs[0]); i++)
 		while (outlet->jobs[i])
-			happen(outlet->jobs[i], SESSION_CLIENT_GONE);
+			job_happen(outlet->jobs[i], SESSION_CLIENT_GONE);
 }
 
 void job_end_all(struct job_host *host)
@@ -598,7 +357,7 @@ void job_end_all(struct job_host *host)
 
 	for (job = host->jobs; job; job = next) {
 		next = job->next_of_host;
-		happen(job, SESSION_SHUTDOWN);
+		job_happen(job, SESSION_SHUTDOWN);
 	}
 }
 

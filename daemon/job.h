@@ -12,9 +12,9 @@
 #include "session.h"
 #include "spawn.h"
 
-#define JOB_INPUT_LIMIT  (256 * 1024)             /* queued input at which a job is stalled */
-#define JOB_OUTPUT_LIMIT (512 * 1024)             /* queued frames at which output waits */
-#define JOB_FRAMES_MAX   (JOB_OUTPUT_LIMIT + PUMP_READ_MAX + 512 * 1024) /* with the answers */
+#define JOB_INPUT_LIMIT	 (256 * 1024) /* queued input at which a job is stalled */
+#define JOB_OUTPUT_LIMIT (512 * 1024) /* queued frames at which output waits */
+#define JOB_FRAMES_MAX	 (JOB_OUTPUT_LIMIT + PUMP_READ_MAX + 512 * 1024) /* with the answers */
 
 /* All jobs of a daemon, and what they share. */
 struct job_host {
@@ -25,16 +25,16 @@ struct job_host {
 	struct job *jobs;
 	size_t job_count;
 	void (*on_idle)(struct job_host *host); /* the last job is over; may be NULL */
-	uint64_t activity; /* what core.touch counts */
+	uint64_t activity;			/* what core.touch counts */
 };
 
 /* Where the frames of a client's jobs go. Part of the client's connection. */
 struct job_outlet {
 	struct buf *frames;
-	struct loop_task *flush;  /* marked when frames were added, or room was made */
-	unsigned stalled;         /* jobs whose input queue is over the limit */
-	uint64_t sent_ms;         /* when frames last ran empty */
-	struct job *jobs[64];     /* by id, until their last frame */
+	struct loop_task *flush; /* marked when frames were added, or room was made */
+	unsigned stalled;	 /* jobs whose input queue is over the limit */
+	uint64_t sent_ms;	 /* when frames last ran empty */
+	struct job *jobs[64];	 /* by id, until their last frame */
 };
 
 struct job;

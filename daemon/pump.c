@@ -192,12 +192,14 @@ ssize_t pump_read(struct pump *pump, enum msg_stream stream, struct buf *frames,
 	n = frames ? read_frame(fd, stream, frames, id) : read_away(fd);
 	if (n == -EAGAIN)
 		return n;
-	/* A pty says EIO while nobody has its other side open; the owner knows if that is the end. */
+	/* A pty says EIO while nobody has its other side open; the owner knows if that is the end.
+	 */
 	if (n == -EIO && pump->pty)
 		return n;
 	if (n <= 0)
 		close_stream(pump, stream);
-	/* A full pipe: its writer is faster than our turns. Fails harmlessly over the user's limit. */
+	/* A full pipe: its writer is faster than our turns. Fails harmlessly over the user's limit.
+	 */
 	if (n >= PIPE_DEFAULT && !pump->pty && !pump->grown[stream]) {
 		pump->grown[stream] = true;
 		fcntl(fd, F_SETPIPE_SZ, PIPE_LARGE);

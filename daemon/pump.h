@@ -23,8 +23,8 @@ struct pump {
 	struct loop_source in_source, out_source, err_source;
 	struct buf input;
 	bool input_ended; /* close stdin once the queue is empty */
-	bool parked;      /* a pty that nobody has open at the moment: not watched */
-	bool grown[2];    /* the pipe was made larger already */
+	bool parked;	  /* a pty that nobody has open at the moment: not watched */
+	bool grown[2];	  /* the pipe was made larger already */
 	void (*on_output)(struct pump *pump, enum msg_stream stream); /* call pump_read() */
 	void (*on_input)(struct pump *pump, int error); /* the queue moved; errno or 0 */
 };

@@ -107,7 +107,8 @@ static void look(struct reap_watch **sorted, size_t count)
 		key.session = session_of(entry->d_name);
 		if (!key.session)
 			continue;
-		found = bsearch(&wanted, sorted, count, sizeof(struct reap_watch *), compare_watches);
+		found = bsearch(&wanted, sorted, count, sizeof(struct reap_watch *),
+				compare_watches);
 		if (!found)
 			continue;
 		(*found)->alive = true;

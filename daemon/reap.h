@@ -11,7 +11,7 @@
 
 /* How a leader ended. */
 struct reap_status {
-	int32_t code;   /* 0 to 255, or -1 when a signal killed it */
+	int32_t code;	/* 0 to 255, or -1 when a signal killed it */
 	uint8_t signal; /* that signal, or 0 */
 	bool core_dumped;
 	uint64_t user_us, sys_us; /* of it and the descendants it waited for */

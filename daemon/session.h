@@ -17,30 +17,30 @@
 #include "../shared/msg.h"
 
 enum session_event {
-	SESSION_RUNS,         /* the verdict: the command runs */
-	SESSION_FAILED,       /* the verdict: it never will */
+	SESSION_RUNS,	      /* the verdict: the command runs */
+	SESSION_FAILED,	      /* the verdict: it never will */
 	SESSION_LEADER_ENDED, /* and is a zombie */
 	SESSION_OUTPUT_ENDED, /* end of file on all output */
-	SESSION_SILENT,       /* nothing came for the linger time after the leader's end */
+	SESSION_SILENT,	      /* nothing came for the linger time after the leader's end */
 	SESSION_TIMED_OUT,
 	SESSION_CLIENT_GONE,
 	SESSION_SHUTDOWN,   /* end it by force */
 	SESSION_GRACE_OVER, /* after ARM_GRACE */
-	SESSION_EMPTY,      /* after WATCH: no process of it lives */
+	SESSION_EMPTY,	    /* after WATCH: no process of it lives */
 };
 
 enum session_action {
 	SESSION_SEND_STARTED = 1 << 0,
 	SESSION_SEND_FAILED = 1 << 1,
 	SESSION_SEND_EXITED = 1 << 2,
-	SESSION_ASK = 1 << 3,       /* signal its group to end: TERM, or what the time-out says */
+	SESSION_ASK = 1 << 3,	    /* signal its group to end: TERM, or what the time-out says */
 	SESSION_HANG_UP = 1 << 4,   /* SIGHUP and no more */
 	SESSION_ARM_GRACE = 1 << 5, /* from the ASK to the KILL */
-	SESSION_WATCH = 1 << 6,     /* find out when no process of it lives */
-	SESSION_KILL = 1 << 7,      /* kill all of it until then */
+	SESSION_WATCH = 1 << 6,	    /* find out when no process of it lives */
+	SESSION_KILL = 1 << 7,	    /* kill all of it until then */
 	SESSION_DISCARD = 1 << 8,   /* what it still writes goes nowhere */
-	SESSION_BURY = 1 << 9,      /* nobody will signal it again: reap the leader */
-	SESSION_OVER = 1 << 10,     /* free everything */
+	SESSION_BURY = 1 << 9,	    /* nobody will signal it again: reap the leader */
+	SESSION_OVER = 1 << 10,	    /* free everything */
 };
 
 enum session_verdict { SESSION_VERDICT_NONE, SESSION_VERDICT_RUNS, SESSION_VERDICT_FAILED };

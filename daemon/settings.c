@@ -32,8 +32,10 @@ static const struct option_row rows[] = {
 	[OPT_CWD] = {0, "cwd", "DIR", "start commands here unless the client names a folder"},
 	[OPT_ALLOW_UID] = {0, "allow-uid", "UID",
 			   "let this user connect, beside root and our own; repeatable"},
-	[OPT_MAX_SESSIONS] = {0, "max-sessions", "N", "refuse more commands at once (default 1024)"},
-	[OPT_LOG_LEVEL] = {0, "log-level", "LEVEL", "none, error, warn, info or debug (default warn)"},
+	[OPT_MAX_SESSIONS] = {0, "max-sessions", "N",
+			      "refuse more commands at once (default 1024)"},
+	[OPT_LOG_LEVEL] = {0, "log-level", "LEVEL",
+			   "none, error, warn, info or debug (default warn)"},
 	[OPT_VERSION] = {'V', "version", NULL, "print the version"},
 	[OPT_HELP] = {'h', "help", NULL, "print this help"},
 };

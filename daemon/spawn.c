@@ -47,22 +47,14 @@ static enum msg_failure kind_of_errno(int num)
 		int num;
 		enum msg_failure kind;
 	} rows[] = {
-		{ENOENT, MSG_FAILURE_NOT_FOUND},
-		{ENOTDIR, MSG_FAILURE_NOT_FOUND},
-		{EACCES, MSG_FAILURE_PERMISSION_DENIED},
-		{EPERM, MSG_FAILURE_PERMISSION_DENIED},
-		{ENOEXEC, MSG_FAILURE_NOT_EXECUTABLE},
-		{EISDIR, MSG_FAILURE_NOT_EXECUTABLE},
-		{ETXTBSY, MSG_FAILURE_NOT_EXECUTABLE},
-		{ELIBBAD, MSG_FAILURE_NOT_EXECUTABLE},
-		{E2BIG, MSG_FAILURE_BAD_ARGS},
-		{ELOOP, MSG_FAILURE_BAD_ARGS},
-		{ENAMETOOLONG, MSG_FAILURE_BAD_ARGS},
-		{EFAULT, MSG_FAILURE_BAD_ARGS},
-		{ENOMEM, MSG_FAILURE_OUT_OF_MEMORY},
-		{EMFILE, MSG_FAILURE_RESOURCE_LIMIT},
-		{ENFILE, MSG_FAILURE_RESOURCE_LIMIT},
-		{EAGAIN, MSG_FAILURE_RESOURCE_LIMIT},
+		{ENOENT, MSG_FAILURE_NOT_FOUND},	 {ENOTDIR, MSG_FAILURE_NOT_FOUND},
+		{EACCES, MSG_FAILURE_PERMISSION_DENIED}, {EPERM, MSG_FAILURE_PERMISSION_DENIED},
+		{ENOEXEC, MSG_FAILURE_NOT_EXECUTABLE},	 {EISDIR, MSG_FAILURE_NOT_EXECUTABLE},
+		{ETXTBSY, MSG_FAILURE_NOT_EXECUTABLE},	 {ELIBBAD, MSG_FAILURE_NOT_EXECUTABLE},
+		{E2BIG, MSG_FAILURE_BAD_ARGS},		 {ELOOP, MSG_FAILURE_BAD_ARGS},
+		{ENAMETOOLONG, MSG_FAILURE_BAD_ARGS},	 {EFAULT, MSG_FAILURE_BAD_ARGS},
+		{ENOMEM, MSG_FAILURE_OUT_OF_MEMORY},	 {EMFILE, MSG_FAILURE_RESOURCE_LIMIT},
+		{ENFILE, MSG_FAILURE_RESOURCE_LIMIT},	 {EAGAIN, MSG_FAILURE_RESOURCE_LIMIT},
 	};
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
@@ -117,7 +109,8 @@ static int give_away(const struct child_plan *plan, const struct far_ends *far, 
 		/* A terminal keeps the group that devpts gave it. EPERM: the switch will say so. */
 		if (fchown(fds[i], plan->uid, plan->tty ? (gid_t)-1 : plan->gid) < 0 &&
 		    errno != EPERM)
-			return err_set(err, errno, "fchown", "cannot hand over the standard streams");
+			return err_set(err, errno, "fchown",
+				       "cannot hand over the standard streams");
 	return 0;
 }
 
@@ -246,7 +239,8 @@ int spawn_verdict(const struct spawn *spawn, int verdict_fd, struct spawn_failur
 
 		for (size_t i = 0; i < rlimit_count; i++)
 			if (rlimit_names[i].resource == resource)
-				snprintf(stage, sizeof(stage), "setrlimit(%s)", rlimit_names[i].macro);
+				snprintf(stage, sizeof(stage), "setrlimit(%s)",
+					 rlimit_names[i].macro);
 	}
 	if (verdict.stage == CHILD_EXEC)
 		err_set(&err, verdict.num, stage, "%s", "");

@@ -83,8 +83,7 @@ static int plan_user(struct spawn *spawn, const struct spawn_config *config,
 	plan->groups = spawn->user.groups;
 	plan->group_count = spawn->user.group_count;
 	/* Without privilege a switch to oneself is none: setgroups would only fail. */
-	plan->switch_user =
-		geteuid() == 0 || plan->uid != geteuid() || plan->gid != getegid();
+	plan->switch_user = geteuid() == 0 || plan->uid != geteuid() || plan->gid != getegid();
 	return 0;
 }
 
@@ -107,7 +106,8 @@ static int add_identity(struct spawn *spawn, size_t *count)
 	const struct user *user = &spawn->user;
 	char *at;
 
-	spawn->made = malloc(64 + 2 * length(user->name) + length(user->home) + length(user->shell));
+	spawn->made =
+		malloc(64 + 2 * length(user->name) + length(user->home) + length(user->shell));
 	if (!spawn->made)
 		return -ENOMEM;
 	at = spawn->made;
@@ -116,8 +116,7 @@ static int add_identity(struct spawn *spawn, size_t *count)
 	if (user->name) {
 		add_made(spawn, count, &at, "USER", user->name);
 		add_made(spawn, count, &at, "LOGNAME", user->name);
-		add_made(spawn, count, &at, "SHELL",
-			 user->shell[0] ? user->shell : DEFAULT_SHELL);
+		add_made(spawn, count, &at, "SHELL", user->shell[0] ? user->shell : DEFAULT_SHELL);
 	}
 	return 0;
 }
@@ -215,8 +214,8 @@ static int plan_paths(struct spawn *spawn, struct spawn_failure *failure)
 /* cmd is the shell itself, argv[0] its name behind a dash, as login(1) has it. */
 static int plan_login_shell(struct spawn *spawn, struct spawn_failure *failure)
 {
-	const char *shell = spawn->user.shell && spawn->user.shell[0] ? spawn->user.shell
-								      : DEFAULT_SHELL;
+	const char *shell =
+		spawn->user.shell && spawn->user.shell[0] ? spawn->user.shell : DEFAULT_SHELL;
 	const char *slash = strrchr(shell, '/');
 	size_t len = strlen(shell) + 1;
 	char *text = malloc(2 * len + 2);
@@ -255,7 +254,8 @@ static int plan_limits(struct spawn *spawn, struct msg_exec_request *request,
 	if (!spawn->limits)
 		return out_of_memory(spawn, failure);
 	while ((more = msg_next_rlimit(&request->rlimits, &limit)) > 0) {
-		const struct rlimit_name *name = rlimit_find(limit.resource.ptr, limit.resource.len);
+		const struct rlimit_name *name =
+			rlimit_find(limit.resource.ptr, limit.resource.len);
 
 		if (!name) {
 			err_set(&err, 0, "setrlimit", "unknown resource limit %.*s",

@@ -11,8 +11,8 @@ struct spawn {
 	struct user user;
 	struct child_limit *limits; /* owned, as is all below */
 	char **argv, **envp, **paths;
-	char *text;      /* one block: cmd, cwd, args, env */
-	char *made;      /* one block: HOME= and the like */
+	char *text;	 /* one block: cmd, cwd, args, env */
+	char *made;	 /* one block: HOME= and the like */
 	char *path_text; /* one block: the paths to try */
 	char *cmd, *cwd; /* inside text, user or config */
 };

@@ -11,7 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#define STAGE      "user"
+#define STAGE	   "user"
 #define ID_INVALID UINT32_MAX /* the kernel takes -1 for "leave it as it is" */
 
 struct part {

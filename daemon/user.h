@@ -15,7 +15,7 @@ struct user {
 	uid_t uid;
 	gid_t gid;
 	char *name, *home, *shell; /* owned; NULL without an entry in passwd */
-	gid_t *groups;             /* owned: the supplementary groups */
+	gid_t *groups;		   /* owned: the supplementary groups */
 	size_t group_count;
 };
 

@@ -157,7 +157,8 @@ static int check_dead(const char *path, const struct sockaddr_un *address, struc
 	if (connect(probe, (const struct sockaddr *)address, sizeof(*address)) == 0 ||
 	    errno != ECONNREFUSED)
 		return err_set(err, EADDRINUSE, NULL,
-			       "another daemon listens on %s; stop it or choose another path", path);
+			       "another daemon listens on %s; stop it or choose another path",
+			       path);
 	if (unlink(path) < 0)
 		return err_set(err, errno, NULL, "cannot remove the dead socket %s", path);
 	return 0;

@@ -25,7 +25,7 @@ int endpoint_parse(const char *text, struct endpoint *ret, struct err *err);
 
 /* What a client holds of a connection. */
 struct endpoint_stream {
-	int fd;        /* owned by the caller: in and out */
+	int fd;	       /* owned by the caller: in and out */
 	pid_t process; /* of a program that was started for it, 0 for none */
 };
 

@@ -10,8 +10,8 @@
 #define ERR_TEXT_MAX 384
 
 struct err {
-	int num;                 /* a positive errno value, or 0 when no system call failed */
-	const char *stage;       /* the step, a string with static lifetime, or NULL */
+	int num;		 /* a positive errno value, or 0 when no system call failed */
+	const char *stage;	 /* the step, a string with static lifetime, or NULL */
 	char text[ERR_TEXT_MAX]; /* the thing that failed; cut, never overrun */
 };
 

@@ -10,16 +10,16 @@
 
 #include "buf.h"
 
-#define FRAME_PREFIX_LEN 4          /* the length itself */
-#define FRAME_HEADER_LEN 9          /* the length, the id, the flags */
-#define FRAME_LEN_MIN    5          /* what the length counts: id, flags and body */
-#define FRAME_LEN_MAX    4194304    /* the same, at most */
-#define FRAME_WIRE_MAX   (FRAME_PREFIX_LEN + FRAME_LEN_MAX)
+#define FRAME_PREFIX_LEN 4	 /* the length itself */
+#define FRAME_HEADER_LEN 9	 /* the length, the id, the flags */
+#define FRAME_LEN_MIN	 5	 /* what the length counts: id, flags and body */
+#define FRAME_LEN_MAX	 4194304 /* the same, at most */
+#define FRAME_WIRE_MAX	 (FRAME_PREFIX_LEN + FRAME_LEN_MAX)
 
-#define FRAME_TERMINAL      0x01 /* the last frame of its id */
+#define FRAME_TERMINAL	    0x01 /* the last frame of its id */
 #define FRAME_SESSION_START 0x02
-#define FRAME_SHUTDOWN      0x04
-#define FRAME_BULK          0x08 /* the body is no CBOR; generation 8, not ours */
+#define FRAME_SHUTDOWN	    0x04
+#define FRAME_BULK	    0x08 /* the body is no CBOR; generation 8, not ours */
 
 struct frame {
 	uint32_t id;

@@ -18,9 +18,9 @@ struct link {
 	bool in_socket, out_socket;
 	struct loop_source in_source, out_source; /* out_source only when the fds differ */
 	struct buf in, out;
-	bool ended;        /* the peer said end of file, or reading failed */
-	bool broken;       /* writing failed: what is queued goes nowhere */
-	int error;         /* the errno behind either, 0 for a plain end */
+	bool ended;  /* the peer said end of file, or reading failed */
+	bool broken; /* writing failed: what is queued goes nowhere */
+	int error;   /* the errno behind either, 0 for a plain end */
 	void (*on_ready)(struct link *link, uint32_t ready);
 };
 

@@ -65,7 +65,8 @@ void loop_source_init(struct loop_source *source, int fd,
 
 static uint32_t to_epoll(uint32_t want)
 {
-	return (want & LOOP_IN ? (uint32_t)EPOLLIN : 0) | (want & LOOP_OUT ? (uint32_t)EPOLLOUT : 0);
+	return (want & LOOP_IN ? (uint32_t)EPOLLIN : 0) |
+	       (want & LOOP_OUT ? (uint32_t)EPOLLOUT : 0);
 }
 
 static void add_always(struct loop *loop, struct loop_source *source)
@@ -267,7 +268,8 @@ void loop_unmark(struct loop *loop, struct loop_task *task)
 	task->marked = false;
 }
 
-/* Runs what is marked now; what these tasks mark runs after the next batch, which is not waited for. */
+/* Runs what is marked now; what these tasks mark runs after the next batch, which is not waited
+ * for. */
 static void run_tasks(struct loop *loop)
 {
 	struct loop_task end = {.marked = false};

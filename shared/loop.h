@@ -14,16 +14,16 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define LOOP_IN  1u /* or hung up: a read says which */
+#define LOOP_IN	 1u /* or hung up: a read says which */
 #define LOOP_OUT 2u /* or broken: a write says which */
 
 struct loop;
 
 struct loop_source {
-	int fd;        /* not owned; -1 when not in the loop */
+	int fd;	       /* not owned; -1 when not in the loop */
 	uint32_t want; /* LOOP_IN | LOOP_OUT; 0: not watched at all, not even for hang-ups */
 	void (*on_ready)(struct loop_source *source, uint32_t ready);
-	bool always;   /* a regular file: epoll refuses it, and it is always ready */
+	bool always; /* a regular file: epoll refuses it, and it is always ready */
 	struct loop_source *next_always;
 };
 
@@ -51,7 +51,7 @@ struct loop_signal {
 };
 
 struct loop {
-	int epoll_fd; /* owned */
+	int epoll_fd;  /* owned */
 	int signal_fd; /* owned; -1 without signals */
 	struct loop_source signals;
 	void (*on_signal)(struct loop *loop, const struct loop_signal *info);

@@ -15,7 +15,7 @@
 #include "buf.h"
 #include "frame.h"
 
-#define MSG_GENERATION     7 /* what we advertise and stamp */
+#define MSG_GENERATION	   7 /* what we advertise and stamp */
 #define MSG_GENERATION_ERR 5 /* the first whose peers can decode core.error */
 
 /* A text that is not terminated; ptr is NULL where an optional one is absent or null. */
@@ -124,16 +124,16 @@ struct msg_rlimit {
 
 struct msg_exec_request {
 	struct msg_text cmd;
-	struct msg_list args;        /* without argv[0] */
-	struct msg_list env;         /* K=V */
-	struct msg_text cwd, user;   /* ptr NULL: not given */
+	struct msg_list args;	   /* without argv[0] */
+	struct msg_list env;	   /* K=V */
+	struct msg_text cwd, user; /* ptr NULL: not given */
 	bool tty;
 	uint16_t rows, cols;
-	struct msg_list rlimits;         /* decoded: walk with msg_next_rlimit() */
+	struct msg_list rlimits;	 /* decoded: walk with msg_next_rlimit() */
 	const struct msg_rlimit *limits; /* to be encoded: rlimits.count of them */
 
 	/* Ours. */
-	uint64_t timeout_ms;    /* 0: none */
+	uint64_t timeout_ms; /* 0: none */
 	int32_t timeout_signal;
 	uint64_t kill_after_ms;
 	bool has_linger;
@@ -233,7 +233,8 @@ uint8_t msg_flags(enum msg_type type);
 /* The type's name on the wire, static. */
 const char *msg_name(enum msg_type type);
 
-/* ---- encoding: appends one frame; 0, -ENOBUFS, -ENOMEM, or -EMSGSIZE over the wire's limit ---- */
+/* ---- encoding: appends one frame; 0, -ENOBUFS, -ENOMEM, or -EMSGSIZE over the wire's limit ----
+ */
 
 int msg_put_empty(struct buf *out, uint32_t id, enum msg_type type);
 int msg_put_ready(struct buf *out, const struct msg_ready *ready);

@@ -41,12 +41,15 @@ struct field {
 struct schema {
 	const struct field *fields;
 	size_t count;
-	size_t size;          /* of the struct */
+	size_t size;	      /* of the struct */
 	const void *defaults; /* what it starts as; NULL: all zero */
 };
 
-#define AT(type, member) (uint16_t)offsetof(struct type, member)
-#define SCHEMA(table, type) {table, sizeof(table) / sizeof((table)[0]), sizeof(struct type), NULL}
+#define AT(type, member) (uint16_t) offsetof(struct type, member)
+#define SCHEMA(table, type)                                                          \
+	{                                                                            \
+		table, sizeof(table) / sizeof((table)[0]), sizeof(struct type), NULL \
+	}
 
 static const struct field envelope_fields[] = {
 	{"v", FIELD_U8, REQUIRED, AT(msg_envelope, v), NOWHERE},
@@ -120,7 +123,8 @@ static const struct field exited_fields[] = {
 	{"signal", FIELD_U8, NULLABLE, AT(msg_exec_exited, signal), NOWHERE},
 	{"core_dumped", FIELD_BOOL, NULLABLE, AT(msg_exec_exited, core_dumped), NOWHERE},
 	{"timed_out", FIELD_BOOL, NULLABLE, AT(msg_exec_exited, timed_out), NOWHERE},
-	{"usage", FIELD_USAGE, NULLABLE, AT(msg_exec_exited, usage), AT(msg_exec_exited, has_usage)},
+	{"usage", FIELD_USAGE, NULLABLE, AT(msg_exec_exited, usage),
+	 AT(msg_exec_exited, has_usage)},
 };
 
 static const struct field failed_fields[] = {

@@ -14,8 +14,9 @@ static void build(const struct option_row *rows, size_t count, char *shorts, str
 	char *at = stpcpy(shorts, "+:");
 
 	for (size_t i = 0; i < count; i++) {
-		longs[i] = (struct option){rows[i].name, rows[i].arg ? required_argument : no_argument,
-					   NULL, LONG_BASE + (int)i};
+		longs[i] =
+			(struct option){rows[i].name, rows[i].arg ? required_argument : no_argument,
+					NULL, LONG_BASE + (int)i};
 		if (!rows[i].short_name)
 			continue;
 		*at++ = rows[i].short_name;
@@ -31,11 +32,14 @@ static int complain(int found, char *const argv[], struct err *err)
 	const char *word = optind > 0 ? argv[optind - 1] : "";
 
 	if (optopt && optopt < LONG_BASE)
-		return err_set(err, 0, NULL, found == ':' ? "option -%c needs a value"
-							  : "unknown option -%c", optopt);
-	return err_set(err, 0, NULL, found == ':' ? "option %s needs a value"
-						  : "unknown or ambiguous option %s, or a value for one "
-						    "that takes none", word);
+		return err_set(err, 0, NULL,
+			       found == ':' ? "option -%c needs a value" : "unknown option -%c",
+			       optopt);
+	return err_set(err, 0, NULL,
+		       found == ':' ? "option %s needs a value"
+				    : "unknown or ambiguous option %s, or a value for one "
+				      "that takes none",
+		       word);
 }
 
 int options_next(int argc, char *const argv[], const struct option_row *rows, size_t count,

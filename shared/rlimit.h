@@ -7,7 +7,7 @@
 struct rlimit_name {
 	const char *name;  /* "nofile" */
 	const char *macro; /* "RLIMIT_NOFILE" */
-	int resource;      /* RLIMIT_NOFILE */
+	int resource;	   /* RLIMIT_NOFILE */
 };
 
 extern const struct rlimit_name rlimit_names[];

@@ -5,7 +5,7 @@
 #include <string.h>
 
 struct sequence {
-	uint8_t first_min, first_max;   /* range of the first byte */
+	uint8_t first_min, first_max;	/* range of the first byte */
 	uint8_t second_min, second_max; /* range of the second; the others are 80..bf */
 	uint8_t len;
 };

@@ -5,7 +5,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* Whether len bytes are well-formed UTF-8: no overlong form, no surrogate, nothing past U+10FFFF. */
+/* Whether len bytes are well-formed UTF-8: no overlong form, no surrogate, nothing past U+10FFFF.
+ */
 bool utf8_valid(const void *text, size_t len);
 
 #endif

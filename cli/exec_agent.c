@@ -1,0 +1,139 @@
+/* What the agent says about the command, and what msb-exec makes of it. */
+#include <stdio.h>
+
+#include "../shared/log.h"
+#include "exec_inside.h"
+
+static void on_started(struct exec *exec, struct msg_bytes payload)
+{
+	struct msg_exec_started started;
+
+	if (msg_decode(MSG_EXEC_STARTED, payload, &started) < 0)
+		return;
+	exec->started = true;
+	log_info("the command runs as process %u of the guest", started.pid);
+}
+
+static void on_data(struct exec *exec, enum msg_type type, struct msg_bytes payload)
+{
+	struct stream *stream = type == MSG_EXEC_STDERR ? &exec->err : &exec->out;
+	struct msg_data data;
+
+	if (msg_decode(type, payload, &data) < 0) {
+		exec_finish_with(exec, EXIT_FAILED, "the agent sent output that does not decode");
+		return;
+	}
+	if (stream_write(stream, data.data.ptr, data.data.len) < 0)
+		exec_finish_with(exec, EXIT_FAILED, "no memory for the output");
+}
+
+/* The command reads no more: nor do we, so that whoever writes to us learns it. */
+static void on_stdin_error(struct exec *exec, struct msg_bytes payload)
+{
+	struct msg_stdin_error error;
+
+	if (msg_decode(MSG_EXEC_STDIN_ERROR, payload, &error) < 0 || exec->in_ended)
+		return;
+	log_info("the command's input: %.*s", (int)error.message.len, error.message.ptr);
+	exec->in_ended = true;
+	stream_abandon(&exec->in);
+}
+
+static void on_exited(struct exec *exec, struct msg_bytes payload)
+{
+	struct msg_exec_exited exited;
+
+	if (msg_decode(MSG_EXEC_EXITED, payload, &exited) < 0) {
+		exec_finish_with(exec, EXIT_FAILED, "the agent sent an exit that does not decode");
+		return;
+	}
+	if (exited.has_usage)
+		log_info("user %.3f s, system %.3f s, wall %.3f s, at most %llu KiB%s",
+			 (double)exited.usage.user_us / 1e6, (double)exited.usage.sys_us / 1e6,
+			 (double)exited.usage.wall_us / 1e6,
+			 (unsigned long long)exited.usage.max_rss_kib,
+			 exited.core_dumped ? ", core dumped" : "");
+	if (exited.timed_out || exec->timed_out) {
+		exec_finish(exec, EXIT_TIMED_OUT);
+	} else if (exited.signal) {
+		/* Of one that we passed on we die too, so that a script's loop stops. */
+		if (exited.signal < 32 && exec->forwarded & 1u << exited.signal)
+			exec->die_of = exited.signal;
+		exec_finish(exec, 128 + exited.signal);
+	} else if (exited.code < 0) {
+		exec_finish_with(exec, EXIT_NO_SIGNAL,
+				 "a signal ended the command; this agent does not say which");
+	} else {
+		exec_finish(exec, exited.code & 0xff);
+	}
+}
+
+static void on_failed(struct exec *exec, struct msg_bytes payload)
+{
+	static const int statuses[] = {
+		[MSG_FAILURE_NOT_FOUND] = EXIT_NOT_FOUND,
+		[MSG_FAILURE_PERMISSION_DENIED] = EXIT_CANNOT_RUN,
+		[MSG_FAILURE_NOT_EXECUTABLE] = EXIT_CANNOT_RUN,
+	};
+	struct msg_exec_failed failed;
+	char complaint[sizeof(exec->complaint)];
+	int kind;
+
+	if (msg_decode(MSG_EXEC_FAILED, payload, &failed) < 0) {
+		exec_finish_with(exec, EXIT_FAILED,
+				 "the agent sent a failure that does not decode");
+		return;
+	}
+	kind = msg_failure_parse(failed.kind);
+	snprintf(complaint, sizeof(complaint), "%.*s", (int)failed.message.len, failed.message.ptr);
+	if (kind < 0 || kind > MSG_FAILURE_NOT_EXECUTABLE)
+		exec_finish_with(exec, EXIT_FAILED, complaint);
+	else
+		exec_finish_with(exec, statuses[kind], complaint);
+}
+
+static void on_error(struct exec *exec, struct msg_bytes payload)
+{
+	char complaint[sizeof(exec->complaint)];
+	struct msg_error error;
+
+	if (msg_decode(MSG_ERROR, payload, &error) < 0)
+		snprintf(complaint, sizeof(complaint), "the agent refused the session");
+	else
+		snprintf(complaint, sizeof(complaint), "the agent refused the session: %.*s",
+			 (int)error.message.len, error.message.ptr);
+	exec_finish_with(exec, EXIT_FAILED, complaint);
+}
+
+void exec_on_frame(struct client *client, const struct frame *frame)
+{
+	struct exec *exec = client->owner;
+	struct msg_envelope envelope;
+
+	if (frame->id != client->id || msg_open(frame, &envelope) < 0)
+		return;
+	switch (envelope.type) {
+	case MSG_EXEC_STARTED:
+		on_started(exec, envelope.payload);
+		break;
+	case MSG_EXEC_STDOUT:
+	case MSG_EXEC_STDERR:
+		on_data(exec, envelope.type, envelope.payload);
+		break;
+	case MSG_EXEC_STDIN_ERROR:
+		on_stdin_error(exec, envelope.payload);
+		break;
+	case MSG_EXEC_EXITED:
+		on_exited(exec, envelope.payload);
+		break;
+	case MSG_EXEC_FAILED:
+		on_failed(exec, envelope.payload);
+		break;
+	case MSG_ERROR:
+		on_error(exec, envelope.payload);
+		break;
+	default:
+		/* A newer agent may say more than we know. */
+		break;
+	}
+}

@@ -1,0 +1,91 @@
+/* Signals that msb-exec gets: for the command, or, where it insists, for itself. */
+#include <signal.h>
+#include <unistd.h>
+
+#include "exec_inside.h"
+#include "term.h"
+
+#define ENDS_MAX 3
+#define ENDS_MS	 2000
+
+void exec_terminal_size(uint16_t *ret_rows, uint16_t *ret_cols)
+{
+	*ret_rows = 24;
+	*ret_cols = 80;
+	if (term_size(STDIN_FILENO, ret_rows, ret_cols) < 0 &&
+	    term_size(STDOUT_FILENO, ret_rows, ret_cols) < 0)
+		term_size(STDERR_FILENO, ret_rows, ret_cols);
+}
+
+static void leave_by(struct exec *exec, int signal)
+{
+	exec->die_of = signal;
+	exec->finished = true;
+	exec->status = 128 + signal;
+	loop_stop(exec->loop);
+}
+
+static void send_size(struct exec *exec)
+{
+	struct client *client = &exec->client;
+	uint16_t rows, cols;
+
+	if (!exec->tty || !exec->sent || exec->finished)
+		return;
+	exec_terminal_size(&rows, &cols);
+	msg_put_exec_resize(&client->link.out, client->id, rows, cols);
+	client_mark(client);
+}
+
+/* Whoever asks three times in two seconds means msb-exec, not the command. */
+static bool is_last_straw(struct exec *exec, int signal)
+{
+	uint64_t now = loop_now_ms();
+
+	if (signal != SIGINT && signal != SIGTERM)
+		return false;
+	if (now - exec->last_end_ms > ENDS_MS)
+		exec->ends = 0;
+	if (!exec->ends)
+		exec->last_end_ms = now;
+	return ++exec->ends >= ENDS_MAX;
+}
+
+static void forward(struct exec *exec, int signal)
+{
+	struct client *client = &exec->client;
+
+	exec->forwarded |= 1u << signal;
+	msg_put_exec_signal(&client->link.out, client->id, signal);
+	client_mark(client);
+	if (signal == SIGHUP) {
+		link_flush(&client->link);
+		leave_by(exec, SIGHUP);
+	} else if (is_last_straw(exec, signal)) {
+		exec_finish_with(exec, EXIT_FAILED,
+				 "gave up after three signals; the agent ends the command");
+		loop_stop(exec->loop);
+	}
+}
+
+void exec_signal(struct exec *exec, const struct loop_signal *signal)
+{
+	switch (signal->number) {
+	case SIGWINCH:
+		send_size(exec);
+		return;
+	case SIGTSTP:
+		term_suspend();
+		send_size(exec);
+		return;
+	case SIGCONT:
+		client_mark(&exec->client);
+		return;
+	default:
+		break;
+	}
+	if (!exec->sent || exec->finished)
+		leave_by(exec, signal->number);
+	else
+		forward(exec, signal->number);
+}

@@ -1,0 +1,228 @@
+/*
+ * What becomes of each frame that a client sends: one handler a type, and the answers to what is
+ * wrong or not ours to do.
+ */
+#include <errno.h>
+#include <stdio.h>
+
+#include "../shared/log.h"
+#include "conn_inside.h"
+
+/* A frame with what its envelope says. */
+struct letter {
+	const struct frame *frame;
+	struct msg_envelope envelope;
+};
+
+/* ---- answers ---- */
+
+/* Says why a message was refused, to peers that know core.error, and ends the id for them. */
+static void refuse(struct conn *conn, const struct letter *letter, enum msg_refusal kind,
+		   const char *message)
+{
+	uint32_t id = letter->frame->id;
+	struct job *job = job_find(&conn->outlet, id);
+
+	log_info("%s: id %u: %s", conn->name, id, message);
+	/* core.error is terminal: the client forgets the id, so the command must not go on. */
+	if (job)
+		job_abandon(job);
+	if (id == 0)
+		return;
+	if (letter->envelope.v && letter->envelope.v < MSG_GENERATION_ERR) {
+		/* It cannot decode core.error: silence, unless it would wait for ever. */
+		conn->doomed |= letter->envelope.type == MSG_EXEC_REQUEST;
+		return;
+	}
+	msg_put_error(&conn->link.out, id, kind, message, letter->envelope.type_name);
+}
+
+/* Decodes the payload, or refuses. */
+static int decode(struct conn *conn, const struct letter *letter, void *ret_struct)
+{
+	char message[160];
+
+	if (msg_decode(letter->envelope.type, letter->envelope.payload, ret_struct) == 0)
+		return 0;
+	snprintf(message, sizeof(message), "the payload of %s does not decode",
+		 msg_name(letter->envelope.type));
+	refuse(conn, letter, MSG_REFUSAL_INVALID_PAYLOAD, message);
+	return -EBADMSG;
+}
+
+/* ---- one handler a type: 0, or -errno to close the connection ---- */
+
+static int on_request(struct conn *conn, const struct letter *letter)
+{
+	struct msg_exec_request request;
+
+	if (job_find(&conn->outlet, letter->frame->id))
+		return -EEXIST;
+	if (decode(conn, letter, &request) == 0)
+		job_start(conn->host->jobs, &conn->outlet, letter->frame->id, &request,
+			  conn->host->max_jobs);
+	return 0;
+}
+
+static int on_stdin(struct conn *conn, const struct letter *letter)
+{
+	struct job *job = job_find(&conn->outlet, letter->frame->id);
+	struct msg_data data;
+
+	if (decode(conn, letter, &data) == 0 && job)
+		job_input(job, data.data);
+	return 0;
+}
+
+static int on_resize(struct conn *conn, const struct letter *letter)
+{
+	struct job *job = job_find(&conn->outlet, letter->frame->id);
+	struct msg_exec_resize resize;
+
+	if (decode(conn, letter, &resize) == 0 && job)
+		job_resize(job, resize.rows, resize.cols);
+	return 0;
+}
+
+static int on_signal(struct conn *conn, const struct letter *letter)
+{
+	struct job *job = job_find(&conn->outlet, letter->frame->id);
+	struct msg_exec_signal signal;
+
+	if (decode(conn, letter, &signal) == 0 && job)
+		job_signal(job, signal.signal);
+	return 0;
+}
+
+static int on_output_close(struct conn *conn, const struct letter *letter)
+{
+	struct job *job = job_find(&conn->outlet, letter->frame->id);
+	struct msg_output_close close;
+	int stream;
+
+	if (decode(conn, letter, &close) < 0)
+		return 0;
+	stream = msg_stream_parse(close.stream);
+	if (stream < 0)
+		refuse(conn, letter, MSG_REFUSAL_INVALID_PAYLOAD, "no such output stream");
+	else if (job)
+		job_close_output(job, (enum msg_stream)stream);
+	return 0;
+}
+
+static int on_ping(struct conn *conn, const struct letter *letter)
+{
+	if (decode(conn, letter, NULL) < 0)
+		return 0;
+	return msg_put_empty(&conn->link.out, letter->frame->id, MSG_PONG);
+}
+
+static int on_touch(struct conn *conn, const struct letter *letter)
+{
+	if (decode(conn, letter, NULL) < 0)
+		return 0;
+	return msg_put_touched(&conn->link.out, letter->frame->id, ++conn->host->jobs->activity);
+}
+
+static int on_shutdown(struct conn *conn, const struct letter *letter)
+{
+	(void)letter;
+	if (conn->trusted)
+		conn->host->on_shutdown(conn->host);
+	else
+		log_warn("%s: may not shut down the agent", conn->name);
+	return 0;
+}
+
+static int on_fs_request(struct conn *conn, const struct letter *letter)
+{
+	/* Not core.error: the SDK takes that for the end of an empty file. */
+	return msg_put_fs_refusal(&conn->link.out, letter->frame->id,
+				  "filesystem operations are not supported by this agent");
+}
+
+static int on_tcp_connect(struct conn *conn, const struct letter *letter)
+{
+	return msg_put_tcp_refusal(&conn->link.out, letter->frame->id,
+				   "TCP forwarding is not supported by this agent");
+}
+
+/* What is for another place (a serial port), another direction, or for nobody any more. */
+static int on_ignored(struct conn *conn, const struct letter *letter)
+{
+	log_debug("%s: %s ignored", conn->name, msg_name(letter->envelope.type));
+	return 0;
+}
+
+static int on_unknown(struct conn *conn, const struct letter *letter)
+{
+	refuse(conn, letter, MSG_REFUSAL_UNSUPPORTED_MESSAGE_TYPE,
+	       "this agent does not know such a message");
+	return 0;
+}
+
+struct handler {
+	int (*run)(struct conn *conn, const struct letter *letter);
+	bool starts;  /* opens a session or asks for one answer: needs an id of the range */
+	bool passive; /* does not count as activity */
+};
+
+static const struct handler handlers[MSG_TYPE_COUNT] = {
+	[MSG_UNKNOWN] = {on_unknown, false, false},
+	[MSG_SHUTDOWN] = {on_shutdown, false, false},
+	[MSG_CLOCK_SYNC] = {on_ignored, false, true},
+	[MSG_PING] = {on_ping, true, true},
+	[MSG_TOUCH] = {on_touch, true, true},
+	[MSG_EXEC_REQUEST] = {on_request, true, false},
+	[MSG_EXEC_STDIN] = {on_stdin, false, false},
+	[MSG_EXEC_RESIZE] = {on_resize, false, false},
+	[MSG_EXEC_SIGNAL] = {on_signal, false, false},
+	[MSG_EXEC_OUTPUT_CLOSE] = {on_output_close, false, false},
+	[MSG_FS_REQUEST] = {on_fs_request, true, false},
+	[MSG_TCP_CONNECT] = {on_tcp_connect, true, false},
+};
+
+static bool check_flags(struct conn *conn, const struct letter *letter)
+{
+	uint8_t expected = msg_flags(letter->envelope.type), got = letter->frame->flags;
+	char message[160];
+
+	if (letter->envelope.type == MSG_UNKNOWN || got == expected)
+		return true;
+	snprintf(message, sizeof(message), "invalid flags for %s: got %u, expected %u",
+		 msg_name(letter->envelope.type), got, expected);
+	refuse(conn, letter, MSG_REFUSAL_INVALID_FLAGS, message);
+	return false;
+}
+
+static int dispatch(struct conn *conn, const struct letter *letter)
+{
+	const struct handler *handler = &handlers[letter->envelope.type];
+
+	if (!check_flags(conn, letter))
+		return 0;
+	/* Id 0 is for what concerns the agent as a whole, and only its own types may use it. */
+	if (handler->starts && letter->frame->id == 0)
+		return -EPROTO;
+	if (!handler->passive)
+		conn->host->jobs->activity++;
+	return handler->run ? handler->run(conn, letter) : on_ignored(conn, letter);
+}
+
+int dispatch_frame(struct conn *conn, const struct frame *frame)
+{
+	struct letter letter = {.frame = frame};
+
+	if (frame->id >= CONN_ID_END)
+		return -EPROTO;
+	if (frame->flags & FRAME_BULK) {
+		refuse(conn, &letter, MSG_REFUSAL_INVALID_FLAGS, "bulk records are not supported");
+		return 0;
+	}
+	if (msg_open(frame, &letter.envelope) < 0) {
+		refuse(conn, &letter, MSG_REFUSAL_MALFORMED_MESSAGE,
+		       "the message is not a map of v, t and p");
+		return 0;
+	}
+	return dispatch(conn, &letter);
+}

@@ -1,0 +1,58 @@
+/* The inside of a job, which job.c (its life) and job_io.c (its bytes) share. */
+#ifndef MSB_JOB_INSIDE_H
+#define MSB_JOB_INSIDE_H
+
+#include "job.h"
+
+struct job {
+	struct job_host *host;
+	struct job_outlet *outlet; /* NULL once the client has had its last frame, or is gone */
+	uint32_t id;
+	struct job *next_of_host, *prev_of_host, *next_of_outlet;
+
+	struct session session;
+	struct spawn *spawn; /* until the verdict */
+	struct spawn_failure failure;
+	struct reap_status status;
+	struct reap_watch watch;
+	pid_t pid;
+	int pid_fd, verdict_fd;
+	struct loop_source pid_source, verdict_source;
+	struct pump pump;
+
+	bool has_linger;
+	uint64_t linger_ms, read_ms, started_us;
+	int timeout_signal;
+	uint64_t kill_after_ms;
+	bool stalled;
+	struct loop_timer timeout, grace, linger, parked, poll;
+	struct loop_grave grave;
+};
+
+#define JOB_OF(ptr, member) ((struct job *)((char *)(ptr)-offsetof(struct job, member)))
+
+/* Reports an event to the session and carries out what follows. The job may be over afterwards. */
+void job_happen(struct job *job, enum session_event event);
+
+/* Takes the job out of its outlet: nothing more is said to the client. */
+void job_detach(struct job *job);
+
+/* Puts it in. */
+void job_attach(struct job *job, struct job_outlet *outlet);
+
+/* A frame was queued, or, with a negative result, could not be. */
+void job_told(struct job *job, int result);
+
+/* Derives what the child's descriptors are watched for. */
+void job_watch_pump(struct job *job);
+
+/* Runs the clock of silence, or stops it. */
+void job_run_linger_clock(struct job *job);
+
+/* Callbacks of the pump and of the timers that have to do with output. */
+void job_on_output(struct pump *pump, enum msg_stream stream);
+void job_on_input(struct pump *pump, int error);
+void job_on_parked(struct loop_timer *timer);
+void job_on_linger(struct loop_timer *timer);
+
+#endif

@@ -1,0 +1,237 @@
+/*
+ * The bytes of a job: what the command writes becomes frames in its client's queue, what the
+ * client sends goes to the command; and the silence after which a session is done.
+ */
+#include <errno.h>
+#include <stddef.h>
+#include <string.h>
+
+#include "../shared/log.h"
+#include "job_inside.h"
+#include "pty.h"
+
+#define FORCED_LINGER_MS 500 /* for a forced end of a session that would wait for ever */
+#define PARKED_LOOK_MS	 50  /* how often to look at a pty that nobody has open */
+
+/* ---- the outlet ---- */
+
+static struct job **bucket(struct job_outlet *outlet, uint32_t id)
+{
+	return &outlet->jobs[id % (sizeof(outlet->jobs) / sizeof(outlet->jobs[0]))];
+}
+
+struct job *job_find(const struct job_outlet *outlet, uint32_t id)
+{
+	struct job *job = *bucket((struct job_outlet *)outlet, id);
+
+	while (job && job->id != id)
+		job = job->next_of_outlet;
+	return job;
+}
+
+static void set_stalled(struct job *job, bool stalled)
+{
+	if (!job->outlet || job->stalled == stalled)
+		return;
+	job->stalled = stalled;
+	job->outlet->stalled += stalled ? 1 : -1u;
+	loop_mark(job->host->loop, job->outlet->flush);
+}
+
+void job_detach(struct job *job)
+{
+	struct job **at;
+
+	if (!job->outlet)
+		return;
+	set_stalled(job, false);
+	at = bucket(job->outlet, job->id);
+	while (*at != job)
+		at = &(*at)->next_of_outlet;
+	*at = job->next_of_outlet;
+	job->outlet = NULL;
+}
+
+void job_attach(struct job *job, struct job_outlet *outlet)
+{
+	struct job **first = bucket(outlet, job->id);
+
+	job->outlet = outlet;
+	job->next_of_outlet = *first;
+	*first = job;
+}
+
+/* A frame was put for the client; without room for it the connection is beyond help. */
+void job_told(struct job *job, int result)
+{
+	if (result < 0)
+		log_warn("session %u: cannot queue a frame: %s", job->id, strerror(-result));
+	job->host->activity++;
+	loop_mark(job->host->loop, job->outlet->flush);
+}
+
+static bool has_room(const struct job *job)
+{
+	return !job->outlet || buf_len(job->outlet->frames) < JOB_OUTPUT_LIMIT;
+}
+
+void job_watch_pump(struct job *job)
+{
+	pump_watch(&job->pump, has_room(job));
+}
+
+/* ---- output ---- */
+
+static bool output_is_open(const struct job *job)
+{
+	return pump_is_open(&job->pump, MSG_STREAM_STDOUT) ||
+	       pump_is_open(&job->pump, MSG_STREAM_STDERR);
+}
+
+static bool waits_for_silence(const struct job *job)
+{
+	return (job->has_linger || job->session.ending) && job->session.leader_ended &&
+	       !job->session.silent && job->outlet && output_is_open(job);
+}
+
+static uint64_t linger_of(const struct job *job)
+{
+	return job->has_linger ? job->linger_ms : FORCED_LINGER_MS;
+}
+
+/* The clock of silence runs only while all that was read has been sent. */
+void job_run_linger_clock(struct job *job)
+{
+	uint64_t quiet_since, now = loop_now_ms(), linger = linger_of(job);
+
+	if (!waits_for_silence(job) || buf_len(job->outlet->frames)) {
+		loop_disarm(job->host->loop, &job->linger);
+		return;
+	}
+	quiet_since = job->read_ms > job->outlet->sent_ms ? job->read_ms : job->outlet->sent_ms;
+	loop_arm(job->host->loop, &job->linger,
+		 quiet_since + linger > now ? quiet_since + linger - now : 0);
+}
+
+/* One read; returns what pump_read() returns. */
+static ssize_t take_output(struct job *job, enum msg_stream stream)
+{
+	struct buf *frames = job->outlet ? job->outlet->frames : NULL;
+	ssize_t n = pump_read(&job->pump, stream, frames, job->id);
+
+	if (n == -EIO && job->pump.pty) {
+		if (job->session.leader_ended) {
+			pump_close_output(&job->pump, stream);
+		} else {
+			/* Somebody may open it again; while hung up it would be ready for ever. */
+			job->pump.parked = true;
+			loop_arm(job->host->loop, &job->parked, PARKED_LOOK_MS);
+		}
+	} else if (n < 0 && n != -EAGAIN) {
+		log_warn("session %u: reading its output failed: %s", job->id, strerror((int)-n));
+	}
+	if (n > 0) {
+		job->read_ms = loop_now_ms();
+		if (frames)
+			job_told(job, 0);
+	}
+	return n;
+}
+
+static void after_output(struct job *job)
+{
+	job_watch_pump(job);
+	job_run_linger_clock(job);
+	if (!output_is_open(job) && !job->session.output_ended)
+		job_happen(job, SESSION_OUTPUT_ENDED);
+}
+
+void job_on_output(struct pump *pump, enum msg_stream stream)
+{
+	struct job *job = JOB_OF(pump, pump);
+
+	if (has_room(job))
+		take_output(job, stream);
+	after_output(job);
+}
+
+void job_on_parked(struct loop_timer *timer)
+{
+	struct job *job = JOB_OF(timer, parked);
+
+	job->pump.parked = false;
+	take_output(job, MSG_STREAM_STDOUT);
+	after_output(job);
+}
+
+/* Silence is over only if a last look finds nothing and nothing is still to be sent. */
+void job_on_linger(struct loop_timer *timer)
+{
+	struct job *job = JOB_OF(timer, linger);
+	bool found = false;
+
+	for (int stream = MSG_STREAM_STDOUT; stream <= MSG_STREAM_STDERR; stream++)
+		if (pump_is_open(&job->pump, (enum msg_stream)stream) && has_room(job) &&
+		    take_output(job, (enum msg_stream)stream) > 0)
+			found = true;
+	if (!found && waits_for_silence(job) && !buf_len(job->outlet->frames))
+		job_happen(job, SESSION_SILENT);
+	else
+		after_output(job);
+}
+
+void job_outlet_moved(struct job_outlet *outlet)
+{
+	for (size_t i = 0; i < sizeof(outlet->jobs) / sizeof(outlet->jobs[0]); i++)
+		for (struct job *job = outlet->jobs[i]; job; job = job->next_of_outlet) {
+			job_watch_pump(job);
+			job_run_linger_clock(job);
+		}
+}
+
+/* ---- input, and what else the client sends ---- */
+
+void job_on_input(struct pump *pump, int error)
+{
+	struct job *job = JOB_OF(pump, pump);
+
+	if (error && job->outlet)
+		job_told(job, msg_put_stdin_error(job->outlet->frames, job->id, error));
+	set_stalled(job, buf_len(&pump->input) >= JOB_INPUT_LIMIT);
+	job_watch_pump(job);
+}
+
+void job_input(struct job *job, struct msg_bytes data)
+{
+	int r = 0;
+
+	if (data.len)
+		r = pump_write(&job->pump, data.ptr, data.len);
+	else
+		pump_end_input(&job->pump);
+	if (r < 0)
+		job_told(job, msg_put_stdin_error(job->outlet->frames, job->id, -r));
+	set_stalled(job, buf_len(&job->pump.input) >= JOB_INPUT_LIMIT);
+	job_watch_pump(job);
+}
+
+void job_resize(struct job *job, uint16_t rows, uint16_t cols)
+{
+	if (job->pump.pty && job->pump.out_fd >= 0)
+		pty_resize(job->pump.out_fd, rows, cols);
+}
+
+void job_signal(struct job *job, int signal)
+{
+	if (signal < 1 || signal > 31) {
+		log_info("session %u: signal %d ignored", job->id, signal);
+		return;
+	}
+	reap_signal_group(job->pid, signal);
+}
+
+void job_close_output(struct job *job, enum msg_stream stream)
+{
+	pump_close_output(&job->pump, stream);
+	after_output(job);
+}

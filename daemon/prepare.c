@@ -1,0 +1,80 @@
+/* What commands start with: see prepare.h. */
+#include "prepare.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "../shared/fd.h"
+#include "caps.h"
+#include "user.h"
+
+/* Many sessions need many descriptors; commands get back what we had. */
+static void raise_nofile(struct spawn_config *config)
+{
+	struct rlimit raised;
+
+	if (getrlimit(RLIMIT_NOFILE, &config->nofile) < 0)
+		return;
+	raised = config->nofile;
+	raised.rlim_cur = raised.rlim_max;
+	if (raised.rlim_cur != config->nofile.rlim_cur && setrlimit(RLIMIT_NOFILE, &raised) == 0)
+		config->restore_nofile = true;
+}
+
+/* Out of memory, the kernel should take the command that ate it, not the one who tells. */
+static void lower_oom_score(struct spawn_config *config)
+{
+	cleanup_fd int fd = open("/proc/self/oom_score_adj", O_RDWR | O_CLOEXEC);
+	char text[sizeof(config->oom_score_adj)];
+	ssize_t n;
+
+	if (fd < 0)
+		return;
+	n = read(fd, text, sizeof(text) - 1);
+	if (n <= 0)
+		return;
+	text[n] = '\0';
+	if (atoi(text) > -900 && pwrite(fd, "-900", 4, 0) == 4)
+		strcpy(config->oom_score_adj, text);
+}
+
+/* Commands that nobody switches users for get the home of whoever we are. */
+static void set_home(void)
+{
+	struct user self;
+
+	if (geteuid() != 0 && getenv("HOME"))
+		return;
+	if (user_by_uid(geteuid(), &self) == 0 && self.home && self.home[0])
+		setenv("HOME", self.home, 1);
+	user_release(&self);
+}
+
+int prepare_spawns(const struct settings *settings, struct spawn_config *ret, struct err *err)
+{
+	int r;
+
+	r = caps_prepare(settings->profile, &ret->caps);
+	if (r == -EINVAL)
+		return err_set(err, 0, NULL,
+			       "unknown security profile %s; there are default and restricted",
+			       settings->profile);
+	if (r < 0)
+		return err_set(err, -r, NULL, "cannot read our own capabilities");
+	ret->user = settings->user;
+	ret->cwd = settings->cwd;
+	ret->umask = umask(022);
+	umask(ret->umask);
+	raise_nofile(ret);
+	lower_oom_score(ret);
+	set_home();
+	ret->env = environ;
+	while (ret->env[ret->env_count])
+		ret->env_count++;
+	return 0;
+}
