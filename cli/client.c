@@ -160,6 +160,9 @@ static void on_turn(struct loop_task *task)
 	link_flush(&client->link);
 	if (client->lost)
 		return;
+	/* After the flush: what may be read depends on what could be written. */
+	if (client->greeted)
+		read_more = client->on_turn(client);
 	/* What the agent said before it went counts, its exit status above all. */
 	if (client->link.ended && read_more &&
 	    (!client->greeted || link_next(&client->link, &frame) <= 0)) {

@@ -16,6 +16,7 @@ common_setup() {
 	SOCKET=$DIR/s
 	unset MSB_EXEC_ENDPOINT
 	DAEMON=
+	WRAP=()
 }
 
 common_teardown() {
@@ -31,9 +32,10 @@ common_teardown() {
 	return $status
 }
 
-# daemon_start [OPTION...]: a daemon of our own; $DAEMON is its process.
+# daemon_start [OPTION...]: a daemon of our own; $DAEMON is its process. WRAP may hold a command to
+# start it through, such as prlimit, that becomes it.
 daemon_start() {
-	"$EXECD" --listen "unix:$SOCKET" --log-level info "$@" 2>>"$DIR/daemon.log" 3>&- &
+	"${WRAP[@]}" "$EXECD" --listen "unix:$SOCKET" --log-level info "$@" 2>>"$DIR/daemon.log" 3>&- &
 	DAEMON=$!
 	export MSB_EXEC_ENDPOINT=unix:$SOCKET
 	wait_for 5 daemon_answers || {

@@ -1,0 +1,132 @@
+#!/usr/bin/env python3
+"""agent.py SOCKET: an agent that is not ours, for testing msb-exec against. Listens, takes one
+client, and does what the Python on stdin says; the script finds the client as `client`, and
+frame() and the rest of wire.py. Then it hears the client out, unless the script closed it. Fails if
+the script does, or if the client says something that is no frame."""
+
+import array
+import fcntl
+import linecache
+import os
+import signal
+import socket
+import struct
+import sys
+import termios
+import time
+
+from wire import *  # noqa: F403, for the scripts too
+from wire import RANGE, Stream, frame, ready
+
+SLOW = float(os.environ.get("SLOW", "1"))
+LIMIT = 5 * SLOW
+SCRIPT_LIMIT = 30 * SLOW
+
+
+def equal(got, wanted):
+    assert got == wanted, f"got {got!r}, wanted {wanted!r}"
+
+
+class Client(Stream):
+    """The one that connected. Its id is that of its request, once expect() has seen one."""
+
+    def __init__(self, sock):
+        super().__init__(sock, LIMIT)
+        self.id = None
+        self.open = True
+
+    def greet(self, v=7, range=RANGE, **more):
+        """Two words and ready, as agents do since 0.5; ready has none of our features."""
+        self.send(struct.pack(">II", *range) + ready(v, **more))
+
+    def greet_legacy(self, first=0):
+        """One word and ready."""
+        self.send(struct.pack(">I", first) + ready(1))
+
+    def expect(self, type):
+        got = self.next()
+        assert got and got.type == type, f"got {got!r}, wanted {type}"
+        self.id = got.id if self.id is None else self.id
+        equal(got.id, self.id)
+        return got
+
+    def serve(self, v=7, **more):
+        """Greets and returns the request."""
+        self.greet(v, **more)
+        return self.expect("core.exec.request")
+
+    def tell(self, type, payload=None, **how):
+        self.send(frame(type, self.id, payload, **how))
+
+    def start(self, v=7, **more):
+        """Greets, takes the request, and says that it runs."""
+        request = self.serve(v, **more)
+        self.tell("core.exec.started", {"pid": 5})
+        return request
+
+    def exit(self, code=0, **keys):
+        self.tell("core.exec.exited", {"code": code, **keys})
+
+    def drip(self, data):
+        """A byte at a time, each only once the client has taken the one before."""
+        waiting = array.array("i", [0])
+        for i in range(len(data)):
+            self.send(data[i:i + 1])
+            end = time.monotonic() + LIMIT
+            while True:
+                fcntl.ioctl(self.sock, termios.TIOCOUTQ, waiting)
+                if not waiting[0]:
+                    break
+                assert time.monotonic() < end, "the client does not read"
+
+    def until_heard(self, type, payload):
+        """Says the same again and again until the client says something, and returns that."""
+        end = time.monotonic() + LIMIT
+        while True:
+            self.tell(type, payload)
+            try:
+                return self.next(0.01)
+            except TimeoutError:
+                assert time.monotonic() < end, "the client says nothing"
+
+    def until_quiet(self, most):
+        """Takes what the client says until it says no more for a while; at most so many bytes."""
+        try:
+            while self.fill(len(self.buffer) + 1, 0.2 * SLOW):
+                assert len(self.buffer) <= most, "the client goes on and on"
+        except TimeoutError:
+            pass
+        self.buffer.clear()
+
+    def hear_out(self):
+        """What the client still says until it goes."""
+        frames = []
+        while got := self.next():
+            frames.append(got)
+        return frames
+
+    def close(self):
+        self.open = False
+        super().close()
+
+
+def too_long(number, where):
+    raise TimeoutError(f"the script took over {SCRIPT_LIMIT} s")
+
+
+def main():
+    signal.signal(signal.SIGALRM, too_long)
+    signal.alarm(int(SCRIPT_LIMIT))
+    script = sys.stdin.read()
+    linecache.cache["test"] = (len(script), None, script.splitlines(True), "test")
+    listener = socket.socket(socket.AF_UNIX)
+    listener.bind(sys.argv[1])
+    listener.listen()
+    client = Client(listener.accept()[0])
+    exec(compile(script, "test", "exec"), {**globals(), "client": client})
+    if client.open:
+        client.hear_out()
+
+
+if __name__ == "__main__":
+    main()

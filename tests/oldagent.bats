@@ -1,0 +1,652 @@
+#!/usr/bin/env bats
+# msb-exec against agents that are not ours: older ones, broken ones, hostile ones.
+
+load helper
+
+setup() {
+	common_setup
+	export MSB_EXEC_ENDPOINT=unix:$SOCKET
+	AGENT=
+}
+
+teardown() {
+	if [[ -n $AGENT ]]; then
+		kill "$AGENT" 2>/dev/null || true
+		wait "$AGENT" || cat "$DIR/agent.log" >&2
+	fi
+	common_teardown
+}
+
+# agent: starts one that does what the Python on stdin says with the client that comes.
+agent() {
+	cat >"$DIR/script"
+	rm -f "$SOCKET"
+	python3 -B "$BATS_TEST_DIRNAME/agent.py" "$SOCKET" <"$DIR/script" 2>"$DIR/agent.log" 3>&- &
+	AGENT=$!
+	wait_for 5 test -S "$SOCKET"
+}
+
+# agent_done: it saw what its script wanted to see.
+agent_done() {
+	local status=0
+	wait "$AGENT" || status=$?
+	AGENT=
+	cat "$DIR/agent.log" >&2
+	return $status
+}
+
+# x ARG...: msb-exec without input, and not for ever.
+x() {
+	timeout --foreground -s KILL $((15 * SLOW)) "$X" "$@" </dev/null
+}
+
+# complains TEXT: exactly one line on stderr, and it holds the text.
+complains() {
+	[[ ${#stderr_lines[@]} -eq 1 && $stderr == "msb-exec: "*"$1"* ]] || {
+		echo "stderr: $stderr" >&2
+		return 1
+	}
+}
+
+# ---- how it ended ----
+
+@test "oldagent: the command's output and status are passed on" {
+	for status in 0 1 42 255; do
+		agent <<EOF
+client.start()
+client.tell("core.exec.stdout", {"data": b"out\n"})
+client.tell("core.exec.stderr", {"data": b"err\n"})
+client.exit($status)
+EOF
+		run "-$status" --separate-stderr x -- true
+		[[ $output == out && $stderr == err ]]
+		agent_done
+	done
+}
+
+@test "oldagent: exited -1 without a signal is 255, and a line says why" {
+	agent <<'EOF'
+client.start()
+client.exit(-1)
+EOF
+	run -255 --separate-stderr x -- true
+	complains 'does not say which'
+	agent_done
+}
+
+@test "oldagent: exited -1 with a signal is 128 and the signal, without a line" {
+	agent <<'EOF'
+client.start()
+client.exit(-1, signal=11, unknown={"key": [1]})
+EOF
+	run -139 --separate-stderr x -- true
+	[[ -z $stderr ]]
+	agent_done
+}
+
+@test "oldagent: each kind of failure has its status, and its message is shown" {
+	for row in not_found:127 permission_denied:126 not_executable:126 bad_cwd:125 bad_args:125 \
+		resource_limit:125 user_setup_failed:125 out_of_memory:125 pty_setup_failed:125 \
+		other:125 from_the_future:125; do
+		agent <<EOF
+client.serve()
+client.tell("core.exec.failed", {"kind": "${row%:*}", "errno": None, "errno_name": None,
+    "message": "spawn \"x\": the reason", "stage": None})
+EOF
+		run "-${row#*:}" --separate-stderr x -- true
+		complains 'spawn "x": the reason'
+		agent_done
+	done
+}
+
+@test "oldagent: core.error is 125, with the agent's message, before and after started" {
+	for script in 'client.serve()' 'client.start()'; do
+		agent <<EOF
+$script
+client.tell("core.error", {"kind": "invalid_payload", "message": "the reason", "offending_type": "core.exec.request"})
+EOF
+		run -125 --separate-stderr x -- true
+		complains 'the reason'
+		agent_done
+	done
+}
+
+@test "oldagent: endings that do not decode are 125" {
+	for type in core.exec.exited core.exec.failed core.error core.exec.stdout; do
+		agent <<EOF
+client.start()
+client.tell("$type", Raw(b"\xff"))
+EOF
+		run -125 --separate-stderr x -- true
+		complains ''
+		agent_done
+	done
+}
+
+@test "oldagent: what comes after exited, or without started, changes nothing" {
+	agent <<'EOF'
+client.serve()
+client.tell("core.exec.stdout", {"data": b"early"})
+client.send(frame("core.exec.exited", client.id, {"code": 3}) + frame("core.exec.stdout", client.id, {"data": b"late"})
+    + frame("core.exec.exited", client.id, {"code": 4}))
+EOF
+	run -3 x -- true
+	[[ $output == early ]]
+	agent_done
+}
+
+# ---- connections that end or never begin ----
+
+@test "oldagent: no agent at the address: 125, and the address is named" {
+	run -125 --separate-stderr x -S unix:/nonexistent/s -- true
+	complains 'unix:/nonexistent/s: No such file or directory'
+	run -125 --separate-stderr x -S "$DIR" -- true
+	complains "$DIR: Connection refused"
+	run -125 --separate-stderr x -S nonsense -- true
+	complains nonsense
+}
+
+@test "oldagent: a connection closed before the greeting is whole is 125" {
+	for script in 'pass' 'client.send(b"\0\0\0")' 'client.send(struct.pack(">II", *RANGE))' \
+		'client.send(struct.pack(">II", *RANGE) + ready()[:-1])'; do
+		agent <<EOF
+$script
+client.close()
+EOF
+		run -125 --separate-stderr x -- true
+		complains "unix:$SOCKET"
+		agent_done
+	done
+}
+
+@test "oldagent: a connection lost in the session is 125 and one clear line" {
+	for script in 'client.serve()' 'client.start()' \
+		'client.start(); client.tell("core.exec.stdout", {"data": b"out"})' \
+		'client.start(); client.send(frame("core.exec.exited", client.id, {"code": 0})[:-1])'; do
+		agent <<EOF
+$script
+client.expect("core.exec.stdin")
+client.close()
+EOF
+		run -125 --separate-stderr x -- true
+		complains "lost the connection to unix:$SOCKET"
+		[[ -z $output || $output == out ]]
+		agent_done
+	done
+}
+
+@test "oldagent: a reset is as good as an end" {
+	agent <<'EOF'
+client.start()
+client.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+# Closed with stdin's end unread, which resets.
+client.close()
+EOF
+	run -125 --separate-stderr x -- true
+	complains 'lost the connection'
+	agent_done
+}
+
+@test "oldagent: garbage instead of a greeting is 125" {
+	for script in 'client.send(b"HTTP/1.1 400 Bad Request\r\n\r\n")' \
+		'client.send(bytes(64))' 'client.send(b"\xff" * 64)' \
+		'client.send(struct.pack(">II", 5, 5) + bytes(5))' 'client.send(struct.pack(">II", 9, 8) + bytes(8))' \
+		'client.send(struct.pack(">II", *RANGE) + frame("core.pong", 0))' \
+		'client.send(struct.pack(">II", *RANGE) + wrap(0, 0, b"\xff"))' \
+		'client.send(struct.pack(">II", *RANGE) + frame("core.ready", 0, {"boot_time_ns": 1}))' \
+		'client.send(struct.pack(">II", *RANGE) + struct.pack(">I", FRAME_MAX + 1))' \
+		'client.send(struct.pack(">II", *RANGE) + bytes(9))'; do
+		agent <<EOF
+$script
+client.hear_out()
+EOF
+		run -125 --separate-stderr x -- true
+		complains "unix:$SOCKET"
+		agent_done
+	done
+}
+
+@test "oldagent: garbage in the session is 125" {
+	for script in 'bytes(4)' 'struct.pack(">I", FRAME_MAX + 1)' 'b"\xff" * 100'; do
+		agent <<EOF
+client.start()
+client.send($script)
+EOF
+		run -125 --separate-stderr x -- true
+		complains "unix:$SOCKET"
+		agent_done
+	done
+}
+
+@test "oldagent: frames of ours whose body is garbage are passed over" {
+	agent <<'EOF'
+client.start()
+client.send(wrap(client.id, 0, b"\xff") + wrap(client.id, 0, b"") + wrap(client.id, 8, b"bulk"))
+client.exit(3)
+EOF
+	run -3 --separate-stderr x -- true
+	[[ -z $stderr ]]
+	agent_done
+}
+
+# bats test_tags=slow
+@test "oldagent: an agent that never greets is given 10 s" {
+	agent <<'EOF'
+client.limit = 20 * SLOW
+client.send(struct.pack(">II", *RANGE) + ready()[:-1])
+equal(client.hear_out(), [])
+EOF
+	# The limit is not stretched for slow programs: it is a clock's.
+	timed run -125 --separate-stderr x -- true
+	((MS >= 10000))
+	complains "no greeting from unix:$SOCKET"
+	agent_done
+}
+
+@test "oldagent: one that greets slowly, in pieces, is waited for" {
+	agent <<'EOF'
+for piece in struct.pack(">I", 1), struct.pack(">I", RANGE[1]), ready()[:2], ready()[2:20], ready()[20:]:
+    time.sleep(0.1)
+    client.send(piece)
+client.expect("core.exec.request")
+client.exit(3)
+EOF
+	run -3 x -- true
+	agent_done
+}
+
+# ---- cutting ----
+
+@test "oldagent: a session delivered byte by byte is the same" {
+	agent <<'EOF'
+client.drip(struct.pack(">II", *RANGE) + ready())
+client.expect("core.exec.request")
+for type, payload in ("started", {"pid": 1}), ("stdout", {"data": b"one "}), ("stdout", {"data": b"two"}), ("exited", {"code": 3}):
+    client.drip(frame("core.exec." + type, client.id, payload))
+EOF
+	run -3 x -- true
+	[[ $output == 'one two' ]]
+	agent_done
+}
+
+@test "oldagent: all of a session in one write, and the connection closed behind it" {
+	agent <<'EOF'
+client.serve()
+client.expect("core.exec.stdin")
+client.send(frame("core.exec.started", client.id, {"pid": 1})
+    + b"".join(frame("core.exec.stdout", client.id, {"data": b"%d\n" % i}) for i in range(2000))
+    + frame("core.exec.exited", client.id, {"code": 3}))
+client.close()
+EOF
+	run -3 x -- true
+	[[ $output == "$(seq 0 1999)" ]]
+	agent_done
+}
+
+@test "oldagent: two hundred thousand small frames in one go are all taken" {
+	agent <<'EOF'
+client.limit = 20 * SLOW
+client.start()
+client.send(frame("core.exec.stdout", client.id, {"data": b"x"}) * 200000)
+client.exit(3)
+EOF
+	status=0
+	x -- true >"$DIR/out" || status=$?
+	[[ $status -eq 3 && $(stat -c %s "$DIR/out") -eq 200000 ]]
+	agent_done
+}
+
+@test "oldagent: output frames of the largest size arrive whole" {
+	agent <<'EOF'
+client.limit = 20 * SLOW
+client.start()
+empty = len(frame("core.exec.stdout", client.id, {"data": bytes(70000)})) - 70000
+for _ in range(3):
+    client.tell("core.exec.stdout", {"data": bytes(FRAME_MAX + 4 - empty)})
+client.exit(3)
+open(os.path.dirname(client.sock.getsockname()) + "/size", "w").write(str(3 * (FRAME_MAX + 4 - empty)))
+EOF
+	status=0
+	x -- true >"$DIR/out" || status=$?
+	[[ $status -eq 3 && $(stat -c %s "$DIR/out") -eq $(<"$DIR/size") ]]
+	agent_done
+}
+
+@test "oldagent: unknown types and ids of others in between are passed over" {
+	agent <<'EOF'
+client.start()
+for id in client.id, client.id + 1, 0, 0xffffffff:
+    client.send(frame("core.nope", id) + frame("core.exec.stdin.ack", id, {"consumed": 5})
+        + frame("core.bulk.credit", id, Raw(b"\xff")) + frame("core.exec.request", id, {"cmd": "evil"}))
+for id in client.id + 1, 0, 0xffffffff:
+    client.send(frame("core.exec.stdout", id, {"data": b"not yours"}) + frame("core.exec.exited", id, {"code": 9})
+        + frame("core.exec.failed", id, {"kind": "other", "message": "not yours"})
+        + frame("core.error", id, {"kind": "invalid_flags", "message": "not yours"}))
+client.tell("core.exec.stdout", {"data": b"ours"})
+client.exit(3)
+EOF
+	run -3 --separate-stderr x -- true
+	[[ $output == ours && -z $stderr ]]
+	agent_done
+}
+
+@test "oldagent: agents that write CBOR otherwise are understood" {
+	for dialect in ts indefinite; do
+		agent <<EOF
+how = {"dialect": "$dialect", "v": 5}
+client.send(struct.pack(">II", *RANGE) + frame("core.ready", 0, {"boot_time_ns": 1, "init_time_ns": 1 << 40,
+    "ready_time_ns": 1, "agent_version": "0.9", "exec_features": ["from_the_future"]}, **how))
+client.expect("core.exec.request")
+client.tell("core.exec.started", {"pid": 1}, **how)
+client.tell("core.exec.stdout", {"data": b"output"}, **how)
+client.tell("core.exec.exited", {"code": -1, "signal": 9, "usage": None}, **how)
+EOF
+		run -137 x -- true
+		[[ $output == output ]]
+		agent_done
+	done
+}
+
+# ---- what is sent ----
+
+@test "oldagent: the request is the reference's to the byte, without a key of ours" {
+	agent <<'EOF'
+request = client.serve()
+equal(request.wire.hex(), "000000620000000102a3617607617471636f72652e657865632e7265717565737461705841a963636d64692f62696e2f7472756564617267738063656e768063637764f66475736572f663747479f464726f7773181864636f6c73185067726c696d69747380")
+client.exit()
+EOF
+	run -0 x -- /bin/true
+	agent_done
+}
+
+@test "oldagent: no option makes a key that the agent did not list" {
+	agent <<'EOF'
+request = client.serve()
+equal(list(request.payload), ["cmd", "args", "env", "cwd", "user", "tty", "rows", "cols", "rlimits"])
+equal(request.payload, {"cmd": "cmd", "args": ["a", "b c"], "env": ["A=1", "B="], "cwd": "/w", "user": "u:g", "tty": False,
+    "rows": 24, "cols": 80, "rlimits": [{"resource": "nofile", "soft": 1, "hard": 2}]})
+client.exit()
+EOF
+	run -0 x --timeout 1h -k 3s --signal INT --linger 1s --on-disconnect kill -u u:g -w /w -e A=1 -e B= \
+		--rlimit nofile=1:2 -- cmd a 'b c'
+	agent_done
+}
+
+@test "oldagent: each listed feature brings its own key and no other" {
+	for row in 'timeout timeout_ms,timeout_signal,kill_after_ms' 'linger linger_ms'; do
+		agent <<EOF
+request = client.serve(exec_features=["${row% *}", "more"])
+equal(list(request.payload)[9:], "${row#* }".split(","))
+client.exit()
+EOF
+		run -0 x --timeout 1h -- true
+		agent_done
+	done
+}
+
+@test "oldagent: ids are from the range that the agent gives" {
+	agent <<'EOF'
+client.greet(range=(33554432, 67108862))
+assert 33554432 <= client.expect("core.exec.request").id < 67108862
+equal(client.expect("core.exec.stdin").data, b"")
+client.exit()
+EOF
+	run -0 x -- true
+	agent_done
+}
+
+@test "oldagent: generation 4, without core.error and ping" {
+	agent <<'EOF'
+client.start(v=4)
+client.tell("core.exec.stdout", {"data": b"hi"}, v=4)
+client.tell("core.exec.exited", {"code": 3}, v=4)
+EOF
+	run -3 x -- true
+	[[ $output == hi ]]
+	agent_done
+}
+
+@test "oldagent: the one-word greeting from before 0.5, in any slot" {
+	for first in 0 268435455 4026531825; do
+		agent <<EOF
+client.greet_legacy($first)
+request = client.expect("core.exec.request")
+assert $first <= request.id < $first + 268435455 and request.id > 0, request.id
+client.exit(3)
+EOF
+		run -3 x -- true
+		agent_done
+	done
+}
+
+@test "oldagent: --ping asks agents that know it, and does not ask older ones" {
+	agent <<'EOF'
+client.greet(agent_version="0.6.14")
+equal(client.expect("core.ping").payload, {})
+client.tell("core.pong")
+EOF
+	run -0 x --ping
+	[[ $output == *"unix:$SOCKET is alive: 0.6.14, generation 7"* ]]
+	agent_done
+	for greeting in 'greet(v=5)' 'greet(v=4)' 'greet_legacy()'; do
+		agent <<EOF
+client.$greeting
+equal(client.hear_out(), [])
+EOF
+		run -0 x --ping
+		[[ $output == *'too old'* ]]
+		agent_done
+	done
+}
+
+@test "oldagent: a newer agent is spoken to as a client of generation 7" {
+	agent <<'EOF'
+request = client.start(v=9, exec_limits={"max_executions": 8}, bulk_transport={"profile": 1}, relay_lease={"max_format": 1})
+equal(request.v, 7)
+client.exit(3)
+EOF
+	run -3 x -- true
+	agent_done
+}
+
+@test "oldagent: without login_shell the shell is /bin/sh -l" {
+	agent <<'EOF'
+request = client.serve()
+equal((request.cmd, request.args, "login_shell" in request.payload), ("/bin/sh", ["-l"], False))
+client.exit()
+EOF
+	run -0 x
+	agent_done
+	agent <<'EOF'
+request = client.serve(exec_features=["login_shell"])
+equal((request.cmd, request.args, request.login_shell), ("", [], True))
+client.exit()
+EOF
+	run -0 x
+	agent_done
+}
+
+@test "oldagent: --on-disconnect other than kill is refused before anything runs" {
+	for what in keep hangup; do
+		agent <<'EOF'
+client.greet()
+equal(client.hear_out(), [])
+EOF
+		run -125 --separate-stderr x --on-disconnect "$what" -- true
+		complains "--on-disconnect $what"
+		agent_done
+	done
+}
+
+@test "oldagent: stdin is forwarded whole, then its end once" {
+	head -c 1000000 /dev/urandom >"$DIR/in"
+	DATA=$DIR/in agent <<'EOF'
+client.start()
+data, frames = b"", []
+while not frames or frames[-1].data:
+    frames.append(client.expect("core.exec.stdin"))
+    assert len(frames[-1].data) <= 65536
+    data += frames[-1].data
+with open(os.environ["DATA"], "rb") as file:
+    assert data == file.read()
+client.exit(3)
+equal(client.hear_out(), [])
+EOF
+	run -3 timeout --foreground -s KILL $((15 * SLOW)) "$X" -- cat <"$DIR/in"
+	agent_done
+}
+
+@test "oldagent: without stdin its end is sent all the same; on a terminal it is ^D" {
+	agent <<'EOF'
+client.start()
+equal(client.expect("core.exec.stdin").data, b"")
+client.exit()
+equal(client.hear_out(), [])
+EOF
+	run -0 x -n -- true
+	agent_done
+	agent <<'EOF'
+equal(client.start().tty, True)
+equal(client.expect("core.exec.stdin").data.strip(b"\x04"), b"")
+client.exit()
+equal(client.hear_out(), [])
+EOF
+	run -0 x -n -tt -- true
+	agent_done
+}
+
+@test "oldagent: after stdin.error no more is sent, and the command goes on" {
+	agent <<'EOF'
+client.start()
+client.expect("core.exec.stdin")
+client.tell("core.exec.stdin.error", {"errno": 32, "errno_name": "EPIPE", "message": "io error: Broken pipe (os error 32)"})
+# What is under way still comes; the rest of an endless input does not.
+client.until_quiet(4 << 20)
+client.tell("core.exec.stdout", {"data": b"still here"})
+client.exit(3)
+EOF
+	run -3 timeout --foreground -s KILL $((15 * SLOW)) "$X" -- cat </dev/zero
+	[[ $output == 'still here' ]]
+	agent_done
+}
+
+# ---- what older agents cannot do, done here ----
+
+@test "oldagent: --timeout is kept by msb-exec: the signal, then KILL, and 124" {
+	agent <<'EOF'
+client.start()
+client.expect("core.exec.stdin")
+begin = time.monotonic()
+equal(client.expect("core.exec.signal").signal, 15)
+equal(client.expect("core.exec.signal").signal, 9)
+assert time.monotonic() - begin >= 0.19
+client.exit(-1)
+EOF
+	run -124 x --timeout 0.1 -k 0.2 -- sleep 1000
+	agent_done
+}
+
+@test "oldagent: --timeout with another signal and no KILL; a status of 0 is 124 too" {
+	agent <<'EOF'
+client.start()
+client.expect("core.exec.stdin")
+equal(client.expect("core.exec.signal").signal, 2)
+time.sleep(0.1)
+client.exit(0)
+equal(client.hear_out(), [])
+EOF
+	run -124 --separate-stderr x --timeout 0.1 -k 0 --signal INT -- sleep 1000
+	[[ -z $stderr ]]
+	agent_done
+}
+
+@test "oldagent: a command that ends in time keeps its status, and no signal is sent" {
+	agent <<'EOF'
+client.start()
+client.expect("core.exec.stdin")
+client.exit(3)
+equal(client.hear_out(), [])
+EOF
+	run -3 x --timeout 1h -- true
+	agent_done
+}
+
+@test "oldagent: when our reader goes, the command gets SIGPIPE and the connection ends" {
+	agent <<'EOF'
+client.start()
+client.expect("core.exec.stdin")
+client.tell("core.exec.stdout", {"data": b"y\n"})
+equal(client.until_heard("core.exec.stdout", {"data": b"y\n"}).signal, 13)
+equal(client.hear_out(), [])
+EOF
+	status=0
+	x -- yes 2>"$DIR/err" | head -n 1 >"$DIR/out" || status=$?
+	[[ $(<"$DIR/out") == y && ! -s $DIR/err ]]
+	agent_done
+}
+
+@test "oldagent: with output_close the agent is told which stream has no reader" {
+	agent <<'EOF'
+client.start(exec_features=["output_close"])
+client.expect("core.exec.stdin")
+client.tell("core.exec.stdout", {"data": b"y\n"})
+got = client.until_heard("core.exec.stdout", {"data": b"y\n"})
+equal((got.type, got.flags, got.payload), ("core.exec.output.close", 0, {"stream": "stdout"}))
+client.exit(-1, signal=13)
+equal(client.hear_out(), [])
+EOF
+	{
+		status=0
+		x -- yes || status=$?
+		echo "$status" >"$DIR/status"
+	} | head -n 1 >/dev/null
+	[[ $(<"$DIR/status") -eq 141 ]]
+	agent_done
+}
+
+# ---- what reaches the terminal ----
+
+@test "oldagent: an agent's message cannot speak to the terminal" {
+	evil='"red \x1b[31m\x07\x08\r\n\x7f\x1b]0;title\x07 end of message"'
+	for script in 'client.tell("core.exec.failed", {"kind": "other", "message": EVIL})' \
+		'client.tell("core.error", {"kind": "invalid_payload", "message": EVIL})' \
+		'client.tell("core.exec.stdin.error", {"message": EVIL}); client.tell("core.exec.failed", {"kind": EVIL, "message": EVIL})'; do
+		agent <<EOF
+EVIL = $evil
+client.serve()
+$script
+EOF
+		run -125 x -v -- true
+		[[ $output == *'red ?[31m'* && $output != *[$'\e\a\b\r\x7f']* ]]
+		agent_done
+	done
+}
+
+@test "oldagent: nor can it by the control characters above 127" {
+	agent <<'EOF'
+client.serve()
+# U+009B is what ESC [ is, in one character.
+client.tell("core.exec.failed", {"kind": "other", "message": "red \u009b31m and grün"})
+EOF
+	run -125 x -- true
+	[[ $output != *$'\xc2\x9b'* && $output == *grün* ]]
+	agent_done
+}
+
+@test "oldagent: nor by its version, which --ping and -v show" {
+	agent <<'EOF'
+client.greet(agent_version="1.0\x1b[31m\x07")
+client.expect("core.ping")
+client.tell("core.pong")
+EOF
+	run -0 x --ping
+	[[ $output == *'1.0'* && $output != *[$'\e\a']* ]]
+	agent_done
+	agent <<'EOF'
+client.serve(agent_version="1.0\x1b[31m\x07")
+client.exit()
+EOF
+	run -0 x -v -- true
+	[[ $output == *'1.0'* && $output != *[$'\e\a']* ]]
+	agent_done
+}

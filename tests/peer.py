@@ -1,0 +1,291 @@
+#!/usr/bin/env python3
+"""peer.py SOCKET PID [ARG...]: runs the Python on stdin as clients of the daemon PID that listens
+there; the script finds the rest in ARGS.
+
+The script finds here what a test needs: Peer is a connection, and frame(), Raw and the rest of
+wire.py make what no honest client would send. With --watched, somebody else's session runs on
+another connection all the while; at the end it must still answer, and the daemon must have
+neither more descriptors nor other children than before.
+"""
+
+import argparse
+import contextlib
+import linecache
+import os
+import random  # noqa: F401, for the scripts
+import signal
+import socket
+import sys
+import time
+
+from wire import *  # noqa: F403, for the scripts too
+from wire import RANGE, START, TERMINAL, Frame, Raw, Stream, encode, frame  # noqa: F401
+
+SLOW = float(os.environ.get("SLOW", "1"))
+LIMIT = 5 * SLOW
+SCRIPT_LIMIT = 40 * SLOW
+
+SOCKET = ""
+PID = 0
+ARGS = []
+
+
+# ---- what scripts say ----
+
+def equal(got, wanted):
+    assert got == wanted, f"got {got!r}, wanted {wanted!r}"
+
+
+def wait_for(condition, what, limit=LIMIT):
+    """Until the condition holds; its value."""
+    end = time.monotonic() + limit
+    while not (value := condition()):
+        assert time.monotonic() < end, f"gave up waiting for: {what}"
+        time.sleep(0.01)
+    return value
+
+
+def wait_equal(look, wanted, what):
+    """Until look() returns what is wanted."""
+    end = time.monotonic() + LIMIT
+    while (got := look()) != wanted:
+        assert time.monotonic() < end, f"{what}: got {got!r}, wanted {wanted!r}"
+        time.sleep(0.01)
+
+
+def is_gone(pid):
+    """Whether there is no such process any more, or only its zombie."""
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as file:
+            return file.read().rpartition(b")")[2].split()[0] in b"ZX"
+    except (FileNotFoundError, ProcessLookupError):
+        return True
+
+
+def sleeps(pid):
+    """How often the process has gone to sleep, if it sleeps now; else None."""
+    with contextlib.suppress(OSError), open(f"/proc/{pid}/status", encoding="ascii") as file:
+        fields = dict(line.split(":", 1) for line in file.read().splitlines())
+        if "S" in fields["State"].split()[0]:
+            return int(fields["voluntary_ctxt_switches"])
+    return None
+
+
+def is_stuck(pid):
+    """Whether a process that only writes has found no room for a while."""
+    before = sleeps(pid)
+    time.sleep(0.03 * SLOW)
+    return before is not None and sleeps(pid) == before
+
+
+def wait_gone(pid):
+    wait_for(lambda: is_gone(pid), f"the end of process {pid}")
+
+
+def wait_file(path):
+    wait_for(lambda: os.path.exists(path), path)
+
+
+# ---- a client ----
+
+class Outcome:
+    """All that came for one id, up to its terminal frame."""
+
+    def __init__(self, frames):
+        self.frames = frames
+        self.types = [f.type for f in frames]
+        self.last = frames[-1]
+        self.stdout = self.join("core.exec.stdout")
+        self.stderr = self.join("core.exec.stderr")
+
+    def join(self, type):
+        return b"".join(f.data for f in self.frames if f.type == type)
+
+
+class Peer(Stream):
+    """A connection that has been greeted. Frames for other ids than asked for are kept."""
+
+    alive = []
+
+    def __init__(self, limit=LIMIT):
+        sock = socket.socket(socket.AF_UNIX)
+        sock.settimeout(limit)
+        sock.connect(SOCKET)
+        super().__init__(sock, limit)
+        Peer.alive.append(self)
+        assert self.fill(8), "no prologue"
+        self.range = int.from_bytes(self.take(4), "big"), int.from_bytes(self.take(4), "big")
+        self.ready = Stream.next(self)
+        self.kept = []
+        self.last_id = 1000000
+
+    def new_id(self):
+        self.last_id += 1
+        return self.last_id
+
+    def tell(self, type, id=0, payload=None, **how):
+        self.send(frame(type, id, payload, **how))
+
+    def request(self, id, cmd, *args, v=7, dialect="plain", **keys):
+        payload = {"cmd": cmd, "args": list(args), **keys}
+        self.tell("core.exec.request", id, payload, v=v, dialect=dialect)
+
+    def stdin(self, id, data, **how):
+        self.tell("core.exec.stdin", id, {"data": data}, **how)
+
+    def signal(self, id, number, **how):
+        self.tell("core.exec.signal", id, {"signal": number}, **how)
+
+    def answer(self, id, *types):
+        """The next frame of that id; its type must be one of these, if any are given."""
+        for i, kept in enumerate(self.kept):
+            if kept.id == id:
+                got = self.kept.pop(i)
+                break
+        else:
+            while True:
+                got = self.next()
+                assert got, f"the connection closed, wanted {types} for id {id}"
+                if got.id == id:
+                    break
+                self.kept.append(got)
+        assert not types or got.type in types, f"got {got!r}, wanted {types}"
+        return got
+
+    def start(self, id, cmd, *args, **keys):
+        """Requests, and returns the leader's process once it runs."""
+        self.request(id, cmd, *args, **keys)
+        return self.answer(id, "core.exec.started").pid
+
+    def outcome(self, id):
+        frames = [self.answer(id)]
+        while not frames[-1].flags & TERMINAL:
+            frames.append(self.answer(id))
+        return Outcome(frames)
+
+    def run(self, id, cmd, *args, **keys):
+        self.request(id, cmd, *args, **keys)
+        return self.outcome(id)
+
+    def read_until(self, id, wanted):
+        """Output of that id up to where it holds the bytes wanted."""
+        data = b""
+        while wanted not in data:
+            data += self.answer(id, "core.exec.stdout", "core.exec.stderr").data
+        return data
+
+    def failed(self, id, kind, stage=None, errno_name=None):
+        """The request came to nothing; returns its message."""
+        got = self.answer(id, "core.exec.failed")
+        equal((got.kind, got.errno_name), (kind, errno_name))
+        if stage:
+            equal(got.stage, stage)
+        return got.message
+
+    def refused(self, id, kind, type=None):
+        """The frame was answered with core.error; returns its message."""
+        got = self.answer(id, "core.error")
+        equal((got.kind, got.flags), (kind, TERMINAL))
+        if type:
+            equal(got.offending_type, type)
+        return got.message
+
+    def ping(self):
+        """The connection works, and nothing else is being said on it."""
+        id = self.new_id()
+        self.tell("core.ping", id)
+        got = self.next()
+        assert got and got.type == "core.pong" and got.id == id, f"got {got!r}, wanted a pong"
+
+    def closed(self):
+        """The daemon closes the connection, and says no more on it."""
+        equal([self.next(), self.kept], [None, []])
+        self.close()
+
+    def end_input(self):
+        with contextlib.suppress(OSError):
+            self.sock.shutdown(socket.SHUT_WR)
+
+    def close(self):
+        super().close()
+        if self in Peer.alive:
+            Peer.alive.remove(self)
+
+
+# ---- the daemon from outside ----
+
+def count_fds():
+    return len(os.listdir(f"/proc/{PID}/fd"))
+
+
+def children():
+    found = []
+    for name in os.listdir("/proc"):
+        with contextlib.suppress(OSError):
+            if name.isdigit():
+                with open(f"/proc/{name}/stat", "rb") as file:
+                    if int(file.read().rpartition(b")")[2].split()[1]) == PID:
+                        found.append(int(name))
+    return sorted(found)
+
+
+def rss_kib():
+    with open(f"/proc/{PID}/status", encoding="ascii") as file:
+        return next(int(line.split()[1]) for line in file if line.startswith("VmRSS"))
+
+
+def check_rss(before, kib):
+    """The daemon grew by no more than that. A sanitizer's memory says nothing."""
+    with open(f"/proc/{PID}/maps", encoding="ascii") as file:
+        if "libasan" not in file.read():
+            now = rss_kib()
+            assert now <= before + kib, f"the daemon grew from {before} to {now} KiB"
+
+
+@contextlib.contextmanager
+def watched():
+    """A session of somebody else's lives through whatever happens meanwhile."""
+    bystander = Peer()
+    cat = bystander.start(1, "cat")
+    bystander.stdin(1, b"before\n")
+    equal(bystander.answer(1, "core.exec.stdout").data, b"before\n")
+    fds, family = count_fds(), children()
+    yield
+    for peer in list(Peer.alive):
+        if peer is not bystander:
+            peer.close()
+    bystander.stdin(1, b"after\n")
+    equal(bystander.answer(1, "core.exec.stdout").data, b"after\n")
+    bystander.ping()
+    assert not is_gone(cat), "the bystander's command is gone"
+    wait_equal(children, family, "the daemon's children")
+    wait_equal(count_fds, fds, "the daemon's descriptors")
+    bystander.stdin(1, b"")
+    equal(bystander.outcome(1).last.code, 0)
+    bystander.close()
+
+
+def too_long(number, where):
+    raise TimeoutError(f"the script took over {SCRIPT_LIMIT} s")
+
+
+def main():
+    global SOCKET, PID, ARGS
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--watched", action="store_true")
+    parser.add_argument("socket")
+    parser.add_argument("pid", type=int)
+    parser.add_argument("args", nargs="*")
+    args = parser.parse_args()
+    SOCKET, PID, ARGS = args.socket, args.pid, args.args
+    signal.signal(signal.SIGALRM, too_long)
+    signal.alarm(int(SCRIPT_LIMIT))
+    script = sys.stdin.read()
+    # So that a failed assertion shows its line.
+    linecache.cache["test"] = (len(script), None, script.splitlines(True), "test")
+    with watched() if args.watched else contextlib.nullcontext():
+        exec(compile(script, "test", "exec"), globals())
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,297 @@
+#!/usr/bin/env bats
+# What a command starts with: its user, folder, limits, environment, descriptors, signals.
+
+load helper
+
+setup() {
+	common_setup
+}
+
+teardown() {
+	common_teardown
+}
+
+@test "user: a name gives uid, gid, groups, HOME, USER, LOGNAME and SHELL" {
+	need_root
+	daemon_start
+	run -0 "$X" -u nobody -- sh -c 'id -u; id -g; id -G; echo $HOME $USER $LOGNAME $SHELL'
+	IFS=: read -r name _ uid gid _ home shell < <(getent passwd nobody)
+	[[ ${lines[0]} == "$uid" && ${lines[1]} == "$gid" ]]
+	[[ ${lines[2]} == "$(id -G nobody)" ]]
+	[[ ${lines[3]} == "$home $name $name $shell" ]]
+}
+
+@test "user: numbers without an entry get no other group and the root folder as HOME" {
+	need_root
+	daemon_start
+	run -0 "$X" -u 4242:4343 -- sh -c 'id -u; id -G; echo $HOME'
+	[[ $output == $'4242\n4343\n/' ]]
+}
+
+@test "user: user and group give the user's supplementary groups and that group" {
+	need_root
+	daemon_start
+	run -0 "$X" -u daemon:adm -- id -G
+	expected=$( (getent group adm | cut -d: -f3; getent group |
+		awk -F: '{ n = split($4, m, ","); for (i = 1; i <= n; i++) if (m[i] == "daemon") print $3 }') |
+		sort -nu | tr '\n' ' ')
+	[[ $(tr ' ' '\n' <<<"$output" | sort -nu | tr '\n' ' ') == "$expected" ]]
+}
+
+@test "user: digits are a number, blanks are trimmed, an empty spec is none" {
+	need_root
+	daemon_start
+	run -0 "$X" -u ' nobody : nogroup ' -- id -un
+	[[ $output == nobody ]]
+	run -0 "$X" -u '' -- id -u
+	[[ $output == "$(id -u)" ]]
+}
+
+@test "user: what does not resolve is refused, saying which" {
+	daemon_start
+	run -125 "$X" -u nosuch -- true
+	[[ $output == *'user nosuch'* ]]
+	run -125 "$X" -u 4294967295 -- true
+	[[ $output == *'user 4294967295'* ]]
+	run -125 "$X" -u 0:4294967295 -- true
+	[[ $output == *'group 4294967295'* ]]
+	run -125 "$X" -u : -- true
+	[[ $output == *'user is empty'* ]]
+	run -125 "$X" -u nobody: -- true
+	[[ $output == *'group is empty'* ]]
+	run -125 "$X" -u nobody:nosuch -- true
+	[[ $output == *'group nosuch'* ]]
+	run -125 "$X" -tt -u nosuch -- true
+}
+
+@test "user: its own streams and terminal can be opened by name" {
+	need_root
+	daemon_start
+	run -0 --separate-stderr "$X" -u nobody -- sh -c 'echo e >/dev/stderr; echo o >/dev/stdout'
+	[[ $stderr == e && $output == o ]]
+	run -0 "$X" -tt -u nobody -- sh -c 'echo x >$(tty)'
+	[[ $output == x* ]]
+}
+
+@test "user: --user of the daemon is the default, a request overrides it" {
+	need_root
+	daemon_start --user nobody
+	run -0 "$X" -- id -un
+	[[ $output == nobody ]]
+	run -0 "$X" -u daemon -- id -un
+	[[ $output == daemon ]]
+}
+
+@test "user: a daemon without root serves itself and refuses the others" {
+	need_root
+	chown nobody "$DIR"
+	setpriv --reuid=nobody --clear-groups "$EXECD" --listen "unix:$SOCKET" 2>>"$DIR/daemon.log" 3>&- &
+	DAEMON=$!
+	export MSB_EXEC_ENDPOINT=unix:$SOCKET
+	wait_for 5 daemon_answers
+	run -0 "$X" -- id -un
+	[[ $output == nobody ]]
+	run -0 "$X" -u nobody:"$(id -g)" -- id -un
+	[[ $output == nobody ]]
+	run -125 "$X" -u root -- true
+	[[ $output == *'Operation not permitted'* ]]
+	run -125 "$X" -tt -u root -- true
+}
+
+@test "home: without a user root's home is root's, whatever the daemon was started with" {
+	need_root
+	HOME=/nonexistent daemon_start
+	run -0 "$X" -- sh -c 'echo $HOME'
+	[[ $output == "$(getent passwd root | cut -d: -f6)" ]]
+	run -0 "$X" -e HOME=/tmp/custom -- sh -c 'echo $HOME'
+	[[ $output == /tmp/custom ]]
+	run -0 "$X" -u nobody -e HOME=/tmp/custom -- sh -c 'echo $HOME'
+	[[ $output == /tmp/custom ]]
+}
+
+@test "cwd: a missing folder is 125, named with the errno, in both modes" {
+	daemon_start
+	for mode in -T -tt; do
+		run -125 "$X" $mode -w /nonexistent -- true
+		[[ $output == */nonexistent*'No such file or directory'* ]]
+		run -125 "$X" $mode -w /etc/passwd -- true
+		[[ $output == */etc/passwd*'Not a directory'* ]]
+	done
+}
+
+@test "cwd: a folder that the user may not enter is refused" {
+	need_root
+	daemon_start
+	install -d -m 700 "$DIR/closed"
+	run -125 "$X" -u nobody -w "$DIR/closed" -- true
+	[[ $output == *"$DIR/closed"*'Permission denied'* ]]
+	run -125 "$X" -u nobody -tt -w "$DIR/closed" -- true
+}
+
+@test "cwd: -w, then the daemon's --cwd, then the daemon's own" {
+	daemon_start --cwd /usr
+	run -0 "$X" -- pwd
+	[[ $output == /usr ]]
+	run -0 "$X" -w /etc -- pwd
+	[[ $output == /etc ]]
+	daemon_stop
+	daemon_start
+	run -0 "$X" -- pwd
+	[[ $output == "$PWD" ]]
+}
+
+@test "path: a first entry that may not be searched hides nothing" {
+	need_root
+	daemon_start
+	install -d -m 700 "$DIR/closed"
+	run -127 "$X" -u nobody -e "PATH=$DIR/closed:/usr/bin:/bin" -- nosuch
+	run -0 "$X" -u nobody -e "PATH=$DIR/closed:/usr/bin:/bin" -- true
+}
+
+@test "path: a file that may not be executed is 126, unless a later one may" {
+	daemon_start
+	mkdir "$DIR/a" "$DIR/b"
+	echo '#!/bin/sh' >"$DIR/a/tool"
+	run -126 "$X" -e "PATH=$DIR/a" -- tool
+	printf '#!/bin/sh\necho b\n' >"$DIR/b/tool"
+	chmod 755 "$DIR/b/tool"
+	run -0 "$X" -e "PATH=$DIR/a:$DIR/b" -- tool
+	[[ $output == b ]]
+}
+
+@test "path: the request's PATH is searched, and has a default where there is none" {
+	daemon_start
+	run -127 "$X" -e PATH=/nonexistent -- true
+	daemon_stop
+	env -u PATH "$EXECD" --listen "unix:$SOCKET" 2>>"$DIR/daemon.log" 3>&- &
+	DAEMON=$!
+	wait_for 5 daemon_answers
+	run -0 "$X" -- sh -c 'echo $PATH'
+	[[ $output == *:/usr/bin:* ]]
+}
+
+@test "env: the request's entries win, the last of a name counts, systemd's are kept out" {
+	NOTIFY_SOCKET='' LISTEN_FDS=3 WATCHDOG_USEC=1 FROM_DAEMON=1 BOTH=daemon daemon_start
+	run -0 "$X" -e BOTH=first -e BOTH=request -e 'ODD=a=b c' -- env
+	[[ $output == *FROM_DAEMON=1* && $output == *BOTH=request* && $output == *'ODD=a=b c'* ]]
+	[[ $output != *LISTEN_FDS* && $output != *WATCHDOG* && $output != *NOTIFY_SOCKET* ]]
+	[[ $(grep -c ^BOTH= <<<"$output") -eq 1 ]]
+}
+
+@test "rlimit: soft and hard arrive, below and with another user" {
+	daemon_start
+	run -0 "$X" --rlimit nofile=64:128 -- sh -c 'ulimit -Sn; ulimit -Hn'
+	[[ $output == $'64\n128' ]]
+	run -0 "$X" --rlimit NOFILE=77 -tt -- sh -c 'ulimit -Sn; ulimit -Hn'
+	[[ ${output//$'\r'/} == $'77\n77' ]]
+}
+
+@test "rlimit: a user gets a raised hard limit, where the daemon may raise it" {
+	need_root
+	WRAP=(prlimit --core=0:100)
+	daemon_start
+	run "$X" -u nobody --rlimit core=unlimited -- sh -c 'ulimit -Hc'
+	# CAP_SYS_RESOURCE is bit 24. Without it the refusal must say what was refused.
+	if (((16#$(awk '/CapEff/ { print $2 }' /proc/self/status) & (1 << 24)) != 0)); then
+		[[ $status -eq 0 && $output == unlimited ]]
+	else
+		[[ $status -eq 125 && $output == *'setrlimit(RLIMIT_CORE)'*'Operation not permitted'* ]]
+	fi
+	run -0 "$X" -u nobody --rlimit core=50:100 -- sh -c 'ulimit -Hc'
+}
+
+@test "rlimit: what is wrong is refused before anything runs" {
+	daemon_start
+	run -125 "$X" --rlimit nofile=9:3 -- touch "$DIR/ran"
+	run -125 "$X" --rlimit bogus=1 -- touch "$DIR/ran"
+	[[ $output == *bogus* ]]
+	run -125 "$X" --rlimit nofile=x -- touch "$DIR/ran"
+	run -125 "$X" --rlimit nofile -- touch "$DIR/ran"
+	[[ ! -e $DIR/ran ]]
+}
+
+@test "rlimit: the daemon's own raised number of descriptors is not inherited" {
+	WRAP=(prlimit --nofile=512:)
+	daemon_start
+	run -0 "$X" -- sh -c 'ulimit -Sn; cat /proc/self/oom_score_adj'
+	[[ ${lines[0]} == 512 && ${lines[1]} == "$(</proc/self/oom_score_adj)" ]]
+}
+
+@test "signals: none is ignored or blocked, though the daemon was started so" {
+	trap '' PIPE CHLD USR1
+	daemon_start
+	trap - PIPE CHLD USR1
+	for mode in -T -tt; do
+		run -0 "$X" $mode -- grep -E 'Sig(Ign|Blk)' /proc/self/status
+		[[ ${output//$'\r'/} == $'SigBlk:\t0000000000000000\nSigIgn:\t0000000000000000' ]]
+	done
+}
+
+@test "descriptors: 0, 1, 2 and nothing else, with 20 other sessions open" {
+	daemon_start
+	mark=$(mark)
+	pids=()
+	for i in {1..10}; do
+		"$X" -n -- sleep "$mark" 3>&- &
+		pids+=($!)
+		"$X" -n -tt -- sleep "$mark" 3>&- >/dev/null &
+		pids+=($!)
+	done
+	wait_for 10 sh -c "[ \$(pgrep -fc '^sleep $mark') -eq 20 ]"
+	for mode in -T -tt; do
+		# ls itself has the folder open as 3.
+		run -0 "$X" $mode -- ls -1 /proc/self/fd
+		[[ ${output//$'\r'/} == $'0\n1\n2\n3' ]]
+	done
+	kill "${pids[@]}"
+	wait_for 10 none_match "sleep $mark"
+}
+
+@test "session: each command leads a session and a group of its own" {
+	daemon_start
+	for mode in -T -tt; do
+		run -0 "$X" $mode -- sh -c 'cut -d" " -f1,5,6 /proc/$$/stat'
+		read -r pid group session <<<"${output//$'\r'/}"
+		[[ $pid == "$group" && $pid == "$session" ]]
+	done
+}
+
+@test "profile: restricted sets no_new_privs and drops CAP_SYS_ADMIN, in both modes" {
+	need_root
+	daemon_start --security-profile restricted
+	for mode in -T -tt; do
+		run -0 "$X" $mode -- grep -E 'NoNewPrivs|Cap(Inh|Prm|Eff|Bnd|Amb)' /proc/self/status
+		while read -r key value; do
+			value=${value//$'\r'/}
+			if [[ $key == NoNewPrivs: ]]; then
+				[[ $value == 1 ]]
+			else
+				(((16#$value & (1 << 21)) == 0))
+			fi
+		done <<<"$output"
+	done
+	run -0 "$X" -u nobody -- grep NoNewPrivs /proc/self/status
+	[[ $output == *1 ]]
+}
+
+@test "profile: default changes nothing" {
+	daemon_start
+	run -0 "$X" -- grep -E 'NoNewPrivs|CapBnd' /proc/self/status
+	[[ $output == "$(grep -E 'NoNewPrivs|CapBnd' /proc/self/status)" ]]
+}
+
+@test "login shell: no command runs the user's shell in its home" {
+	need_root
+	daemon_start
+	run -0 "$X" -u root <<<'echo $0 $PWD'
+	[[ $output == "-$(basename "$(getent passwd root | cut -d: -f7)") $(getent passwd root | cut -d: -f6)" ]]
+	run "$X" -u nobody <<<'echo $0'
+	# nobody's shell is nologin, which says so and fails, as it should.
+	[[ $status -eq 1 && $output == *'not available'* ]]
+}
+
+@test "spawn_pipe_error_does_not_include_probe_details" {
+	daemon_start
+	run -127 "$X" -- /definitely/not/a/real/binary
+	[[ $output == *spawn* && $output != *metadata=* && $output != *magic=* && $output != *_probe=* ]]
+}

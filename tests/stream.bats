@@ -1,0 +1,163 @@
+#!/usr/bin/env bats
+# Bytes: every one of them, in order, both ways, and the ends of the streams.
+
+load helper
+
+setup() {
+	common_setup
+	daemon_start
+}
+
+teardown() {
+	common_teardown
+}
+
+@test "stream: a gigabyte of random bytes through cat" {
+	size=$((1024 / SLOW))
+	head -c "${size}M" /dev/urandom >"$DIR/in"
+	# Fed from a file, then through a pipe: two ways of reading stdin.
+	"$X" -- cat <"$DIR/in" | sha256sum >"$DIR/a"
+	# shellcheck disable=SC2002 # the pipe is the point
+	cat "$DIR/in" | "$X" -- sha256sum >"$DIR/b"
+	sha256sum <"$DIR/in" >"$DIR/c"
+	cmp "$DIR/a" "$DIR/c"
+	cmp "$DIR/b" "$DIR/c"
+}
+
+@test "stream: an empty file, one byte, and sizes around every length's head" {
+	: >"$DIR/empty"
+	[[ $("$X" -- wc -c <"$DIR/empty") -eq 0 ]]
+	for size in 1 22 23 24 25 255 256 257 4095 4096 65535 65536 65537 262144 262145; do
+		head -c "$size" /dev/urandom >"$DIR/in"
+		"$X" -- cat <"$DIR/in" >"$DIR/out"
+		cmp "$DIR/in" "$DIR/out"
+	done
+}
+
+@test "stream: no byte of the tail is lost to a slow reader while a child holds the output" {
+	expected=$(seq 3000000 | sha256sum)
+	mark=$(mark)
+	for i in {1..10}; do
+		# The pause is the test: the reader is away while the command ends.
+		result=$("$X" -- sh -c "sleep $mark & seq 3000000" | (
+			sleep 0.7
+			sha256sum
+		))
+		[[ $result == "$expected" ]]
+	done
+	pgrep -f "sleep $mark" | while read -r pid; do kill "$pid"; done
+}
+
+@test "stream: no byte of a terminal's tail is lost to a slow reader" {
+	expected=$(seq 300000 | sha256sum)
+	for i in {1..5}; do
+		result=$("$X" -tt -n -- seq 300000 | (
+			sleep 0.4
+			tr -d '\r' | sha256sum
+		))
+		[[ $result == "$expected" ]]
+	done
+}
+
+@test "stream: arguments arrive byte for byte" {
+	"$X" -- printf '%s\n' '' 'a b' '$HOME' $'x\ny' $'tab\there' 'ünï' -- -t >"$DIR/out"
+	printf '%s\n' '' 'a b' '$HOME' $'x\ny' $'tab\there' 'ünï' -- -t >"$DIR/expected"
+	cmp "$DIR/out" "$DIR/expected"
+}
+
+@test "stream: an input that never ends does not hold up the end of the command" {
+	mkfifo "$DIR/fifo"
+	sleep 100 >"$DIR/fifo" 3>&- &
+	holder=$!
+	timed "$X" -- echo hi <"$DIR/fifo" >"$DIR/out"
+	kill "$holder"
+	[[ $(<"$DIR/out") == hi && $MS -lt $((1000 * SLOW)) ]]
+}
+
+@test "stream: a child that holds the output delays the end by the linger only, and lives on" {
+	mark=$(mark)
+	timed "$X" --linger 200ms -- sh -c "(sleep $mark; echo late >$DIR/late) & echo \$!" >"$DIR/out"
+	[[ $MS -lt $((2000 * SLOW)) ]]
+	pid=$(<"$DIR/out")
+	kill -0 "$pid"
+	kill "$(pgrep -P "$pid")"
+	wait_for 5 test -e "$DIR/late"
+}
+
+@test "stream: a survivor can still write after the session is over" {
+	"$X" --linger 0 -- sh -c "(sleep 0.5; echo a; sleep 0.2; echo b && touch $DIR/alive) & echo hi" >"$DIR/out"
+	[[ $(<"$DIR/out") == hi ]]
+	wait_for 5 test -e "$DIR/alive"
+}
+
+@test "stream: --linger inf waits for the last holder of the output" {
+	run -0 "$X" --linger inf -- sh -c '(sleep 1; echo late) & echo early'
+	[[ $output == $'early\nlate' ]]
+}
+
+@test "stream: stdin that the command does not read hurts nobody" {
+	head -c 3M /dev/zero | "$X" -- true
+	head -c 3M /dev/zero | "$X" -- sh -c 'exec <&-; sleep 0.2; echo done'
+}
+
+@test "stream: when the command closes stdin, its writer gets SIGPIPE" {
+	(yes || echo "$?" >"$DIR/status") 2>/dev/null | "$X" -- sh -c 'exec <&-; exec sleep 2' &
+	wait_for 4 test -e "$DIR/status"
+	wait $!
+}
+
+@test "stream: -n and a closed stdin are an empty input" {
+	[[ $("$X" -n -- cat) == '' ]]
+	[[ $("$X" -- cat <&-) == '' ]]
+	[[ $(echo x | "$X" -n -- wc -c) -eq 0 ]]
+}
+
+@test "stream: half a conversation: the command goes on after the end of its input" {
+	run -0 sh -c "echo in | $X -- sh -c 'cat; sleep 0.2; echo after'"
+	[[ $output == $'in\nafter' ]]
+}
+
+@test "stream: a reader that goes away ends yes, and a writer that ignores SIGPIPE" {
+	mark=mark$RANDOM$$
+	run -0 bash -c "$X -- yes $mark | head -1"
+	[[ $output == "$mark" ]]
+	wait_for 5 none_match "yes $mark"
+	cat >"$DIR/writer.py" <<-'PY'
+		import signal, sys
+		signal.signal(signal.SIGPIPE, signal.SIG_IGN)
+		while True:
+		    sys.stdout.write("line\n")
+	PY
+	run -0 bash -c "$X -- python3 $DIR/writer.py $mark 2>$DIR/err | head -1"
+	[[ $output == line ]]
+	wait_for 5 none_match "writer.py $mark"
+	grep -q BrokenPipe "$DIR/err"
+}
+
+@test "stream: an output that cannot be written is said so" {
+	[[ -e /dev/full ]]
+	run bash -c "$X -- echo hi >/dev/full"
+	[[ $status -eq 125 && $output == *'No space left on device'* ]]
+}
+
+@test "stream: stdout and stderr on sockets, files and /dev/null" {
+	run -0 bash -c "$X -- seq 10000 >$DIR/file && md5sum <$DIR/file"
+	[[ $output == "$(seq 10000 | md5sum)" ]]
+	printf 'first\n' >"$DIR/file"
+	"$X" -- echo second >>"$DIR/file"
+	[[ $(<"$DIR/file") == $'first\nsecond' ]]
+	"$X" -- seq 100000 >/dev/null
+	run -0 python3 - "$X" <<-'PY'
+		import socket, subprocess, sys, threading
+		ours, theirs = socket.socketpair()
+		p = subprocess.Popen([sys.argv[1], "--", "sh", "-c", "cat; seq 100000"], stdin=theirs, stdout=theirs)
+		theirs.close()
+		ours.sendall(b"in\n")
+		ours.shutdown(socket.SHUT_WR)
+		data = b""
+		while chunk := ours.recv(65536):
+		    data += chunk
+		assert p.wait() == 0
+		assert data == b"in\n" + b"".join(b"%d\n" % i for i in range(1, 100001)), len(data)
+	PY
+}

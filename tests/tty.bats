@@ -1,0 +1,490 @@
+#!/usr/bin/env bats
+# A terminal on our side, a pty on the other: sizes, modes, keys, and the end of both.
+
+load helper
+
+setup() {
+	common_setup
+	daemon_start
+	export TERM=xterm
+	ulimit -c 0
+	MARK=$(mark)
+}
+
+teardown() {
+	common_teardown
+}
+
+# drive ROWSxCOLS PROGRAM...: on a terminal, by a script on stdin (see ptydrive.c).
+drive() {
+	"$BUILD/tests/ptydrive" "$@"
+}
+
+# An interactive bash in the guest, whose prompt is nobody else's and which keeps no history.
+guest_bash() {
+	drive "$1" "$X" -tt -e 'PS1=G> ' -e HISTFILE= -- bash --norc
+}
+
+# The daemon is to die under its client; it is no failure then.
+daemon_lost() {
+	wait "$DAEMON" || true
+	DAEMON=
+}
+
+# ---- getting one, or not ----
+
+@test "tty: the command's terminal has the size of ours" {
+	for option in -t -tt; do
+		drive 40x132 "$X" "$option" -- stty size <<-END
+			expect 40 132
+			wait 0
+		END
+	done
+}
+
+@test "tty: without any terminal to ask, the size is 24 by 80" {
+	run -0 "$X" -tt -- stty size </dev/null
+	[[ $output == $'24 80\r' ]]
+}
+
+@test "tty: a new size arrives, and SIGWINCH with it" {
+	drive 40x132 "$X" -tt -- \
+		sh -c 'trap "stty size; exit 3" WINCH; echo ready; while :; do sleep 0.05; done' <<-END
+		expect ready
+		resize 50 100
+		expect 50 100
+		wait 3
+	END
+	guest_bash 40x132 <<-END
+		expect G>
+		send stty size\r
+		expect 40 132
+		resize 50 100
+		expect G>
+		send stty size; echo \$LINES \$COLUMNS\r
+		expect 50 100
+		expect 50 100
+		send exit\r
+		wait 0
+	END
+}
+
+@test "tty: -t without a terminal on stdin says so and goes on without" {
+	run -3 --separate-stderr "$X" -t -- sh -c 'cat; tty; exit 3' <<<word
+	[[ $output == $'word\nnot a tty' ]]
+	[[ $stderr == *'msb-exec: '*'stdin is no terminal'* && ${#stderr_lines[@]} -eq 1 ]]
+	run -3 --separate-stderr "$X" -q -t -- sh -c 'exit 3' </dev/null
+	[[ -z $stderr ]]
+}
+
+@test "tty: -t with a terminal on stdin gives one, whatever stdout is" {
+	drive 24x80 "$X" -t -- tty <<-END
+		expect /dev/pts/
+		wait 0
+	END
+	drive 24x80 sh -c "$X -t -- tty | cat >$DIR/out" <<-END
+		wait 0
+	END
+	[[ $(<"$DIR/out") == /dev/pts/* ]]
+}
+
+@test "tty: a command gets no terminal unless asked, nor with -T" {
+	for option in -T -tT ''; do
+		# shellcheck disable=SC2086 # none is meant to be none
+		drive 24x80 "$X" $option -- tty <<-END
+			modes save
+			expect not a tty
+			wait 1
+			modes same
+		END
+	done
+}
+
+@test "tty: -tt forces one" {
+	run -0 "$X" -tt -- sh -c 'tty; tty <&1; tty <&2; tty </dev/tty' </dev/null
+	[[ ${lines[0]} == /dev/pts/*$'\r' ]]
+	[[ ${lines[1]} == "${lines[0]}" && ${lines[2]} == "${lines[0]}" ]]
+	[[ ${lines[3]} == $'/dev/tty\r' ]]
+}
+
+@test "tty: TERM goes along with a terminal, and -e wins over it" {
+	TERM=vt220 run -0 "$X" -tt -- sh -c 'echo $TERM' </dev/null
+	[[ $output == $'vt220\r' ]]
+	run -0 env -u TERM "$X" -tt -- sh -c 'echo $TERM' </dev/null
+	[[ $output == $'xterm\r' ]]
+	TERM=vt220 run -0 "$X" -tt -e TERM=ansi -- sh -c 'echo $TERM' </dev/null
+	[[ $output == $'ansi\r' ]]
+}
+
+# ---- the login shell ----
+
+@test "tty: without a command, terminals give a login shell on a terminal" {
+	drive 30x90 "$X" -e HISTFILE= <<-END
+		modes save
+		modes raw
+		send echo [\$0] \$(stty size) \$(tty)\r
+		expect [-
+		expect 30 90 /dev/pts/
+		send exit 7\r
+		wait 7
+		modes same
+	END
+}
+
+@test "tty: without a command, pipes give a login shell that reads them" {
+	run -5 --separate-stderr "$X" -e HISTFILE= <<<$'echo "[$0]"\ntty\nexit 5'
+	[[ ${lines[0]} == '[-'*']' && ${lines[1]} == 'not a tty' && ${#lines[@]} -eq 2 ]]
+	drive 24x80 sh -c "$X -e HISTFILE= >$DIR/out" <<-END
+		send echo "[\$0]"; tty; exit 5\r
+		wait 5
+	END
+	[[ $(<"$DIR/out") == '[-'*$']\nnot a tty' ]]
+}
+
+# ---- bytes ----
+
+@test "tty: the end of a piped input ends it in the guest too, after half a line as well" {
+	for input in 'a\nb' 'a\n' 'ab' ''; do
+		# shellcheck disable=SC2059 # escapes are the point
+		printf "$input" >"$DIR/in"
+		timeout $((5 * SLOW)) "$X" -tt -- sh -c "cat >$DIR/got" <"$DIR/in" >"$DIR/out"
+		cmp "$DIR/in" "$DIR/got"
+	done
+	printf 'a\nb' | timeout $((5 * SLOW)) "$X" -tt -- cat >"$DIR/out"
+	timeout $((5 * SLOW)) "$X" -tt -- cat </dev/null
+	timeout $((5 * SLOW)) "$X" -tt -n -- cat
+}
+
+@test "tty: at the end of a piped input the Ctrl-D comes twice after half a line, else once" {
+	mkfifo "$DIR/in"
+	# The guest reads raw: one byte, and then whatever follows until there is silence.
+	for input in 'xa\nb' 'xa\n'; do
+		rm -f "$DIR/ready"
+		"$X" -tt -- sh -c "stty raw -echo; touch $DIR/ready; head -c 1 >$DIR/got
+			stty min 0 time 5; cat >>$DIR/got" <"$DIR/in" >"$DIR/out" &
+		exec 7>"$DIR/in"
+		wait_for 5 test -e "$DIR/ready"
+		# shellcheck disable=SC2059
+		printf "$input" >&7
+		exec 7>&-
+		wait $!
+		# shellcheck disable=SC2059
+		printf "$input" >"$DIR/expected"
+		[[ $input == *'\n' ]] || printf '\004' >>"$DIR/expected"
+		printf '\004' >>"$DIR/expected"
+		cmp "$DIR/got" "$DIR/expected"
+	done
+}
+
+@test "tty: all output arrives, however slow the reader" {
+	local expected
+	expected=$(seq 300000 | sed 's/$/\r/' | md5sum)
+	"$X" -tt -- seq 300000 </dev/null | {
+		# A reader that takes a bufferful now and then.
+		while head -c 65536 >"$DIR/part" && [[ -s $DIR/part ]]; do
+			cat "$DIR/part"
+			read -rt 0.02 <> <(:) || true
+		done
+	} | md5sum >"$DIR/sum"
+	[[ $(<"$DIR/sum") == "$expected" ]]
+	# And one that begins only when the command has long ended.
+	"$X" -tt -- sh -c "seq 20000; touch $DIR/ended" </dev/null | {
+		wait_for 5 test -e "$DIR/ended"
+		md5sum >"$DIR/sum"
+	}
+	[[ $(<"$DIR/sum") == "$(seq 20000 | sed 's/$/\r/' | md5sum)" ]]
+	drive 24x80 "$X" -tt -- seq 100000 <<-END
+		expect 99998\r\n99999\r\n100000\r\n
+		wait 0
+	END
+}
+
+@test "tty: every byte goes through a raw terminal as it is, both ways" {
+	printf '%b' "$(printf '\\x%02x' {0..255})" >"$DIR/all"
+	[[ $(stat -c %s "$DIR/all") -eq 256 ]]
+	drive 24x80 "$X" -tt -- sh -c "stty raw -echo; echo ready; head -c 256 >$DIR/in" <<-END
+		expect ready
+		paste $DIR/all
+		wait 0
+	END
+	cmp "$DIR/all" "$DIR/in"
+	"$X" -tt -- sh -c "stty raw; cat $DIR/all" </dev/null >"$DIR/out"
+	cmp "$DIR/all" "$DIR/out"
+}
+
+@test "tty: what is typed in UTF-8 is echoed, and erased by the character" {
+	drive 24x80 "$X" -tt -- sh -c 'echo ready; cat' <<-END
+		expect ready
+		send grüße 漢字 🙂\r
+		expect grüße 漢字 🙂\r\n
+		expect grüße 漢字 🙂\r\n
+		send a漢\x7fb\r
+		expect \r\nab\r\n
+		send \x04
+		wait 0
+	END
+}
+
+@test "tty: 64 KiB pasted in short lines arrive whole" {
+	seq 100000 | head -c 65535 >"$DIR/paste"
+	echo >>"$DIR/paste"
+	drive 24x80 "$X" -tt -- sh -c "echo ready; cat >$DIR/in" <<-END
+		expect ready
+		paste $DIR/paste
+		send \x04
+		wait 0
+	END
+	cmp "$DIR/paste" "$DIR/in"
+}
+
+# ---- the way back: our terminal is as it was ----
+
+@test "tty: the modes are raw meanwhile and as before after every normal end" {
+	guest_bash 24x80 <<-END
+		modes save
+		expect G>
+		modes raw
+		send exit 7\r
+		wait 7
+		modes same
+	END
+	drive 24x80 "$X" -tt -- /no/such/command <<-END
+		modes save
+		expect No such file or directory\r\n
+		wait 127
+		modes same
+	END
+	drive 24x80 "$X" -tt -- sh -c 'kill -9 $$' <<-END
+		modes save
+		wait 137
+		modes same
+	END
+}
+
+@test "tty: modes that are not the usual ones come back too" {
+	drive 24x80 bash -c "stty -echo -icanon min 3 erase ^H; echo ready; head -c 1
+		$X -tt -- true" <<-END
+		expect ready
+		modes save
+		send g
+		send o!
+		wait 0
+		modes same
+	END
+}
+
+@test "tty: every signal that ends msb-exec leaves the modes as before" {
+	for name in HUP INT QUIT TERM USR1 USR2 ABRT SEGV BUS ILL FPE SYS ALRM TRAP XCPU XFSZ VTALRM \
+		PROF PWR STKFLT; do
+		drive 24x80 "$X" -tt -- sh -c "echo ready; exec sleep $MARK" <<-END
+			modes save
+			expect ready
+			modes raw
+			run kill -$name \$PROGRAM
+			wait $name
+			modes same
+			run ! pgrep -fx 'sleep $MARK'
+		END
+	done
+}
+
+@test "tty: a real-time signal leaves the modes as before too" {
+	drive 24x80 "$X" -tt -- sh -c "echo ready; exec sleep $MARK" <<-END
+		modes save
+		expect ready
+		modes raw
+		run kill -RTMIN \$PROGRAM
+		wait
+		modes same
+		run ! pgrep -fx 'sleep $MARK'
+	END
+}
+
+@test "tty: a killed daemon is 125 and one line; the modes are back, the shell is gone" {
+	drive 24x80 "$X" -tt -- sh -c "echo ready; sleep $MARK" <<-END
+		modes save
+		expect ready
+		modes raw
+		run kill -KILL $DAEMON
+		expect msb-exec: lost the connection to unix:$SOCKET
+		expect \r\n
+		wait 125
+		absent msb-exec:
+		modes same
+		run ! pgrep -fx 'sleep $MARK'
+	END
+	daemon_lost
+}
+
+@test "tty: a lost connection is 125 and one line, and the modes are back" {
+	drive 24x80 "$X" --local -tt -- sh -c "echo ready; sleep $MARK" <<-END
+		modes save
+		expect ready
+		modes raw
+		run kill -KILL \$(pgrep -P \$PROGRAM)
+		expect msb-exec: lost the connection to local:
+		expect \r\n
+		wait 125
+		absent msb-exec:
+		modes same
+		run ! pgrep -fx 'sleep $MARK'
+	END
+}
+
+@test "tty: a daemon that shuts down ends the shell, and the modes are back" {
+	guest_bash 24x80 <<-END
+		modes save
+		expect G>
+		send sleep $MARK &\r
+		expect G>
+		run kill -TERM $DAEMON
+		wait 129
+		modes same
+		run ! pgrep -fx 'sleep $MARK'
+	END
+	wait "$DAEMON"
+	DAEMON=
+}
+
+@test "tty: a terminal that goes away takes the command along" {
+	drive 24x80 "$X" -tt -- sh -c "echo ready; sleep $MARK" <<-END
+		expect ready
+		hangup
+		wait HUP
+		run ! pgrep -fx 'sleep $MARK'
+	END
+}
+
+# ---- keys ----
+
+@test "tty: Ctrl-C, Ctrl-Z and Ctrl-\\ are for the command in the guest" {
+	guest_bash 24x80 <<-END
+		expect G>
+		send sleep $MARK\r
+		run pgrep -fx 'sleep $MARK'
+		send \x03
+		expect G>
+		send echo status \$?\r
+		expect status 130
+		expect G>
+		send sleep $MARK\r
+		run pgrep -fx 'sleep $MARK'
+		send \x1c
+		expect Quit
+		expect G>
+		send sleep $MARK\r
+		run pgrep -fx 'sleep $MARK'
+		send \x1a
+		expect Stopped
+		expect G>
+		send jobs\r
+		expect Stopped
+		expect sleep $MARK
+		expect G>
+		send fg\r
+		expect sleep $MARK\r\n
+		send \x03
+		expect G>
+		send jobs; echo none le''ft\r
+		absent Stopped
+		expect none left
+		send exit 7\r
+		wait 7
+		run ! pgrep -fx 'sleep $MARK'
+	END
+}
+
+@test "tty: Ctrl-D typed is the end of input" {
+	drive 24x80 "$X" -tt -- sh -c 'echo ready; cat; echo over' <<-END
+		expect ready
+		send word\r
+		expect word\r\nword\r\n
+		send \x04
+		expect over
+		wait 0
+	END
+}
+
+@test "tty: SIGTSTP stops msb-exec with the modes of before; SIGCONT makes them raw again" {
+	guest_bash 24x80 <<-END
+		modes save
+		expect G>
+		run kill -TSTP \$PROGRAM
+		stopped
+		modes same
+		resize 33 99
+		continue
+		modes raw
+		send stty size\r
+		expect 33 99
+		run kill -TSTP \$PROGRAM
+		stopped
+		modes same
+		continue
+		modes raw
+		send exit 7\r
+		wait 7
+		modes same
+	END
+}
+
+@test "tty: continued in the background, msb-exec leaves the terminal alone" {
+	guest_bash 24x80 <<-END
+		modes save
+		expect G>
+		run kill -TSTP \$PROGRAM
+		stopped
+		run kill -CONT \$PROGRAM
+		stopped
+		modes same
+		continue
+		modes raw
+		send exit 7\r
+		wait 7
+		modes same
+	END
+}
+
+@test "tty: stopped and continued under a shell that edits its line, the modes are the shell's" {
+	drive 24x80 env 'PS1=O> ' HISTFILE= bash --norc <<-END
+		expect O>
+		send stty -a >$DIR/before\r
+		expect O>
+		send $X -tt -e 'PS1=G''> ' -e HISTFILE= -- bash --norc\r
+		expect G>
+		run kill -TSTP \$(pgrep -P \$PROGRAM)
+		expect O>
+		run kill -CONT \$(pgrep -P \$PROGRAM)
+		run [[ \$(ps -o state= -p \$(pgrep -P \$PROGRAM)) == T ]]
+		send fg\r
+		expect bash --norc
+		modes raw
+		send exit 7\r
+		expect O>
+		send echo status \$?; stty -a >$DIR/after\r
+		expect status 7
+		expect O>
+		send exit 0\r
+		wait 0
+	END
+	diff "$DIR/before" "$DIR/after"
+}
+
+# ---- the guest's side ----
+
+@test "tty: a terminal that nobody has open for a while is not at its end" {
+	run -4 "$X" -tt -- sh -c 'tty=$(tty); exec </dev/null >/dev/null 2>&1; sleep 0.2
+		echo again >$tty; exit 4' </dev/null
+	[[ $output == *$'again\r' ]]
+}
+
+@test "tty: who holds the terminal after the command's end delays ours no longer than --linger" {
+	timed drive 24x80 "$X" -tt --linger 300ms -- \
+		sh -c "trap '' HUP; sleep $MARK & echo \$! >$DIR/pid; echo ready" <<-END
+		expect ready
+		wait 0
+	END
+	((MS >= 300 && MS < 4000 * SLOW))
+	kill "$(<"$DIR/pid")"
+	wait_for 2 none_match "sleep $MARK"
+}

@@ -1,0 +1,228 @@
+/* What a command will start with: environment, limits, folder, program and arguments. */
+#include <sys/resource.h>
+
+#include "unit_plan.h"
+
+/* ---- with what ---- */
+
+static void request_wins_over_the_daemons_environment(void **state)
+{
+	char *own[] = {(char *)"A=own", (char *)"B=own", (char *)"LISTEN_FDS=3", NULL};
+	char *asked[] = {(char *)"A=1", (char *)"C", (char *)"A=2", (char *)"PATH=/x"};
+	const struct spawn_config config = {.env = own, .env_count = 3};
+	struct planned p = plan(
+		&config,
+		&(struct msg_exec_request){.env = {.count = UNIT_COUNT(asked), .strv = asked}});
+
+	(void)state;
+	assert_string_equal(planned_env(&p, "A"), "2");
+	assert_string_equal(planned_env(&p, "B"), "own");
+	assert_null(planned_env(&p, "LISTEN_FDS"));
+	assert_string_equal(planned_env(&p, "PATH"), "/x");
+	assert_null(p.spawn->plan.envp[3]);
+	forget(&p);
+	p = plan(&config, &(struct msg_exec_request){.cmd = TEXT("x")});
+	assert_string_equal(planned_env(&p, "PATH"), ENVIRON_DEFAULT_PATH);
+	forget(&p);
+}
+
+static void nul_bytes_are_refused_by_name(void **state)
+{
+	/* By hand: our encoder takes C strings. */
+	static const struct {
+		const char *payload;
+		enum msg_failure kind;
+		const char *stage;
+	} rows[] = {
+		{"a1 63'cmd'63'a'00'b'", MSG_FAILURE_BAD_ARGS, "cmd"},
+		{"a2 63'cmd'61'x' 64'args'8261'a'6100", MSG_FAILURE_BAD_ARGS, "args"},
+		{"a2 63'cmd'61'x' 63'env'8164'A='00'b'", MSG_FAILURE_BAD_ARGS, "env"},
+		{"a2 63'cmd'61'x' 63'cwd'62'/'00", MSG_FAILURE_BAD_CWD, "cwd"},
+	};
+	char *none[] = {NULL};
+	const struct spawn_config config = {.env = none};
+
+	(void)state;
+	for (size_t i = 0; i < UNIT_COUNT(rows); i++) {
+		unit_held struct msg_bytes payload = unit_hex(rows[i].payload);
+		struct spawn *spawn = calloc(1, sizeof(*spawn));
+		struct msg_exec_request request;
+		struct spawn_failure failure;
+
+		assert_non_null(spawn);
+		assert_int_equal(msg_decode(MSG_EXEC_REQUEST, payload, &request), 0);
+		assert_int_equal(spawn_plan(spawn, &config, &request, &failure), -1);
+		assert_int_equal(failure.kind, rows[i].kind);
+		assert_string_equal(failure.stage, rows[i].stage);
+		assert_int_equal(failure.num, EINVAL);
+		spawn_free(spawn);
+	}
+}
+
+static void limits_are_found_by_name_in_any_case(void **state)
+{
+	const struct msg_rlimit limits[] = {{TEXT("nofile"), 64, 128},
+					    {TEXT("CPU"), 5, UINT64_MAX}};
+	struct planned p =
+		plan(NULL, &(struct msg_exec_request){.rlimits = {.count = 2}, .limits = limits});
+
+	(void)state;
+	assert_int_equal(p.result, 0);
+	assert_int_equal(p.spawn->plan.limit_count, 2);
+	assert_int_equal(p.spawn->plan.limits[0].resource, RLIMIT_NOFILE);
+	assert_int_equal(p.spawn->plan.limits[0].value.rlim_cur, 64);
+	assert_int_equal(p.spawn->plan.limits[0].value.rlim_max, 128);
+	assert_int_equal(p.spawn->plan.limits[1].resource, RLIMIT_CPU);
+	assert_true(p.spawn->plan.limits[1].value.rlim_max == RLIM_INFINITY);
+	forget(&p);
+}
+
+static void limit_that_is_not_known_fails(void **state)
+{
+	const struct msg_rlimit bogus[] = {{TEXT("nofile"), 1, 1}, {TEXT("bogus"), 1, 1}};
+	struct msg_rlimit many[65];
+
+	(void)state;
+	assert_fails(NULL, &(struct msg_exec_request){.rlimits = {.count = 2}, .limits = bogus},
+		     MSG_FAILURE_RESOURCE_LIMIT, "setrlimit", "bogus");
+	for (size_t i = 0; i < UNIT_COUNT(many); i++)
+		many[i] = bogus[0];
+	assert_fails(NULL, &(struct msg_exec_request){.rlimits = {.count = 65}, .limits = many},
+		     MSG_FAILURE_RESOURCE_LIMIT, "setrlimit", "65 limits");
+}
+
+static void folder_is_the_requests_else_the_daemons(void **state)
+{
+	const struct spawn_config config = {.cwd = "/default"};
+	struct planned p = plan(&config, &(struct msg_exec_request){.cwd = TEXT("/asked")});
+
+	(void)state;
+	assert_string_equal(p.spawn->plan.cwd, "/asked");
+	forget(&p);
+	p = plan(&config, &(struct msg_exec_request){.cmd = TEXT("x")});
+	assert_string_equal(p.spawn->plan.cwd, "/default");
+	assert_false(p.spawn->plan.cwd_optional);
+	forget(&p);
+	p = plan(NULL, &(struct msg_exec_request){.cmd = TEXT("x")});
+	assert_null(p.spawn->plan.cwd);
+	forget(&p);
+}
+
+/* ---- what ---- */
+
+static void assert_paths(const char *path, struct msg_text cmd, const char *const *paths)
+{
+	char *env[] = {(char *)path};
+	struct planned p = plan(
+		NULL, &(struct msg_exec_request){.cmd = cmd, .env = {.count = 1, .strv = env}});
+	size_t i;
+
+	assert_int_equal(p.result, 0);
+	for (i = 0; paths[i]; i++)
+		assert_string_equal(p.spawn->plan.paths[i], paths[i]);
+	assert_null(p.spawn->plan.paths[i]);
+	forget(&p);
+}
+
+#define PATHS(...) ((const char *const[]){__VA_ARGS__, NULL})
+
+static void command_is_looked_for_in_its_own_path(void **state)
+{
+	(void)state;
+	assert_paths("PATH=/a:/b/c", TEXT("ls"), PATHS("/a/ls", "/b/c/ls"));
+	assert_paths("PATH=:/b::", TEXT("ls"), PATHS("ls", "/b/ls", "ls", "ls"));
+	assert_paths("PATH=", TEXT("ls"), PATHS("ls"));
+	assert_paths("PATH=/a:/b", TEXT("./ls"), PATHS("./ls"));
+	assert_paths("PATH=/a:/b", TEXT("/bin/ls"), PATHS("/bin/ls"));
+	assert_paths("PATH=/a:/b", TEXT(""), PATHS(NULL));
+}
+
+static void command_gets_its_arguments(void **state)
+{
+	char *args[] = {(char *)"-c", (char *)"", (char *)"a b"};
+	struct planned p =
+		plan(NULL, &(struct msg_exec_request){.cmd = TEXT("sh"),
+						      .args = {.count = 3, .strv = args}});
+
+	(void)state;
+	assert_int_equal(p.result, 0);
+	assert_string_equal(p.spawn->plan.argv[0], "sh");
+	for (size_t i = 0; i < 3; i++)
+		assert_string_equal(p.spawn->plan.argv[i + 1], args[i]);
+	assert_null(p.spawn->plan.argv[4]);
+	forget(&p);
+}
+
+static void name_that_is_too_long_is_a_bad_argument(void **state)
+{
+	char name[257];
+
+	(void)state;
+	memset(name, 'n', sizeof(name));
+	assert_fails(NULL, &(struct msg_exec_request){.cmd = {name, 256}}, MSG_FAILURE_BAD_ARGS,
+		     "execve", "File name too long");
+}
+
+static void login_shell_is_the_users_own(void **state)
+{
+	struct planned p =
+		plan(NULL, &(struct msg_exec_request){.user = TEXT("alice"), .login_shell = true});
+
+	(void)state;
+	assert_int_equal(p.result, 0);
+	assert_string_equal(p.spawn->plan.paths[0], "/bin/zsh");
+	assert_null(p.spawn->plan.paths[1]);
+	assert_string_equal(p.spawn->plan.argv[0], "-zsh");
+	assert_string_equal(p.spawn->plan.cwd, "/home/alice");
+	assert_true(p.spawn->plan.cwd_optional);
+	forget(&p);
+	p = plan(NULL, &(struct msg_exec_request){
+			       .user = TEXT("bare"), .cwd = TEXT("/x"), .login_shell = true});
+	assert_string_equal(p.spawn->plan.paths[0], "/bin/sh");
+	assert_string_equal(p.spawn->plan.argv[0], "-sh");
+	assert_string_equal(p.spawn->plan.cwd, "/x");
+	assert_false(p.spawn->plan.cwd_optional);
+	forget(&p);
+}
+
+static void failure_reaches_the_client_however_long_the_names(void **state)
+{
+	char name[1000];
+
+	(void)state;
+	for (size_t shift = 0; shift < 2; shift++) {
+		const struct msg_rlimit limit = {{name, 901 - shift}, 1, 1};
+
+		name[0] = 'x';
+		for (size_t i = 1 - shift; i < sizeof(name) - 2; i += 2)
+			memcpy(name + i, "\xc3\xa9", 2);
+		assert_fails(NULL,
+			     &(struct msg_exec_request){.cmd = {name, 901 - shift},
+							.user = TEXT("mallory")},
+			     MSG_FAILURE_USER_SETUP_FAILED, "user", "mallory");
+		assert_fails(NULL, &(struct msg_exec_request){.user = {name, 901 - shift}},
+			     MSG_FAILURE_USER_SETUP_FAILED, "user", "user");
+		assert_fails(NULL,
+			     &(struct msg_exec_request){.rlimits = {.count = 1}, .limits = &limit},
+			     MSG_FAILURE_RESOURCE_LIMIT, "setrlimit", "unknown resource limit");
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest spawn_plan_tests[] = {
+		cmocka_unit_test_setup(request_wins_over_the_daemons_environment, unit_set_files),
+		cmocka_unit_test_setup(nul_bytes_are_refused_by_name, unit_set_files),
+		cmocka_unit_test_setup(limits_are_found_by_name_in_any_case, unit_set_files),
+		cmocka_unit_test_setup(limit_that_is_not_known_fails, unit_set_files),
+		cmocka_unit_test_setup(folder_is_the_requests_else_the_daemons, unit_set_files),
+		cmocka_unit_test_setup(command_is_looked_for_in_its_own_path, unit_set_files),
+		cmocka_unit_test_setup(command_gets_its_arguments, unit_set_files),
+		cmocka_unit_test_setup(name_that_is_too_long_is_a_bad_argument, unit_set_files),
+		cmocka_unit_test_setup(login_shell_is_the_users_own, unit_set_files),
+		cmocka_unit_test_setup(failure_reaches_the_client_however_long_the_names,
+				       unit_set_files),
+	};
+
+	return cmocka_run_group_tests(spawn_plan_tests, NULL, NULL);
+}

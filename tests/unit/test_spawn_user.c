@@ -1,0 +1,140 @@
+/* As whom a command will run, and in which home: the seed's tests, by their names, and some more.
+ */
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "../../daemon/prepare.h"
+#include "unit_plan.h"
+
+static void request_user_overrides_config_default(void **state)
+{
+	const struct spawn_config config = {.user = "0:0"};
+	struct planned p = plan(&config, &(struct msg_exec_request){.user = TEXT("1:1")});
+
+	(void)state;
+	assert_int_equal(p.result, 0);
+	assert_true(p.spawn->plan.switch_user);
+	assert_int_equal(p.spawn->plan.uid, 1);
+	assert_int_equal(p.spawn->plan.gid, 1);
+	forget(&p);
+}
+
+static void config_default_user_used_when_request_has_none(void **state)
+{
+	const struct spawn_config config = {.user = "alice"};
+	struct planned p = plan(&config, &(struct msg_exec_request){.cmd = TEXT("x")});
+
+	(void)state;
+	assert_int_equal(p.result, 0);
+	assert_true(p.spawn->plan.switch_user);
+	assert_int_equal(p.spawn->plan.uid, 1000);
+	assert_int_equal(p.spawn->plan.gid, 1001);
+	assert_int_equal(p.spawn->plan.group_count, 4);
+	forget(&p);
+	/* An empty text is none, too. */
+	p = plan(&config, &(struct msg_exec_request){.user = {"", 0}});
+	assert_int_equal(p.spawn->plan.uid, 1000);
+	forget(&p);
+}
+
+static void request_without_user_does_not_apply_user_switch(void **state)
+{
+	struct planned p = plan(NULL, &(struct msg_exec_request){.cmd = TEXT("x")});
+
+	(void)state;
+	assert_int_equal(p.result, 0);
+	assert_false(p.spawn->plan.switch_user);
+	assert_null(planned_env(&p, "HOME"));
+	assert_null(planned_env(&p, "USER"));
+	forget(&p);
+}
+
+static void default_home_dir_uses_resolved_user_home(void **state)
+{
+	char *env[] = {(char *)"HOME=/daemons", (char *)"USER=daemon", (char *)"SHELL=/no", NULL};
+	const struct spawn_config config = {.env = env, .env_count = 3};
+	struct planned p = plan(&config, &(struct msg_exec_request){.user = TEXT("alice")});
+
+	(void)state;
+	assert_string_equal(planned_env(&p, "HOME"), "/home/alice");
+	assert_string_equal(planned_env(&p, "USER"), "alice");
+	assert_string_equal(planned_env(&p, "LOGNAME"), "alice");
+	assert_string_equal(planned_env(&p, "SHELL"), "/bin/zsh");
+	forget(&p);
+	p = plan(&config, &(struct msg_exec_request){.user = TEXT("bare")});
+	assert_string_equal(planned_env(&p, "HOME"), "/");
+	assert_string_equal(planned_env(&p, "SHELL"), "/bin/sh");
+	forget(&p);
+}
+
+static void default_home_dir_is_never_the_daemons_for_an_unknown_uid(void **state)
+{
+	char *env[] = {(char *)"HOME=/daemons", NULL};
+	const struct spawn_config config = {.env = env, .env_count = 1};
+	struct planned p = plan(&config, &(struct msg_exec_request){.user = TEXT("12345:6")});
+
+	(void)state;
+	assert_string_equal(planned_env(&p, "HOME"), "/");
+	forget(&p);
+}
+
+static void default_home_dir_respects_explicit_home_env(void **state)
+{
+	char *env[] = {(char *)"HOME=/tmp/custom", (char *)"USER=me"};
+	struct planned p = plan(
+		NULL, &(struct msg_exec_request){.user = TEXT("alice"),
+						 .env = {.count = UNIT_COUNT(env), .strv = env}});
+
+	(void)state;
+	assert_string_equal(planned_env(&p, "HOME"), "/tmp/custom");
+	assert_string_equal(planned_env(&p, "USER"), "me");
+	assert_string_equal(planned_env(&p, "LOGNAME"), "alice");
+	forget(&p);
+}
+
+/* The daemon sets it for itself, once; commands without a user inherit it. */
+static void default_home_dir_uses_root_when_user_absent(void **state)
+{
+	const struct settings settings = {.profile = "default"};
+	struct spawn_config config = {.user = NULL};
+	struct rlimit nofile;
+	struct planned p;
+	struct err err;
+
+	(void)state;
+	getrlimit(RLIMIT_NOFILE, &nofile);
+	setenv("HOME", "/elsewhere", 1);
+	assert_int_equal(prepare_spawns(&settings, &config, &err), 0);
+	p = plan(&config, &(struct msg_exec_request){.cmd = TEXT("x")});
+	assert_string_equal(planned_env(&p, "HOME"), geteuid() == 0 ? "/root" : "/elsewhere");
+	setrlimit(RLIMIT_NOFILE, &nofile);
+	forget(&p);
+}
+
+static void user_that_is_not_known_fails_the_setup(void **state)
+{
+	(void)state;
+	assert_fails(NULL, &(struct msg_exec_request){.cmd = TEXT("x"), .user = TEXT("mallory")},
+		     MSG_FAILURE_USER_SETUP_FAILED, "user", "mallory");
+	assert_fails(NULL, &(struct msg_exec_request){.cmd = TEXT("x"), .user = TEXT("0:")},
+		     MSG_FAILURE_USER_SETUP_FAILED, "user", "group is empty");
+}
+
+int main(void)
+{
+	const struct CMUnitTest spawn_user_tests[] = {
+		cmocka_unit_test_setup(request_user_overrides_config_default, unit_set_files),
+		cmocka_unit_test_setup(config_default_user_used_when_request_has_none,
+				       unit_set_files),
+		cmocka_unit_test_setup(request_without_user_does_not_apply_user_switch,
+				       unit_set_files),
+		cmocka_unit_test_setup(default_home_dir_uses_resolved_user_home, unit_set_files),
+		cmocka_unit_test_setup(default_home_dir_is_never_the_daemons_for_an_unknown_uid,
+				       unit_set_files),
+		cmocka_unit_test_setup(default_home_dir_respects_explicit_home_env, unit_set_files),
+		cmocka_unit_test_setup(default_home_dir_uses_root_when_user_absent, unit_set_files),
+		cmocka_unit_test_setup(user_that_is_not_known_fails_the_setup, unit_set_files),
+	};
+
+	return cmocka_run_group_tests(spawn_user_tests, NULL, NULL);
+}
