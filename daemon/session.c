@@ -56,7 +56,7 @@ static void note(struct session *s, enum session_event event)
 		lose_client(s);
 		break;
 	case SESSION_SHUTDOWN:
-		s->ending = true;
+		s->ending = s->shutdown = true;
 		s->never_kill = false;
 		break;
 	case SESSION_GRACE_OVER:
@@ -123,7 +123,8 @@ static uint32_t derive_end(const struct session *s)
 		due |= SESSION_DISCARD;
 	if (is_told(s) && s->leader_ended && !is_reaching(s))
 		due |= SESSION_BURY;
-	if ((due & SESSION_BURY) && s->output_ended)
+	/* Survivors may write on into the void, but the daemon's end does not wait for them. */
+	if ((due & SESSION_BURY) && (s->output_ended || s->shutdown))
 		due |= SESSION_OVER;
 	return due;
 }

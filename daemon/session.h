@@ -52,7 +52,8 @@ struct session {
 	/* Facts. */
 	enum session_verdict verdict;
 	bool leader_ended, output_ended, silent, timed_out, client_gone;
-	bool ending; /* by force */
+	bool ending;   /* by force */
+	bool shutdown; /* because the daemon ends */
 	bool grace_over, empty;
 
 	uint32_t done; /* the actions given so far, each at most once */

@@ -1,0 +1,155 @@
+#!/usr/bin/env bats
+# msb-execd itself: its options, its sockets, who may connect, how it starts and ends.
+
+load helper
+
+setup() {
+	common_setup
+}
+
+teardown() {
+	common_teardown
+}
+
+@test "daemon: --version, --help, and a clear line for what it does not know" {
+	run -0 "$EXECD" --version
+	[[ $output == 'msb-execd '* ]]
+	run -0 "$EXECD" --help
+	for option in listen user security-profile cwd allow-uid max-sessions log-level; do
+		[[ $output == *"--$option"* ]]
+	done
+	run -2 "$EXECD" --bogus
+	[[ $output == msb-execd:*--bogus* && ${#lines[@]} -eq 1 ]]
+	run -2 "$EXECD" --max-sessions x
+	run -2 "$EXECD" --listen tcp:1
+	run -1 "$EXECD" --listen "unix:$SOCKET" --security-profile none
+	[[ $output == *none* && ! -e $SOCKET ]]
+}
+
+@test "daemon: the socket is its owner's alone, and is gone after SIGTERM" {
+	daemon_start
+	[[ $(stat -c %a "$SOCKET") == 600 ]]
+	daemon_stop
+	[[ ! -e $SOCKET ]]
+}
+
+@test "daemon: refuses a live socket, takes over a dead one, spares what is no socket" {
+	daemon_start
+	run -1 "$EXECD" --listen "unix:$SOCKET"
+	[[ $output == *"$SOCKET"* ]]
+	"$X" -- true
+	kill -9 "$DAEMON"
+	wait "$DAEMON" || true
+	[[ -e $SOCKET ]]
+	daemon_start
+	"$X" -- true
+	echo precious >"$DIR/file"
+	run -1 "$EXECD" --listen "unix:$DIR/file"
+	[[ $(<"$DIR/file") == precious ]]
+}
+
+@test "daemon: of ten that find a dead socket one serves" {
+	daemon_start
+	kill -9 "$DAEMON"
+	wait "$DAEMON" || true
+	DAEMON=
+	for _ in {1..10}; do
+		"$EXECD" --listen "unix:$SOCKET" 2>/dev/null 3>&- &
+	done
+	wait_for 5 daemon_answers
+	wait_for 5 sh -c "[ \$(pgrep -fc '^$EXECD --listen unix:$SOCKET') -eq 1 ]"
+	"$X" -- true
+	DAEMON=$(pgrep -f "^$EXECD --listen unix:$SOCKET")
+}
+
+@test "daemon: several addresses, and stdio" {
+	daemon_start --listen "unix:$DIR/second"
+	"$X" -S "unix:$DIR/second" -- true
+	"$X" -S "$SOCKET" -- true
+	run -0 "$X" --local -- echo private
+	[[ $output == private ]]
+}
+
+@test "daemon: a private one ends with its client, and so does what it runs" {
+	mark=$(mark)
+	"$X" --local -n -- sleep "$mark" 3>&- &
+	client=$!
+	wait_for 5 sh -c "pgrep -f '^sleep $mark' >/dev/null"
+	daemon=$(pgrep -P "$client")
+	kill -9 "$client"
+	wait_for 5 gone "$daemon"
+	wait_for 5 none_match "sleep $mark"
+}
+
+@test "daemon: systemd is told READY=1" {
+	python3 - "$DIR/notify" >"$DIR/said" <<-'PY' 3>&- &
+		import socket, sys
+		s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+		s.bind(sys.argv[1])
+		s.settimeout(10)
+		print(s.recv(100).decode(), flush=True)
+	PY
+	listener=$!
+	wait_for 5 test -S "$DIR/notify"
+	export NOTIFY_SOCKET=$DIR/notify
+	daemon_start
+	unset NOTIFY_SOCKET
+	wait "$listener"
+	[[ $(<"$DIR/said") == READY=1 ]]
+	run -1 "$X" -- printenv NOTIFY_SOCKET
+}
+
+@test "daemon: another user is refused by mode, and by uid when the mode lets it in" {
+	need_root
+	daemon_start
+	as_nobody() { setpriv --reuid=nobody --regid=nogroup --clear-groups "$@"; }
+	run -125 as_nobody "$X" -- true
+	[[ $output == *'Permission denied'* ]]
+	chmod 666 "$SOCKET"
+	run -125 as_nobody "$X" -- true
+	[[ $output == *'--allow-uid'* ]]
+	daemon_stop
+	daemon_start --allow-uid "$(id -u nobody)"
+	chmod 666 "$SOCKET"
+	run -0 as_nobody "$X" -- true
+}
+
+@test "daemon: --max-sessions is a limit that says so, and frees up" {
+	daemon_start --max-sessions 2
+	mark=$(mark)
+	"$X" -n -- sleep "$mark" 3>&- &
+	"$X" -n -- sleep "$mark" 3>&- &
+	wait_for 5 sh -c "[ \$(pgrep -fc '^sleep $mark') -eq 2 ]"
+	run -125 "$X" -- true
+	[[ $output == *--max-sessions* ]]
+	for pid in $(pgrep -f "^sleep $mark"); do kill "$pid"; done
+	wait_for 5 "$X" -q -- true
+}
+
+@test "daemon: a child that hangs before its exec holds up nobody" {
+	need_root
+	daemon_start
+	# Opening a fifo as the program's interpreter would wait; so does a #! script on one.
+	mkfifo "$DIR/interp"
+	printf '#!%s\n' "$DIR/interp" >"$DIR/script"
+	chmod 755 "$DIR/script" "$DIR/interp"
+	timeout 5 "$X" -n -- "$DIR/script" 3>&- &
+	timed "$X" -- true
+	[[ $MS -lt $((2000 * SLOW)) ]]
+	kill $! || true
+}
+
+@test "daemon: out of descriptors it refuses politely and recovers" {
+	WRAP=(prlimit --nofile=40:40)
+	daemon_start
+	mark=$(mark)
+	pids=()
+	for _ in {1..15}; do
+		"$X" -n -- sleep "$mark" 2>/dev/null 3>&- &
+		pids+=($!)
+	done
+	wait_for 5 sh -c "pgrep -f '^sleep $mark' >/dev/null"
+	kill -9 "${pids[@]}"
+	wait_for 10 none_match "sleep $mark"
+	wait_for 10 "$X" -q -- true
+}

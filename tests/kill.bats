@@ -1,0 +1,157 @@
+#!/usr/bin/env bats
+# What happens when something is killed or takes too long: nothing hangs, nothing is left.
+
+load helper
+
+setup() {
+	common_setup
+	daemon_start
+}
+
+teardown() {
+	common_teardown
+}
+
+@test "timeout: 124 after the time, and the command is gone" {
+	mark=$(mark)
+	timed run -124 "$X" --timeout 0.5s -- sleep "$mark"
+	[[ $MS -ge 450 && $MS -lt $((2500 * SLOW)) ]]
+	wait_for 2 none_match "sleep $mark"
+}
+
+@test "timeout: what ignores the signal is killed after -k, with all its session" {
+	mark=$(mark)
+	timed run -124 "$X" --timeout 1s -k 1s -- sh -c "(trap '' TERM; sleep $mark) & sleep $mark"
+	[[ $MS -ge 1400 && $MS -lt $((4000 * SLOW)) ]]
+	wait_for 2 none_match "sleep $mark"
+	timed run -124 "$X" -tt -n --timeout 1s -k 1s -- bash -ic "trap '' TERM HUP; sleep $mark & sleep $mark"
+	wait_for 2 none_match "sleep $mark"
+}
+
+@test "timeout: another signal, KILL among them, and never with 0" {
+	run -124 "$X" --timeout 200ms --signal INT -- sh -c 'trap "echo got; exit 3" INT; sleep 9 & wait'
+	[[ $output == got ]]
+	run -124 "$X" --timeout 200ms --signal KILL -- sleep 9
+	run -0 "$X" --timeout 0 -- true
+	run -5 "$X" --timeout 9 -- sh -c 'exit 5'
+}
+
+@test "timeout: -k 0 asks and never kills" {
+	run -124 "$X" --timeout 200ms -k 0 -- sh -c 'trap "" TERM; n=0; while [ $n -lt 20 ]; do sleep 0.1; n=$((n+1)); done; echo end'
+	[[ $output == *end ]]
+}
+
+@test "timeout: a stopped command is continued, and ends" {
+	mark=$(mark)
+	timed run -124 "$X" --timeout 300ms -- sh -c "kill -STOP \$\$; sleep $mark"
+	[[ $MS -lt $((2500 * SLOW)) ]]
+}
+
+@test "kill: without its client a command and its children are gone" {
+	mark=$(mark)
+	"$X" -- sh -c "sleep $mark & sleep $mark" 3>&- &
+	client=$!
+	wait_for 5 sh -c "[ \$(pgrep -fc '^sleep $mark') -eq 2 ]"
+	kill -9 "$client"
+	wait_for 4 none_match "sleep $mark"
+}
+
+@test "kill: without its client a shell that ignores everything is gone after the grace" {
+	mark=$(mark)
+	"$X" -n -- sh -c "trap '' TERM HUP INT; (trap '' TERM HUP; sleep $mark) & while :; do sleep $mark; done" 3>&- &
+	client=$!
+	wait_for 5 sh -c "[ \$(pgrep -fc '^sleep $mark') -ge 2 ]"
+	kill -9 "$client"
+	wait_for 5 none_match "sleep $mark"
+}
+
+@test "kill: a killed daemon leaves no leader, and its client says so with 125" {
+	mark=$(mark)
+	"$X" -n -- sleep "$mark" 2>"$DIR/err" 3>&- &
+	client=$!
+	wait_for 5 sh -c "pgrep -f '^sleep $mark' >/dev/null"
+	kill -9 "$DAEMON"
+	wait "$DAEMON" || true
+	DAEMON=
+	status=0
+	wait "$client" || status=$?
+	[[ $status -eq 125 && $(wc -l <"$DIR/err") -eq 1 && $(<"$DIR/err") == *'lost the connection'* ]]
+	wait_for 2 none_match "sleep $mark"
+}
+
+@test "kill: SIGTERM to the daemon ends every session, tells its clients, removes the socket" {
+	mark=$(mark)
+	"$X" -n -- sleep "$mark" 3>&- &
+	polite=$!
+	"$X" -n -- sh -c "trap '' TERM; while :; do sleep $mark; done" 3>&- &
+	stubborn=$!
+	wait_for 5 sh -c "[ \$(pgrep -fc '^sleep $mark') -eq 2 ]"
+	daemon_stop
+	status=0
+	wait "$polite" || status=$?
+	[[ $status -eq 143 ]]
+	wait "$stubborn" || status=$?
+	[[ $status -eq 137 ]]
+	none_match "sleep $mark"
+	[[ ! -e $SOCKET ]]
+}
+
+@test "kill: on_disconnect keep lives on, hangup gets SIGHUP and no more" {
+	mark=$(mark)
+	"$X" -n --on-disconnect keep -- sleep "$mark" 3>&- &
+	keep=$!
+	"$X" -n --on-disconnect hangup -- sh -c "trap 'touch $DIR/hup' HUP; while :; do sleep 0.1; : $mark; done" 3>&- &
+	hangup=$!
+	wait_for 5 sh -c "[ \$(pgrep -fc -- '$mark') -ge 4 ]"
+	kill -9 "$keep" "$hangup"
+	wait_for 3 test -e "$DIR/hup"
+	pgrep -f "^sleep $mark"
+	pgrep -f "sh -c trap .*$mark"
+	for pid in $(pgrep -f -- "$mark"); do kill -9 "$pid"; done
+}
+
+@test "kill: 2000 runs leave the daemon as it was" {
+	fds() { ls "/proc/$DAEMON/fd" | wc -l; }
+	rss() { awk '/VmRSS/ { print $2 }' "/proc/$DAEMON/status"; }
+	runs() { for ((i = 0; i < $1; i++)); do "$X" -n -- true; done; }
+	before=$(fds)
+	runs $((1000 / SLOW))
+	half=$(rss)
+	runs $((1000 / SLOW))
+	wait_for 2 test "$(fds)" -eq "$before"
+	[[ $(ps --ppid "$DAEMON" -o stat= | grep -c Z) -eq 0 ]]
+	# A sanitizer keeps freed memory to catch late uses of it.
+	[[ $SLOW -gt 1 || $(($(rss) - half)) -le 64 ]]
+}
+
+@test "kill: concurrent_spawns_keep_their_own_exit_codes" {
+	pids=()
+	for i in {20..31}; do
+		mode=-T
+		((i % 2 == 0)) || mode=-tt
+		("$X" -n $mode -- sh -c "exit $i" || echo "$i $?" >"$DIR/$i") 3>&- &
+		pids+=($!)
+	done
+	wait "${pids[@]}"
+	for i in {20..31}; do
+		[[ $(<"$DIR/$i") == "$i $i" ]]
+	done
+}
+
+@test "kill: adopted_descendant is signalled through a leader that has ended" {
+	mark=$(mark)
+	"$X" -n --linger inf -- sh -c "sleep $mark & exit 0" 3>&- &
+	client=$!
+	wait_for 5 sh -c "pgrep -f '^sleep $mark' >/dev/null"
+	kill -TERM "$client"
+	status=0
+	wait "$client" || status=$?
+	[[ $status -eq 0 ]]
+	wait_for 2 none_match "sleep $mark"
+}
+
+@test "pty_reader_drains_ready_fd" {
+	script='i=0; while [ $i -lt 256 ]; do printf AAAA; i=$((i+1)); done; printf SECOND; sleep 0.1; printf "<END>\n"; sleep 0.1; exit 0'
+	run -0 "$X" -tt -n -- /bin/sh -c "$script"
+	[[ $output == AAAA*SECOND'<END>'* && ${#output} -ge 1035 ]]
+}

@@ -1,0 +1,339 @@
+/* msb-exec's command line: what each option sets, where options end, and what is refused. */
+#include "../../cli/opts.h"
+
+#include <getopt.h>
+#include <signal.h>
+
+#include "unit.h"
+
+#define ARGS_MAX 80
+
+/* getopt permutes nothing for us, but it remembers: each line starts it afresh. */
+static int parse_line(const char *const *args, char **argv, struct opts *ret, struct err *err)
+{
+	int argc = 0;
+
+	argv[argc++] = (char *)"msb-exec";
+	for (; *args; args++)
+		argv[argc++] = (char *)*args;
+	argv[argc] = NULL;
+	optind = 0;
+	return opts_parse(argc, argv, ret, err);
+}
+
+#define ARGS(...) ((const char *const[]){__VA_ARGS__, NULL})
+
+/* The options of that line, which must be good. What they point at is good until the next call. */
+static struct opts parse(const char *const *args)
+{
+	static char *argv[ARGS_MAX];
+	struct err err = {.text = ""};
+	struct opts opts;
+
+	if (parse_line(args, argv, &opts, &err) < 0)
+		fail_msg("%s: %s", args[0], err.text);
+	return opts;
+}
+
+static void assert_refused(const char *const *args, const char *why)
+{
+	char *argv[ARGS_MAX];
+	struct err err = {.text = ""};
+	struct opts opts;
+
+	if (parse_line(args, argv, &opts, &err) >= 0)
+		fail_msg("took %s", args[0]);
+	if (!strstr(err.text, why))
+		fail_msg("%s: not \"%s\"", err.text, why);
+	opts_release(&opts);
+}
+
+static void nothing_but_a_command_takes_the_defaults(void **state)
+{
+	struct opts o = parse(ARGS("ls", "-l"));
+
+	(void)state;
+	assert_null(o.endpoint);
+	assert_int_equal(o.tty, OPTS_TTY_AUTO);
+	assert_null(o.user);
+	assert_null(o.workdir);
+	assert_int_equal(o.env.count, 0);
+	assert_int_equal(o.rlimit_count, 0);
+	assert_int_equal(o.timeout_ms, 0);
+	assert_int_equal(o.kill_after_ms, 5000);
+	assert_int_equal(o.timeout_signal, SIGTERM);
+	assert_int_equal(o.linger_ms, 500);
+	assert_int_equal(o.on_disconnect, MSG_DISCONNECT_KILL);
+	assert_false(o.no_stdin || o.ping || o.quiet || o.verbose || o.help || o.version);
+	assert_int_equal(o.command_len, 2);
+	assert_string_equal(o.command[0], "ls");
+	assert_string_equal(o.command[1], "-l");
+	assert_null(o.command[2]);
+}
+
+static void no_command_is_a_login_shell(void **state)
+{
+	struct opts o = parse(ARGS("-q"));
+
+	(void)state;
+	assert_int_equal(o.command_len, 0);
+	assert_null(o.command[0]);
+	o = parse(ARGS("--"));
+	assert_int_equal(o.command_len, 0);
+}
+
+static void options_end_at_the_first_operand(void **state)
+{
+	struct opts o = parse(ARGS("-q", "ls", "-v", "--", "--help"));
+
+	(void)state;
+	assert_true(o.quiet);
+	assert_false(o.verbose || o.help);
+	assert_int_equal(o.command_len, 4);
+	assert_string_equal(o.command[1], "-v");
+	assert_string_equal(o.command[2], "--");
+	o = parse(ARGS("-q", "--", "-v", "x"));
+	assert_false(o.verbose);
+	assert_int_equal(o.command_len, 2);
+	assert_string_equal(o.command[0], "-v");
+	/* A lone dash is an operand, and so is an empty word. */
+	o = parse(ARGS("-", "-q"));
+	assert_string_equal(o.command[0], "-");
+	assert_false(o.quiet);
+	o = parse(ARGS("", "-q"));
+	assert_int_equal(o.command_len, 2);
+	assert_false(o.quiet);
+}
+
+static void values_may_be_attached_or_follow(void **state)
+{
+	const char *const *const lines[] = {
+		ARGS("-u", "bob", "x"),	    ARGS("-ubob", "x"),
+		ARGS("--user", "bob", "x"), ARGS("--user=bob", "x"),
+		ARGS("--us=bob", "x"),	    ARGS("-qubob", "x"),
+		ARGS("-qu", "bob", "x"),    ARGS("-u", "alice", "-u", "bob", "x"),
+	};
+
+	(void)state;
+	for (size_t i = 0; i < UNIT_COUNT(lines); i++) {
+		struct opts o = parse(lines[i]);
+
+		assert_string_equal(o.user, "bob");
+		assert_int_equal(o.command_len, 1);
+	}
+}
+
+static void each_option_sets_its_own(void **state)
+{
+	struct opts o = parse(ARGS("-S", "unix:/s", "-w", "/w", "-u", "u:g", "--timeout", "1.5s",
+				   "-k", "2m", "--signal", "int", "--linger", "7s",
+				   "--on-disconnect", "hangup", "-n", "-v", "-i"));
+
+	(void)state;
+	assert_string_equal(o.endpoint, "unix:/s");
+	assert_string_equal(o.workdir, "/w");
+	assert_string_equal(o.user, "u:g");
+	assert_int_equal(o.timeout_ms, 1500);
+	assert_int_equal(o.kill_after_ms, 120000);
+	assert_int_equal(o.timeout_signal, SIGINT);
+	assert_int_equal(o.linger_ms, 7000);
+	assert_int_equal(o.on_disconnect, MSG_DISCONNECT_HANGUP);
+	assert_true(o.no_stdin && o.verbose);
+	assert_false(o.ping || o.quiet || o.help || o.version);
+	assert_int_equal(o.tty, OPTS_TTY_AUTO);
+}
+
+static void flags_set_their_own(void **state)
+{
+	(void)state;
+	assert_true(parse(ARGS("--ping")).ping);
+	assert_true(parse(ARGS("-q")).quiet);
+	assert_true(parse(ARGS("--quiet")).quiet);
+	assert_true(parse(ARGS("--verbose")).verbose);
+	assert_true(parse(ARGS("-V")).version);
+	assert_true(parse(ARGS("--version")).version);
+	assert_true(parse(ARGS("-h")).help);
+	assert_true(parse(ARGS("--help")).help);
+	assert_true(parse(ARGS("--no-stdin")).no_stdin);
+	assert_string_equal(parse(ARGS("--local")).endpoint, "local:");
+	assert_string_equal(parse(ARGS("--local", "-S", "/s")).endpoint, "/s");
+	assert_string_equal(parse(ARGS("-S", "/s", "--local")).endpoint, "local:");
+}
+
+static void terminal_is_asked_for_once_or_forced_by_twice(void **state)
+{
+	(void)state;
+	assert_int_equal(parse(ARGS("-t")).tty, OPTS_TTY_IF_TERMINAL);
+	assert_int_equal(parse(ARGS("--tty")).tty, OPTS_TTY_IF_TERMINAL);
+	assert_int_equal(parse(ARGS("-it")).tty, OPTS_TTY_IF_TERMINAL);
+	assert_int_equal(parse(ARGS("-tt")).tty, OPTS_TTY_FORCED);
+	assert_int_equal(parse(ARGS("-t", "--tty")).tty, OPTS_TTY_FORCED);
+	assert_int_equal(parse(ARGS("-ttt")).tty, OPTS_TTY_FORCED);
+	assert_int_equal(parse(ARGS("-T")).tty, OPTS_TTY_NEVER);
+	assert_int_equal(parse(ARGS("-tT")).tty, OPTS_TTY_NEVER);
+	assert_int_equal(parse(ARGS("-Tt")).tty, OPTS_TTY_IF_TERMINAL);
+	assert_int_equal(parse(ARGS("-ttT")).tty, OPTS_TTY_NEVER);
+}
+
+static void environment_grows_in_order(void **state)
+{
+	struct opts o;
+
+	(void)state;
+	setenv("MSB_UNIT_SET", "host", 1);
+	unsetenv("MSB_UNIT_UNSET");
+	o = parse(ARGS("-e", "A=1", "--env=B", "-eMSB_UNIT_SET", "-e", "MSB_UNIT_UNSET", "-e",
+		       "A=2", "--env-file", "/dev/null", "--env", "C="));
+	assert_int_equal(o.env.count, 4);
+	assert_string_equal(o.env.entries[0], "A=1");
+	assert_string_equal(o.env.entries[1], "MSB_UNIT_SET=host");
+	assert_string_equal(o.env.entries[2], "A=2");
+	assert_string_equal(o.env.entries[3], "C=");
+	opts_release(&o);
+	assert_int_equal(o.env.count, 0);
+}
+
+static void limits_are_collected_up_to_a_number(void **state)
+{
+	const char *args[2 * OPTS_RLIMITS_MAX + 3];
+	size_t n = 0;
+	struct opts o;
+
+	(void)state;
+	while (n < 2 * OPTS_RLIMITS_MAX) {
+		args[n++] = "--rlimit";
+		args[n++] = "nofile=5:6";
+	}
+	args[n] = NULL;
+	o = parse(args);
+	assert_int_equal(o.rlimit_count, OPTS_RLIMITS_MAX);
+	assert_int_equal(o.rlimits[OPTS_RLIMITS_MAX - 1].hard, 6);
+	args[n++] = "--rlimit";
+	args[n++] = "nofile=5";
+	args[n] = NULL;
+	assert_refused(args, "more than 32");
+}
+
+static void durations_may_be_zero_and_only_linger_infinite(void **state)
+{
+	(void)state;
+	assert_int_equal(parse(ARGS("--timeout=0")).timeout_ms, 0);
+	assert_int_equal(parse(ARGS("-k0")).kill_after_ms, 0);
+	assert_int_equal(parse(ARGS("--linger=0")).linger_ms, 0);
+	assert_true(parse(ARGS("--linger=inf")).linger_ms == DURATION_INFINITE);
+	assert_refused(ARGS("--timeout=inf"), "inf");
+	assert_refused(ARGS("-k", "inf"), "inf");
+}
+
+static void value_that_is_wrong_is_refused(void **state)
+{
+	(void)state;
+	assert_refused(ARGS("--timeout", "soon", "x"), "soon");
+	assert_refused(ARGS("--timeout", "", "x"), "duration");
+	assert_refused(ARGS("--signal", "FOO", "x"), "FOO");
+	assert_refused(ARGS("--rlimit", "nofile", "x"), "nofile");
+	assert_refused(ARGS("--on-disconnect", "die", "x"), "die");
+	assert_refused(ARGS("--on-disconnect", "", "x"), "--on-disconnect");
+	assert_refused(ARGS("-e", "=1", "x"), "no name");
+	assert_refused(ARGS("-e", "A=1", "-e", "", "x"), "no name");
+	assert_refused(ARGS("--env-file", "/no/such", "x"), "/no/such");
+}
+
+static void option_that_is_not_known_is_refused_by_name(void **state)
+{
+	(void)state;
+	assert_refused(ARGS("-x", "ls"), "-x");
+	assert_refused(ARGS("-qx", "ls"), "-x");
+	assert_refused(ARGS("--nope", "ls"), "--nope");
+	assert_refused(ARGS("--nope=1", "ls"), "--nope");
+	assert_refused(ARGS("--no", "ls"), "--no");
+	assert_refused(ARGS("--en=A=1", "ls"), "--en");
+	assert_refused(ARGS("--ping=1", "ls"), "--ping");
+	assert_refused(ARGS("--tty=yes", "ls"), "--tty");
+}
+
+static void value_that_is_missing_is_asked_for(void **state)
+{
+	(void)state;
+	assert_refused(ARGS("-u"), "-u needs a value");
+	assert_refused(ARGS("-q", "-S"), "-S needs a value");
+	assert_refused(ARGS("-qu"), "-u needs a value");
+	assert_refused(ARGS("--user"), "--user needs a value");
+	assert_refused(ARGS("--timeout"), "--timeout needs a value");
+}
+
+static void text_that_is_not_utf8_is_refused_and_named(void **state)
+{
+	(void)state;
+	assert_refused(ARGS("\xff"), "the command is not UTF-8");
+	assert_refused(ARGS("x", "a", "b\xff"), "argument 2 is not UTF-8");
+	assert_refused(ARGS("-u", "\xc0\xaf", "x"), "the user is not UTF-8");
+	assert_refused(ARGS("-w", "/\xed\xa0\x80", "x"), "the working directory is not UTF-8");
+	assert_refused(ARGS("-e", "A=1", "-e", "BAD=\xe9", "x"),
+		       "environment variable BAD is not UTF-8");
+	assert_int_equal(parse(ARGS("\xc3\xa9", "\xf0\x9f\x98\x80")).command_len, 2);
+}
+
+static void help_names_every_option(void **state)
+{
+	static const char *const names[] = {
+		"-S, --socket ENDPOINT",
+		"--local",
+		"-t, --tty",
+		"-T, --no-tty",
+		"-i, --interactive",
+		"-n, --no-stdin",
+		"-u, --user",
+		"-w, --workdir",
+		"-e, --env NAME",
+		"--env-file",
+		"--rlimit NAME",
+		"--timeout DURATION",
+		"-k, --kill-after",
+		"--signal SIGNAL",
+		"--linger",
+		"--on-disconnect",
+		"--ping",
+		"-q, --quiet",
+		"-v, --verbose",
+		"-V, --version",
+		"-h, --help",
+	};
+	size_t len = 0;
+	char *text = NULL;
+	FILE *old = stdout, *out = open_memstream(&text, &len);
+
+	(void)state;
+	assert_non_null(out);
+	stdout = out;
+	opts_help();
+	stdout = old;
+	fclose(out);
+	for (size_t i = 0; i < UNIT_COUNT(names); i++)
+		if (!strstr(text, names[i]))
+			fail_msg("the help lacks %s", names[i]);
+	free(text);
+}
+
+int main(void)
+{
+	const struct CMUnitTest opts_tests[] = {
+		cmocka_unit_test(nothing_but_a_command_takes_the_defaults),
+		cmocka_unit_test(no_command_is_a_login_shell),
+		cmocka_unit_test(options_end_at_the_first_operand),
+		cmocka_unit_test(values_may_be_attached_or_follow),
+		cmocka_unit_test(each_option_sets_its_own),
+		cmocka_unit_test(flags_set_their_own),
+		cmocka_unit_test(terminal_is_asked_for_once_or_forced_by_twice),
+		cmocka_unit_test(environment_grows_in_order),
+		cmocka_unit_test(limits_are_collected_up_to_a_number),
+		cmocka_unit_test(durations_may_be_zero_and_only_linger_infinite),
+		cmocka_unit_test(value_that_is_wrong_is_refused),
+		cmocka_unit_test(option_that_is_not_known_is_refused_by_name),
+		cmocka_unit_test(value_that_is_missing_is_asked_for),
+		cmocka_unit_test(text_that_is_not_utf8_is_refused_and_named),
+		cmocka_unit_test(help_names_every_option),
+	};
+
+	return cmocka_run_group_tests(opts_tests, NULL, NULL);
+}

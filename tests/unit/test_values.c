@@ -1,0 +1,257 @@
+/* The values of msb-exec's options: durations, signals, limits. */
+#include "../../cli/values.h"
+
+#include <signal.h>
+
+#include "unit.h"
+
+static uint64_t duration(const char *text)
+{
+	struct err err = {.text = ""};
+	uint64_t ms = 12345;
+
+	if (value_duration(text, true, &ms, &err) < 0)
+		fail_msg("%s", err.text);
+	return ms;
+}
+
+static void durations_are_in_seconds_unless_they_say_otherwise(void **state)
+{
+	static const struct {
+		const char *text;
+		uint64_t ms;
+	} rows[] = {
+		{"0", 0},
+		{"0s", 0},
+		{"0.0", 0},
+		{"1", 1000},
+		{"1s", 1000},
+		{"1.5s", 1500},
+		{".5", 500},
+		{"1.", 1000},
+		{"500ms", 500},
+		{"2m", 120000},
+		{"1.5m", 90000},
+		{"1h", 3600000},
+		{"1d", 86400000},
+		{"0ms", 0},
+		{"365d", 31536000000},
+		{"00010", 10000},
+		{"0.25", 250},
+		{"2.5ms", 3},
+		{"0.001", 1},
+		{"999999999ms", 999999999},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < UNIT_COUNT(rows); i++)
+		if (duration(rows[i].text) != rows[i].ms)
+			fail_msg("%s is not %llu ms", rows[i].text, (unsigned long long)rows[i].ms);
+}
+
+/* Or a time-out would turn into none. */
+static void duration_that_is_not_zero_stays_so(void **state)
+{
+	(void)state;
+	assert_int_equal(duration("0.0001"), 1);
+	assert_int_equal(duration("0.000000000001"), 1);
+	assert_int_equal(duration("0.1ms"), 1);
+	assert_int_equal(duration(".00000001d"), 1);
+	assert_int_equal(duration("1.0001"), 1001);
+	assert_int_equal(duration("1000.5ms"), 1001);
+}
+
+static void duration_may_be_infinite_where_it_is_allowed(void **state)
+{
+	struct err err = {.text = ""};
+	uint64_t ms = 7;
+
+	(void)state;
+	assert_true(duration("inf") == DURATION_INFINITE);
+	assert_int_equal(value_duration("inf", false, &ms, &err), -EINVAL);
+	assert_int_equal(ms, 7);
+	assert_non_null(strstr(err.text, "inf"));
+}
+
+static void what_is_no_duration_is_refused(void **state)
+{
+	static const char *const texts[] = {
+		"",	 " ",	"-1",  "+1",	"1x",  "s",	 "ms",	 "nan",	 "infinity", "INF",
+		"infs",	 "1 s", " 1",  "1 ",	"\t1", "1\n",	 "1ss",	 "1sm",	 "1S",	     "1M",
+		".",	 ".s",	"..5", "1.2.3", "1,5", "1_000",	 "0x",	 "1us",	 "1w",	     "1y",
+		"1s 2m", "--1", "-0",  "1e",	"1-",  "nan(1)", "-inf", "+inf",
+	};
+
+	(void)state;
+	for (size_t i = 0; i < UNIT_COUNT(texts); i++) {
+		struct err err = {.text = ""};
+		uint64_t ms = 7;
+
+		if (value_duration(texts[i], true, &ms, &err) != -EINVAL)
+			fail_msg("took \"%s\"", texts[i]);
+		assert_int_equal(ms, 7);
+		assert_int_equal(err.num, 0);
+		assert_non_null(strstr(err.text, "is not a duration"));
+	}
+}
+
+static void duration_that_is_absurd_is_refused(void **state)
+{
+	static const char *const texts[] = {"99999999999999999999", "1000000000000001ms", "1e300",
+					    "1e999", "11574075d"};
+	struct err err = {.text = ""};
+	uint64_t ms = 7;
+
+	(void)state;
+	for (size_t i = 0; i < UNIT_COUNT(texts); i++) {
+		assert_int_equal(value_duration(texts[i], true, &ms, &err), -EINVAL);
+		assert_non_null(strstr(err.text, "too long"));
+	}
+	assert_int_equal(ms, 7);
+	assert_int_equal(duration("1000000000000000ms"), 1000000000000000);
+}
+
+static void signals_have_names_and_numbers(void **state)
+{
+	static const struct {
+		const char *text;
+		int number;
+	} rows[] = {
+		{"TERM", SIGTERM},    {"SIGTERM", SIGTERM}, {"term", SIGTERM},
+		{"sigTerm", SIGTERM}, {"15", 15},	    {"1", 1},
+		{"31", 31},	      {"KILL", SIGKILL},    {"9", 9},
+		{"SIGUSR1", SIGUSR1}, {"int", SIGINT},	    {"Hup", SIGHUP},
+		{"WINCH", SIGWINCH},  {"SYS", SIGSYS},	    {"QUIT", SIGQUIT},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < UNIT_COUNT(rows); i++) {
+		struct err err = {.text = ""};
+		int number = 0;
+
+		if (value_signal(rows[i].text, &number, &err) < 0)
+			fail_msg("%s", err.text);
+		assert_int_equal(number, rows[i].number);
+	}
+}
+
+static void what_is_no_signal_is_refused(void **state)
+{
+	static const char *const texts[] = {
+		"",    "0",	"32",	      "-9",  "64",  "SIG",   "TERMX", "TER",	   " 15",
+		"15 ", "SIG15", "SIGSIGTERM", "0x9", "1.0", "RTMIN", "EXIT",  "9999999999"};
+
+	(void)state;
+	for (size_t i = 0; i < UNIT_COUNT(texts); i++) {
+		struct err err = {.text = ""};
+		int number = -7;
+
+		if (value_signal(texts[i], &number, &err) != -EINVAL)
+			fail_msg("took %s", texts[i]);
+		assert_int_equal(number, -7);
+		assert_non_null(strstr(err.text, "is not a signal"));
+	}
+}
+
+static void limits_are_soft_and_hard(void **state)
+{
+	static const struct {
+		const char *text, *name;
+		uint64_t soft, hard;
+	} rows[] = {
+		{"nofile=64", "nofile", 64, 64},
+		{"nofile=64:128", "nofile", 64, 128},
+		{"NoFile=0:0", "NoFile", 0, 0},
+		{"core=unlimited", "core", UINT64_MAX, UINT64_MAX},
+		{"cpu=5:unlimited", "cpu", 5, UINT64_MAX},
+		{"as=18446744073709551614", "as", UINT64_MAX - 1, UINT64_MAX - 1},
+		{"rttime=1:1", "rttime", 1, 1},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < UNIT_COUNT(rows); i++) {
+		struct err err = {.text = ""};
+		struct msg_rlimit limit;
+
+		if (value_rlimit(rows[i].text, &limit, &err) < 0)
+			fail_msg("%s", err.text);
+		unit_assert_text(limit.resource, rows[i].name);
+		assert_true(limit.soft == rows[i].soft && limit.hard == rows[i].hard);
+	}
+}
+
+static void all_names_of_the_wire_are_limits(void **state)
+{
+	static const char *const names[] = {
+		"cpu",	   "fsize", "data",  "stack",	   "core",     "rss",  "nproc",	 "nofile",
+		"memlock", "as",    "locks", "sigpending", "msgqueue", "nice", "rtprio", "rttime"};
+
+	(void)state;
+	for (size_t i = 0; i < UNIT_COUNT(names); i++) {
+		struct msg_rlimit limit;
+		struct err err;
+		char text[32];
+
+		snprintf(text, sizeof(text), "%s=1", names[i]);
+		assert_int_equal(value_rlimit(text, &limit, &err), 0);
+	}
+}
+
+static void what_is_no_limit_is_refused(void **state)
+{
+	static const struct {
+		const char *text, *why;
+	} rows[] = {
+		{"", "not NAME=SOFT"},
+		{"nofile", "not NAME=SOFT"},
+		{"nofile=", "not NAME=SOFT"},
+		{"nofile=:5", "not NAME=SOFT"},
+		{"nofile=5:", "not NAME=SOFT"},
+		{"nofile=5:6:7", "not NAME=SOFT"},
+		{"nofile=-1", "not NAME=SOFT"},
+		{"nofile=+1", "not NAME=SOFT"},
+		{"nofile= 1", "not NAME=SOFT"},
+		{"nofile=1 ", "not NAME=SOFT"},
+		{"nofile=0x10", "not NAME=SOFT"},
+		{"nofile=1k", "not NAME=SOFT"},
+		{"nofile=1:-2", "not NAME=SOFT"},
+		{"nofile=unlimitedx", "not NAME=SOFT"},
+		{"nofile=Unlimited", "not NAME=SOFT"},
+		{"nofile=18446744073709551616", "not NAME=SOFT"},
+		{"=5", "unknown"},
+		{"files=5", "unknown"},
+		{"nofil=5", "unknown"},
+		{"RLIMIT_NOFILE=5", "unknown"},
+		{"nofile=6:5", "above"},
+		{"nofile=unlimited:5", "above"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < UNIT_COUNT(rows); i++) {
+		struct err err = {.text = ""};
+		struct msg_rlimit limit;
+
+		if (value_rlimit(rows[i].text, &limit, &err) != -EINVAL)
+			fail_msg("took %s", rows[i].text);
+		if (!strstr(err.text, rows[i].why))
+			fail_msg("%s: not \"%s\"", err.text, rows[i].why);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest value_tests[] = {
+		cmocka_unit_test(durations_are_in_seconds_unless_they_say_otherwise),
+		cmocka_unit_test(duration_that_is_not_zero_stays_so),
+		cmocka_unit_test(duration_may_be_infinite_where_it_is_allowed),
+		cmocka_unit_test(what_is_no_duration_is_refused),
+		cmocka_unit_test(duration_that_is_absurd_is_refused),
+		cmocka_unit_test(signals_have_names_and_numbers),
+		cmocka_unit_test(what_is_no_signal_is_refused),
+		cmocka_unit_test(limits_are_soft_and_hard),
+		cmocka_unit_test(all_names_of_the_wire_are_limits),
+		cmocka_unit_test(what_is_no_limit_is_refused),
+	};
+
+	return cmocka_run_group_tests(value_tests, NULL, NULL);
+}
