@@ -68,10 +68,10 @@ static void note(struct session *s, enum session_event event)
 	}
 }
 
-/* Whether a forced end, if there is one, still has somebody to reach. */
+/* Whether a forced end, if there is one, still has somebody to reach; nobody, once buried. */
 static bool is_reaching(const struct session *s)
 {
-	return s->ending && !s->empty && !s->never_kill;
+	return s->ending && !s->empty && !s->never_kill && !was_done(s, SESSION_BURY);
 }
 
 /* Silence ends the wait for output, but not while a forced end may still free the pipes. */

@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
-"""agent.py SOCKET: an agent that is not ours, for testing msb-exec against. Listens, takes one
-client, and does what the Python on stdin says; the script finds the client as `client`, and
-frame() and the rest of wire.py. Then it hears the client out, unless the script closed it. Fails if
-the script does, or if the client says something that is no frame."""
+"""agent.py SOCKET [COUNT]: an agent that is not ours, for testing msb-exec against. Listens, takes
+a client, and does what the Python on stdin says; the script finds the client as `client`, how many
+came before it as `turn`, and frame() and the rest of wire.py. Then it hears the client out, unless
+the script closed it. So for COUNT clients, one after the other. Fails if the script does, or if a
+client says something that is no frame."""
 
 import array
 import fcntl
@@ -119,13 +120,16 @@ def main():
     signal.alarm(int(SCRIPT_LIMIT))
     script = sys.stdin.read()
     linecache.cache["test"] = (len(script), None, script.splitlines(True), "test")
+    code = compile(script, "test", "exec")
     listener = socket.socket(socket.AF_UNIX)
     listener.bind(sys.argv[1])
     listener.listen()
-    client = Client(listener.accept()[0])
-    exec(compile(script, "test", "exec"), {**globals(), "client": client})
-    if client.open:
-        client.hear_out()
+    for turn in range(int(sys.argv[2]) if len(sys.argv) > 2 else 1):
+        client = Client(listener.accept()[0])
+        exec(code, {**globals(), "client": client, "turn": turn})
+        if client.open:
+            client.hear_out()
+            client.close()
 
 
 if __name__ == "__main__":

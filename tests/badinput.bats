@@ -52,6 +52,16 @@ peer.answer(8, "core.pong")
 EOF
 }
 
+@test "badinput: what came before the loss of framing is still answered" {
+	hostile <<'EOF'
+peer = Peer()
+peer.send(frame("core.ping", 7) + frame("core.nope", 8) + bytes(4) + frame("core.ping", 9))
+peer.answer(7, "core.pong")
+peer.refused(8, "unsupported_message_type")
+peer.closed()
+EOF
+}
+
 @test "badinput: a frame without a body is malformed, not fatal" {
 	hostile <<'EOF'
 peer = Peer()
@@ -150,6 +160,44 @@ quiet = [Peer() for _ in range(500)]
 equal(Peer().run(1, "true").last.code, 0)
 for peer in quiet:
     peer.ping()
+EOF
+}
+
+@test "badinput: descriptors sent along are not kept" {
+	hostile <<'EOF'
+peer = Peer()
+fds = count_fds()
+for _ in range(10):
+    socket.send_fds(peer.sock, [frame("core.ping", 7)], [0, 1, 2])
+    peer.answer(7, "core.pong")
+equal(count_fds(), fds)
+EOF
+}
+
+@test "badinput: out of descriptors, the daemon refuses, waits and recovers" {
+	daemon_stop
+	WRAP=(prlimit --nofile=40:40)
+	daemon_start
+	hostile <<'EOF'
+def cpu():
+    with open(f"/proc/{PID}/stat", encoding="ascii") as file:
+        return sum(map(int, file.read().rpartition(")")[2].split()[11:13])) / os.sysconf("SC_CLK_TCK")
+
+peer = Peer()
+crowd = [socket.socket(socket.AF_UNIX) for _ in range(60)]
+for sock in crowd:
+    sock.connect(SOCKET)
+wait_equal(count_fds, 40, "the daemon's descriptors")
+for tty in False, True:
+    peer.request(1, "true", tty=tty)
+    equal(peer.answer(1, "core.exec.failed").errno_name, "EMFILE")
+# Those it cannot accept do not keep it busy.
+before = cpu()
+time.sleep(0.3)
+assert cpu() - before < 0.1 * SLOW, cpu() - before
+for sock in crowd:
+    sock.close()
+equal(Peer().run(1, "true").last.code, 0)
 EOF
 }
 
@@ -641,6 +689,21 @@ peer = Peer()
 for number in 0, -1, 65, 1000:
     got = peer.run(1, "sleep", "1000", timeout_ms=1, timeout_signal=number, kill_after_ms=60000)
     equal((got.last.code, got.last.signal, got.last.timed_out), (-1, 15, True))
+EOF
+}
+
+@test "badinput: the longest times are long, not over at once" {
+	GO=$DIR/go hostile <<'EOF'
+peer = Peer()
+for most in (1 << 64) - 1, 1 << 63, (1 << 63) - 1:
+    pid = peer.start(1, "sh", "-c", "(while [ ! -e $GO ]; do sleep 0.02; done) & exit 3", env=["GO=" + os.environ["GO"]],
+        timeout_ms=most, kill_after_ms=most, linger_ms=most)
+    wait_gone(pid)
+    peer.ping()
+    open(os.environ["GO"], "w").close()
+    got = peer.outcome(1).last
+    equal((got.code, "timed_out" in got.payload), (3, False))
+    os.unlink(os.environ["GO"])
 EOF
 }
 

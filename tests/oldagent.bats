@@ -17,11 +17,11 @@ teardown() {
 	common_teardown
 }
 
-# agent: starts one that does what the Python on stdin says with the client that comes.
+# agent [COUNT]: starts one that does what the Python on stdin says with each client that comes.
 agent() {
 	cat >"$DIR/script"
 	rm -f "$SOCKET"
-	python3 -B "$BATS_TEST_DIRNAME/agent.py" "$SOCKET" <"$DIR/script" 2>"$DIR/agent.log" 3>&- &
+	python3 -B "$BATS_TEST_DIRNAME/agent.py" "$SOCKET" "${1:-1}" <"$DIR/script" 2>"$DIR/agent.log" 3>&- &
 	AGENT=$!
 	wait_for 5 test -S "$SOCKET"
 }
@@ -51,17 +51,17 @@ complains() {
 # ---- how it ended ----
 
 @test "oldagent: the command's output and status are passed on" {
-	for status in 0 1 42 255; do
-		agent <<EOF
+	agent 4 <<'EOF'
 client.start()
 client.tell("core.exec.stdout", {"data": b"out\n"})
 client.tell("core.exec.stderr", {"data": b"err\n"})
-client.exit($status)
+client.exit([0, 1, 42, 255][turn])
 EOF
+	for status in 0 1 42 255; do
 		run "-$status" --separate-stderr x -- true
 		[[ $output == out && $stderr == err ]]
-		agent_done
 	done
+	agent_done
 }
 
 @test "oldagent: exited -1 without a signal is 255, and a line says why" {
@@ -85,42 +85,42 @@ EOF
 }
 
 @test "oldagent: each kind of failure has its status, and its message is shown" {
-	for row in not_found:127 permission_denied:126 not_executable:126 bad_cwd:125 bad_args:125 \
-		resource_limit:125 user_setup_failed:125 out_of_memory:125 pty_setup_failed:125 \
-		other:125 from_the_future:125; do
-		agent <<EOF
+	agent 11 <<'EOF'
+kinds = ["not_found", "permission_denied", "not_executable", "bad_cwd", "bad_args", "resource_limit", "user_setup_failed",
+    "out_of_memory", "pty_setup_failed", "other", "from_the_future"]
 client.serve()
-client.tell("core.exec.failed", {"kind": "${row%:*}", "errno": None, "errno_name": None,
+client.tell("core.exec.failed", {"kind": kinds[turn], "errno": None, "errno_name": None,
     "message": "spawn \"x\": the reason", "stage": None})
 EOF
-		run "-${row#*:}" --separate-stderr x -- true
+	for status in 127 126 126 125 125 125 125 125 125 125 125; do
+		run "-$status" --separate-stderr x -- true
 		complains 'spawn "x": the reason'
-		agent_done
 	done
+	agent_done
 }
 
 @test "oldagent: core.error is 125, with the agent's message, before and after started" {
-	for script in 'client.serve()' 'client.start()'; do
-		agent <<EOF
-$script
+	agent 2 <<'EOF'
+(client.serve, client.start)[turn]()
 client.tell("core.error", {"kind": "invalid_payload", "message": "the reason", "offending_type": "core.exec.request"})
 EOF
+	for _ in 1 2; do
 		run -125 --separate-stderr x -- true
 		complains 'the reason'
-		agent_done
 	done
+	agent_done
 }
 
 @test "oldagent: endings that do not decode are 125" {
-	for type in core.exec.exited core.exec.failed core.error core.exec.stdout; do
-		agent <<EOF
+	agent 4 <<'EOF'
 client.start()
-client.tell("$type", Raw(b"\xff"))
+client.tell(["core.exec.exited", "core.exec.failed", "core.error", "core.exec.stdout"][turn], Raw(b"\xff"))
 EOF
+	for _ in 1 2 3 4; do
 		run -125 --separate-stderr x -- true
 		complains ''
-		agent_done
 	done
+	agent_done
 }
 
 @test "oldagent: what comes after exited, or without started, changes nothing" {
@@ -147,32 +147,33 @@ EOF
 }
 
 @test "oldagent: a connection closed before the greeting is whole is 125" {
-	for script in 'pass' 'client.send(b"\0\0\0")' 'client.send(struct.pack(">II", *RANGE))' \
-		'client.send(struct.pack(">II", *RANGE) + ready()[:-1])'; do
-		agent <<EOF
-$script
+	agent 4 <<'EOF'
+words = struct.pack(">II", *RANGE)
+client.send([b"", b"\0\0\0", words, words + ready()[:-1]][turn])
 client.close()
 EOF
+	for _ in 1 2 3 4; do
 		run -125 --separate-stderr x -- true
 		complains "unix:$SOCKET"
-		agent_done
 	done
+	agent_done
 }
 
 @test "oldagent: a connection lost in the session is 125 and one clear line" {
-	for script in 'client.serve()' 'client.start()' \
-		'client.start(); client.tell("core.exec.stdout", {"data": b"out"})' \
-		'client.start(); client.send(frame("core.exec.exited", client.id, {"code": 0})[:-1])'; do
-		agent <<EOF
-$script
+	agent 4 <<'EOF'
+client.serve()
+started = frame("core.exec.started", client.id, {"pid": 1})
+client.send([b"", started, started + frame("core.exec.stdout", client.id, {"data": b"out"}),
+    started + frame("core.exec.exited", client.id, {"code": 0})[:-1]][turn])
 client.expect("core.exec.stdin")
 client.close()
 EOF
+	for out in '' '' out ''; do
 		run -125 --separate-stderr x -- true
 		complains "lost the connection to unix:$SOCKET"
-		[[ -z $output || $output == out ]]
-		agent_done
+		[[ $output == "$out" ]]
 	done
+	agent_done
 }
 
 @test "oldagent: a reset is as good as an end" {
@@ -188,34 +189,31 @@ EOF
 }
 
 @test "oldagent: garbage instead of a greeting is 125" {
-	for script in 'client.send(b"HTTP/1.1 400 Bad Request\r\n\r\n")' \
-		'client.send(bytes(64))' 'client.send(b"\xff" * 64)' \
-		'client.send(struct.pack(">II", 5, 5) + bytes(5))' 'client.send(struct.pack(">II", 9, 8) + bytes(8))' \
-		'client.send(struct.pack(">II", *RANGE) + frame("core.pong", 0))' \
-		'client.send(struct.pack(">II", *RANGE) + wrap(0, 0, b"\xff"))' \
-		'client.send(struct.pack(">II", *RANGE) + frame("core.ready", 0, {"boot_time_ns": 1}))' \
-		'client.send(struct.pack(">II", *RANGE) + struct.pack(">I", FRAME_MAX + 1))' \
-		'client.send(struct.pack(">II", *RANGE) + bytes(9))'; do
-		agent <<EOF
-$script
-client.hear_out()
+	agent 10 <<'EOF'
+words = struct.pack(">II", *RANGE)
+client.send([
+    b"HTTP/1.1 400 Bad Request\r\n\r\n", bytes(64), b"\xff" * 64, struct.pack(">II", 5, 5) + bytes(5),
+    struct.pack(">II", 9, 8) + bytes(8), words + frame("core.pong", 0), words + wrap(0, 0, b"\xff"),
+    words + frame("core.ready", 0, {"boot_time_ns": 1}), words + struct.pack(">I", FRAME_MAX + 1), words + bytes(9),
+][turn])
 EOF
+	for _ in {1..10}; do
 		run -125 --separate-stderr x -- true
 		complains "unix:$SOCKET"
-		agent_done
 	done
+	agent_done
 }
 
 @test "oldagent: garbage in the session is 125" {
-	for script in 'bytes(4)' 'struct.pack(">I", FRAME_MAX + 1)' 'b"\xff" * 100'; do
-		agent <<EOF
+	agent 3 <<'EOF'
 client.start()
-client.send($script)
+client.send([bytes(4), struct.pack(">I", FRAME_MAX + 1), b"\xff" * 100][turn])
 EOF
+	for _ in 1 2 3; do
 		run -125 --separate-stderr x -- true
 		complains "unix:$SOCKET"
-		agent_done
 	done
+	agent_done
 }
 
 @test "oldagent: frames of ours whose body is garbage are passed over" {
@@ -331,9 +329,8 @@ EOF
 }
 
 @test "oldagent: agents that write CBOR otherwise are understood" {
-	for dialect in ts indefinite; do
-		agent <<EOF
-how = {"dialect": "$dialect", "v": 5}
+	agent 2 <<'EOF'
+how = {"dialect": ["ts", "indefinite"][turn], "v": 5}
 client.send(struct.pack(">II", *RANGE) + frame("core.ready", 0, {"boot_time_ns": 1, "init_time_ns": 1 << 40,
     "ready_time_ns": 1, "agent_version": "0.9", "exec_features": ["from_the_future"]}, **how))
 client.expect("core.exec.request")
@@ -341,10 +338,11 @@ client.tell("core.exec.started", {"pid": 1}, **how)
 client.tell("core.exec.stdout", {"data": b"output"}, **how)
 client.tell("core.exec.exited", {"code": -1, "signal": 9, "usage": None}, **how)
 EOF
+	for _ in 1 2; do
 		run -137 x -- true
 		[[ $output == output ]]
-		agent_done
 	done
+	agent_done
 }
 
 # ---- what is sent ----
@@ -373,15 +371,16 @@ EOF
 }
 
 @test "oldagent: each listed feature brings its own key and no other" {
-	for row in 'timeout timeout_ms,timeout_signal,kill_after_ms' 'linger linger_ms'; do
-		agent <<EOF
-request = client.serve(exec_features=["${row% *}", "more"])
-equal(list(request.payload)[9:], "${row#* }".split(","))
+	agent 2 <<'EOF'
+feature, keys = [("timeout", ["timeout_ms", "timeout_signal", "kill_after_ms"]), ("linger", ["linger_ms"])][turn]
+request = client.serve(exec_features=[feature, "more"])
+equal(list(request.payload)[9:], keys)
 client.exit()
 EOF
+	for _ in 1 2; do
 		run -0 x --timeout 1h -- true
-		agent_done
 	done
+	agent_done
 }
 
 @test "oldagent: ids are from the range that the agent gives" {
@@ -407,36 +406,36 @@ EOF
 }
 
 @test "oldagent: the one-word greeting from before 0.5, in any slot" {
-	for first in 0 268435455 4026531825; do
-		agent <<EOF
-client.greet_legacy($first)
+	agent 3 <<'EOF'
+first = [0, 268435455, 4026531825][turn]
+client.greet_legacy(first)
 request = client.expect("core.exec.request")
-assert $first <= request.id < $first + 268435455 and request.id > 0, request.id
+assert first <= request.id < first + 268435455 and request.id > 0, request.id
 client.exit(3)
 EOF
+	for _ in 1 2 3; do
 		run -3 x -- true
-		agent_done
 	done
+	agent_done
 }
 
 @test "oldagent: --ping asks agents that know it, and does not ask older ones" {
-	agent <<'EOF'
-client.greet(agent_version="0.6.14")
-equal(client.expect("core.ping").payload, {})
-client.tell("core.pong")
+	agent 4 <<'EOF'
+if turn == 0:
+    client.greet(agent_version="0.6.14")
+    equal(client.expect("core.ping").payload, {})
+    client.tell("core.pong")
+else:
+    client.greet_legacy() if turn == 1 else client.greet(v=turn + 2)
+equal(client.hear_out(), [])
 EOF
 	run -0 x --ping
 	[[ $output == *"unix:$SOCKET is alive: 0.6.14, generation 7"* ]]
-	agent_done
-	for greeting in 'greet(v=5)' 'greet(v=4)' 'greet_legacy()'; do
-		agent <<EOF
-client.$greeting
-equal(client.hear_out(), [])
-EOF
+	for _ in 1 2 3; do
 		run -0 x --ping
 		[[ $output == *'too old'* ]]
-		agent_done
 	done
+	agent_done
 }
 
 @test "oldagent: a newer agent is spoken to as a client of generation 7" {
@@ -450,32 +449,26 @@ EOF
 }
 
 @test "oldagent: without login_shell the shell is /bin/sh -l" {
-	agent <<'EOF'
-request = client.serve()
-equal((request.cmd, request.args, "login_shell" in request.payload), ("/bin/sh", ["-l"], False))
+	agent 2 <<'EOF'
+request = client.serve(exec_features=[["login_shell"], []][turn])
+equal((request.cmd, request.args, request.payload.get("login_shell")), [("", [], True), ("/bin/sh", ["-l"], None)][turn])
 client.exit()
 EOF
 	run -0 x
-	agent_done
-	agent <<'EOF'
-request = client.serve(exec_features=["login_shell"])
-equal((request.cmd, request.args, request.login_shell), ("", [], True))
-client.exit()
-EOF
 	run -0 x
 	agent_done
 }
 
 @test "oldagent: --on-disconnect other than kill is refused before anything runs" {
-	for what in keep hangup; do
-		agent <<'EOF'
+	agent 2 <<'EOF'
 client.greet()
 equal(client.hear_out(), [])
 EOF
+	for what in keep hangup; do
 		run -125 --separate-stderr x --on-disconnect "$what" -- true
 		complains "--on-disconnect $what"
-		agent_done
 	done
+	agent_done
 }
 
 @test "oldagent: stdin is forwarded whole, then its end once" {
@@ -497,20 +490,14 @@ EOF
 }
 
 @test "oldagent: without stdin its end is sent all the same; on a terminal it is ^D" {
-	agent <<'EOF'
-client.start()
-equal(client.expect("core.exec.stdin").data, b"")
+	agent 2 <<'EOF'
+request = client.start()
+end = client.expect("core.exec.stdin").data
+equal((request.tty, end.strip(b"\x04"), bool(end)), [(False, b"", False), (True, b"", True)][turn])
 client.exit()
 equal(client.hear_out(), [])
 EOF
 	run -0 x -n -- true
-	agent_done
-	agent <<'EOF'
-equal(client.start().tty, True)
-equal(client.expect("core.exec.stdin").data.strip(b"\x04"), b"")
-client.exit()
-equal(client.hear_out(), [])
-EOF
 	run -0 x -n -tt -- true
 	agent_done
 }
@@ -607,19 +594,22 @@ EOF
 # ---- what reaches the terminal ----
 
 @test "oldagent: an agent's message cannot speak to the terminal" {
-	evil='"red \x1b[31m\x07\x08\r\n\x7f\x1b]0;title\x07 end of message"'
-	for script in 'client.tell("core.exec.failed", {"kind": "other", "message": EVIL})' \
-		'client.tell("core.error", {"kind": "invalid_payload", "message": EVIL})' \
-		'client.tell("core.exec.stdin.error", {"message": EVIL}); client.tell("core.exec.failed", {"kind": EVIL, "message": EVIL})'; do
-		agent <<EOF
-EVIL = $evil
+	agent 3 <<'EOF'
+EVIL = "red \x1b[31m\x07\x08\r\n\x7f\x1b]0;title\x07 end of message"
 client.serve()
-$script
+if turn == 0:
+    client.tell("core.exec.failed", {"kind": "other", "message": EVIL})
+elif turn == 1:
+    client.tell("core.error", {"kind": "invalid_payload", "message": EVIL})
+else:
+    client.tell("core.exec.stdin.error", {"message": EVIL})
+    client.tell("core.exec.failed", {"kind": EVIL, "message": EVIL})
 EOF
+	for _ in 1 2 3; do
 		run -125 x -v -- true
 		[[ $output == *'red ?[31m'* && $output != *[$'\e\a\b\r\x7f']* ]]
-		agent_done
 	done
+	agent_done
 }
 
 @test "oldagent: nor can it by the control characters above 127" {
@@ -634,19 +624,15 @@ EOF
 }
 
 @test "oldagent: nor by its version, which --ping and -v show" {
-	agent <<'EOF'
-client.greet(agent_version="1.0\x1b[31m\x07")
-client.expect("core.ping")
-client.tell("core.pong")
+	agent 2 <<'EOF'
+client.greet(agent_version="1.0\x1b[31m\x07\u009b")
+client.id = client.next().id
+client.tell("core.pong") if turn == 0 else client.exit()
 EOF
-	run -0 x --ping
-	[[ $output == *'1.0'* && $output != *[$'\e\a']* ]]
-	agent_done
-	agent <<'EOF'
-client.serve(agent_version="1.0\x1b[31m\x07")
-client.exit()
-EOF
-	run -0 x -v -- true
-	[[ $output == *'1.0'* && $output != *[$'\e\a']* ]]
+	for args in --ping '-v true'; do
+		# shellcheck disable=SC2086 # two words
+		run -0 x $args
+		[[ $output == *'1.0'* && $output != *[$'\e\a']* && $output != *$'\xc2\x9b'* ]]
+	done
 	agent_done
 }

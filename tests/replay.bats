@@ -30,24 +30,19 @@ OURS="boot notdir_path bad_cwd bad_cwd_tty user_unknown user_unknown_tty user_al
 	flags_wrong_v4 fs_stat fatal/unknown_type fatal/envelope_not_map
 	fatal/envelope_garbage fatal/envelope_empty fatal/len_short_4 fatal/len_too_big"
 
-# plain_wrapper FILE: a way to start the daemon in the root folder and with the reference's environment.
-plain_wrapper() {
-	printf '#!/bin/sh\nexec env -i HOME=/root PATH=%s TERM=linux "%s" --cwd / "$@"\n' \
-		/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin "$EXECD" >"$1"
-	chmod 755 "$1"
-}
+REFERENCE_ENV=(env -i HOME=/root TERM=linux
+	PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin)
 
+# plain_daemon: in the root folder and with the reference's environment.
 plain_daemon() {
-	plain_wrapper "$DIR/plain"
-	EXECD=$DIR/plain
-	daemon_start
+	WRAP=("${REFERENCE_ENV[@]}")
+	daemon_start --cwd /
 }
 
 # staged_daemon: in a mount namespace of its own it sees the files and users of the recording.
 staged_daemon() {
 	need_root
 	unshare -m true || skip "cannot make a mount namespace"
-	plain_wrapper "$DIR/plain"
 	{
 		awk -F: '$1 != "alice" && $3 != 1000' /etc/passwd
 		echo 'alice:x:1000:1000::/home/alice:/bin/sh'
@@ -57,23 +52,19 @@ staged_daemon() {
 		printf 'audio:x:29:alice\nalice:x:1000:\nextra:x:2000:alice\n'
 	} >"$DIR/group"
 	cat >"$DIR/stage" <<'EOF'
-folder=$1
-shift
 mount -t tmpfs -o mode=755 none /opt
-mount --bind "$folder/passwd" /etc/passwd
-mount --bind "$folder/group" /etc/group
+mount --bind "$1/passwd" /etc/passwd
+mount --bind "$1/group" /etc/group
+shift
 printf '#!/bin/sh\n' >/opt/noexec.sh
 printf 'echo no shebang\n' >/opt/noshebang
 printf '\1\2\3garbage' >/opt/garbage
 echo plain >/opt/afile
 chmod 755 /opt/noshebang /opt/garbage
-exec "$folder/plain" "$@"
+exec "$@"
 EOF
-	printf '#!/bin/sh\nexec unshare -m --propagation private sh -e "%s/stage" "%s" "$@"\n' \
-		"$DIR" "$DIR" >"$DIR/staged"
-	chmod 755 "$DIR/staged"
-	EXECD=$DIR/staged
-	daemon_start
+	WRAP=(unshare -m --propagation private sh -e "$DIR/stage" "$DIR" "${REFERENCE_ENV[@]}")
+	daemon_start --cwd /
 }
 
 # peer ARG...: runs the Python on stdin, with the recorded cases, as clients of our daemon.

@@ -378,6 +378,19 @@ equal((got.stderr.split()[-1], got.last.code), (b"141", 0))
 EOF
 }
 
+@test "wire: output.close hangs up a terminal; it has no stderr to close" {
+	peer <<'EOF'
+peer = Peer()
+peer.start(1, "sh", "-c", "echo on; exec cat", tty=True)
+peer.read_until(1, b"on")
+peer.tell("core.exec.output.close", 1, {"stream": "stderr"})
+peer.stdin(1, b"alive\n")
+peer.read_until(1, b"alive")
+peer.tell("core.exec.output.close", 1, {"stream": "stdout"})
+equal(peer.outcome(1).last.signal, 1)
+EOF
+}
+
 @test "wire: resize changes the window and tells the command" {
 	peer <<'EOF'
 peer = Peer()

@@ -13,13 +13,13 @@ static struct loop loop;
 /* A timer that notes when its turn came. */
 struct clock {
 	struct loop_timer timer;
-	int turn; /* from 1; 0: not yet */
-	int times;
+	int turn;	     /* from 1; 0: not yet */
+	int times, stops_at; /* the loop, after so many */
 	struct clock *arms, *disarms;
 	uint64_t arms_after_ms;
 };
 
-static int turns, rounds;
+static int turns, rounds, last_round;
 static struct loop_task round_task;
 
 static void on_due(struct loop_timer *timer)
@@ -31,6 +31,8 @@ static void on_due(struct loop_timer *timer)
 	assert_true(timer->due_ms <= loop_now_ms());
 	clock->turn = ++turns;
 	clock->times++;
+	if (clock->times == clock->stops_at)
+		loop_stop(&loop);
 	if (clock->disarms)
 		loop_disarm(&loop, &clock->disarms->timer);
 	if (clock->arms)
@@ -46,13 +48,16 @@ static void on_stop(struct loop_timer *timer)
 static void on_round(struct loop_task *task)
 {
 	rounds++;
-	loop_mark(&loop, task);
+	if (rounds == last_round)
+		loop_stop(&loop);
+	else
+		loop_mark(&loop, task);
 }
 
 static int set_up(void **state)
 {
 	(void)state;
-	turns = rounds = 0;
+	turns = rounds = last_round = 0;
 	round_task = (struct loop_task){.on_run = on_round};
 	return loop_init(&loop);
 }
@@ -71,6 +76,30 @@ static void run_for(uint64_t ms)
 	loop.stopped = false;
 	assert_int_equal(loop_arm(&loop, &stop, ms), 0);
 	assert_int_equal(loop_run(&loop), 0);
+}
+
+/* What hangs is a failure. */
+static void on_limit(struct loop_timer *timer)
+{
+	(void)timer;
+	fail_msg("the loop does not end");
+}
+
+static void run_until_stopped(void)
+{
+	struct loop_timer limit = {.on_due = on_limit};
+
+	loop.stopped = false;
+	assert_int_equal(loop_arm(&loop, &limit, 10000), 0);
+	assert_int_equal(loop_run(&loop), 0);
+	loop_disarm(&loop, &limit);
+}
+
+static void run_rounds(int count)
+{
+	last_round = rounds + count;
+	loop_mark(&loop, &round_task);
+	run_until_stopped();
 }
 
 static void make(struct clock *clocks, size_t count)
@@ -190,15 +219,17 @@ static void disarmed_timer_never_comes(void **state)
 
 static void timer_may_arm_itself_again(void **state)
 {
+	uint64_t begun = loop_now_ms();
 	struct clock clock;
 
 	(void)state;
 	make(&clock, 1);
 	clock.arms = &clock;
 	clock.arms_after_ms = 2;
+	clock.stops_at = 5;
 	assert_int_equal(loop_arm(&loop, &clock.timer, 2), 0);
-	run_for(40);
-	assert_in_range(clock.times, 2, 20);
+	run_until_stopped();
+	assert_true(loop_now_ms() - begun >= 10);
 	loop_disarm(&loop, &clock.timer);
 }
 
@@ -210,13 +241,10 @@ static void timer_armed_with_0_comes_in_the_next_round(void **state)
 	(void)state;
 	make(&clock, 1);
 	clock.arms = &clock;
-	loop_mark(&loop, &round_task);
 	assert_int_equal(loop_arm(&loop, &clock.timer, 0), 0);
-	run_for(20);
+	run_rounds(20);
 	loop_disarm(&loop, &clock.timer);
-	loop_unmark(&loop, &round_task);
-	assert_true(clock.times > 1);
-	assert_in_range(clock.times, rounds - 1, rounds + 1);
+	assert_in_range(clock.times, 1, 20);
 }
 
 static void timer_for_the_end_of_time_waits(void **state)
@@ -238,7 +266,7 @@ static void timer_for_the_end_of_time_waits(void **state)
 struct reader {
 	struct loop_source source;
 	struct reader *removes;
-	int calls;
+	int calls, stops_at;
 	uint32_t ready;
 };
 
@@ -248,11 +276,14 @@ static void on_ready(struct loop_source *source, uint32_t ready)
 
 	reader->calls++;
 	reader->ready |= ready;
+	if (reader->calls == reader->stops_at)
+		loop_stop(&loop);
 	if (reader->removes)
 		loop_remove(&loop, &reader->removes->source);
 }
 
-static void open_file(struct reader *reader)
+/* Returns the descriptor, for the caller to close. */
+static int open_file(struct reader *reader)
 {
 	char path[] = "/tmp/msb-unit-XXXXXX";
 	int fd = mkstemp(path);
@@ -261,58 +292,53 @@ static void open_file(struct reader *reader)
 	unlink(path);
 	*reader = (struct reader){.calls = 0};
 	loop_source_init(&reader->source, fd, on_ready);
+	return fd;
 }
 
 static void regular_file_is_always_ready(void **state)
 {
 	struct reader file;
-	int fd, calls;
+	int fd = open_file(&file);
 
 	(void)state;
-	open_file(&file);
-	fd = file.source.fd;
+	file.stops_at = 3;
 	assert_int_equal(loop_want(&loop, &file.source, LOOP_IN), 0);
-	run_for(5);
-	assert_true(file.calls > 1);
+	run_until_stopped();
 	assert_int_equal(file.ready, LOOP_IN);
 	/* Until it wants nothing: then the loop sleeps. */
 	assert_int_equal(loop_want(&loop, &file.source, 0), 0);
-	calls = file.calls;
 	run_for(5);
-	assert_int_equal(file.calls, calls);
+	assert_int_equal(file.calls, 3);
+	file.stops_at = 6;
 	assert_int_equal(loop_want(&loop, &file.source, LOOP_OUT | LOOP_IN), 0);
-	run_for(5);
-	assert_true(file.calls > calls);
+	run_until_stopped();
 	assert_int_equal(file.ready, LOOP_OUT | LOOP_IN);
 	loop_remove(&loop, &file.source);
 	loop_remove(&loop, &file.source);
 	assert_int_equal(file.source.fd, -1);
-	calls = file.calls;
 	run_for(5);
-	assert_int_equal(file.calls, calls);
+	assert_int_equal(file.calls, 6);
 	close(fd);
 }
 
 static void ready_files_do_not_starve_the_others(void **state)
 {
-	struct reader file, in;
-	int fds[2], fd;
+	struct reader file, in = {.stops_at = 10};
+	int fd = open_file(&file), fds[2];
 	struct clock clock;
 
 	(void)state;
-	open_file(&file);
-	fd = file.source.fd;
 	assert_int_equal(pipe2(fds, O_CLOEXEC), 0);
 	assert_int_equal(write(fds[1], "x", 1), 1);
-	in = (struct reader){.calls = 0};
 	loop_source_init(&in.source, fds[0], on_ready);
-	make(&clock, 1);
 	assert_int_equal(loop_want(&loop, &file.source, LOOP_OUT), 0);
 	assert_int_equal(loop_want(&loop, &in.source, LOOP_IN), 0);
+	run_until_stopped();
+	assert_int_equal(file.calls, 10);
+	make(&clock, 1);
+	clock.stops_at = 1;
 	assert_int_equal(loop_arm(&loop, &clock.timer, 3), 0);
-	run_for(10);
-	assert_true(file.calls > 1 && in.calls > 1);
-	assert_int_equal(clock.times, 1);
+	run_until_stopped();
 	loop_remove(&loop, &file.source);
 	loop_remove(&loop, &in.source);
 	close(fds[0]);
@@ -325,19 +351,19 @@ static void file_may_remove_any_file_while_it_is_called(void **state)
 	(void)state;
 	for (size_t which = 0; which < 9; which++) {
 		struct reader files[3];
-		struct reader *first = &files[which / 3];
 		int fds[3];
 
 		for (size_t i = 0; i < 3; i++) {
-			open_file(&files[i]);
-			fds[i] = files[i].source.fd;
+			fds[i] = open_file(&files[i]);
 			assert_int_equal(loop_want(&loop, &files[i].source, LOOP_IN), 0);
 		}
-		first->removes = &files[which % 3];
-		run_for(3);
+		files[which / 3].removes = &files[which % 3];
+		run_rounds(4);
 		for (size_t i = 0; i < 3; i++) {
-			assert_true(files[i].calls > 1 || i == which % 3);
-			assert_true(files[i].calls <= 1 || i != which % 3);
+			if (i == which % 3)
+				assert_in_range(files[i].calls, 0, 1);
+			else
+				assert_int_equal(files[i].calls, 4);
 			loop_remove(&loop, &files[i].source);
 			close(fds[i]);
 		}

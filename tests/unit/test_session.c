@@ -105,20 +105,16 @@ static void silence_ends_the_wait_for_survivors(void **state)
 	assert_nothing_is_left(&s);
 }
 
-/* Whether it waits for their end of file or not: they live on, and it is over some time. */
+/* They live on still; but the daemon's end does not wait for theirs. */
 static void shutdown_leaves_the_survivors_of_a_normal_end(void **state)
 {
-	const uint32_t signals =
-		SESSION_ASK | SESSION_HANG_UP | SESSION_ARM_GRACE | SESSION_WATCH | SESSION_KILL;
 	struct session s = {0};
 
 	(void)state;
 	WALK(&s, {SESSION_RUNS, SESSION_SEND_STARTED}, {SESSION_LEADER_ENDED, 0},
-	     {SESSION_SILENT, SESSION_SEND_EXITED | SESSION_DISCARD | SESSION_BURY});
-	session_event(&s, SESSION_SHUTDOWN);
-	session_event(&s, SESSION_OUTPUT_ENDED);
-	assert_int_equal(s.done & signals, 0);
-	assert_true(s.done & SESSION_OVER);
+	     {SESSION_SILENT, SESSION_SEND_EXITED | SESSION_DISCARD | SESSION_BURY},
+	     {SESSION_SHUTDOWN, SESSION_OVER});
+	assert_nothing_is_left(&s);
 }
 
 static void silence_of_a_running_leader_ends_nothing(void **state)
@@ -332,6 +328,18 @@ static void shutdown_ends_what_a_lost_client_left(void **state)
 	     {SESSION_OUTPUT_ENDED, 0}, {SESSION_EMPTY, SESSION_BURY | SESSION_OVER});
 }
 
+/* Who left the session still holds the output, and is nobody's to wait for. */
+static void shutdown_does_not_wait_for_the_end_of_output(void **state)
+{
+	struct session s = {0};
+
+	(void)state;
+	WALK(&s, {SESSION_RUNS, SESSION_SEND_STARTED},
+	     {SESSION_SHUTDOWN, SESSION_ASK | SESSION_ARM_GRACE},
+	     {SESSION_LEADER_ENDED, SESSION_WATCH}, {SESSION_SILENT, 0},
+	     {SESSION_EMPTY, END_OF_ALL});
+}
+
 /* kill_after_ms 0 holds for the time-out alone. */
 static void shutdown_kills_what_a_time_out_never_would(void **state)
 {
@@ -366,11 +374,12 @@ static void each_action_is_given_once(void **state)
 	(void)state;
 	WALK(&s, {SESSION_RUNS, SESSION_SEND_STARTED}, {SESSION_RUNS, 0},
 	     {SESSION_TIMED_OUT, SESSION_ASK | SESSION_ARM_GRACE}, {SESSION_TIMED_OUT, 0},
-	     {SESSION_SHUTDOWN, 0}, {SESSION_SHUTDOWN, 0}, {SESSION_CLIENT_GONE, SESSION_DISCARD},
-	     {SESSION_CLIENT_GONE, 0}, {SESSION_GRACE_OVER, SESSION_WATCH | SESSION_KILL},
-	     {SESSION_GRACE_OVER, 0}, {SESSION_LEADER_ENDED, 0}, {SESSION_LEADER_ENDED, 0},
-	     {SESSION_EMPTY, SESSION_BURY}, {SESSION_EMPTY, 0},
-	     {SESSION_OUTPUT_ENDED, SESSION_OVER}, {SESSION_OUTPUT_ENDED, 0});
+	     {SESSION_CLIENT_GONE, SESSION_DISCARD}, {SESSION_CLIENT_GONE, 0},
+	     {SESSION_SHUTDOWN, 0}, {SESSION_SHUTDOWN, 0},
+	     {SESSION_GRACE_OVER, SESSION_WATCH | SESSION_KILL}, {SESSION_GRACE_OVER, 0},
+	     {SESSION_OUTPUT_ENDED, 0}, {SESSION_OUTPUT_ENDED, 0}, {SESSION_LEADER_ENDED, 0},
+	     {SESSION_LEADER_ENDED, 0}, {SESSION_EMPTY, SESSION_BURY | SESSION_OVER},
+	     {SESSION_EMPTY, 0});
 	assert_nothing_is_left(&s);
 }
 
@@ -400,6 +409,7 @@ int main(void)
 		cmocka_unit_test(client_gone_after_failed_changes_nothing),
 		cmocka_unit_test(shutdown_ends_what_runs_and_still_tells_how),
 		cmocka_unit_test(shutdown_ends_what_a_lost_client_left),
+		cmocka_unit_test(shutdown_does_not_wait_for_the_end_of_output),
 		cmocka_unit_test(shutdown_kills_what_a_time_out_never_would),
 		cmocka_unit_test(lost_client_kills_what_a_time_out_never_would),
 		cmocka_unit_test(each_action_is_given_once),

@@ -191,7 +191,7 @@ static void failure_reaches_the_client_however_long_the_names(void **state)
 
 	(void)state;
 	for (size_t shift = 0; shift < 2; shift++) {
-		const struct msg_rlimit limit = {{name, 901 - shift}, 1, 1};
+		const struct msg_rlimit limit = {{name, 401 - shift}, 1, 1};
 
 		name[0] = 'x';
 		for (size_t i = 1 - shift; i < sizeof(name) - 2; i += 2)
