@@ -1,9 +1,9 @@
 # msb-exec: `make demo` shows it, `make check` tests it; both install what is missing first.
+# `make check FILES=tests/exec.bats` runs some of the tests, `make lint` reads the code.
 # Flavours: plain (build/), SANITIZE=1 (build/sanitize/), DEBUG=1 (build/debug/).
 
 PREFIX  ?= /usr/local
 DESTDIR ?=
-CC      ?= cc
 CFLAGS  ?= -O2 -g
 
 ifdef SANITIZE
@@ -11,7 +11,7 @@ BUILD   := build/sanitize
 FLAVOUR := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 else ifdef DEBUG
 BUILD   := build/debug
-FLAVOUR := -O0 -g3 -D_GLIBCXX_ASSERTIONS
+FLAVOUR := -O0 -g3
 else
 BUILD   := build
 FLAVOUR := -D_FORTIFY_SOURCE=2
@@ -29,7 +29,7 @@ LINKING   := -pie -Wl,-z,relro -Wl,--as-needed -Wl,-O1
 CBOR_CFLAGS = $(shell pkg-config --cflags libcbor)
 CBOR_LIBS   = $(shell pkg-config --libs libcbor)
 
-COMPILE = $(CC) -std=gnu17 -D_GNU_SOURCE -O2 -MMD -MP $(WARNINGS) $(HARDENING) $(FLAVOUR) \
+COMPILE = $(CC) -std=gnu17 -D_GNU_SOURCE -MMD -MP $(WARNINGS) $(HARDENING) $(FLAVOUR) \
 	$(CBOR_CFLAGS) $(CPPFLAGS) $(CFLAGS)
 LINK    = $(CC) $(LINKING) $(FLAVOUR) $(CFLAGS) $(LDFLAGS)
 
@@ -60,31 +60,92 @@ CMOCKA_LIBS = $(shell pkg-config --libs cmocka)
 UNITS   := $(patsubst tests/unit/%.c,$(BUILD)/tests/%,$(sort $(wildcard tests/unit/test_*.c)))
 DRIVERS := $(patsubst tests/%.c,$(BUILD)/tests/%,$(sort $(wildcard tests/*.c)))
 # What the units may use: all but the mains.
-PURE    := $(SHARED) $(filter-out $(BUILD)/daemon/execd.o,$(DAEMON)) $(filter-out $(BUILD)/cli/main.o,$(CLI))
+PURE    := $(SHARED) $(filter-out %/execd.o,$(DAEMON)) $(filter-out %/main.o,$(CLI))
+# Seconds that one test may take, and how much slower a sanitized program is.
+SLOW    := $(if $(SANITIZE),4,1)
+TIMEOUT := $(if $(SANITIZE),240,60)
 
-.PHONY: deps check check-run units bats lint demo install clean
-
+.PHONY: deps
 deps:
 	@tests/deps.sh build check
 
+# Two steps, since what the first installs the second needs to know.
+.PHONY: check check-run
 check: deps
 	@$(MAKE) --no-print-directory check-run
 
-check-run: all units bats
+check-run: units bats
+
+.PHONY: units
+units: $(UNITS)
+	@failed=0; for unit in $(UNITS); do $$unit || failed=1; done; exit $$failed
+
+.PHONY: bats
+bats: all $(DRIVERS)
+	@BUILD=$(abspath $(BUILD)) SLOW=$(SLOW) BATS_TEST_TIMEOUT=$(TIMEOUT) \
+		bats $(BATSFLAGS) $(or $(FILES),tests) </dev/null
 
 $(BUILD)/tests/%: tests/unit/%.c $(PURE)
 	@mkdir -p $(@D)
-	$(COMPILE) -o $@ $< $(LINKING) $(PURE) $(CBOR_LIBS) $(CMOCKA_LIBS)
+	$(COMPILE) -o $@ $< $(LINKING) $(PURE) $(LDFLAGS) $(CBOR_LIBS) $(CMOCKA_LIBS)
 
 $(BUILD)/tests/%: tests/%.c $(SHARED)
 	@mkdir -p $(@D)
-	$(COMPILE) -o $@ $< $(LINKING) $(SHARED) $(CBOR_LIBS) -lutil
+	$(COMPILE) -o $@ $< $(LINKING) $(SHARED) $(LDFLAGS) $(CBOR_LIBS) -lutil
 
-units: $(UNITS)
-	@for unit in $(UNITS); do $$unit || exit 1; done
+# ---- lint ----
 
-bats: all $(DRIVERS)
-	@BUILD=$(abspath $(BUILD)) SLOW=$(if $(SANITIZE),4,1) bats $(BATSFLAGS) $(or $(FILES),tests)
+C_FILES   = $(wildcard shared/*.[ch] daemon/*.[ch] cli/*.[ch] tests/*.[ch] tests/unit/*.[ch])
+SH_FILES  = $(wildcard tests/*.sh tests/*.bash tests/*.bats) .ci/run
+HEADERS   = $(wildcard shared/*.h daemon/*.h cli/*.h)
+LINT_OBJ := build/lint
 
+.PHONY: lint lint-run
+lint:
+	@tests/deps.sh build check lint
+	@$(MAKE) --no-print-directory lint-run
+
+lint-run:
+	clang-format --dry-run -Werror $(C_FILES)
+	shellcheck $(SH_FILES)
+	@mkdir -p $(LINT_OBJ)
+	@for header in $(HEADERS); do \
+		printf '#include "%s"\n' "$(CURDIR)/$$header" | $(CC) -std=gnu17 -D_GNU_SOURCE \
+			$(CBOR_CFLAGS) -Wall -Wextra -Werror -fsyntax-only -xc - || exit 1; \
+	done
+	clang-tidy --quiet $(wildcard shared/*.c daemon/*.c cli/*.c) -- \
+		-std=gnu17 -D_GNU_SOURCE $(CBOR_CFLAGS)
+
+# ---- for people ----
+
+.PHONY: demo
+demo:
+	@tests/deps.sh build
+	@$(MAKE) --no-print-directory all
+	@echo
+	@echo '$$ msb-exec --local -- uname -sr'
+	@$(BUILD)/msb-exec --local -- uname -sr
+	@if [ -t 0 ] && [ -t 1 ]; then \
+		echo; echo 'A shell through a private daemon; exit leaves it:'; \
+		echo '$$ msb-exec --local -t'; $(BUILD)/msb-exec --local -t || true; \
+	else \
+		echo; echo 'In a terminal, make demo goes on with a shell.'; \
+	fi
+
+# Beside what people use today, in one run; rivals that are missing are installed if they can be.
+.PHONY: bench
+bench:
+	@tests/deps.sh build bench
+	@$(MAKE) --no-print-directory all
+	@python3 tests/bench/bench.py $(BUILD)
+
+.PHONY: install
+install: all
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/sbin $(DESTDIR)$(PREFIX)/share/doc/msb-exec
+	install -m 755 $(BUILD)/msb-exec $(DESTDIR)$(PREFIX)/bin/msb-exec
+	install -m 755 $(BUILD)/msb-execd $(DESTDIR)$(PREFIX)/sbin/msb-execd
+	install -m 644 README.md LICENSE $(DESTDIR)$(PREFIX)/share/doc/msb-exec/
+
+.PHONY: clean
 clean:
 	rm -rf build

@@ -32,10 +32,7 @@ static void write_input(struct pump *pump)
 		}
 		buf_consume(&pump->input, (size_t)n);
 	}
-	if (error && !pump->pty) {
-		loop_remove(pump->loop, &pump->in_source);
-		fd_close(&pump->in_fd);
-	} else if (!buf_len(&pump->input) && pump->input_ended && !pump->pty) {
+	if (!pump->pty && (error || (pump->input_ended && !buf_len(&pump->input)))) {
 		loop_remove(pump->loop, &pump->in_source);
 		fd_close(&pump->in_fd);
 	}

@@ -1,0 +1,79 @@
+#!/usr/bin/env bats
+# The rules of the house that a compiler does not keep.
+
+load helper
+
+setup_file() {
+	# The plain programs, whatever flavour is being tested.
+	unset MAKEFLAGS MFLAGS MAKEOVERRIDES MAKELEVEL
+	make -s -C "$BATS_TEST_DIRNAME/.." all
+}
+
+setup() {
+	unset MAKEFLAGS MFLAGS MAKEOVERRIDES MAKELEVEL
+	cd "$ROOT" || return 1
+}
+
+@test "house: the child's half is one file of at most 200 lines" {
+	[[ $(wc -l <daemon/child.c) -le 200 ]]
+}
+
+@test "house: the child's half calls only what may be called between clone and exec" {
+	allowed='__errno_location _exit chdir close dup2 dup3 execve getppid ioctl open prctl setrlimit
+		setrlimit64 setsid sigaction sigemptyset sigprocmask stat stat64 strlen syscall sysconf umask write
+		open64 __stack_chk_fail __open_2 __open64_2 _GLOBAL_OFFSET_TABLE_'
+	nm -u "$ROOT/build/daemon/child.o" | awk '{ print $2 }' | sort >"$BATS_TEST_TMPDIR/needed"
+	[[ -s $BATS_TEST_TMPDIR/needed ]]
+	tr -s ' \t' '\n' <<<"$allowed" | sort >"$BATS_TEST_TMPDIR/allowed"
+	run comm -23 "$BATS_TEST_TMPDIR/needed" "$BATS_TEST_TMPDIR/allowed"
+	[[ -z $output ]]
+}
+
+@test "house: cli and daemon know shared and never each other, shared knows neither" {
+	run grep -nE '#include *".*(cli|daemon)/' shared/*.[ch]
+	[[ -z $output ]]
+	run grep -nE '#include *".*daemon/' cli/*.[ch]
+	[[ -z $output ]]
+	run grep -nE '#include *".*cli/' daemon/*.[ch]
+	[[ -z $output ]]
+}
+
+@test "house: libcbor is known to the msg files alone, epoll to the loop alone, readline to nobody yet" {
+	run grep -lE '#include *<cbor' shared/*.[ch] daemon/*.[ch] cli/*.[ch]
+	[[ $(grep -v '^shared/msg' <<<"$output") == '' ]]
+	run grep -lE '#include *<sys/epoll' shared/*.[ch] daemon/*.[ch] cli/*.[ch]
+	[[ $output == shared/loop.c ]]
+	run grep -lE '#include *<readline' shared/*.[ch] daemon/*.[ch] cli/*.[ch]
+	[[ -z $output ]]
+}
+
+@test "house: what is pure makes no system call" {
+	for file in shared/buf shared/frame shared/utf8 shared/msg_item shared/msg_wire shared/msg_write \
+		shared/msg_decode shared/msg_draft shared/msg_types shared/msg_encode_host \
+		shared/msg_encode_agent daemon/session daemon/environ; do
+		run bash -c "nm -u $ROOT/build/$file.o | awk '{ print \$2 }' |
+			grep -E '^(read|write|open|close|socket|send|recv|kill|fork|epoll.*|poll|ioctl|fcntl)(64)?$'"
+		[[ -z $output ]]
+	done
+}
+
+@test "house: no program links readline, and msb-exec needs libc and libcbor alone" {
+	for program in msb-exec msb-execd; do
+		run bash -c "readelf -d $ROOT/build/$program | grep NEEDED"
+		[[ $(wc -l <<<"$output") -eq 2 && $output == *libcbor* && $output == *libc.so* ]]
+	done
+}
+
+@test "house: every file is a sitting" {
+	run bash -c "wc -l shared/*.c daemon/*.c cli/*.c | awk '\$2 != \"total\" && \$1 > 400'"
+	[[ -z $output ]]
+}
+
+@test "house: make install puts the programs where PREFIX and DESTDIR say" {
+	make -s install DESTDIR="$BATS_TEST_TMPDIR/dest" PREFIX=/opt/x >/dev/null
+	"$BATS_TEST_TMPDIR/dest/opt/x/bin/msb-exec" --version
+	"$BATS_TEST_TMPDIR/dest/opt/x/sbin/msb-execd" --version
+	run -0 env PATH="$BATS_TEST_TMPDIR/dest/opt/x/sbin:$PATH" \
+		"$BATS_TEST_TMPDIR/dest/opt/x/bin/msb-exec" --local -- echo installed
+	[[ $output == installed ]]
+}
