@@ -29,6 +29,9 @@ LINKING   := -pie -Wl,-z,relro -Wl,--as-needed -Wl,-O1
 CBOR_CFLAGS = $(shell pkg-config --cflags libcbor)
 CBOR_LIBS   = $(shell pkg-config --libs libcbor)
 
+# `make V=1` shows the commands.
+run = $(if $(V),$(2),@echo "  $(1) $@"; $(2))
+
 COMPILE = $(CC) -std=gnu17 -D_GNU_SOURCE -MMD -MP $(WARNINGS) $(HARDENING) $(FLAVOUR) \
 	$(CBOR_CFLAGS) $(CPPFLAGS) $(CFLAGS)
 LINK    = $(CC) $(LINKING) $(FLAVOUR) $(CFLAGS) $(LDFLAGS)
@@ -42,14 +45,14 @@ PROGRAMS := $(BUILD)/msb-exec $(BUILD)/msb-execd
 all: $(PROGRAMS)
 
 $(BUILD)/msb-exec: $(CLI) $(SHARED)
-	$(LINK) -o $@ $^ $(CBOR_LIBS) $(LDLIBS)
+	$(call run,LINK,$(LINK) -o $@ $^ $(CBOR_LIBS) $(LDLIBS))
 
 $(BUILD)/msb-execd: $(DAEMON) $(SHARED)
-	$(LINK) -o $@ $^ $(CBOR_LIBS) $(LDLIBS)
+	$(call run,LINK,$(LINK) -o $@ $^ $(CBOR_LIBS) $(LDLIBS))
 
 $(BUILD)/%.o: %.c
 	@mkdir -p $(@D)
-	$(COMPILE) -c -o $@ $<
+	$(call run,CC  ,$(COMPILE) -c -o $@ $<)
 
 -include $(patsubst %.o,%.d,$(CLI) $(DAEMON) $(SHARED))
 
@@ -87,11 +90,11 @@ bats: all $(DRIVERS)
 
 $(BUILD)/tests/%: tests/unit/%.c $(PURE)
 	@mkdir -p $(@D)
-	$(COMPILE) -o $@ $< $(LINKING) $(PURE) $(LDFLAGS) $(CBOR_LIBS) $(CMOCKA_LIBS)
+	$(call run,TEST,$(COMPILE) -o $@ $< $(LINKING) $(PURE) $(LDFLAGS) $(CBOR_LIBS) $(CMOCKA_LIBS))
 
 $(BUILD)/tests/%: tests/%.c $(SHARED)
 	@mkdir -p $(@D)
-	$(COMPILE) -o $@ $< $(LINKING) $(SHARED) $(LDFLAGS) $(CBOR_LIBS) -lutil
+	$(call run,TEST,$(COMPILE) -o $@ $< $(LINKING) $(SHARED) $(LDFLAGS) $(CBOR_LIBS) -lutil)
 
 # ---- lint ----
 
