@@ -7,8 +7,10 @@
 #include <string.h>
 #include <sys/wait.h>
 
+#include "../shared/log.h"
+
 #define HANDSHAKE_MS  10000
-#define FRAMES_A_TURN 64
+#define FRAMES_A_TURN 256
 #define OUT_MAX	      (FRAME_WIRE_MAX + 1024 * 1024) /* a whole request, and input behind it */
 #define LEGACY_STEP   268435455u		     /* ids a client had before two words did */
 #define RUN_SOCKET    "/run/msb-execd.sock"
@@ -67,6 +69,7 @@ static int take_ready(struct client *client, const struct frame *frame, bool leg
 	snprintf(client->version, sizeof(client->version), "%.*s",
 		 ready.agent_version.ptr ? (int)ready.agent_version.len : 7,
 		 ready.agent_version.ptr ? ready.agent_version.ptr : "unknown");
+	log_clean(client->version, strlen(client->version));
 	return 0;
 }
 
@@ -173,7 +176,7 @@ static void on_turn(struct loop_task *task)
 		lose_ended(client);
 		return;
 	}
-	link_watch(&client->link, read_more);
+	link_watch(&client->link, read_more, false);
 }
 
 static void on_ready(struct link *link, uint32_t ready)

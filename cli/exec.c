@@ -82,6 +82,18 @@ static void send_input_end(struct exec *exec)
 	client_mark(&exec->client);
 }
 
+/* A background job that reads its terminal would be stopped; it waits for the foreground. */
+static bool may_read_input(struct exec *exec)
+{
+	if (!exec->sent || exec->finished || exec->in_ended)
+		return false;
+	if (exec->in_terminal && !term_is_foreground(STDIN_FILENO)) {
+		loop_arm(exec->loop, &exec->background, LOOK_AGAIN_MS);
+		return false;
+	}
+	return buf_len(&exec->client.link.out) < INPUT_AHEAD;
+}
+
 static void on_input(struct stream *stream)
 {
 	struct exec *exec = OWNER(stream, in);
@@ -89,6 +101,11 @@ static void on_input(struct stream *stream)
 	uint8_t *space;
 	ssize_t n;
 
+	/* Asked again: whether we are in the foreground may have changed since. */
+	if (!may_read_input(exec)) {
+		stream_watch_input(stream, false);
+		return;
+	}
 	if (msg_data_begin(out, INPUT_CHUNK, &space) < 0)
 		return;
 	n = stream_read(stream, space, INPUT_CHUNK);
@@ -104,18 +121,6 @@ static void on_input(struct stream *stream)
 		send_input_end(exec);
 	}
 	client_mark(&exec->client);
-}
-
-/* A background job that reads its terminal would be stopped; it waits for the foreground. */
-static bool may_read_input(struct exec *exec)
-{
-	if (!exec->sent || exec->finished || exec->in_ended)
-		return false;
-	if (exec->in_terminal && !term_is_foreground(STDIN_FILENO)) {
-		loop_arm(exec->loop, &exec->background, LOOK_AGAIN_MS);
-		return false;
-	}
-	return buf_len(&exec->client.link.out) < INPUT_AHEAD;
 }
 
 static void on_background(struct loop_timer *timer)

@@ -39,6 +39,8 @@ static void catch_fatal_signals(void)
 
 	for (size_t i = 0; i < sizeof(fatal) / sizeof(fatal[0]); i++)
 		sigaction(fatal[i], &action, NULL);
+	for (int i = SIGRTMIN; i <= SIGRTMAX; i++)
+		sigaction(i, &action, NULL);
 }
 
 static int set_raw(int fd)

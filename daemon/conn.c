@@ -10,7 +10,7 @@
 #include "../shared/version.h"
 #include "conn_inside.h"
 
-#define FRAMES_A_TURN 64
+#define FRAMES_A_TURN 256
 /* Over this much output that nobody takes, not even the client's signals are read any more. */
 #define CHOKED (JOB_OUTPUT_LIMIT + PUMP_READ_MAX + 256 * 1024)
 
@@ -112,7 +112,7 @@ static void on_turn(struct loop_task *task)
 		conn_close(conn, "the client is gone");
 		return;
 	}
-	link_watch(&conn->link, !is_choked(conn));
+	link_watch(&conn->link, !is_choked(conn), true);
 }
 
 static void on_ready(struct link *link, uint32_t ready)
@@ -121,6 +121,9 @@ static void on_ready(struct link *link, uint32_t ready)
 
 	if ((ready & LOOP_IN) && !link->ended)
 		link_read(link);
+	/* While its input is not read: what it still had to say was for commands that end now. */
+	if (ready == LOOP_HUP)
+		link->ended = true;
 	loop_mark(loop_of(conn), &conn->turn);
 }
 
@@ -175,7 +178,7 @@ int conn_open(struct conn_host *host, int in_fd, int out_fd, bool trusted, const
 	host->conn_count++;
 	/* At once: the client waits for it. */
 	link_flush(&conn->link);
-	link_watch(&conn->link, true);
+	link_watch(&conn->link, true, true);
 	return 0;
 }
 

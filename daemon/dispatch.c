@@ -29,9 +29,9 @@ static void refuse(struct conn *conn, const struct letter *letter, enum msg_refu
 		job_abandon(job);
 	if (id == 0)
 		return;
-	if (letter->envelope.v && letter->envelope.v < MSG_GENERATION_ERR) {
+	if (letter->envelope.v < MSG_GENERATION_ERR) {
 		/* It cannot decode core.error: silence, unless it would wait for ever. */
-		conn->doomed |= letter->envelope.type == MSG_EXEC_REQUEST;
+		conn->doomed |= job || letter->envelope.type == MSG_EXEC_REQUEST;
 		return;
 	}
 	msg_put_error(&conn->link.out, id, kind, message, letter->envelope.type_name);
@@ -136,6 +136,7 @@ static int on_shutdown(struct conn *conn, const struct letter *letter)
 
 static int on_fs_request(struct conn *conn, const struct letter *letter)
 {
+	conn->host->jobs->activity++;
 	/* Not core.error: the SDK takes that for the end of an empty file. */
 	return msg_put_fs_refusal(&conn->link.out, letter->frame->id,
 				  "filesystem operations are not supported by this agent");
@@ -143,6 +144,7 @@ static int on_fs_request(struct conn *conn, const struct letter *letter)
 
 static int on_tcp_connect(struct conn *conn, const struct letter *letter)
 {
+	conn->host->jobs->activity++;
 	return msg_put_tcp_refusal(&conn->link.out, letter->frame->id,
 				   "TCP forwarding is not supported by this agent");
 }
@@ -211,7 +213,7 @@ static int dispatch(struct conn *conn, const struct letter *letter)
 
 int dispatch_frame(struct conn *conn, const struct frame *frame)
 {
-	struct letter letter = {.frame = frame};
+	struct letter letter = {.frame = frame, .envelope.v = MSG_GENERATION};
 
 	if (frame->id >= CONN_ID_END)
 		return -EPROTO;

@@ -124,7 +124,8 @@ static void carry_out(struct job *job, uint32_t actions)
 		hang_up(job);
 	if (actions & SESSION_ARM_GRACE)
 		loop_arm(host->loop, &job->grace,
-			 job->session.timed_out ? job->kill_after_ms : GRACE_MS);
+			 job->session.timed_out && job->kill_after_ms ? job->kill_after_ms
+								      : GRACE_MS);
 	if (actions & SESSION_KILL)
 		job->watch.kill = true;
 	if (actions & (SESSION_WATCH | SESSION_KILL))

@@ -109,8 +109,11 @@ void job_run_linger_clock(struct job *job)
 		return;
 	}
 	quiet_since = job->read_ms > job->outlet->sent_ms ? job->read_ms : job->outlet->sent_ms;
-	loop_arm(job->host->loop, &job->linger,
-		 quiet_since + linger > now ? quiet_since + linger - now : 0);
+	if (now - quiet_since >= linger)
+		linger = 0;
+	else
+		linger -= now - quiet_since;
+	loop_arm(job->host->loop, &job->linger, linger);
 }
 
 /* One read; returns what pump_read() returns. */

@@ -19,8 +19,13 @@ static void lose_client(struct session *s)
 	bool told = is_told(s);
 
 	s->client_gone = true;
-	if (!told && s->on_disconnect == MSG_DISCONNECT_KILL)
+	if (told)
+		return;
+	s->hung_up = s->on_disconnect == MSG_DISCONNECT_HANGUP;
+	if (s->on_disconnect == MSG_DISCONNECT_KILL) {
 		s->ending = true;
+		s->never_kill = false;
+	}
 }
 
 static void time_out(struct session *s)
@@ -106,8 +111,7 @@ static uint32_t derive(const struct session *s)
 		due |= SESSION_SEND_FAILED;
 	if (has_finished(s) && !s->client_gone)
 		due |= SESSION_SEND_EXITED;
-	if (s->client_gone && s->on_disconnect == MSG_DISCONNECT_HANGUP &&
-	    !was_done(s, SESSION_SEND_EXITED))
+	if (s->hung_up)
 		due |= SESSION_HANG_UP;
 	if (s->ending && !was_done(s, SESSION_BURY))
 		due |= force(s);

@@ -52,6 +52,7 @@ struct session {
 	/* Facts. */
 	enum session_verdict verdict;
 	bool leader_ended, output_ended, silent, timed_out, client_gone;
+	bool hung_up;  /* the client that is gone wanted just that */
 	bool ending;   /* by force */
 	bool shutdown; /* because the daemon ends */
 	bool grace_over, empty;

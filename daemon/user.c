@@ -189,8 +189,11 @@ int user_resolve(const char *spec, size_t len, struct user *ret, struct err *err
 	r = resolve_user(trim(spec, user_len), &user, err);
 	if (r == 0 && colon)
 		r = resolve_group(trim(colon + 1, len - user_len - 1), &user.gid, err);
-	if (r == 0 && user.name && find_supplementary(&user) < 0)
-		r = err_set(err, ENOMEM, STAGE, "cannot read the groups of user %s", user.name);
+	if (r == 0 && user.name) {
+		r = find_supplementary(&user);
+		if (r < 0)
+			err_set(err, -r, STAGE, "cannot read the groups of user %s", user.name);
+	}
 	if (r < 0) {
 		user_release(&user);
 		return r;

@@ -126,9 +126,11 @@ void link_flush(struct link *link)
 	}
 }
 
-void link_watch(struct link *link, bool read_more)
+void link_watch(struct link *link, bool read_more, bool hear_hangup)
 {
-	uint32_t in = read_more && !link->ended ? LOOP_IN : 0;
+	struct frame frame;
+	bool waits = link_next(link, &frame) > 0;
+	uint32_t in = link->ended ? 0 : read_more && !waits ? LOOP_IN : hear_hangup ? LOOP_HUP : 0;
 	uint32_t out = buf_len(&link->out) && !link->broken ? LOOP_OUT : 0;
 
 	if (link->in_fd == link->out_fd) {

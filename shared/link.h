@@ -43,7 +43,10 @@ void link_done(struct link *link, const struct frame *frame);
 /* Writes what is queued until it is gone or the peer takes no more; sets broken on failure. */
 void link_flush(struct link *link);
 
-/* Watches for input if read_more, and for room while output is queued. */
-void link_watch(struct link *link, bool read_more);
+/*
+ * Watches for input if read_more, else for the peer's going away if hear_hangup, and for room
+ * while output is queued. Nothing more is read while a whole frame waits to be taken.
+ */
+void link_watch(struct link *link, bool read_more, bool hear_hangup);
 
 #endif

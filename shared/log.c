@@ -43,6 +43,19 @@ int log_level_parse(const char *name)
 	return -EINVAL;
 }
 
+void log_clean(char *text, size_t len)
+{
+	for (size_t i = 0; i < len; i++) {
+		unsigned char c = (unsigned char)text[i];
+
+		if (c < ' ' || c == 0x7f)
+			text[i] = '?';
+		/* U+0080 to U+009F, which some terminals obey. */
+		if (c == 0xc2 && i + 1 < len && ((unsigned char)text[i + 1] & 0xe0) == 0x80)
+			text[i] = text[i + 1] = '?';
+	}
+}
+
 void log_line(enum log_level level, const char *fmt, ...)
 {
 	static const char priority[] = {'6', '3', '4', '6', '7'};
@@ -64,9 +77,7 @@ void log_line(enum log_level level, const char *fmt, ...)
 		n = 0;
 	if ((size_t)n > sizeof(line) - (size_t)at - 2)
 		n = (int)sizeof(line) - at - 2;
-	for (int i = at; i < at + n; i++)
-		if ((unsigned char)line[i] < ' ' || line[i] == 0x7f)
-			line[i] = '?';
+	log_clean(line + at, (size_t)n);
 	line[at + n] = '\n';
 	if (write(STDERR_FILENO, line, (size_t)(at + n) + 1) < 0) {
 		/* Nobody is left to tell. */

@@ -6,6 +6,8 @@
 #ifndef MSB_LOG_H
 #define MSB_LOG_H
 
+#include <stddef.h>
+
 enum log_level { LOG_LEVEL_NONE, LOG_LEVEL_ERROR, LOG_LEVEL_WARN, LOG_LEVEL_INFO, LOG_LEVEL_DEBUG };
 
 /* Sets the program's name (kept, not copied) and the most verbose level that is shown. */
@@ -13,6 +15,9 @@ void log_init(const char *program, enum log_level level);
 
 /* Maps "none", "error", "warn", "info", "debug" to its level, or returns -EINVAL. */
 int log_level_parse(const char *name);
+
+/* Replaces what could drive a terminal: control characters of ASCII, and of UTF-8's two bytes. */
+void log_clean(char *text, size_t len);
 
 /* Writes one line, at most 1,000 bytes, in one write; errno is left as it was. */
 void log_line(enum log_level level, const char *fmt, ...) __attribute__((format(printf, 2, 3)));

@@ -66,7 +66,8 @@ void loop_source_init(struct loop_source *source, int fd,
 static uint32_t to_epoll(uint32_t want)
 {
 	return (want & LOOP_IN ? (uint32_t)EPOLLIN : 0) |
-	       (want & LOOP_OUT ? (uint32_t)EPOLLOUT : 0);
+	       (want & LOOP_OUT ? (uint32_t)EPOLLOUT : 0) |
+	       (want & LOOP_HUP ? (uint32_t)EPOLLRDHUP : 0);
 }
 
 static void add_always(struct loop *loop, struct loop_source *source)
@@ -124,6 +125,8 @@ static void dispatch(struct loop_source *source, uint32_t events)
 		ready |= LOOP_IN;
 	if (events & (EPOLLOUT | EPOLLHUP | EPOLLERR))
 		ready |= LOOP_OUT;
+	if (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR))
+		ready |= LOOP_HUP;
 	/* Something earlier in the batch may have lost interest or closed it. */
 	ready &= source->want;
 	if (source->fd >= 0 && ready)
@@ -173,6 +176,7 @@ int loop_arm(struct loop *loop, struct loop_timer *timer, uint64_t after_ms)
 {
 	uint64_t now = loop_now_ms();
 
+	timer->due = false;
 	if (!timer->slot) {
 		if (loop->heap_len + 2 > loop->heap_cap) {
 			size_t cap = loop->heap_cap ? loop->heap_cap * 2 : 16;
@@ -197,6 +201,7 @@ void loop_disarm(struct loop *loop, struct loop_timer *timer)
 	struct loop_timer *last;
 	size_t slot = timer->slot;
 
+	timer->due = false;
 	if (!slot)
 		return;
 	timer->slot = 0;
@@ -208,17 +213,28 @@ void loop_disarm(struct loop *loop, struct loop_timer *timer)
 	heap_down(loop, last);
 }
 
+/* All that are due are taken out first: what is armed anew, even for now, waits a round. */
 static void run_timers(struct loop *loop)
 {
+	struct loop_timer *first = NULL, **last = &first, *timer, *next;
 	uint64_t now;
 
 	if (!loop->heap_len)
 		return;
 	now = loop_now_ms();
 	while (loop->heap_len && loop->heap[1]->due_ms <= now) {
-		struct loop_timer *timer = loop->heap[1];
-
+		timer = loop->heap[1];
 		loop_disarm(loop, timer);
+		timer->due = true;
+		timer->next_due = NULL;
+		*last = timer;
+		last = &timer->next_due;
+	}
+	for (timer = first; timer; timer = next) {
+		next = timer->next_due;
+		if (!timer->due)
+			continue;
+		timer->due = false;
 		timer->on_due(timer);
 	}
 }

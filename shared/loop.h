@@ -16,12 +16,13 @@
 
 #define LOOP_IN	 1u /* or hung up: a read says which */
 #define LOOP_OUT 2u /* or broken: a write says which */
+#define LOOP_HUP 4u /* the peer has gone, whatever is still to be read */
 
 struct loop;
 
 struct loop_source {
 	int fd;	       /* not owned; -1 when not in the loop */
-	uint32_t want; /* LOOP_IN | LOOP_OUT; 0: not watched at all, not even for hang-ups */
+	uint32_t want; /* LOOP_IN and so on; 0: not watched at all, not even for hang-ups */
 	void (*on_ready)(struct loop_source *source, uint32_t ready);
 	bool always; /* a regular file: epoll refuses it, and it is always ready */
 	struct loop_source *next_always;
@@ -30,6 +31,8 @@ struct loop_source {
 struct loop_timer {
 	uint64_t due_ms;
 	size_t slot; /* in the heap, from 1; 0 when not armed */
+	bool due;    /* taken out of the heap, and to be called in this round */
+	struct loop_timer *next_due;
 	void (*on_due)(struct loop_timer *timer);
 };
 

@@ -344,7 +344,8 @@ int msg_open(const struct frame *frame, struct msg_envelope *ret)
 	struct wire_reader r = {frame->body, frame->body + frame->body_len};
 	int result;
 
-	*ret = (struct msg_envelope){0};
+	/* Until it says otherwise, a peer is taken to be as new as we are. */
+	*ret = (struct msg_envelope){.v = MSG_GENERATION};
 	result = read_map(&r, &envelope_schema, ret);
 	if (ret->type_name.ptr)
 		ret->type = msg_type_of(ret->type_name);

@@ -6,6 +6,7 @@
 #include "msg_draft.h"
 #include "msg_types.h"
 #include "msg_wire.h"
+#include "utf8.h"
 
 static void put_text_or_null(struct wire_writer *w, const char *text)
 {
@@ -15,17 +16,17 @@ static void put_text_or_null(struct wire_writer *w, const char *text)
 		wire_put_null(w);
 }
 
-/* A message for people, cut at a character's boundary where it is too long. */
+/* A message for people, cut where it is too long. What it quotes may have been cut before. */
 static void put_message(struct wire_writer *w, const char *message)
 {
-	size_t len = strlen(message);
+	char text[DRAFT_TEXT];
+	size_t len = strnlen(message, sizeof(text));
 
-	if (len > DRAFT_TEXT) {
-		len = DRAFT_TEXT;
-		while (len && ((uint8_t)message[len] & 0xc0) == 0x80)
-			len--;
-	}
-	wire_put_text(w, message, len);
+	while (message[len] && len && ((uint8_t)message[len] & 0xc0) == 0x80)
+		len--;
+	memcpy(text, message, len);
+	utf8_scrub(text, len);
+	wire_put_text(w, text, len);
 }
 
 static void put_errno(struct wire_writer *w, int num)

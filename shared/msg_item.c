@@ -169,6 +169,10 @@ int item_read(struct wire_reader *r, struct item *ret_item)
 		struct cbor_decoder_result result;
 		struct item item = {0};
 
+		/* Tags 0 to 23 by hand: libcbor refuses those that no standard has given a meaning.
+		 */
+		while (r->at < r->end && *r->at >= 0xc0 && *r->at <= 0xd7)
+			tag = *r->at++ - 0xc0u;
 		if (r->at >= r->end)
 			return -EBADMSG;
 		result = cbor_stream_decode(r->at, (size_t)(r->end - r->at), &callbacks, &item);

@@ -61,3 +61,19 @@ bool utf8_valid(const void *text, size_t len)
 	}
 	return true;
 }
+
+void utf8_scrub(char *text, size_t len)
+{
+	size_t i = 0;
+
+	while (i < len) {
+		uint8_t first = (uint8_t)text[i];
+		size_t n = first < 0x80 ? 1 : sequence_len((uint8_t *)text + i, len - i);
+
+		if (!n) {
+			text[i] = '?';
+			n = 1;
+		}
+		i += n;
+	}
+}

@@ -9,4 +9,7 @@
  */
 bool utf8_valid(const void *text, size_t len);
 
+/* Makes it so: each byte that is not part of a well-formed sequence becomes a question mark. */
+void utf8_scrub(char *text, size_t len);
+
 #endif

@@ -21,7 +21,8 @@ teardown() {
 agent() {
 	cat >"$DIR/script"
 	rm -f "$SOCKET"
-	python3 -B "$BATS_TEST_DIRNAME/agent.py" "$SOCKET" "${1:-1}" <"$DIR/script" 2>"$DIR/agent.log" 3>&- &
+	python3 -B "$BATS_TEST_DIRNAME/agent.py" "$SOCKET" "${1:-1}" <"$DIR/script" \
+		2>"$DIR/agent.log" 3>&- &
 	AGENT=$!
 	wait_for 5 test -S "$SOCKET"
 }
@@ -86,8 +87,9 @@ EOF
 
 @test "oldagent: each kind of failure has its status, and its message is shown" {
 	agent 11 <<'EOF'
-kinds = ["not_found", "permission_denied", "not_executable", "bad_cwd", "bad_args", "resource_limit", "user_setup_failed",
-    "out_of_memory", "pty_setup_failed", "other", "from_the_future"]
+kinds = ["not_found", "permission_denied", "not_executable", "bad_cwd", "bad_args",
+    "resource_limit", "user_setup_failed", "out_of_memory", "pty_setup_failed", "other",
+    "from_the_future"]
 client.serve()
 client.tell("core.exec.failed", {"kind": kinds[turn], "errno": None, "errno_name": None,
     "message": "spawn \"x\": the reason", "stage": None})
@@ -102,7 +104,8 @@ EOF
 @test "oldagent: core.error is 125, with the agent's message, before and after started" {
 	agent 2 <<'EOF'
 (client.serve, client.start)[turn]()
-client.tell("core.error", {"kind": "invalid_payload", "message": "the reason", "offending_type": "core.exec.request"})
+client.tell("core.error", {"kind": "invalid_payload", "message": "the reason",
+    "offending_type": "core.exec.request"})
 EOF
 	for _ in 1 2; do
 		run -125 --separate-stderr x -- true
@@ -114,7 +117,8 @@ EOF
 @test "oldagent: endings that do not decode are 125" {
 	agent 4 <<'EOF'
 client.start()
-client.tell(["core.exec.exited", "core.exec.failed", "core.error", "core.exec.stdout"][turn], Raw(b"\xff"))
+types = ["core.exec.exited", "core.exec.failed", "core.error", "core.exec.stdout"]
+client.tell(types[turn], Raw(b"\xff"))
 EOF
 	for _ in 1 2 3 4; do
 		run -125 --separate-stderr x -- true
@@ -127,7 +131,8 @@ EOF
 	agent <<'EOF'
 client.serve()
 client.tell("core.exec.stdout", {"data": b"early"})
-client.send(frame("core.exec.exited", client.id, {"code": 3}) + frame("core.exec.stdout", client.id, {"data": b"late"})
+client.send(frame("core.exec.exited", client.id, {"code": 3})
+    + frame("core.exec.stdout", client.id, {"data": b"late"})
     + frame("core.exec.exited", client.id, {"code": 4}))
 EOF
 	run -3 x -- true
@@ -192,9 +197,11 @@ EOF
 	agent 10 <<'EOF'
 words = struct.pack(">II", *RANGE)
 client.send([
-    b"HTTP/1.1 400 Bad Request\r\n\r\n", bytes(64), b"\xff" * 64, struct.pack(">II", 5, 5) + bytes(5),
-    struct.pack(">II", 9, 8) + bytes(8), words + frame("core.pong", 0), words + wrap(0, 0, b"\xff"),
-    words + frame("core.ready", 0, {"boot_time_ns": 1}), words + struct.pack(">I", FRAME_MAX + 1), words + bytes(9),
+    b"HTTP/1.1 400 Bad Request\r\n\r\n", bytes(64), b"\xff" * 64,
+    struct.pack(">II", 5, 5) + bytes(5), struct.pack(">II", 9, 8) + bytes(8),
+    words + frame("core.pong", 0), words + wrap(0, 0, b"\xff"),
+    words + frame("core.ready", 0, {"boot_time_ns": 1}),
+    words + struct.pack(">I", FRAME_MAX + 1), words + bytes(9),
 ][turn])
 EOF
 	for _ in {1..10}; do
@@ -243,7 +250,8 @@ EOF
 
 @test "oldagent: one that greets slowly, in pieces, is waited for" {
 	agent <<'EOF'
-for piece in struct.pack(">I", 1), struct.pack(">I", RANGE[1]), ready()[:2], ready()[2:20], ready()[20:]:
+for piece in (struct.pack(">I", 1), struct.pack(">I", RANGE[1]), ready()[:2], ready()[2:20],
+        ready()[20:]):
     time.sleep(0.1)
     client.send(piece)
 client.expect("core.exec.request")
@@ -259,7 +267,8 @@ EOF
 	agent <<'EOF'
 client.drip(struct.pack(">II", *RANGE) + ready())
 client.expect("core.exec.request")
-for type, payload in ("started", {"pid": 1}), ("stdout", {"data": b"one "}), ("stdout", {"data": b"two"}), ("exited", {"code": 3}):
+for type, payload in (("started", {"pid": 1}), ("stdout", {"data": b"one "}),
+        ("stdout", {"data": b"two"}), ("exited", {"code": 3})):
     client.drip(frame("core.exec." + type, client.id, payload))
 EOF
 	run -3 x -- true
@@ -301,11 +310,11 @@ client.start()
 empty = len(frame("core.exec.stdout", client.id, {"data": bytes(70000)})) - 70000
 for _ in range(3):
     client.tell("core.exec.stdout", {"data": bytes(FRAME_MAX + 4 - empty)})
+client.tell("core.exec.stderr", {"data": b"%d" % (3 * (FRAME_MAX + 4 - empty))})
 client.exit(3)
-open(os.path.dirname(client.sock.getsockname()) + "/size", "w").write(str(3 * (FRAME_MAX + 4 - empty)))
 EOF
 	status=0
-	x -- true >"$DIR/out" || status=$?
+	x -- true >"$DIR/out" 2>"$DIR/size" || status=$?
 	[[ $status -eq 3 && $(stat -c %s "$DIR/out") -eq $(<"$DIR/size") ]]
 	agent_done
 }
@@ -315,9 +324,11 @@ EOF
 client.start()
 for id in client.id, client.id + 1, 0, 0xffffffff:
     client.send(frame("core.nope", id) + frame("core.exec.stdin.ack", id, {"consumed": 5})
-        + frame("core.bulk.credit", id, Raw(b"\xff")) + frame("core.exec.request", id, {"cmd": "evil"}))
+        + frame("core.bulk.credit", id, Raw(b"\xff"))
+        + frame("core.exec.request", id, {"cmd": "evil"}))
 for id in client.id + 1, 0, 0xffffffff:
-    client.send(frame("core.exec.stdout", id, {"data": b"not yours"}) + frame("core.exec.exited", id, {"code": 9})
+    client.send(frame("core.exec.stdout", id, {"data": b"not yours"})
+        + frame("core.exec.exited", id, {"code": 9})
         + frame("core.exec.failed", id, {"kind": "other", "message": "not yours"})
         + frame("core.error", id, {"kind": "invalid_flags", "message": "not yours"}))
 client.tell("core.exec.stdout", {"data": b"ours"})
@@ -331,8 +342,9 @@ EOF
 @test "oldagent: agents that write CBOR otherwise are understood" {
 	agent 2 <<'EOF'
 how = {"dialect": ["ts", "indefinite"][turn], "v": 5}
-client.send(struct.pack(">II", *RANGE) + frame("core.ready", 0, {"boot_time_ns": 1, "init_time_ns": 1 << 40,
-    "ready_time_ns": 1, "agent_version": "0.9", "exec_features": ["from_the_future"]}, **how))
+client.send(struct.pack(">II", *RANGE) + frame("core.ready", 0, {
+    "boot_time_ns": 1, "init_time_ns": 1 << 40, "ready_time_ns": 1, "agent_version": "0.9",
+    "exec_features": ["from_the_future"]}, **how))
 client.expect("core.exec.request")
 client.tell("core.exec.started", {"pid": 1}, **how)
 client.tell("core.exec.stdout", {"data": b"output"}, **how)
@@ -350,7 +362,9 @@ EOF
 @test "oldagent: the request is the reference's to the byte, without a key of ours" {
 	agent <<'EOF'
 request = client.serve()
-equal(request.wire.hex(), "000000620000000102a3617607617471636f72652e657865632e7265717565737461705841a963636d64692f62696e2f7472756564617267738063656e768063637764f66475736572f663747479f464726f7773181864636f6c73185067726c696d69747380")
+equal(request.wire.hex(), "000000620000000102a3617607617471636f72652e657865632e72657175657374617"
+    "05841a963636d64692f62696e2f7472756564617267738063656e768063637764f66475736572f663747479f4"
+    "64726f7773181864636f6c73185067726c696d69747380")
 client.exit()
 EOF
 	run -0 x -- /bin/true
@@ -360,19 +374,20 @@ EOF
 @test "oldagent: no option makes a key that the agent did not list" {
 	agent <<'EOF'
 request = client.serve()
-equal(list(request.payload), ["cmd", "args", "env", "cwd", "user", "tty", "rows", "cols", "rlimits"])
-equal(request.payload, {"cmd": "cmd", "args": ["a", "b c"], "env": ["A=1", "B="], "cwd": "/w", "user": "u:g", "tty": False,
-    "rows": 24, "cols": 80, "rlimits": [{"resource": "nofile", "soft": 1, "hard": 2}]})
+equal(list(request.payload.items()), [("cmd", "cmd"), ("args", ["a", "b c"]),
+    ("env", ["A=1", "B="]), ("cwd", "/w"), ("user", "u:g"), ("tty", False), ("rows", 24),
+    ("cols", 80), ("rlimits", [{"resource": "nofile", "soft": 1, "hard": 2}])])
 client.exit()
 EOF
-	run -0 x --timeout 1h -k 3s --signal INT --linger 1s --on-disconnect kill -u u:g -w /w -e A=1 -e B= \
-		--rlimit nofile=1:2 -- cmd a 'b c'
+	run -0 x --timeout 1h -k 3s --signal INT --linger 1s --on-disconnect kill -u u:g -w /w \
+		-e A=1 -e B= --rlimit nofile=1:2 -- cmd a 'b c'
 	agent_done
 }
 
 @test "oldagent: each listed feature brings its own key and no other" {
 	agent 2 <<'EOF'
-feature, keys = [("timeout", ["timeout_ms", "timeout_signal", "kill_after_ms"]), ("linger", ["linger_ms"])][turn]
+feature, keys = [
+    ("timeout", ["timeout_ms", "timeout_signal", "kill_after_ms"]), ("linger", ["linger_ms"])][turn]
 request = client.serve(exec_features=[feature, "more"])
 equal(list(request.payload)[9:], keys)
 client.exit()
@@ -440,7 +455,8 @@ EOF
 
 @test "oldagent: a newer agent is spoken to as a client of generation 7" {
 	agent <<'EOF'
-request = client.start(v=9, exec_limits={"max_executions": 8}, bulk_transport={"profile": 1}, relay_lease={"max_format": 1})
+request = client.start(v=9, exec_limits={"max_executions": 8}, bulk_transport={"profile": 1},
+    relay_lease={"max_format": 1})
 equal(request.v, 7)
 client.exit(3)
 EOF
@@ -451,7 +467,8 @@ EOF
 @test "oldagent: without login_shell the shell is /bin/sh -l" {
 	agent 2 <<'EOF'
 request = client.serve(exec_features=[["login_shell"], []][turn])
-equal((request.cmd, request.args, request.payload.get("login_shell")), [("", [], True), ("/bin/sh", ["-l"], None)][turn])
+equal((request.cmd, request.args, request.payload.get("login_shell")),
+    [("", [], True), ("/bin/sh", ["-l"], None)][turn])
 client.exit()
 EOF
 	run -0 x
@@ -506,7 +523,8 @@ EOF
 	agent <<'EOF'
 client.start()
 client.expect("core.exec.stdin")
-client.tell("core.exec.stdin.error", {"errno": 32, "errno_name": "EPIPE", "message": "io error: Broken pipe (os error 32)"})
+client.tell("core.exec.stdin.error", {"errno": 32, "errno_name": "EPIPE",
+    "message": "io error: Broken pipe (os error 32)"})
 # What is under way still comes; the rest of an endless input does not.
 client.until_quiet(4 << 20)
 client.tell("core.exec.stdout", {"data": b"still here"})

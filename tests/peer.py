@@ -29,6 +29,11 @@ SOCKET = ""
 PID = 0
 ARGS = []
 
+# The test's folder, and for commands: how to know it, and to wait in it for a word from the test.
+DIR = os.environ.get("DIR", "")
+DIR_ENV = ["DIR=" + DIR]
+AWAIT_GO = "until [ -e $DIR/go ] || [ ! -d $DIR ]; do sleep 0.02; done"
+
 
 # ---- what scripts say ----
 
@@ -82,8 +87,18 @@ def wait_gone(pid):
     wait_for(lambda: is_gone(pid), f"the end of process {pid}")
 
 
-def wait_file(path):
-    wait_for(lambda: os.path.exists(path), path)
+def made(name):
+    """Whether the command has made that file in the test's folder."""
+    return os.path.exists(f"{DIR}/{name}")
+
+
+def wait_made(name):
+    wait_for(lambda: made(name), name)
+
+
+def go():
+    with open(DIR + "/go", "w", encoding="ascii"):
+        pass
 
 
 # ---- a client ----
@@ -166,6 +181,12 @@ class Peer(Stream):
     def run(self, id, cmd, *args, **keys):
         self.request(id, cmd, *args, **keys)
         return self.outcome(id)
+
+    def start_sh(self, id, script, *args, **keys):
+        return self.start(id, "sh", "-c", script, *args, **keys)
+
+    def run_sh(self, id, script, *args, **keys):
+        return self.run(id, "sh", "-c", script, *args, **keys)
 
     def read_until(self, id, wanted):
         """Output of that id up to where it holds the bytes wanted."""

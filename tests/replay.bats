@@ -116,7 +116,8 @@ EOF
 	plain_daemon
 	peer <<'EOF'
 def only(case, type):
-    return next(wire for direction, wire in cases[case] if direction == FROM_AGENT and Frame(wire).type == type)
+    return next(wire for direction, wire in cases[case]
+        if direction == FROM_AGENT and Frame(wire).type == type)
 
 peer = Peer()
 for case, type in ("echo", "core.exec.stdout"), ("ping", "core.pong"):
@@ -132,8 +133,9 @@ EOF
 	peer <<'EOF'
 peer = Peer()
 theirs = Frame(cases["boot"][3][1])
-equal((peer.ready.type, peer.ready.id, peer.ready.flags, peer.ready.v), (theirs.type, 0, 0, theirs.v))
-assert set(theirs.payload) <= set(peer.ready.payload)
+ours = peer.ready
+equal((ours.type, ours.id, ours.flags, ours.v), (theirs.type, 0, 0, theirs.v))
+assert set(theirs.payload) <= set(ours.payload)
 for direction, wire in cases["boot"]:
     if direction == TO_AGENT:
         peer.send(wire)
@@ -212,7 +214,8 @@ peer = Peer()
 for case in "env_default", "env_default_tty":
     peer.send(cases[case][0][1])
     theirs = Frame(cases[case][2][1]).data.replace(b"/.msb/scripts:", b"")
-    equal(sorted(peer.outcome(Frame(cases[case][0][1]).id).stdout.splitlines(True)), sorted(theirs.splitlines(True)))
+    ours = peer.outcome(Frame(cases[case][0][1]).id).stdout
+    equal(sorted(ours.splitlines(True)), sorted(theirs.splitlines(True)))
 EOF
 }
 

@@ -87,6 +87,7 @@ static void limit_counts_what_is_queued_not_what_went_through(void **state)
 
 static void room_that_was_consumed_is_used_again_without_growing(void **state)
 {
+	uint8_t *memory;
 	static uint8_t bytes[4096];
 	struct buf buf;
 	size_t cap;
@@ -97,12 +98,22 @@ static void room_that_was_consumed_is_used_again_without_growing(void **state)
 	memcpy(bytes + 4000, "tail", 4);
 	assert_int_equal(buf_append(&buf, bytes, 4004), 0);
 	cap = buf.cap;
+	memory = buf.data;
 	assert_int_equal(cap, 4096);
 	buf_consume(&buf, 4000);
-	assert_int_equal(buf_append(&buf, bytes, 4000), 0);
+	assert_int_equal(buf_append(&buf, bytes, 4092), 0);
 	assert_int_equal(buf.cap, cap);
+	assert_ptr_equal(buf.data, memory);
 	assert_memory_equal(buf_head(&buf), "tail", 4);
 	assert_memory_equal(buf_head(&buf) + 4, bytes, 4000);
+	/* Half of it is moved onto the other half, and no more than fits is put behind. */
+	buf_consume(&buf, 2048);
+	assert_int_equal(buf_append(&buf, bytes, 2048), 0);
+	assert_ptr_equal(buf.data, memory);
+	buf_consume(&buf, 2048);
+	assert_int_equal(buf_append(&buf, bytes, 2049), 0);
+	assert_int_equal(buf_len(&buf), 4097);
+	assert_true(buf.cap > cap);
 	buf_release(&buf);
 }
 
@@ -121,6 +132,25 @@ static void reserve_makes_room_that_commit_counts(void **state)
 	assert_int_equal(buf_len(&buf), 3);
 	assert_memory_equal(buf_head(&buf), "xxx", 3);
 	buf_release(&buf);
+}
+
+static void room_that_is_there_is_given_without_a_move(void **state)
+{
+	uint8_t bytes[4000] = {0}, *space;
+	struct buf buf;
+
+	(void)state;
+	buf_init(&buf, BIG, NULL);
+	assert_int_equal(buf_append(&buf, bytes, sizeof(bytes)), 0);
+	buf_consume(&buf, 3999);
+	assert_int_equal(buf_room(&buf), 96);
+	assert_int_equal(buf_reserve(&buf, 96, &space), 0);
+	assert_ptr_equal(space, buf.data + 4000);
+	assert_int_equal(buf.head, 3999);
+	buf_release(&buf);
+	assert_null(buf.data);
+	assert_int_equal(buf_len(&buf), 0);
+	assert_int_equal(buf_room(&buf), 0);
 }
 
 static void gap_is_left_standing_before_the_first_bytes(void **state)
@@ -231,12 +261,17 @@ static void spare_is_the_larger_of_two_but_nothing_huge(void **state)
 	buf_release(&buf);
 	buf_spare_release(&spare);
 	assert_null(spare.data);
+	assert_int_equal(spare.cap, 0);
+	buf_init(&buf, BIG + 1, &spare);
+	run_empty(&buf, BIG + 1);
+	assert_null(spare.data);
 }
 
 static void spare_over_a_queues_limit_is_not_taken(void **state)
 {
 	struct buf_spare spare = {0};
 	struct buf large, small;
+	uint8_t *space;
 
 	(void)state;
 	buf_init(&large, BIG, &spare);
@@ -246,6 +281,11 @@ static void spare_over_a_queues_limit_is_not_taken(void **state)
 	assert_int_equal(buf_append(&small, "abc", 3), 0);
 	assert_non_null(spare.data);
 	assert_in_range(small.cap, 3, 5000);
+	buf_release(&small);
+	/* One that is just of that size is, whole. */
+	buf_init(&small, spare.cap, &spare);
+	assert_int_equal(buf_reserve(&small, small.max, &space), 0);
+	assert_null(spare.data);
 	buf_release(&small);
 	buf_spare_release(&spare);
 }
@@ -321,6 +361,7 @@ int main(void)
 		cmocka_unit_test(limit_counts_what_is_queued_not_what_went_through),
 		cmocka_unit_test(room_that_was_consumed_is_used_again_without_growing),
 		cmocka_unit_test(reserve_makes_room_that_commit_counts),
+		cmocka_unit_test(room_that_is_there_is_given_without_a_move),
 		cmocka_unit_test(gap_is_left_standing_before_the_first_bytes),
 		cmocka_unit_test(gap_is_closed_behind_other_bytes),
 		cmocka_unit_test(reserved_and_unused_memory_is_given_back_by_settle),

@@ -6,6 +6,7 @@
 
 #include <fcntl.h>
 #include <signal.h>
+#include <sys/socket.h>
 #include <sys/time.h>
 #include <unistd.h>
 
@@ -216,6 +217,13 @@ static void what_is_still_buried_is_freed_with_the_loop(void **state)
 	assert_int_equal(strlen(story), 2);
 }
 
+static void on_stop(struct loop_timer *timer)
+{
+	(void)timer;
+	tell('!');
+	loop_stop(&loop);
+}
+
 /* ---- descriptors ---- */
 
 static void source_is_called_for_what_it_wants(void **state)
@@ -281,11 +289,55 @@ static void hang_up_is_read_and_broken_pipe_is_written(void **state)
 	close(fds[1]);
 }
 
-static void on_stop(struct loop_timer *timer)
+static void only_what_is_ready_is_told(void **state)
 {
-	(void)timer;
-	tell('!');
-	loop_stop(&loop);
+	struct thing both;
+	int fds[2];
+
+	(void)state;
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds), 0);
+	both = thing('b', fds[0]);
+	both.fires = 1;
+	assert_int_equal(loop_want(&loop, &both.source, LOOP_IN | LOOP_OUT), 0);
+	run();
+	assert_int_equal(both.ready, LOOP_OUT);
+	while (send(fds[0], story, sizeof(story), MSG_DONTWAIT) > 0)
+		;
+	assert_int_equal(write(fds[1], "x", 1), 1);
+	both.fires = 1;
+	both.ready = 0;
+	run();
+	assert_int_equal(both.ready, LOOP_IN);
+	close(fds[1]);
+	both.fires = 1;
+	run();
+	assert_int_equal(both.ready, LOOP_IN | LOOP_OUT);
+	loop_remove(&loop, &both.source);
+	close(fds[0]);
+}
+
+/* For a connection whose input waits: that the client went is heard all the same. */
+static void peer_that_went_is_heard_before_what_it_sent_is_read(void **state)
+{
+	struct loop_timer stop = {.on_due = on_stop};
+	struct thing gone;
+	int fds[2];
+
+	(void)state;
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds), 0);
+	assert_int_equal(write(fds[1], "x", 1), 1);
+	gone = thing('g', fds[0]);
+	gone.fires = 1;
+	assert_int_equal(loop_want(&loop, &gone.source, LOOP_HUP), 0);
+	assert_int_equal(loop_arm(&loop, &stop, 10), 0);
+	run();
+	assert_string_equal(story, "!");
+	close(fds[1]);
+	run();
+	assert_string_equal(story, "!g");
+	assert_int_equal(gone.ready, LOOP_HUP);
+	loop_remove(&loop, &gone.source);
+	close(fds[0]);
 }
 
 /* epoll reports a hang-up to any mask: it would be reported for ever. */
@@ -356,6 +408,26 @@ static void on_signal(struct loop *of, const struct loop_signal *signal)
 	loop_stop(of);
 }
 
+static void on_interruption(int number)
+{
+	(void)number;
+}
+
+static void interrupted_wait_goes_on(void **state)
+{
+	const struct itimerval soon = {.it_value = {.tv_usec = 1000}};
+	struct sigaction action = {.sa_handler = on_interruption}, old;
+	struct loop_timer stop = {.on_due = on_stop};
+
+	(void)state;
+	sigaction(SIGALRM, &action, &old);
+	setitimer(ITIMER_REAL, &soon, NULL);
+	assert_int_equal(loop_arm(&loop, &stop, 30), 0);
+	run();
+	assert_string_equal(story, "!");
+	sigaction(SIGALRM, &old, NULL);
+}
+
 static void signals_are_reported_with_who_sent_them(void **state)
 {
 	const struct itimerval soon = {.it_value = {.tv_usec = 1000}};
@@ -389,9 +461,12 @@ int main(void)
 		TEST(what_is_still_buried_is_freed_with_the_loop),
 		TEST(source_is_called_for_what_it_wants),
 		TEST(hang_up_is_read_and_broken_pipe_is_written),
+		TEST(only_what_is_ready_is_told),
+		TEST(peer_that_went_is_heard_before_what_it_sent_is_read),
 		TEST(source_that_wants_nothing_is_not_called_for_a_hang_up),
 		TEST(source_removed_earlier_in_the_batch_is_not_called),
 		TEST(descriptor_that_is_closed_is_an_error),
+		TEST(interrupted_wait_goes_on),
 		TEST(signals_are_reported_with_who_sent_them),
 	};
 

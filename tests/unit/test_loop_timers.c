@@ -2,6 +2,7 @@
 #include "../../shared/loop.h"
 
 #include <fcntl.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "unit.h"
@@ -247,6 +248,23 @@ static void timer_armed_with_0_comes_in_the_next_round(void **state)
 	assert_in_range(clock.times, 1, 20);
 }
 
+static uint64_t cpu_ms(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &ts);
+	return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
+}
+
+static void loop_sleeps_until_the_next_timer(void **state)
+{
+	uint64_t begun = cpu_ms();
+
+	(void)state;
+	run_for(200);
+	assert_true(cpu_ms() - begun < 100);
+}
+
 static void timer_for_the_end_of_time_waits(void **state)
 {
 	struct clock clocks[3];
@@ -382,6 +400,7 @@ int main(void)
 		TEST(disarmed_timer_never_comes),
 		TEST(timer_may_arm_itself_again),
 		TEST(timer_armed_with_0_comes_in_the_next_round),
+		TEST(loop_sleeps_until_the_next_timer),
 		TEST(timer_for_the_end_of_time_waits),
 		TEST(regular_file_is_always_ready),
 		TEST(ready_files_do_not_starve_the_others),

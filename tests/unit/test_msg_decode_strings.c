@@ -163,6 +163,29 @@ static void text_that_is_not_utf8_is_refused(void **state)
 	}
 }
 
+/* A limit is passed over first and read later: nothing may be put together on the first pass. */
+static void texts_in_pieces_are_whole_inside_limits(void **state)
+{
+	unit_held struct msg_bytes payload =
+		unit_hex("a2 63'cmd'60 67'rlimits'82"
+			 "a4 61'?'5f 42'ab' 42'cd' ff 68'resource'7f 63'nof' 63'ile' ff 64'soft'01 "
+			 "64'hard'02"
+			 "a4 7f 64'reso' 64'urce' ff 7f 61'c' 62'pu' ff 61'?'7f 62'ab' 62'cd' ff"
+			 "64'soft'03 64'hard'04");
+	struct msg_exec_request request;
+	struct msg_rlimit limit;
+
+	(void)state;
+	assert_int_equal(msg_decode(MSG_EXEC_REQUEST, payload, &request), 0);
+	assert_int_equal(msg_next_rlimit(&request.rlimits, &limit), 1);
+	unit_assert_text(limit.resource, "nofile");
+	assert_true(limit.soft == 1 && limit.hard == 2);
+	assert_int_equal(msg_next_rlimit(&request.rlimits, &limit), 1);
+	unit_assert_text(limit.resource, "cpu");
+	assert_true(limit.soft == 3 && limit.hard == 4);
+	assert_int_equal(msg_next_rlimit(&request.rlimits, &limit), 0);
+}
+
 static void maps_and_lists_may_be_open_ended(void **state)
 {
 	unit_held struct msg_bytes payload =
@@ -216,6 +239,7 @@ int main(void)
 		cmocka_unit_test(what_is_no_bytes_is_refused),
 		cmocka_unit_test(texts_may_come_in_many_forms),
 		cmocka_unit_test(text_that_is_not_utf8_is_refused),
+		cmocka_unit_test(texts_in_pieces_are_whole_inside_limits),
 		cmocka_unit_test(maps_and_lists_may_be_open_ended),
 		cmocka_unit_test(break_in_the_wrong_place_is_refused),
 	};

@@ -48,7 +48,7 @@ static void started_uses_the_shortest_head(void **state)
 	}
 }
 
-static void wide_and_negative_numbers_use_the_shortest_head(void **state)
+static void small_messages_of_a_client_are_short(void **state)
 {
 	struct buf out;
 
@@ -63,6 +63,9 @@ static void wide_and_negative_numbers_use_the_shortest_head(void **state)
 	buf_consume(&out, buf_len(&out));
 	assert_int_equal(msg_put_exec_resize(&out, 3, 0, 65535), 0);
 	unit_assert_bytes(payload_of(&out, MSG_EXEC_RESIZE, 3), "a2 64'rows'00 64'cols'19ffff");
+	buf_consume(&out, buf_len(&out));
+	assert_int_equal(msg_put_output_close(&out, 3, MSG_STREAM_STDERR), 0);
+	unit_assert_bytes(payload_of(&out, MSG_EXEC_OUTPUT_CLOSE, 3), "a1 66'stream'66'stderr'");
 	buf_release(&out);
 }
 
@@ -95,6 +98,7 @@ static void exited_has_its_optional_keys_only_when_they_say_something(void **sta
 
 static void request_has_our_keys_only_when_they_say_something(void **state)
 {
+	const struct msg_rlimit limits[] = {{{"cpu", 3}, 1, 2}, {{"as", 2}, 3, 256}};
 	const struct msg_exec_request request = {
 		.timeout_ms = 1,
 		.timeout_signal = 2,
@@ -103,6 +107,8 @@ static void request_has_our_keys_only_when_they_say_something(void **state)
 		.linger_ms = 0,
 		.on_disconnect = {"keep", 4},
 		.login_shell = true,
+		.rlimits = {.count = 2},
+		.limits = limits,
 	};
 	struct buf out;
 
@@ -111,9 +117,34 @@ static void request_has_our_keys_only_when_they_say_something(void **state)
 	assert_int_equal(msg_put_exec_request(&out, 8, &request), 0);
 	unit_assert_bytes(payload_of(&out, MSG_EXEC_REQUEST, 8),
 			  "af 63'cmd'60 64'args'80 63'env'80 63'cwd'f6 64'user'f6 63'tty'f4"
-			  "64'rows'00 64'cols'00 67'rlimits'80 6a'timeout_ms'01"
+			  "64'rows'00 64'cols'00 67'rlimits'82"
+			  "a3 68'resource'63'cpu' 64'soft'01 64'hard'02"
+			  "a3 68'resource'62'as' 64'soft'03 64'hard'190100 6a'timeout_ms'01"
 			  "6e'timeout_signal'02 6d'kill_after_ms'00 69'linger_ms'00"
 			  "6d'on_disconnect'64'keep' 6b'login_shell'f5");
+	buf_release(&out);
+}
+
+/* Texts that have no business to be so long: refused, not overrun. */
+static void text_without_room_is_refused(void **state)
+{
+	char text[5000];
+	const struct msg_ready ready = {.agent_version = {text, sizeof(text)}};
+	const struct msg_rlimit limit = {{text, sizeof(text)}, 1, 1};
+	const struct msg_exec_request request = {.rlimits = {.count = 1}, .limits = &limit};
+	struct buf out;
+
+	(void)state;
+	memset(text, 'x', sizeof(text));
+	buf_init(&out, 100000, NULL);
+	assert_int_equal(msg_put_ready(&out, &ready), -EMSGSIZE);
+	assert_int_equal(msg_put_exec_request(&out, 1, &request), -EMSGSIZE);
+	assert_int_equal(buf_len(&out), 0);
+	assert_null(out.data);
+	assert_int_equal(buf_append(&out, "abc", 3), 0);
+	assert_int_equal(msg_put_ready(&out, &ready), -EMSGSIZE);
+	assert_int_equal(buf_len(&out), 3);
+	assert_memory_equal(buf_head(&out), "abc", 3);
 	buf_release(&out);
 }
 
@@ -248,8 +279,9 @@ static void message_that_is_too_long_is_cut_between_characters(void **state)
 		assert_int_equal(
 			msg_decode(MSG_EXEC_FAILED, payload_of(&out, MSG_EXEC_FAILED, 8), &failed),
 			0);
+		/* Half a character is left out or replaced. */
 		assert_in_range(failed.message.len, 1023, 1024);
-		assert_memory_equal(failed.message.ptr, text, failed.message.len);
+		assert_memory_equal(failed.message.ptr, text, 1023);
 		assert_true(utf8_valid(failed.message.ptr, failed.message.len));
 		unit_assert_text(failed.stage, "x");
 		buf_release(&out);
@@ -382,9 +414,10 @@ int main(void)
 {
 	const struct CMUnitTest msg_encode_tests[] = {
 		cmocka_unit_test(started_uses_the_shortest_head),
-		cmocka_unit_test(wide_and_negative_numbers_use_the_shortest_head),
+		cmocka_unit_test(small_messages_of_a_client_are_short),
 		cmocka_unit_test(exited_has_its_optional_keys_only_when_they_say_something),
 		cmocka_unit_test(request_has_our_keys_only_when_they_say_something),
+		cmocka_unit_test(text_without_room_is_refused),
 		cmocka_unit_test(ready_lists_each_feature_by_its_name),
 		cmocka_unit_test(failed_tells_the_errno_with_its_name),
 		cmocka_unit_test(error_names_the_offending_type_if_it_can),

@@ -232,6 +232,7 @@ static void words_of_closed_sets_are_parsed(void **state)
 	assert_int_equal(msg_stream_parse((struct msg_text){"stdout", 6}), MSG_STREAM_STDOUT);
 	assert_int_equal(msg_stream_parse((struct msg_text){"stderr", 6}), MSG_STREAM_STDERR);
 	assert_int_equal(msg_stream_parse((struct msg_text){"stdin", 5}), -EINVAL);
+	assert_int_equal(msg_stream_parse((struct msg_text){"timeout", 7}), -EINVAL);
 }
 
 /* ---- depth ---- */

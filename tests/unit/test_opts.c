@@ -175,6 +175,16 @@ static void terminal_is_asked_for_once_or_forced_by_twice(void **state)
 	assert_int_equal(parse(ARGS("-ttT")).tty, OPTS_TTY_NEVER);
 }
 
+static void each_way_to_disconnect_is_known(void **state)
+{
+	(void)state;
+	assert_int_equal(parse(ARGS("--on-disconnect=keep")).on_disconnect, MSG_DISCONNECT_KEEP);
+	assert_int_equal(parse(ARGS("--on-disconnect=hangup")).on_disconnect,
+			 MSG_DISCONNECT_HANGUP);
+	assert_int_equal(parse(ARGS("--on-disconnect=keep", "--on-disconnect=kill")).on_disconnect,
+			 MSG_DISCONNECT_KILL);
+}
+
 static void environment_grows_in_order(void **state)
 {
 	struct opts o;
@@ -325,6 +335,7 @@ int main(void)
 		cmocka_unit_test(each_option_sets_its_own),
 		cmocka_unit_test(flags_set_their_own),
 		cmocka_unit_test(terminal_is_asked_for_once_or_forced_by_twice),
+		cmocka_unit_test(each_way_to_disconnect_is_known),
 		cmocka_unit_test(environment_grows_in_order),
 		cmocka_unit_test(limits_are_collected_up_to_a_number),
 		cmocka_unit_test(durations_may_be_zero_and_only_linger_infinite),

@@ -23,6 +23,28 @@ static void request_wins_over_the_daemons_environment(void **state)
 	forget(&p);
 	p = plan(&config, &(struct msg_exec_request){.cmd = TEXT("x")});
 	assert_string_equal(planned_env(&p, "PATH"), ENVIRON_DEFAULT_PATH);
+	assert_null(p.spawn->plan.envp[3]);
+	forget(&p);
+}
+
+static void daemons_own_limit_and_score_are_given_back(void **state)
+{
+	const struct spawn_config changed = {
+		.nofile = {5, 6}, .restore_nofile = true, .oom_score_adj = "7", .umask = 027};
+	struct planned p = plan(&changed, &(struct msg_exec_request){.tty = true});
+
+	(void)state;
+	assert_int_equal(p.result, 0);
+	assert_int_equal(p.spawn->plan.nofile->rlim_cur, 5);
+	assert_string_equal(p.spawn->plan.oom_score_adj, "7");
+	assert_int_equal(p.spawn->plan.umask, 027);
+	assert_true(p.spawn->plan.tty);
+	assert_int_equal(p.spawn->plan.parent, getpid());
+	forget(&p);
+	p = plan(NULL, &(struct msg_exec_request){.cmd = TEXT("x")});
+	assert_null(p.spawn->plan.nofile);
+	assert_null(p.spawn->plan.oom_score_adj);
+	assert_false(p.spawn->plan.tty);
 	forget(&p);
 }
 
@@ -156,11 +178,36 @@ static void command_gets_its_arguments(void **state)
 static void name_that_is_too_long_is_a_bad_argument(void **state)
 {
 	char name[257];
+	struct planned p;
 
 	(void)state;
 	memset(name, 'n', sizeof(name));
 	assert_fails(NULL, &(struct msg_exec_request){.cmd = {name, 256}}, MSG_FAILURE_BAD_ARGS,
 		     "execve", "File name too long");
+	p = plan(NULL, &(struct msg_exec_request){.cmd = {name, 255}});
+	assert_int_equal(p.result, 0);
+	forget(&p);
+}
+
+static void path_that_the_kernel_would_refuse_is_a_bad_argument(void **state)
+{
+	size_t max = 128 * 1024;
+	char *path = malloc(max + 6), *env[] = {path};
+	const struct msg_exec_request request = {.cmd = TEXT("x"),
+						 .env = {.count = 1, .strv = env}};
+	struct planned p;
+
+	(void)state;
+	assert_non_null(path);
+	memcpy(path, "PATH=", 5);
+	memset(path + 5, 'p', max);
+	path[5 + max] = '\0';
+	assert_fails(NULL, &request, MSG_FAILURE_BAD_ARGS, "execve", "Argument list too long");
+	path[4 + max] = '\0';
+	p = plan(NULL, &request);
+	assert_int_equal(p.result, 0);
+	forget(&p);
+	free(path);
 }
 
 static void login_shell_is_the_users_own(void **state)
@@ -182,6 +229,13 @@ static void login_shell_is_the_users_own(void **state)
 	assert_string_equal(p.spawn->plan.argv[0], "-sh");
 	assert_string_equal(p.spawn->plan.cwd, "/x");
 	assert_false(p.spawn->plan.cwd_optional);
+	forget(&p);
+	/* Without a user it is the daemon's own. */
+	p = plan(NULL, &(struct msg_exec_request){.login_shell = true});
+	assert_string_equal(p.spawn->plan.paths[0], "/bin/bash");
+	assert_string_equal(p.spawn->plan.cwd, "/root");
+	assert_string_equal(planned_env(&p, "HOME"), "/root");
+	assert_false(p.spawn->plan.switch_user);
 	forget(&p);
 }
 
@@ -219,6 +273,9 @@ int main(void)
 		cmocka_unit_test_setup(command_is_looked_for_in_its_own_path, unit_set_files),
 		cmocka_unit_test_setup(command_gets_its_arguments, unit_set_files),
 		cmocka_unit_test_setup(name_that_is_too_long_is_a_bad_argument, unit_set_files),
+		cmocka_unit_test_setup(path_that_the_kernel_would_refuse_is_a_bad_argument,
+				       unit_set_files),
+		cmocka_unit_test_setup(daemons_own_limit_and_score_are_given_back, unit_set_files),
 		cmocka_unit_test_setup(login_shell_is_the_users_own, unit_set_files),
 		cmocka_unit_test_setup(failure_reaches_the_client_however_long_the_names,
 				       unit_set_files),

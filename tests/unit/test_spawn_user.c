@@ -30,6 +30,7 @@ static void config_default_user_used_when_request_has_none(void **state)
 	assert_int_equal(p.spawn->plan.uid, 1000);
 	assert_int_equal(p.spawn->plan.gid, 1001);
 	assert_int_equal(p.spawn->plan.group_count, 4);
+	assert_int_equal(p.spawn->plan.groups[0], 1001);
 	forget(&p);
 	/* An empty text is none, too. */
 	p = plan(&config, &(struct msg_exec_request){.user = {"", 0}});
@@ -106,9 +107,43 @@ static void default_home_dir_uses_root_when_user_absent(void **state)
 	setenv("HOME", "/elsewhere", 1);
 	assert_int_equal(prepare_spawns(&settings, &config, &err), 0);
 	p = plan(&config, &(struct msg_exec_request){.cmd = TEXT("x")});
-	assert_string_equal(planned_env(&p, "HOME"), geteuid() == 0 ? "/root" : "/elsewhere");
+	assert_string_equal(planned_env(&p, "HOME"), "/root");
+	forget(&p);
+	/* Without privilege it keeps what it was started with. */
+	unit_uid = 1000;
+	setenv("HOME", "/elsewhere", 1);
+	config = (struct spawn_config){.user = NULL};
+	assert_int_equal(prepare_spawns(&settings, &config, &err), 0);
+	p = plan(&config, &(struct msg_exec_request){.cmd = TEXT("x")});
+	assert_string_equal(planned_env(&p, "HOME"), "/elsewhere");
 	setrlimit(RLIMIT_NOFILE, &nofile);
 	forget(&p);
+}
+
+/* Or setgroups(2) would fail where nothing need be done. */
+static void switch_to_oneself_is_none_without_privilege(void **state)
+{
+	static const struct {
+		uid_t uid;
+		gid_t gid;
+		bool switches;
+	} rows[] = {{0, 0, true},
+		    {0, 1001, true},
+		    {1000, 1001, false},
+		    {1000, 0, true},
+		    {1, 1001, true}};
+
+	(void)state;
+	for (size_t i = 0; i < UNIT_COUNT(rows); i++) {
+		struct planned p;
+
+		unit_uid = rows[i].uid;
+		unit_gid = rows[i].gid;
+		p = plan(NULL, &(struct msg_exec_request){.user = TEXT("alice")});
+		assert_int_equal(p.result, 0);
+		assert_int_equal(p.spawn->plan.switch_user, rows[i].switches);
+		forget(&p);
+	}
 }
 
 static void user_that_is_not_known_fails_the_setup(void **state)
@@ -133,6 +168,7 @@ int main(void)
 				       unit_set_files),
 		cmocka_unit_test_setup(default_home_dir_respects_explicit_home_env, unit_set_files),
 		cmocka_unit_test_setup(default_home_dir_uses_root_when_user_absent, unit_set_files),
+		cmocka_unit_test_setup(switch_to_oneself_is_none_without_privilege, unit_set_files),
 		cmocka_unit_test_setup(user_that_is_not_known_fails_the_setup, unit_set_files),
 	};
 

@@ -1,6 +1,7 @@
 /* Users and groups of the guest, from files that the tests answer for. */
 #include "../../daemon/user.h"
 
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "unit.h"
@@ -92,7 +93,7 @@ static void digits_are_a_number_even_if_something_is_named_so(void **state)
 	assert_null(user.name);
 	user_release(&user);
 	assert_ids("0:88", 0, 88);
-	assert_ids("007", 7, getgid());
+	assert_ids("007", 7, 4242);
 }
 
 static void uid_without_an_entry_gets_no_groups_and_the_daemons_gid(void **state)
@@ -101,7 +102,7 @@ static void uid_without_an_entry_gets_no_groups_and_the_daemons_gid(void **state
 
 	(void)state;
 	assert_int_equal(user.uid, 4294967294u);
-	assert_int_equal(user.gid, getgid());
+	assert_int_equal(user.gid, 4242);
 	assert_null(user.name);
 	assert_null(user.home);
 	assert_null(user.shell);
@@ -174,22 +175,38 @@ static void guest_without_the_files_knows_numbers_only(void **state)
 {
 	(void)state;
 	unit_passwd = unit_group = NULL;
-	assert_ids("5", 5, getgid());
+	assert_ids("5", 5, 4242);
 	assert_ids("0:6", 0, 6);
 	assert_refused("root", "no such user");
 	assert_refused("0:root", "no such group");
 }
 
-static void files_that_cannot_be_read_are_an_error(void **state)
+static void guest_without_groups_has_the_users_own(void **state)
+{
+	struct user user;
+
+	(void)state;
+	unit_group = NULL;
+	user = resolve("alice");
+	assert_int_equal(user.group_count, 1);
+	assert_int_equal(user.groups[0], 1001);
+	user_release(&user);
+}
+
+static void file_that_cannot_be_read_is_an_error(void **state)
 {
 	struct user user;
 	struct err err;
 
 	(void)state;
-	unit_open_error = EACCES;
+	unit_denied = "/etc/passwd";
 	assert_int_equal(user_resolve("root", 4, &user, &err), -EACCES);
 	assert_int_equal(err.num, EACCES);
 	assert_int_equal(user_resolve("5", 1, &user, &err), -EACCES);
+	unit_denied = "/etc/group";
+	assert_int_equal(user_resolve("5:audio", 7, &user, &err), -EACCES);
+	assert_int_equal(user_resolve("alice", 5, &user, &err), -EACCES);
+	assert_int_equal(err.num, EACCES);
 }
 
 static void entry_that_is_very_long_is_read(void **state)
@@ -233,8 +250,9 @@ static void resolve_user_spec_for_current_uid_gid(void **state)
 
 	(void)state;
 	unit_passwd = unit_group = "";
-	snprintf(spec, sizeof(spec), "%u:%u", getuid(), getgid());
-	assert_ids(spec, getuid(), getgid());
+	unit_gid = (gid_t)syscall(SYS_getgid);
+	snprintf(spec, sizeof(spec), "%u:%u", getuid(), unit_gid);
+	assert_ids(spec, getuid(), unit_gid);
 }
 
 int main(void)
@@ -253,7 +271,8 @@ int main(void)
 		cmocka_unit_test_setup(what_is_in_neither_file_is_refused, unit_set_files),
 		cmocka_unit_test_setup(entry_with_empty_fields_has_empty_texts, unit_set_files),
 		cmocka_unit_test_setup(guest_without_the_files_knows_numbers_only, unit_set_files),
-		cmocka_unit_test_setup(files_that_cannot_be_read_are_an_error, unit_set_files),
+		cmocka_unit_test_setup(guest_without_groups_has_the_users_own, unit_set_files),
+		cmocka_unit_test_setup(file_that_cannot_be_read_is_an_error, unit_set_files),
 		cmocka_unit_test_setup(entry_that_is_very_long_is_read, unit_set_files),
 		cmocka_unit_test_setup(uid_is_looked_up_by_itself, unit_set_files),
 		cmocka_unit_test_setup(resolve_user_spec_for_current_uid_gid, unit_set_files),

@@ -174,6 +174,55 @@ static void sequence_that_is_cut_off_is_found_wherever_it_stands(void **state)
 		}
 }
 
+static void scrubbing_replaces_what_is_not_well_formed(void **state)
+{
+	static const struct {
+		const char *text, *scrubbed;
+	} rows[] = {
+		{"", ""},
+		{"plain \xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80",
+		 "plain \xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80"},
+		{"a\xff", "a?"},
+		{"a\xc3", "a?"},
+		{"\xc3z", "?z"},
+		{"\xe2\x82", "??"},
+		{"\xf0\x9f\x98-\xc3\xa9", "???-\xc3\xa9"},
+		{"\xed\xa0\x80", "???"},
+		{"\xc0\xaf", "??"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < UNIT_COUNT(rows); i++) {
+		size_t len = strlen(rows[i].text);
+		unit_held struct msg_bytes text = unit_copy(rows[i].text, len);
+
+		utf8_scrub((char *)text.ptr, len);
+		assert_memory_equal(text.ptr, rows[i].scrubbed, len);
+		assert_int_equal(strlen(rows[i].scrubbed), len);
+	}
+}
+
+static void what_was_scrubbed_is_valid(void **state)
+{
+	uint64_t seed = 6;
+
+	(void)state;
+	for (int round = 0; round < 20000; round++) {
+		uint8_t noise[24];
+		size_t len = unit_below(&seed, sizeof(noise) + 1);
+
+		for (size_t i = 0; i < len; i++)
+			noise[i] = (uint8_t)(unit_below(&seed, 2) ? unit_random(&seed) | 0x80
+								  : unit_random(&seed));
+		unit_held struct msg_bytes text = unit_copy(noise, len);
+		bool valid = utf8_valid(noise, len);
+
+		utf8_scrub((char *)text.ptr, len);
+		assert_true(utf8_valid(text.ptr, len));
+		assert_int_equal(memcmp(text.ptr, noise, len) == 0, valid);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest utf8_tests[] = {
@@ -183,6 +232,8 @@ int main(void)
 		cmocka_unit_test(all_short_sequences_agree_with_the_arithmetic),
 		cmocka_unit_test(every_scalar_value_is_valid),
 		cmocka_unit_test(bad_byte_is_found_wherever_it_stands),
+		cmocka_unit_test(scrubbing_replaces_what_is_not_well_formed),
+		cmocka_unit_test(what_was_scrubbed_is_valid),
 		cmocka_unit_test(sequence_that_is_cut_off_is_found_wherever_it_stands),
 	};
 

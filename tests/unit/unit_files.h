@@ -1,19 +1,19 @@
 /*
- * A guest's passwd and group: the tests answer fopen() of them themselves, so that they know what
- * is in them. For one source file of a program.
+ * A guest's passwd and group, and who the daemon is: the tests answer for them themselves, so that
+ * they know. For one source file of a program.
  */
 #ifndef MSB_UNIT_FILES_H
 #define MSB_UNIT_FILES_H
 
 #include <fcntl.h>
+#include <unistd.h>
 
 #include "unit.h"
 
 /* The files' texts; NULL: there is none; empty: the one of this machine. */
 static const char *unit_passwd, *unit_group;
-static int unit_open_error; /* what opening either fails with, if not 0 */
+static const char *unit_denied; /* this path cannot be opened */
 
-/* Instead of libc's. */
 FILE *fopen(const char *path, const char *mode)
 {
 	const char *text = strcmp(path, "/etc/passwd") == 0  ? unit_passwd
@@ -21,14 +21,33 @@ FILE *fopen(const char *path, const char *mode)
 							     : "";
 	int fd;
 
-	if (!text || unit_open_error) {
-		errno = text ? unit_open_error : ENOENT;
+	if (!text || (unit_denied && strcmp(path, unit_denied) == 0)) {
+		errno = text ? EACCES : ENOENT;
 		return NULL;
 	}
 	if (text[0])
 		return fmemopen((char *)text, strlen(text), "r");
 	fd = open(path, O_RDONLY | O_CLOEXEC);
 	return fd < 0 ? NULL : fdopen(fd, mode);
+}
+
+static uid_t unit_uid;
+static gid_t unit_gid;
+
+/* Instead of libc's, as is all below. */
+uid_t geteuid(void)
+{
+	return unit_uid;
+}
+
+gid_t getegid(void)
+{
+	return unit_gid;
+}
+
+gid_t getgid(void)
+{
+	return unit_gid;
 }
 
 /* Before each test. */
@@ -48,7 +67,9 @@ static int unit_set_files(void **state)
 		     "88:x:2088:alice\n"
 		     "again:x:29:alice\n"
 		     "mine:x:1001:alice\n";
-	unit_open_error = 0;
+	unit_denied = NULL;
+	unit_uid = 0;
+	unit_gid = 4242;
 	return 0;
 }
 
