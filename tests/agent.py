@@ -79,6 +79,7 @@ class Client(Stream):
                 if not waiting[0]:
                     break
                 assert time.monotonic() < end, "the client does not read"
+                time.sleep(0.0005)
 
     def until_heard(self, type, payload):
         """Says the same again and again until the client says something, and returns that."""

@@ -6,21 +6,6 @@
 
 #include "../../shared/utf8.h"
 
-/* The payload of the only frame of the queue. */
-static struct msg_bytes payload_of(const struct buf *out, enum msg_type type, uint32_t id)
-{
-	struct msg_envelope envelope;
-	struct frame frame;
-
-	envelope = unit_open(out, &frame);
-	assert_int_equal(frame.wire_len, buf_len(out));
-	assert_int_equal(frame.id, id);
-	assert_int_equal(frame.flags, msg_flags(type));
-	assert_int_equal(envelope.v, 7);
-	assert_int_equal(envelope.type, type);
-	return envelope.payload;
-}
-
 static void started_uses_the_shortest_head(void **state)
 {
 	static const struct {
@@ -43,7 +28,8 @@ static void started_uses_the_shortest_head(void **state)
 
 		buf_init(&out, 4096, NULL);
 		assert_int_equal(msg_put_exec_started(&out, UINT32_MAX, rows[i].pid), 0);
-		unit_assert_bytes(payload_of(&out, MSG_EXEC_STARTED, UINT32_MAX), rows[i].payload);
+		unit_assert_bytes(unit_payload(&out, MSG_EXEC_STARTED, UINT32_MAX),
+				  rows[i].payload);
 		buf_release(&out);
 	}
 }
@@ -55,17 +41,17 @@ static void small_messages_of_a_client_are_short(void **state)
 	(void)state;
 	buf_init(&out, 4096, NULL);
 	assert_int_equal(msg_put_touched(&out, 3, UINT64_C(1) << 32), 0);
-	unit_assert_bytes(payload_of(&out, MSG_TOUCHED, 3),
+	unit_assert_bytes(unit_payload(&out, MSG_TOUCHED, 3),
 			  "a1 6c'activity_seq'1b0000000100000000");
 	buf_consume(&out, buf_len(&out));
 	assert_int_equal(msg_put_exec_signal(&out, 3, -25), 0);
-	unit_assert_bytes(payload_of(&out, MSG_EXEC_SIGNAL, 3), "a1 66'signal'3818");
+	unit_assert_bytes(unit_payload(&out, MSG_EXEC_SIGNAL, 3), "a1 66'signal'3818");
 	buf_consume(&out, buf_len(&out));
 	assert_int_equal(msg_put_exec_resize(&out, 3, 0, 65535), 0);
-	unit_assert_bytes(payload_of(&out, MSG_EXEC_RESIZE, 3), "a2 64'rows'00 64'cols'19ffff");
+	unit_assert_bytes(unit_payload(&out, MSG_EXEC_RESIZE, 3), "a2 64'rows'00 64'cols'19ffff");
 	buf_consume(&out, buf_len(&out));
 	assert_int_equal(msg_put_output_close(&out, 3, MSG_STREAM_STDERR), 0);
-	unit_assert_bytes(payload_of(&out, MSG_EXEC_OUTPUT_CLOSE, 3), "a1 66'stream'66'stderr'");
+	unit_assert_bytes(unit_payload(&out, MSG_EXEC_OUTPUT_CLOSE, 3), "a1 66'stream'66'stderr'");
 	buf_release(&out);
 }
 
@@ -91,38 +77,9 @@ static void exited_has_its_optional_keys_only_when_they_say_something(void **sta
 
 		buf_init(&out, 4096, NULL);
 		assert_int_equal(msg_put_exec_exited(&out, 8, &rows[i].exited), 0);
-		unit_assert_bytes(payload_of(&out, MSG_EXEC_EXITED, 8), rows[i].payload);
+		unit_assert_bytes(unit_payload(&out, MSG_EXEC_EXITED, 8), rows[i].payload);
 		buf_release(&out);
 	}
-}
-
-static void request_has_our_keys_only_when_they_say_something(void **state)
-{
-	const struct msg_rlimit limits[] = {{{"cpu", 3}, 1, 2}, {{"as", 2}, 3, 256}};
-	const struct msg_exec_request request = {
-		.timeout_ms = 1,
-		.timeout_signal = 2,
-		.kill_after_ms = 0,
-		.has_linger = true,
-		.linger_ms = 0,
-		.on_disconnect = {"keep", 4},
-		.login_shell = true,
-		.rlimits = {.count = 2},
-		.limits = limits,
-	};
-	struct buf out;
-
-	(void)state;
-	buf_init(&out, 4096, NULL);
-	assert_int_equal(msg_put_exec_request(&out, 8, &request), 0);
-	unit_assert_bytes(payload_of(&out, MSG_EXEC_REQUEST, 8),
-			  "af 63'cmd'60 64'args'80 63'env'80 63'cwd'f6 64'user'f6 63'tty'f4"
-			  "64'rows'00 64'cols'00 67'rlimits'82"
-			  "a3 68'resource'63'cpu' 64'soft'01 64'hard'02"
-			  "a3 68'resource'62'as' 64'soft'03 64'hard'190100 6a'timeout_ms'01"
-			  "6e'timeout_signal'02 6d'kill_after_ms'00 69'linger_ms'00"
-			  "6d'on_disconnect'64'keep' 6b'login_shell'f5");
-	buf_release(&out);
 }
 
 /* Texts that have no business to be so long: refused, not overrun. */
@@ -162,7 +119,7 @@ static void ready_lists_each_feature_by_its_name(void **state)
 
 		buf_init(&out, 4096, NULL);
 		assert_int_equal(msg_put_ready(&out, &ready), 0);
-		payload = payload_of(&out, MSG_READY, 0);
+		payload = unit_payload(&out, MSG_READY, 0);
 		assert_non_null(memmem(payload.ptr, payload.len, names[i], strlen(names[i])));
 		assert_int_equal(msg_decode(MSG_READY, payload, &again), 0);
 		assert_int_equal(again.features, ready.features);
@@ -179,17 +136,17 @@ static void failed_tells_the_errno_with_its_name(void **state)
 	buf_init(&out, 4096, NULL);
 	assert_int_equal(
 		msg_put_exec_failed(&out, 8, MSG_FAILURE_NOT_FOUND, ENOENT, "no", "execve"), 0);
-	unit_assert_bytes(payload_of(&out, MSG_EXEC_FAILED, 8),
+	unit_assert_bytes(unit_payload(&out, MSG_EXEC_FAILED, 8),
 			  "a5 64'kind'69'not_found' 65'errno'02 6a'errno_name'66'ENOENT'"
 			  "67'message'62'no' 65'stage'66'execve'");
 	buf_consume(&out, buf_len(&out));
 	assert_int_equal(msg_put_exec_failed(&out, 8, MSG_FAILURE_OTHER, 4000, "", NULL), 0);
-	unit_assert_bytes(payload_of(&out, MSG_EXEC_FAILED, 8),
+	unit_assert_bytes(unit_payload(&out, MSG_EXEC_FAILED, 8),
 			  "a5 64'kind'65'other' 65'errno'190fa0 6a'errno_name'f6 67'message'60"
 			  "65'stage'f6");
 	buf_consume(&out, buf_len(&out));
 	assert_int_equal(msg_put_stdin_error(&out, 8, EPIPE), 0);
-	unit_assert_bytes(payload_of(&out, MSG_EXEC_STDIN_ERROR, 8),
+	unit_assert_bytes(unit_payload(&out, MSG_EXEC_STDIN_ERROR, 8),
 			  "a3 65'errno'1820 6a'errno_name'65'EPIPE' 67'message'6b'Broken pipe'");
 	buf_release(&out);
 }
@@ -205,7 +162,7 @@ static void error_names_the_offending_type_if_it_can(void **state)
 	assert_int_equal(msg_put_error(&out, 8, MSG_REFUSAL_INVALID_PAYLOAD, "no",
 				       (struct msg_text){"core.x", 6}),
 			 0);
-	unit_assert_bytes(payload_of(&out, MSG_ERROR, 8),
+	unit_assert_bytes(unit_payload(&out, MSG_ERROR, 8),
 			  "a3 64'kind'6f'invalid_payload' 67'message'62'no'"
 			  "6e'offending_type'66'core.x'");
 	for (size_t len = 256; len <= 257; len++) {
@@ -215,7 +172,8 @@ static void error_names_the_offending_type_if_it_can(void **state)
 		assert_int_equal(msg_put_error(&out, 8, MSG_REFUSAL_MALFORMED_MESSAGE, "no",
 					       (struct msg_text){name, len}),
 				 0);
-		assert_int_equal(msg_decode(MSG_ERROR, payload_of(&out, MSG_ERROR, 8), &error), 0);
+		assert_int_equal(msg_decode(MSG_ERROR, unit_payload(&out, MSG_ERROR, 8), &error),
+				 0);
 		unit_assert_text(error.kind, "malformed_message");
 		assert_int_equal(error.offending_type.len, len == 256 ? 256 : 0);
 	}
@@ -237,9 +195,9 @@ static void kinds_are_the_references_words(void **state)
 	for (int kind = 0; kind <= MSG_FAILURE_OTHER; kind++) {
 		assert_int_equal(msg_put_exec_failed(&out, 8, (enum msg_failure)kind, 0, "x", NULL),
 				 0);
-		assert_int_equal(
-			msg_decode(MSG_EXEC_FAILED, payload_of(&out, MSG_EXEC_FAILED, 8), &failed),
-			0);
+		assert_int_equal(msg_decode(MSG_EXEC_FAILED, unit_payload(&out, MSG_EXEC_FAILED, 8),
+					    &failed),
+				 0);
 		assert_int_equal(msg_failure_parse(failed.kind), kind);
 		buf_consume(&out, buf_len(&out));
 	}
@@ -247,7 +205,8 @@ static void kinds_are_the_references_words(void **state)
 		assert_int_equal(msg_put_error(&out, 8, (enum msg_refusal)kind, "x",
 					       (struct msg_text){NULL, 0}),
 				 0);
-		assert_int_equal(msg_decode(MSG_ERROR, payload_of(&out, MSG_ERROR, 8), &error), 0);
+		assert_int_equal(msg_decode(MSG_ERROR, unit_payload(&out, MSG_ERROR, 8), &error),
+				 0);
 		unit_assert_text(error.kind, refusals[kind]);
 		buf_consume(&out, buf_len(&out));
 	}
@@ -276,9 +235,9 @@ static void message_that_is_too_long_is_cut_between_characters(void **state)
 
 		buf_init(&out, 8192, NULL);
 		assert_int_equal(msg_put_exec_failed(&out, 8, MSG_FAILURE_OTHER, 5, text, "x"), 0);
-		assert_int_equal(
-			msg_decode(MSG_EXEC_FAILED, payload_of(&out, MSG_EXEC_FAILED, 8), &failed),
-			0);
+		assert_int_equal(msg_decode(MSG_EXEC_FAILED, unit_payload(&out, MSG_EXEC_FAILED, 8),
+					    &failed),
+				 0);
 		/* Half a character is left out or replaced. */
 		assert_in_range(failed.message.len, 1023, 1024);
 		assert_memory_equal(failed.message.ptr, text, 1023);
@@ -307,75 +266,6 @@ static void queue_that_is_full_stays_as_it_was(void **state)
 	buf_release(&out);
 }
 
-/* A request with one argument of that length: its frame's length, or an error. */
-static int put_long_request(struct buf *out, size_t len)
-{
-	char *arg = malloc(len + 1), *args[] = {arg};
-	const struct msg_exec_request request = {.cmd = {"x", 1},
-						 .args = {.count = 1, .strv = args}};
-	int r;
-
-	assert_non_null(arg);
-	memset(arg, 'a', len);
-	arg[len] = '\0';
-	r = msg_put_exec_request(out, 1, &request);
-	free(arg);
-	return r;
-}
-
-static void request_over_the_wires_limit_is_refused(void **state)
-{
-	struct msg_exec_request request;
-	struct msg_text text;
-	struct buf out;
-
-	(void)state;
-	buf_init(&out, 2 * FRAME_WIRE_MAX, NULL);
-	assert_int_equal(buf_append(&out, "abc", 3), 0);
-	for (size_t len = FRAME_LEN_MAX - 80; len < FRAME_LEN_MAX + 80; len += 10)
-		assert_int_equal(put_long_request(&out, len), -EMSGSIZE);
-	assert_int_equal(buf_len(&out), 3);
-	buf_consume(&out, 3);
-	assert_int_equal(put_long_request(&out, FRAME_LEN_MAX - 1000), 0);
-	assert_int_equal(
-		msg_decode(MSG_EXEC_REQUEST, payload_of(&out, MSG_EXEC_REQUEST, 1), &request), 0);
-	assert_int_equal(msg_next_text(&request.args, &text), 1);
-	assert_int_equal(text.len, FRAME_LEN_MAX - 1000);
-	buf_release(&out);
-}
-
-static void request_with_many_entries_survives_the_way(void **state)
-{
-	enum { COUNT = 30000 };
-	char **entries = malloc(COUNT * sizeof(char *));
-	struct msg_exec_request request = {.cmd = {"x", 1}}, again;
-	struct msg_text text;
-	struct buf out;
-
-	(void)state;
-	assert_non_null(entries);
-	for (int i = 0; i < COUNT; i++)
-		assert_true(asprintf(&entries[i], "KEY%d=%*s", i, i % 300, "") > 0);
-	request.env = (struct msg_list){.count = COUNT, .strv = entries};
-	buf_init(&out, 2 * FRAME_WIRE_MAX, NULL);
-	/* Cut in two: the whole is over the limit. */
-	assert_int_equal(msg_put_exec_request(&out, 1, &request), -EMSGSIZE);
-	assert_int_equal(buf_len(&out), 0);
-	request.env.count = COUNT / 2;
-	assert_int_equal(msg_put_exec_request(&out, 1, &request), 0);
-	assert_int_equal(
-		msg_decode(MSG_EXEC_REQUEST, payload_of(&out, MSG_EXEC_REQUEST, 1), &again), 0);
-	for (int i = 0; i < COUNT / 2; i++) {
-		assert_int_equal(msg_next_text(&again.env, &text), 1);
-		unit_assert_text(text, entries[i]);
-	}
-	assert_int_equal(msg_next_text(&again.env, &text), 0);
-	for (int i = 0; i < COUNT; i++)
-		free(entries[i]);
-	free(entries);
-	buf_release(&out);
-}
-
 static void data_of_any_length_survives_the_way(void **state)
 {
 	static const size_t lengths[] = {0,   1,   22,	23,    24,    25,    200,     231,    232,
@@ -397,7 +287,7 @@ static void data_of_any_length_survives_the_way(void **state)
 		assert_memory_equal(buf_head(&out), "abc", before);
 		out.head += before;
 		assert_int_equal(
-			msg_decode(MSG_EXEC_STDERR, payload_of(&out, MSG_EXEC_STDERR, 8), &data),
+			msg_decode(MSG_EXEC_STDERR, unit_payload(&out, MSG_EXEC_STDERR, 8), &data),
 			0);
 		assert_int_equal(data.data.len, len);
 		for (size_t k = 0; k < len; k++)
@@ -416,7 +306,6 @@ int main(void)
 		cmocka_unit_test(started_uses_the_shortest_head),
 		cmocka_unit_test(small_messages_of_a_client_are_short),
 		cmocka_unit_test(exited_has_its_optional_keys_only_when_they_say_something),
-		cmocka_unit_test(request_has_our_keys_only_when_they_say_something),
 		cmocka_unit_test(text_without_room_is_refused),
 		cmocka_unit_test(ready_lists_each_feature_by_its_name),
 		cmocka_unit_test(failed_tells_the_errno_with_its_name),
@@ -424,8 +313,6 @@ int main(void)
 		cmocka_unit_test(kinds_are_the_references_words),
 		cmocka_unit_test(message_that_is_too_long_is_cut_between_characters),
 		cmocka_unit_test(queue_that_is_full_stays_as_it_was),
-		cmocka_unit_test(request_over_the_wires_limit_is_refused),
-		cmocka_unit_test(request_with_many_entries_survives_the_way),
 		cmocka_unit_test(data_of_any_length_survives_the_way),
 	};
 

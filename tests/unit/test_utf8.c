@@ -186,8 +186,10 @@ static void scrubbing_replaces_what_is_not_well_formed(void **state)
 		{"a\xc3", "a?"},
 		{"\xc3z", "?z"},
 		{"\xe2\x82", "??"},
-		{"\xf0\x9f\x98-\xc3\xa9", "???-\xc3\xa9"},
-		{"\xed\xa0\x80", "???"},
+		{"\xf0\x9f\x98-\xc3\xa9", "??"
+					  "?-\xc3\xa9"},
+		{"\xed\xa0\x80", "??"
+				 "?"},
 		{"\xc0\xaf", "??"},
 	};
 

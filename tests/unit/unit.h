@@ -121,6 +121,21 @@ static inline struct msg_envelope unit_open(const struct buf *queue, struct fram
 	return envelope;
 }
 
+/* The payload of the only frame of the queue, which is of that type. */
+static inline struct msg_bytes unit_payload(const struct buf *out, enum msg_type type, uint32_t id)
+{
+	struct msg_envelope envelope;
+	struct frame frame;
+
+	envelope = unit_open(out, &frame);
+	assert_int_equal(frame.wire_len, buf_len(out));
+	assert_int_equal(frame.id, id);
+	assert_int_equal(frame.flags, msg_flags(type));
+	assert_int_equal(envelope.v, 7);
+	assert_int_equal(envelope.type, type);
+	return envelope.payload;
+}
+
 /* xorshift64*: *state must not be 0. */
 static inline uint32_t unit_random(uint64_t *state)
 {

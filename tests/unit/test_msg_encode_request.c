@@ -1,0 +1,111 @@
+/* Encoding the largest of all messages: its optional keys, its size, and the limit of that. */
+#include "unit.h"
+
+static void request_has_our_keys_only_when_they_say_something(void **state)
+{
+	const struct msg_rlimit limits[] = {{{"cpu", 3}, 1, 2}, {{"as", 2}, 3, 256}};
+	const struct msg_exec_request request = {
+		.timeout_ms = 1,
+		.timeout_signal = 2,
+		.kill_after_ms = 0,
+		.has_linger = true,
+		.linger_ms = 0,
+		.on_disconnect = {"keep", 4},
+		.login_shell = true,
+		.rlimits = {.count = 2},
+		.limits = limits,
+	};
+	struct buf out;
+
+	(void)state;
+	buf_init(&out, 4096, NULL);
+	assert_int_equal(msg_put_exec_request(&out, 8, &request), 0);
+	unit_assert_bytes(unit_payload(&out, MSG_EXEC_REQUEST, 8),
+			  "af 63'cmd'60 64'args'80 63'env'80 63'cwd'f6 64'user'f6 63'tty'f4"
+			  "64'rows'00 64'cols'00 67'rlimits'82"
+			  "a3 68'resource'63'cpu' 64'soft'01 64'hard'02"
+			  "a3 68'resource'62'as' 64'soft'03 64'hard'190100 6a'timeout_ms'01"
+			  "6e'timeout_signal'02 6d'kill_after_ms'00 69'linger_ms'00"
+			  "6d'on_disconnect'64'keep' 6b'login_shell'f5");
+	buf_release(&out);
+}
+
+/* A request with one argument of that length: its frame's length, or an error. */
+static int put_long_request(struct buf *out, size_t len)
+{
+	char *arg = malloc(len + 1), *args[] = {arg};
+	const struct msg_exec_request request = {.cmd = {"x", 1},
+						 .args = {.count = 1, .strv = args}};
+	int r;
+
+	assert_non_null(arg);
+	memset(arg, 'a', len);
+	arg[len] = '\0';
+	r = msg_put_exec_request(out, 1, &request);
+	free(arg);
+	return r;
+}
+
+static void request_over_the_wires_limit_is_refused(void **state)
+{
+	struct msg_exec_request request;
+	struct msg_text text;
+	struct buf out;
+
+	(void)state;
+	buf_init(&out, 2 * FRAME_WIRE_MAX, NULL);
+	assert_int_equal(buf_append(&out, "abc", 3), 0);
+	for (size_t len = FRAME_LEN_MAX - 80; len < FRAME_LEN_MAX + 80; len += 10)
+		assert_int_equal(put_long_request(&out, len), -EMSGSIZE);
+	assert_int_equal(buf_len(&out), 3);
+	buf_consume(&out, 3);
+	assert_int_equal(put_long_request(&out, FRAME_LEN_MAX - 1000), 0);
+	assert_int_equal(
+		msg_decode(MSG_EXEC_REQUEST, unit_payload(&out, MSG_EXEC_REQUEST, 1), &request), 0);
+	assert_int_equal(msg_next_text(&request.args, &text), 1);
+	assert_int_equal(text.len, FRAME_LEN_MAX - 1000);
+	buf_release(&out);
+}
+
+static void request_with_many_entries_survives_the_way(void **state)
+{
+	enum { COUNT = 30000 };
+	char **entries = malloc(COUNT * sizeof(char *));
+	struct msg_exec_request request = {.cmd = {"x", 1}}, again;
+	struct msg_text text;
+	struct buf out;
+
+	(void)state;
+	assert_non_null(entries);
+	for (int i = 0; i < COUNT; i++)
+		assert_true(asprintf(&entries[i], "KEY%d=%*s", i, i % 300, "") > 0);
+	request.env = (struct msg_list){.count = COUNT, .strv = entries};
+	buf_init(&out, 2 * FRAME_WIRE_MAX, NULL);
+	/* Cut in two: the whole is over the limit. */
+	assert_int_equal(msg_put_exec_request(&out, 1, &request), -EMSGSIZE);
+	assert_int_equal(buf_len(&out), 0);
+	request.env.count = COUNT / 2;
+	assert_int_equal(msg_put_exec_request(&out, 1, &request), 0);
+	assert_int_equal(
+		msg_decode(MSG_EXEC_REQUEST, unit_payload(&out, MSG_EXEC_REQUEST, 1), &again), 0);
+	for (int i = 0; i < COUNT / 2; i++) {
+		assert_int_equal(msg_next_text(&again.env, &text), 1);
+		unit_assert_text(text, entries[i]);
+	}
+	assert_int_equal(msg_next_text(&again.env, &text), 0);
+	for (int i = 0; i < COUNT; i++)
+		free(entries[i]);
+	free(entries);
+	buf_release(&out);
+}
+
+int main(void)
+{
+	const struct CMUnitTest msg_encode_request_tests[] = {
+		cmocka_unit_test(request_has_our_keys_only_when_they_say_something),
+		cmocka_unit_test(request_over_the_wires_limit_is_refused),
+		cmocka_unit_test(request_with_many_entries_survives_the_way),
+	};
+
+	return cmocka_run_group_tests(msg_encode_request_tests, NULL, NULL);
+}
