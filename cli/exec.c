@@ -236,7 +236,7 @@ static void on_greeted(struct client *client)
 	log_info("connected to %s: %s, generation %u", client->name, client->version,
 		 client->generation);
 	if (exec->tty)
-		exec_terminal_size(&rows, &cols);
+		term_size_or_default(&rows, &cols);
 	if (request_put(&client->link.out, client->id, opts, client->features, exec->tty, rows,
 			cols, &err) < 0) {
 		exec_finish_with(exec, EXIT_FAILED, err_words(&err, words, sizeof(words)));

@@ -13,7 +13,4 @@ void exec_finish_with(struct exec *exec, int status, const char *complaint);
 /* Takes a frame of the agent. */
 void exec_on_frame(struct client *client, const struct frame *frame);
 
-/* The size of whichever standard stream is a terminal, else 24 by 80. */
-void exec_terminal_size(uint16_t *ret_rows, uint16_t *ret_cols);
-
 #endif

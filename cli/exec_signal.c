@@ -1,21 +1,11 @@
 /* Signals that msb-exec gets: for the command, or, where it insists, for itself. */
 #include <signal.h>
-#include <unistd.h>
 
 #include "exec_inside.h"
 #include "term.h"
 
 #define ENDS_MAX 3
 #define ENDS_MS	 2000
-
-void exec_terminal_size(uint16_t *ret_rows, uint16_t *ret_cols)
-{
-	*ret_rows = 24;
-	*ret_cols = 80;
-	if (term_size(STDIN_FILENO, ret_rows, ret_cols) < 0 &&
-	    term_size(STDOUT_FILENO, ret_rows, ret_cols) < 0)
-		term_size(STDERR_FILENO, ret_rows, ret_cols);
-}
 
 static void leave_by(struct exec *exec, int signal)
 {
@@ -32,7 +22,7 @@ static void send_size(struct exec *exec)
 
 	if (!exec->tty || !exec->sent || exec->finished)
 		return;
-	exec_terminal_size(&rows, &cols);
+	term_size_or_default(&rows, &cols);
 	msg_put_exec_resize(&client->link.out, client->id, rows, cols);
 	client_mark(client);
 }

@@ -2,7 +2,6 @@
 #include "ping.h"
 
 #include <stdio.h>
-#include <time.h>
 
 #include "../shared/log.h"
 #include "client.h"
@@ -17,14 +16,6 @@ struct ping {
 	int status;
 };
 
-static uint64_t now_us(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * 1000000 + (uint64_t)ts.tv_nsec / 1000;
-}
-
 static void answer(struct ping *ping, const char *what)
 {
 	struct client *client = &ping->client;
@@ -32,7 +23,7 @@ static void answer(struct ping *ping, const char *what)
 	ping->status = 0;
 	if (!ping->opts->quiet)
 		printf("%s is alive: %s, generation %u%s, %.3f ms\n", client->name, client->version,
-		       client->generation, what, (double)(now_us() - ping->sent_us) / 1e3);
+		       client->generation, what, (double)(loop_now_us() - ping->sent_us) / 1e3);
 	loop_stop(client->loop);
 }
 
@@ -45,7 +36,7 @@ static void on_greeted(struct client *client)
 		answer(ping, " (too old to answer a ping)");
 		return;
 	}
-	ping->sent_us = now_us();
+	ping->sent_us = loop_now_us();
 	if (msg_put_empty(&client->link.out, client->id, MSG_PING) < 0)
 		loop_stop(client->loop);
 }
@@ -77,7 +68,7 @@ int ping_run(const struct opts *opts, struct loop *loop, struct buf_spare *spare
 	struct ping ping = {
 		.opts = opts,
 		.status = EXIT_FAILED,
-		.sent_us = now_us(),
+		.sent_us = loop_now_us(),
 		.client = {.on_greeted = on_greeted,
 			   .on_frame = on_frame,
 			   .on_lost = on_lost,

@@ -78,15 +78,20 @@ void term_suspend(void)
 		set_raw(fd);
 }
 
-int term_size(int fd, uint16_t *ret_rows, uint16_t *ret_cols)
+void term_size_or_default(uint16_t *ret_rows, uint16_t *ret_cols)
 {
+	static const int streams[] = {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO};
 	struct winsize size;
 
-	if (ioctl(fd, TIOCGWINSZ, &size) < 0)
-		return -errno;
-	*ret_rows = size.ws_row;
-	*ret_cols = size.ws_col;
-	return 0;
+	*ret_rows = 24;
+	*ret_cols = 80;
+	for (size_t i = 0; i < sizeof(streams) / sizeof(streams[0]); i++) {
+		if (ioctl(streams[i], TIOCGWINSZ, &size) < 0)
+			continue;
+		*ret_rows = size.ws_row;
+		*ret_cols = size.ws_col;
+		return;
+	}
 }
 
 bool term_is_foreground(int fd)

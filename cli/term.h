@@ -17,8 +17,8 @@ void term_restore(void);
 /* Restores, stops the process as Ctrl-Z would, and makes the terminal raw again afterwards. */
 void term_suspend(void);
 
-/* The size of the terminal on fd, or -errno with nothing set. */
-int term_size(int fd, uint16_t *ret_rows, uint16_t *ret_cols);
+/* The size of whichever standard stream is a terminal, stdin first; else 24 by 80. */
+void term_size_or_default(uint16_t *ret_rows, uint16_t *ret_cols);
 
 /* Whether reading fd, a terminal, would not stop us: we are in its foreground. */
 bool term_is_foreground(int fd);

@@ -5,7 +5,6 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "../shared/fd.h"
@@ -14,14 +13,6 @@
 
 #define GRACE_MS 2000
 #define POLL_MS	 20 /* where there is no pidfd */
-
-static uint64_t now_us(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * 1000000 + (uint64_t)ts.tv_nsec / 1000;
-}
 
 /* ---- carrying out what the session decides ---- */
 
@@ -32,7 +23,7 @@ static void send_exited(struct job *job)
 		.signal = job->status.signal,
 		.core_dumped = job->status.core_dumped,
 		.timed_out = job->session.timed_out,
-		.usage = {job->status.user_us, job->status.sys_us, now_us() - job->started_us,
+		.usage = {job->status.user_us, job->status.sys_us, loop_now_us() - job->started_us,
 			  job->status.max_rss_kib},
 		.has_usage = true,
 	};
@@ -320,7 +311,7 @@ void job_start(struct job_host *host, struct job_outlet *outlet, uint32_t id,
 	}
 	job->host = host;
 	job->id = id;
-	job->started_us = now_us();
+	job->started_us = loop_now_us();
 	take_options(job, request);
 	if (spawn_start(&host->spawn, request, &child, &job->spawn, &failure) < 0) {
 		refuse(host, outlet, id, &failure);

@@ -73,8 +73,9 @@ void loop_release(struct loop *loop);
 int loop_run(struct loop *loop);
 void loop_stop(struct loop *loop);
 
-/* Milliseconds of the monotonic clock. */
+/* The monotonic clock. */
 uint64_t loop_now_ms(void);
+uint64_t loop_now_us(void);
 
 /* Initializes only; the source is watched once loop_want() asks for something. */
 void loop_source_init(struct loop_source *source, int fd,

@@ -174,6 +174,7 @@ EOF
 }
 
 @test "wire: a login shell is the user's own, with a dash" {
+	need_root
 	peer <<'EOF'
 peer = Peer()
 peer.tell("core.exec.request", 1, {"cmd": "", "login_shell": True, "env": ["ENV=", "BASH_ENV="]})
