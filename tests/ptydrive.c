@@ -13,7 +13,7 @@
  *	resize ROWS COLS
  *	stopped           wait until the program is stopped; it loses the foreground, as in a shell
  *	continue          the program, in the foreground
- *	modes save        remember the terminal's modes
+ *	modes save        remember the terminal's modes anew; at first those before the program
  *	modes same        they are now what was remembered
  *	modes raw         wait until they are raw
  *	run COMMAND       of a shell elsewhere, until it succeeds; $PROGRAM is the program's
@@ -34,6 +34,7 @@
 #include <sys/wait.h>
 #include <termios.h>
 #include <unistd.h>
+#include <utmp.h>
 
 #include "../shared/fd.h"
 #include "../shared/loop.h"
@@ -116,16 +117,25 @@ static _Noreturn void lead(char *argv[], int reports)
 static void start(struct drive *d, char *argv[])
 {
 	struct winsize size = {0};
-	int pipes[2];
+	int pipes[2], slave;
 
 	if (!argv[1] || !argv[2] || sscanf(argv[1], "%hux%hu", &size.ws_row, &size.ws_col) != 2 ||
 	    pipe2(pipes, O_CLOEXEC) < 0)
 		die("usage: ptydrive ROWSxCOLS PROGRAM [ARG]... <SCRIPT");
-	d->keeper = forkpty(&d->master, NULL, NULL, &size);
+	/* The modes from before the program are read before there is one. */
+	if (openpty(&d->master, &slave, NULL, NULL, &size) < 0 ||
+	    tcgetattr(d->master, &d->saved) < 0)
+		die("openpty");
+	d->keeper = fork();
 	if (d->keeper < 0)
-		die("forkpty");
-	if (d->keeper == 0)
+		die("fork");
+	if (d->keeper == 0) {
+		close(d->master);
+		if (login_tty(slave) < 0)
+			die("login_tty");
 		lead(argv + 2, pipes[1]);
+	}
+	close(slave);
 	close(pipes[1]);
 	d->reports = pipes[0];
 	if (read(d->reports, &d->program, sizeof(d->program)) != sizeof(d->program))

@@ -23,13 +23,15 @@ drive() {
 # start ARG...: msb-exec in the background as $PID, its output in $DIR/out and err. What bats runs in
 # the background ignores INT and QUIT; this does not.
 start() {
+	rm -f "$DIR/out" "$DIR/err"
 	env --default-signal "$X" "$@" >"$DIR/out" 2>"$DIR/err" 3>&- &
 	PID=$!
 }
 
-# ends_with STATUS: what $PID exits with.
+# ends_with STATUS: what $PID exits with, before long.
 ends_with() {
 	local status=0
+	wait_for 8 gone "$PID"
 	wait "$PID" || status=$?
 	[[ $status -eq $1 ]] || {
 		echo "it exited with $status" >&2
@@ -175,7 +177,6 @@ s.accept()[0].recv(1)' "$listener" 3>&- &
 	local silent=$!
 	wait_for 5 test -S "$listener"
 	drive 24x80 "$X" -S "$listener" -tt -- true <<-END
-		modes save
 		run grep -q 'SigBlk:.*[1-9a-f]' /proc/\$PROGRAM/status
 		run kill -TERM \$PROGRAM
 		wait TERM
@@ -191,8 +192,10 @@ s.accept()[0].recv(1)' "$listener" 3>&- &
 		expect G>
 		send sleep $MARK &\r
 		expect G>
+		send nohup sleep $MARK </dev/null >&0 2>&0 &\r
+		expect G>
 		send sleep $MARK\r
-		run [[ \$(pgrep -fxc 'sleep $MARK') -eq 2 ]]
+		run [[ \$(pgrep -fxc 'sleep $MARK') -eq 3 ]]
 		run kill -KILL \$PROGRAM
 		wait KILL
 	END
@@ -212,6 +215,26 @@ s.accept()[0].recv(1)' "$listener" 3>&- &
 	wait_for 5 has "$DIR/out" 1
 	kill -KILL "$PID"
 	ends_with 137
+	wait_for 4 none_match "sleep $MARK"
+}
+
+@test "signals: a stopped command hears that msb-exec was killed, and may clean up" {
+	start -- sh -c "trap 'echo TERM >$DIR/got; exit' TERM; echo \$\$; $(waiting)" </dev/null
+	wait_for 5 has "$DIR/out" 2
+	kill -STOP "$(head -n 1 "$DIR/out")"
+	kill -KILL "$PID"
+	ends_with 137
+	wait_for 4 has "$DIR/got" 1
+}
+
+@test "signals: a killed daemon is 125 and one line, and leaves no command" {
+	start -- sh -c "echo ready; exec sleep $MARK" </dev/null
+	wait_for 5 has "$DIR/out" 1
+	kill -KILL "$DAEMON"
+	wait "$DAEMON" || true
+	DAEMON=
+	ends_with 125
+	[[ $(<"$DIR/err") == 'msb-exec: lost the connection'* && $(wc -l <"$DIR/err") -eq 1 ]]
 	wait_for 4 none_match "sleep $MARK"
 }
 

@@ -20,6 +20,11 @@ drive() {
 	"$BUILD/tests/ptydrive" "$@"
 }
 
+# x ARG...: msb-exec without a terminal of ours, for a limited time.
+x() {
+	timeout $((10 * SLOW)) "$X" "$@"
+}
+
 # An interactive bash in the guest, whose prompt is nobody else's and which keeps no history.
 guest_bash() {
 	drive "$1" "$X" -tt -e 'PS1=G> ' -e HISTFILE= -- bash --norc
@@ -43,7 +48,7 @@ daemon_lost() {
 }
 
 @test "tty: without any terminal to ask, the size is 24 by 80" {
-	run -0 "$X" -tt -- stty size </dev/null
+	run -0 x -tt -- stty size </dev/null
 	[[ $output == $'24 80\r' ]]
 }
 
@@ -70,10 +75,10 @@ daemon_lost() {
 }
 
 @test "tty: -t without a terminal on stdin says so and goes on without" {
-	run -3 --separate-stderr "$X" -t -- sh -c 'cat; tty; exit 3' <<<word
+	run -3 --separate-stderr x -t -- sh -c 'cat; tty; exit 3' <<<word
 	[[ $output == $'word\nnot a tty' ]]
 	[[ $stderr == *'msb-exec: '*'stdin is no terminal'* && ${#stderr_lines[@]} -eq 1 ]]
-	run -3 --separate-stderr "$X" -q -t -- sh -c 'exit 3' </dev/null
+	run -3 --separate-stderr x -q -t -- sh -c 'exit 3' </dev/null
 	[[ -z $stderr ]]
 }
 
@@ -92,7 +97,6 @@ daemon_lost() {
 	for option in -T -tT ''; do
 		# shellcheck disable=SC2086 # none is meant to be none
 		drive 24x80 "$X" $option -- tty <<-END
-			modes save
 			expect not a tty
 			wait 1
 			modes same
@@ -101,18 +105,18 @@ daemon_lost() {
 }
 
 @test "tty: -tt forces one" {
-	run -0 "$X" -tt -- sh -c 'tty; tty <&1; tty <&2; tty </dev/tty' </dev/null
+	run -0 x -tt -- sh -c 'tty; tty <&1; tty <&2; tty </dev/tty' </dev/null
 	[[ ${lines[0]} == /dev/pts/*$'\r' ]]
 	[[ ${lines[1]} == "${lines[0]}" && ${lines[2]} == "${lines[0]}" ]]
 	[[ ${lines[3]} == $'/dev/tty\r' ]]
 }
 
 @test "tty: TERM goes along with a terminal, and -e wins over it" {
-	TERM=vt220 run -0 "$X" -tt -- sh -c 'echo $TERM' </dev/null
+	TERM=vt220 run -0 x -tt -- sh -c 'echo $TERM' </dev/null
 	[[ $output == $'vt220\r' ]]
-	run -0 env -u TERM "$X" -tt -- sh -c 'echo $TERM' </dev/null
+	run -0 env -u TERM timeout 10 "$X" -tt -- sh -c 'echo $TERM' </dev/null
 	[[ $output == $'xterm\r' ]]
-	TERM=vt220 run -0 "$X" -tt -e TERM=ansi -- sh -c 'echo $TERM' </dev/null
+	TERM=vt220 run -0 x -tt -e TERM=ansi -- sh -c 'echo $TERM' </dev/null
 	[[ $output == $'ansi\r' ]]
 }
 
@@ -120,7 +124,6 @@ daemon_lost() {
 
 @test "tty: without a command, terminals give a login shell on a terminal" {
 	drive 30x90 "$X" -e HISTFILE= <<-END
-		modes save
 		modes raw
 		send echo [\$0] \$(stty size) \$(tty)\r
 		expect [-
@@ -132,7 +135,7 @@ daemon_lost() {
 }
 
 @test "tty: without a command, pipes give a login shell that reads them" {
-	run -5 --separate-stderr "$X" -e HISTFILE= <<<$'echo "[$0]"\ntty\nexit 5'
+	run -5 --separate-stderr x -e HISTFILE= <<<$'echo "[$0]"\ntty\nexit 5'
 	[[ ${lines[0]} == '[-'*']' && ${lines[1]} == 'not a tty' && ${#lines[@]} -eq 2 ]]
 	drive 24x80 sh -c "$X -e HISTFILE= >$DIR/out" <<-END
 		send echo "[\$0]"; tty; exit 5\r
@@ -147,12 +150,12 @@ daemon_lost() {
 	for input in 'a\nb' 'a\n' 'ab' ''; do
 		# shellcheck disable=SC2059 # escapes are the point
 		printf "$input" >"$DIR/in"
-		timeout $((5 * SLOW)) "$X" -tt -- sh -c "cat >$DIR/got" <"$DIR/in" >"$DIR/out"
+		x -tt -- sh -c "cat >$DIR/got" <"$DIR/in" >"$DIR/out"
 		cmp "$DIR/in" "$DIR/got"
 	done
-	printf 'a\nb' | timeout $((5 * SLOW)) "$X" -tt -- cat >"$DIR/out"
-	timeout $((5 * SLOW)) "$X" -tt -- cat </dev/null
-	timeout $((5 * SLOW)) "$X" -tt -n -- cat
+	printf 'a\nb' | x -tt -- cat >"$DIR/out"
+	x -tt -- cat </dev/null
+	x -tt -n -- cat
 }
 
 @test "tty: at the end of a piped input the Ctrl-D comes twice after half a line, else once" {
@@ -160,7 +163,7 @@ daemon_lost() {
 	# The guest reads raw: one byte, and then whatever follows until there is silence.
 	for input in 'xa\nb' 'xa\n'; do
 		rm -f "$DIR/ready"
-		"$X" -tt -- sh -c "stty raw -echo; touch $DIR/ready; head -c 1 >$DIR/got
+		x -tt -- sh -c "stty raw -echo; touch $DIR/ready; head -c 1 >$DIR/got
 			stty min 0 time 5; cat >>$DIR/got" <"$DIR/in" >"$DIR/out" &
 		exec 7>"$DIR/in"
 		wait_for 5 test -e "$DIR/ready"
@@ -179,7 +182,7 @@ daemon_lost() {
 @test "tty: all output arrives, however slow the reader" {
 	local expected
 	expected=$(seq 300000 | sed 's/$/\r/' | md5sum)
-	"$X" -tt -- seq 300000 </dev/null | {
+	x -tt -- seq 300000 </dev/null | {
 		# A reader that takes a bufferful now and then.
 		while head -c 65536 >"$DIR/part" && [[ -s $DIR/part ]]; do
 			cat "$DIR/part"
@@ -188,7 +191,7 @@ daemon_lost() {
 	} | md5sum >"$DIR/sum"
 	[[ $(<"$DIR/sum") == "$expected" ]]
 	# And one that begins only when the command has long ended.
-	"$X" -tt -- sh -c "seq 20000; touch $DIR/ended" </dev/null | {
+	x -tt -- sh -c "seq 20000; touch $DIR/ended" </dev/null | {
 		wait_for 5 test -e "$DIR/ended"
 		md5sum >"$DIR/sum"
 	}
@@ -208,7 +211,7 @@ daemon_lost() {
 		wait 0
 	END
 	cmp "$DIR/all" "$DIR/in"
-	"$X" -tt -- sh -c "stty raw; cat $DIR/all" </dev/null >"$DIR/out"
+	"$X" -tt -- sh -c "stty raw -echo; cat $DIR/all" </dev/null >"$DIR/out"
 	cmp "$DIR/all" "$DIR/out"
 }
 
@@ -249,13 +252,11 @@ daemon_lost() {
 		modes same
 	END
 	drive 24x80 "$X" -tt -- /no/such/command <<-END
-		modes save
 		expect No such file or directory\r\n
 		wait 127
 		modes same
 	END
 	drive 24x80 "$X" -tt -- sh -c 'kill -9 $$' <<-END
-		modes save
 		wait 137
 		modes same
 	END
@@ -277,7 +278,6 @@ daemon_lost() {
 	for name in HUP INT QUIT TERM USR1 USR2 ABRT SEGV BUS ILL FPE SYS ALRM TRAP XCPU XFSZ VTALRM \
 		PROF PWR STKFLT; do
 		drive 24x80 "$X" -tt -- sh -c "echo ready; exec sleep $MARK" <<-END
-			modes save
 			expect ready
 			modes raw
 			run kill -$name \$PROGRAM
@@ -290,7 +290,6 @@ daemon_lost() {
 
 @test "tty: a real-time signal leaves the modes as before too" {
 	drive 24x80 "$X" -tt -- sh -c "echo ready; exec sleep $MARK" <<-END
-		modes save
 		expect ready
 		modes raw
 		run kill -RTMIN \$PROGRAM
@@ -302,7 +301,6 @@ daemon_lost() {
 
 @test "tty: a killed daemon is 125 and one line; the modes are back, the shell is gone" {
 	drive 24x80 "$X" -tt -- sh -c "echo ready; sleep $MARK" <<-END
-		modes save
 		expect ready
 		modes raw
 		run kill -KILL $DAEMON
@@ -318,7 +316,6 @@ daemon_lost() {
 
 @test "tty: a lost connection is 125 and one line, and the modes are back" {
 	drive 24x80 "$X" --local -tt -- sh -c "echo ready; sleep $MARK" <<-END
-		modes save
 		expect ready
 		modes raw
 		run kill -KILL \$(pgrep -P \$PROGRAM)
@@ -473,7 +470,7 @@ daemon_lost() {
 # ---- the guest's side ----
 
 @test "tty: a terminal that nobody has open for a while is not at its end" {
-	run -4 "$X" -tt -- sh -c 'tty=$(tty); exec </dev/null >/dev/null 2>&1; sleep 0.2
+	run -4 x -tt -- sh -c 'tty=$(tty); exec </dev/null >/dev/null 2>&1; sleep 0.2
 		echo again >$tty; exit 4' </dev/null
 	[[ $output == *$'again\r' ]]
 }
