@@ -160,22 +160,28 @@ daemon_lost() {
 
 @test "tty: at the end of a piped input the Ctrl-D comes twice after half a line, else once" {
 	mkfifo "$DIR/in"
-	# The guest reads raw: one byte, and then whatever follows until there is silence.
-	for input in 'xa\nb' 'xa\n'; do
+	# The guest reads raw: so many bytes, and then whatever follows until there is silence.
+	for input in 'xa\nb:\004\004' 'xa\n:\004'; do
+		printf '%b' "${input/:/}" >"$DIR/expected"
 		rm -f "$DIR/ready"
-		x -tt -- sh -c "stty raw -echo; touch $DIR/ready; head -c 1 >$DIR/got
-			stty min 0 time 5; cat >>$DIR/got" <"$DIR/in" >"$DIR/out" &
+		x -tt -- sh -c "stty raw -echo; touch $DIR/ready
+			head -c $(stat -c %s "$DIR/expected") >$DIR/got
+			stty min 0 time 3; cat >>$DIR/got" <"$DIR/in" >"$DIR/out" &
 		exec 7>"$DIR/in"
 		wait_for 5 test -e "$DIR/ready"
-		# shellcheck disable=SC2059
-		printf "$input" >&7
+		printf '%b' "${input%:*}" >&7
 		exec 7>&-
 		wait $!
-		# shellcheck disable=SC2059
-		printf "$input" >"$DIR/expected"
-		[[ $input == *'\n' ]] || printf '\004' >>"$DIR/expected"
-		printf '\004' >>"$DIR/expected"
 		cmp "$DIR/got" "$DIR/expected"
+	done
+}
+
+@test "tty: a named pipe whose writer is gone before we look is at its end" {
+	mkfifo "$DIR/in"
+	for option in -T -tt; do
+		echo word >"$DIR/in" &
+		run -0 x "$option" -- head -n 2 <"$DIR/in"
+		[[ ${output//$'\r'/} == word* ]]
 	done
 }
 
