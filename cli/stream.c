@@ -40,7 +40,6 @@ void stream_release(struct stream *stream)
 static void classify(struct stream *stream, int flags)
 {
 	struct stat st;
-	uint32_t want = stream->source.want;
 
 	if (stream->kind != STREAM_UNKNOWN)
 		return;
@@ -55,11 +54,12 @@ static void classify(struct stream *stream, int flags)
 	stream->own_fd = fd_reopen_nonblock(stream->fd, flags);
 	if (stream->own_fd < 0)
 		return;
+	/*
+	 * Readiness is still that of the inherited one: a named pipe that was opened after its last
+	 * writer had gone is never reported as hung up.
+	 */
 	stream->kind = STREAM_REOPENED;
-	loop_remove(stream->loop, &stream->source);
 	stream->fd = stream->own_fd;
-	loop_source_init(&stream->source, stream->fd, source_ready);
-	loop_want(stream->loop, &stream->source, want);
 }
 
 void stream_watch_input(struct stream *stream, bool wanted)

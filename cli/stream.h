@@ -24,7 +24,7 @@ enum stream_kind {
 
 struct stream {
 	struct loop *loop;
-	int fd;	    /* what to use; inherited or ours */
+	int fd;	    /* what to read or write; inherited or ours */
 	int own_fd; /* what the reopening gave; owned, or -1 */
 	enum stream_kind kind;
 	struct loop_source source;
