@@ -295,3 +295,10 @@ teardown() {
 	run -127 "$X" -- /definitely/not/a/real/binary
 	[[ $output == *spawn* && $output != *metadata=* && $output != *magic=* && $output != *_probe=* ]]
 }
+
+@test "default_user_absent_resolves_to_root" {
+	need_root
+	daemon_start
+	run -0 "$X" -- sh -c 'id -u; id -g'
+	[[ $output == $'0\n0' ]]
+}
