@@ -122,7 +122,7 @@ static void on_deadline(struct loop_timer *timer)
 	struct client *client =
 		(struct client *)((char *)timer - offsetof(struct client, deadline));
 
-	lose(client, ETIMEDOUT, "no greeting from");
+	lose(client, ETIMEDOUT, client->greeted ? "no answer from" : "no greeting from");
 }
 
 /* ---- frames ---- */

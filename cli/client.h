@@ -16,7 +16,7 @@ struct client {
 	struct loop *loop;
 	struct link link;
 	struct loop_task turn;
-	struct loop_timer deadline; /* of the handshake */
+	struct loop_timer deadline; /* of the handshake, or of an answer that the owner waits for */
 	pid_t process;		    /* that was started for the connection, or 0 */
 	bool greeted;
 	bool lost;

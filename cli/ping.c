@@ -9,6 +9,8 @@
 
 #define PING_GENERATION 6 /* the first whose agents answer a ping */
 
+#define PING_MS 10000
+
 struct ping {
 	struct client client;
 	const struct opts *opts;
@@ -37,6 +39,7 @@ static void on_greeted(struct client *client)
 		return;
 	}
 	ping->sent_us = loop_now_us();
+	loop_arm(client->loop, &client->deadline, PING_MS);
 	if (msg_put_empty(&client->link.out, client->id, MSG_PING) < 0)
 		loop_stop(client->loop);
 }

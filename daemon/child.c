@@ -79,13 +79,14 @@ static void restore_oom_score(const char *text)
 
 static void set_limits(const struct child_plan *plan)
 {
+	/* First: it opens a file, which a limit may forbid. */
+	if (plan->oom_score_adj)
+		restore_oom_score(plan->oom_score_adj);
 	if (plan->nofile && setrlimit(RLIMIT_NOFILE, plan->nofile) < 0)
 		fail(VERDICT_FD, CHILD_RLIMIT);
 	for (size_t i = 0; i < plan->limit_count; i++)
 		if (setrlimit((unsigned)plan->limits[i].resource, &plan->limits[i].value) < 0)
 			fail_limit(VERDICT_FD, CHILD_RLIMIT, (int)i);
-	if (plan->oom_score_adj)
-		restore_oom_score(plan->oom_score_adj);
 	umask(plan->umask);
 }
 

@@ -96,6 +96,7 @@ static void bury(struct job *job)
 	loop_remove(job->host->loop, &job->pid_source);
 	fd_close(&job->pid_fd);
 	reap_bury(job->pid);
+	job->host->running--;
 }
 
 static void carry_out(struct job *job, uint32_t actions)
@@ -300,7 +301,7 @@ void job_start(struct job_host *host, struct job_outlet *outlet, uint32_t id,
 	struct spawn_child child;
 	struct job *job;
 
-	if (host->job_count >= max_jobs) {
+	if (host->running >= max_jobs) {
 		refuse(host, outlet, id, &too_many);
 		return;
 	}
@@ -324,6 +325,7 @@ void job_start(struct job_host *host, struct job_outlet *outlet, uint32_t id,
 		host->jobs->prev_of_host = job;
 	host->jobs = job;
 	host->job_count++;
+	host->running++;
 	take_child(job, &child, request);
 	log_debug("session %u: process %d", id, job->pid);
 }

@@ -24,6 +24,7 @@ struct job_host {
 	struct buf_spare spare;
 	struct job *jobs;
 	size_t job_count;
+	size_t running; /* of these, the ones that are not over but for what others hold open */
 	void (*on_idle)(struct job_host *host); /* the last job is over; may be NULL */
 	uint64_t activity;			/* what core.touch counts */
 };
@@ -41,7 +42,7 @@ struct job;
 
 /*
  * Starts the command; what comes of it, a failure too, is told through the outlet. The request
- * is consumed. At most max_jobs at once, or it fails as resource_limit.
+ * is consumed. At most max_jobs may run at once, or it fails as resource_limit.
  */
 void job_start(struct job_host *host, struct job_outlet *outlet, uint32_t id,
 	       struct msg_exec_request *request, size_t max_jobs);

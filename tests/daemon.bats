@@ -124,6 +124,12 @@ teardown() {
 	[[ $output == *--max-sessions* ]]
 	for pid in $(pgrep -f "^sleep $mark"); do kill "$pid"; done
 	wait_for 5 "$X" -q -- true
+	# What a command leaves running is no session any more.
+	for _ in 1 2 3; do
+		"$X" --linger 0 -- sh -c "sleep $mark &"
+	done
+	"$X" -- true
+	for pid in $(pgrep -f "^sleep $mark"); do kill "$pid"; done
 }
 
 @test "daemon: a child that hangs before its exec holds up nobody" {

@@ -248,6 +248,19 @@ EOF
 	agent_done
 }
 
+# bats test_tags=slow
+@test "oldagent: nor is one waited for longer that greets and never answers a ping" {
+	agent <<'EOF'
+client.limit = 20 * SLOW
+client.greet()
+client.expect("core.ping")
+equal(client.hear_out(), [])
+EOF
+	run -125 --separate-stderr x --ping
+	complains "no answer from unix:$SOCKET"
+	agent_done
+}
+
 @test "oldagent: one that greets slowly, in pieces, is waited for" {
 	agent <<'EOF'
 for piece in (struct.pack(">I", 1), struct.pack(">I", RANGE[1]), ready()[:2], ready()[2:20],

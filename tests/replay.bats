@@ -92,6 +92,7 @@ EOF
 }
 
 @test "replay: every recorded case is named here, once" {
+	# shellcheck disable=SC2086 # lists of words
 	run -0 python3 -B - "$BATS_TEST_DIRNAME" $PLAIN $STAGED $OURS <<'EOF'
 import sys
 sys.path.insert(0, sys.argv[1])

@@ -122,9 +122,13 @@ static void peer_that_went_is_heard_before_what_it_sent_is_read(void **state)
 	assert_int_equal(loop_arm(&loop, &stop, 10), 0);
 	run();
 	assert_string_equal(story, "!");
-	close(fds[1]);
+	/* That it only says no more is enough. */
+	shutdown(fds[1], SHUT_WR);
 	run();
-	assert_string_equal(story, "!g");
+	close(fds[1]);
+	gone.fires = 1;
+	run();
+	assert_string_equal(story, "!gg");
 	assert_int_equal(gone.ready, LOOP_HUP);
 	loop_remove(&loop, &gone.source);
 	close(fds[0]);
@@ -175,6 +179,34 @@ static void source_removed_earlier_in_the_batch_is_not_called(void **state)
 		close(one[i]);
 		close(two[i]);
 	}
+}
+
+/* It stays open and ready, as standard input does: nothing of the source may be left in epoll. */
+static void removed_source_leaves_its_descriptor_to_others(void **state)
+{
+	struct loop_timer stop = {.on_due = on_stop};
+	struct thing *first = malloc(sizeof(*first)), second;
+	int fds[2];
+
+	(void)state;
+	assert_non_null(first);
+	assert_int_equal(pipe2(fds, O_CLOEXEC), 0);
+	assert_int_equal(write(fds[1], "x", 1), 1);
+	*first = thing('1', fds[0]);
+	assert_int_equal(loop_want(&loop, &first->source, LOOP_IN), 0);
+	loop_remove(&loop, &first->source);
+	free(first);
+	assert_int_equal(loop_arm(&loop, &stop, 5), 0);
+	run();
+	assert_string_equal(story, "!");
+	second = thing('2', fds[0]);
+	second.fires = 1;
+	assert_int_equal(loop_want(&loop, &second.source, LOOP_IN), 0);
+	run();
+	assert_string_equal(story, "!2");
+	loop_remove(&loop, &second.source);
+	close(fds[0]);
+	close(fds[1]);
 }
 
 static void descriptor_that_is_closed_is_an_error(void **state)
@@ -249,6 +281,7 @@ int main(void)
 		TEST(peer_that_went_is_heard_before_what_it_sent_is_read),
 		TEST(source_that_wants_nothing_is_not_called_for_a_hang_up),
 		TEST(source_removed_earlier_in_the_batch_is_not_called),
+		TEST(removed_source_leaves_its_descriptor_to_others),
 		TEST(descriptor_that_is_closed_is_an_error),
 		TEST(interrupted_wait_goes_on),
 		TEST(signals_are_reported_with_who_sent_them),

@@ -134,6 +134,14 @@ static void timers_come_in_the_order_of_their_time(void **state)
 	assert_in_order(clocks, COUNT);
 }
 
+static void assert_heap(void)
+{
+	for (size_t slot = 1; slot <= loop.heap_len; slot++) {
+		assert_int_equal(loop.heap[slot]->slot, slot);
+		assert_true(slot == 1 || loop.heap[slot / 2]->due_ms <= loop.heap[slot]->due_ms);
+	}
+}
+
 /* Armed, armed again and disarmed at random: the heap must stay one. */
 static void timers_that_were_moved_and_taken_out_keep_the_order(void **state)
 {
@@ -154,6 +162,7 @@ static void timers_that_were_moved_and_taken_out_keep_the_order(void **state)
 				loop_arm(&loop, &clocks[at].timer, 10 + unit_below(&seed, 90)), 0);
 		else
 			loop_disarm(&loop, &clocks[at].timer);
+		assert_heap();
 	}
 	for (size_t i = 0; i < COUNT; i++)
 		want += armed[i];
