@@ -54,7 +54,7 @@ $(BUILD)/%.o: %.c
 	@mkdir -p $(@D)
 	$(call run,CC  ,$(COMPILE) -c -o $@ $<)
 
--include $(patsubst %.o,%.d,$(CLI) $(DAEMON) $(SHARED))
+-include $(patsubst %.o,%.d,$(CLI) $(DAEMON) $(SHARED)) $(wildcard $(BUILD)/tests/*.d)
 
 # ---- tests ----
 

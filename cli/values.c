@@ -24,8 +24,8 @@ int value_duration(const char *text, bool allow_inf, uint64_t *ret_ms, struct er
 		return 0;
 	}
 	number = strtod(text, &end);
-	/* strtod would take blanks, signs, "nan" and "infinity" too. */
-	if ((!isdigit((unsigned char)text[0]) && text[0] != '.') || end == text)
+	/* strtod would take blanks, signs, exponents, "0x10", "nan" and "infinity" too. */
+	if (end == text || strspn(text, "0123456789.") != (size_t)(end - text))
 		return err_set(err, 0, NULL, "%s is not a duration such as 1.5s, 500ms or 2m",
 			       text);
 	for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++) {

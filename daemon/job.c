@@ -118,6 +118,9 @@ static void carry_out(struct job *job, uint32_t actions)
 		loop_arm(host->loop, &job->grace,
 			 job->session.timed_out && job->kill_after_ms ? job->kill_after_ms
 								      : GRACE_MS);
+	if (actions & SESSION_HASTEN && job->grace.slot &&
+	    job->grace.due_ms > loop_now_ms() + GRACE_MS)
+		loop_arm(host->loop, &job->grace, GRACE_MS);
 	if (actions & SESSION_KILL)
 		job->watch.kill = true;
 	if (actions & (SESSION_WATCH | SESSION_KILL))

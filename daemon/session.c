@@ -13,6 +13,14 @@ static bool is_told(const struct session *s)
 	       was_done(s, SESSION_SEND_FAILED);
 }
 
+/* A forced end that nothing may put off: neither --kill-after 0 nor a long --kill-after. */
+static void end_now(struct session *s)
+{
+	s->hasty = s->ending && was_done(s, SESSION_ARM_GRACE) && !s->grace_over;
+	s->ending = true;
+	s->never_kill = false;
+}
+
 /* After a normal end nothing is killed: what the command left running lives on. */
 static void lose_client(struct session *s)
 {
@@ -22,10 +30,8 @@ static void lose_client(struct session *s)
 	if (told)
 		return;
 	s->hung_up = s->on_disconnect == MSG_DISCONNECT_HANGUP;
-	if (s->on_disconnect == MSG_DISCONNECT_KILL) {
-		s->ending = true;
-		s->never_kill = false;
-	}
+	if (s->on_disconnect == MSG_DISCONNECT_KILL)
+		end_now(s);
 }
 
 static void time_out(struct session *s)
@@ -61,8 +67,8 @@ static void note(struct session *s, enum session_event event)
 		lose_client(s);
 		break;
 	case SESSION_SHUTDOWN:
-		s->ending = s->shutdown = true;
-		s->never_kill = false;
+		s->shutdown = true;
+		end_now(s);
 		break;
 	case SESSION_GRACE_OVER:
 		s->grace_over = true;
@@ -93,6 +99,8 @@ static uint32_t force(const struct session *s)
 	if (s->never_kill)
 		return due;
 	due |= SESSION_ARM_GRACE;
+	if (s->hasty)
+		due |= SESSION_HASTEN;
 	if (s->leader_ended || s->grace_over)
 		due |= SESSION_WATCH;
 	if (s->grace_over && !s->empty)

@@ -40,7 +40,8 @@ enum session_action {
 	SESSION_KILL = 1 << 7,	    /* kill all of it until then */
 	SESSION_DISCARD = 1 << 8,   /* what it still writes goes nowhere */
 	SESSION_BURY = 1 << 9,	    /* nobody will signal it again: reap the leader */
-	SESSION_OVER = 1 << 10,	    /* free everything */
+	SESSION_HASTEN = 1 << 10, /* the grace that was armed is now no longer than the usual one */
+	SESSION_OVER = 1 << 11,	  /* free everything */
 };
 
 enum session_verdict { SESSION_VERDICT_NONE, SESSION_VERDICT_RUNS, SESSION_VERDICT_FAILED };
@@ -55,6 +56,7 @@ struct session {
 	bool hung_up;  /* the client that is gone wanted just that */
 	bool ending;   /* by force */
 	bool shutdown; /* because the daemon ends */
+	bool hasty;    /* another forced end came while a time-out's longer grace was running */
 	bool grace_over, empty;
 
 	uint32_t done; /* the actions given so far, each at most once */

@@ -1,6 +1,7 @@
 /* The preparation of a spawn: from a request off the wire to what the child needs. */
 #include "spawn_plan.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <limits.h>
 #include <stdio.h>
@@ -69,6 +70,11 @@ static int plan_user(struct spawn *spawn, const struct spawn_config *config,
 	struct child_plan *plan = &spawn->plan;
 	struct err err;
 
+	while (spec.len && isspace((unsigned char)spec.ptr[0])) {
+		spec.ptr++;
+		spec.len--;
+	}
+	/* Nothing but blanks is not given, as the reference has it. */
 	if (!spec.len && config->user)
 		spec = (struct msg_text){config->user, strlen(config->user)};
 	if (!spec.len) {

@@ -29,5 +29,5 @@ const char *err_words(const struct err *err, char *out, size_t len)
 
 const char *err_name(int num)
 {
-	return strerrorname_np(num);
+	return num ? strerrorname_np(num) : NULL;
 }

@@ -41,6 +41,19 @@ teardown() {
 	[[ $output == *end ]]
 }
 
+@test "timeout: a long -k does not hold up the end of the daemon" {
+	mark=$(mark)
+	"$X" -n --timeout 200ms -k 1h -- sh -c "trap 'touch $DIR/asked' TERM; while :; do sleep 0.05; : $mark; done" 3>&- &
+	client=$!
+	wait_for 5 test -e "$DIR/asked"
+	timed daemon_stop
+	[[ $MS -lt $((5000 * SLOW)) ]]
+	status=0
+	wait "$client" || status=$?
+	[[ $status -eq 124 ]]
+	none_match "$mark"
+}
+
 @test "timeout: a stopped command is continued, and ends" {
 	mark=$(mark)
 	timed run -124 "$X" --timeout 300ms -- sh -c "kill -STOP \$\$; sleep $mark"

@@ -123,6 +123,7 @@ daemon_lost() {
 # ---- the login shell ----
 
 @test "tty: without a command, terminals give a login shell on a terminal" {
+	need_root # whose shell is one
 	drive 30x90 "$X" -e HISTFILE= <<-END
 		modes raw
 		send echo [\$0] \$(stty size) \$(tty)\r
@@ -135,6 +136,7 @@ daemon_lost() {
 }
 
 @test "tty: without a command, pipes give a login shell that reads them" {
+	need_root # whose shell is one
 	run -5 --separate-stderr x -e HISTFILE= <<<$'echo "[$0]"\ntty\nexit 5'
 	[[ ${lines[0]} == '[-'*']' && ${lines[1]} == 'not a tty' && ${#lines[@]} -eq 2 ]]
 	drive 24x80 sh -c "$X -e HISTFILE= >$DIR/out" <<-END

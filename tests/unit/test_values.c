@@ -76,10 +76,11 @@ static void duration_may_be_infinite_where_it_is_allowed(void **state)
 static void what_is_no_duration_is_refused(void **state)
 {
 	static const char *const texts[] = {
-		"",	 " ",	"-1",  "+1",	"1x",  "s",	 "ms",	 "nan",	 "infinity", "INF",
-		"infs",	 "1 s", " 1",  "1 ",	"\t1", "1\n",	 "1ss",	 "1sm",	 "1S",	     "1M",
-		".",	 ".s",	"..5", "1.2.3", "1,5", "1_000",	 "0x",	 "1us",	 "1w",	     "1y",
-		"1s 2m", "--1", "-0",  "1e",	"1-",  "nan(1)", "-inf", "+inf",
+		"",	 " ",	  "-1",	    "+1",   "1x",   "s",   "ms",    "nan", "infinity",
+		"1e300", "0x10",  "1e-400", "INF",  "infs", "1 s", " 1",    "1 ",  "\t1",
+		"1\n",	 "1ss",	  "1sm",    "1S",   "1M",   ".",   ".s",    "..5", "1.2.3",
+		"1,5",	 "1_000", "0x",	    "1us",  "1w",   "1y",  "1s 2m", "--1", "-0",
+		"1e",	 "1-",	  "nan(1)", "-inf", "+inf",
 	};
 
 	(void)state;
@@ -97,8 +98,8 @@ static void what_is_no_duration_is_refused(void **state)
 
 static void duration_that_is_absurd_is_refused(void **state)
 {
-	static const char *const texts[] = {"99999999999999999999", "1000000000000001ms", "1e300",
-					    "1e999", "11574075d"};
+	static const char *const texts[] = {"99999999999999999999", "1000000000000001ms",
+					    "11574075d"};
 	struct err err = {.text = ""};
 	uint64_t ms = 7;
 
