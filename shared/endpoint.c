@@ -67,16 +67,17 @@ static int connect_unix(const char *path, struct err *err)
 	return fd_steal(&fd);
 }
 
-/* The msb-execd beside our own program, or just its name, for a search in PATH. */
+/* The msb-execd beside our own program, or where make install puts it, or in PATH. */
 static void find_execd(char *out, size_t len)
 {
-	ssize_t n = readlink("/proc/self/exe", out, len - 16);
+	static const char *const places[] = {"msb-execd", "../sbin/msb-execd"};
+	ssize_t n = readlink("/proc/self/exe", out, len - 32);
 	char *slash;
 
-	if (n > 0) {
-		out[n] = '\0';
-		slash = strrchr(out, '/');
-		strcpy(slash ? slash + 1 : out, "msb-execd");
+	out[n > 0 ? n : 0] = '\0';
+	slash = strrchr(out, '/');
+	for (size_t i = 0; slash && i < sizeof(places) / sizeof(places[0]); i++) {
+		strcpy(slash + 1, places[i]);
 		if (access(out, X_OK) == 0)
 			return;
 	}

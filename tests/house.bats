@@ -73,7 +73,6 @@ setup() {
 	make -s install DESTDIR="$BATS_TEST_TMPDIR/dest" PREFIX=/opt/x >/dev/null
 	"$BATS_TEST_TMPDIR/dest/opt/x/bin/msb-exec" --version
 	"$BATS_TEST_TMPDIR/dest/opt/x/sbin/msb-execd" --version
-	run -0 env PATH="$BATS_TEST_TMPDIR/dest/opt/x/sbin:$PATH" \
-		"$BATS_TEST_TMPDIR/dest/opt/x/bin/msb-exec" --local -- echo installed
+	run -0 "$BATS_TEST_TMPDIR/dest/opt/x/bin/msb-exec" --local -- echo installed
 	[[ $output == installed ]]
 }
