@@ -57,7 +57,7 @@ struct drive {
 	char shown[SHOWN_MAX]; /* all output; up to found, what was expected */
 	char text[TEXT_MAX];   /* of the script's command */
 	size_t shown_len, found, text_len;
-	char why[64];
+	char why[40];
 };
 
 static _Noreturn void die(const char *what)
@@ -90,8 +90,8 @@ static _Noreturn void keep(pid_t program, int reports, const sigset_t *all)
 	_exit(1);
 }
 
-/* In the new session. reports is for the keeper alone. */
-static _Noreturn void lead(char *argv[], int reports)
+/* reports is for the keeper alone. */
+static _Noreturn void lead(char *argv[], int slave, int reports)
 {
 	sigset_t all;
 	pid_t program;
@@ -100,7 +100,7 @@ static _Noreturn void lead(char *argv[], int reports)
 	sigprocmask(SIG_BLOCK, &all, NULL);
 	for (int i = 1; i < NSIG; i++)
 		signal(i, SIG_DFL);
-	program = fork();
+	program = login_tty(slave) < 0 ? -1 : fork();
 	if (program == 0) {
 		setpgid(0, 0);
 		tcsetpgrp(STDIN_FILENO, getpid());
@@ -124,16 +124,11 @@ static void start(struct drive *d, char *argv[])
 		die("usage: ptydrive ROWSxCOLS PROGRAM [ARG]... <SCRIPT");
 	/* The modes from before the program are read before there is one. */
 	if (openpty(&d->master, &slave, NULL, NULL, &size) < 0 ||
-	    tcgetattr(d->master, &d->saved) < 0)
-		die("openpty");
-	d->keeper = fork();
-	if (d->keeper < 0)
-		die("fork");
+	    tcgetattr(d->master, &d->saved) < 0 || (d->keeper = fork()) < 0)
+		die("cannot make a terminal");
 	if (d->keeper == 0) {
 		close(d->master);
-		if (login_tty(slave) < 0)
-			die("login_tty");
-		lead(argv + 2, pipes[1]);
+		lead(argv + 2, slave, pipes[1]);
 	}
 	close(slave);
 	close(pipes[1]);
@@ -217,13 +212,11 @@ static const char *type(struct drive *d)
 
 static const char *paste(struct drive *d)
 {
-	FILE *file = fopen(d->text, "re");
+	cleanup_fd int fd = open(d->text, O_RDONLY | O_CLOEXEC);
+	ssize_t n = read(fd, d->text, sizeof(d->text));
 
-	if (!file)
-		return strerror(errno);
-	d->text_len = fread(d->text, 1, sizeof(d->text), file);
-	fclose(file);
-	return type(d);
+	d->text_len = n > 0 ? (size_t)n : 0;
+	return n < 0 ? strerror(errno) : type(d);
 }
 
 static const char *resize(struct drive *d)
@@ -250,16 +243,14 @@ static const char *go_on(struct drive *d)
 
 static const char *modes(struct drive *d)
 {
-	bool raw = strcmp(d->text, "raw") == 0;
-	struct termios now;
+	struct termios now = {0};
 
 	do {
-		memset(&now, 0, sizeof(now));
 		if (tcgetattr(d->master, &now) < 0)
 			return strerror(errno);
 		if (strcmp(d->text, "save") == 0)
 			d->saved = now;
-		if (!raw)
+		if (strcmp(d->text, "raw") != 0)
 			return memcmp(&now, &d->saved, sizeof(now)) == 0 ? NULL : "they differ";
 		if (!(now.c_lflag & (ICANON | ECHO | ISIG | IEXTEN)) && !(now.c_oflag & OPOST))
 			return NULL;
@@ -302,10 +293,9 @@ static const char *wait_end(struct drive *d)
 		if (!turn(d, POLLIN))
 			return "the program does not end";
 	drain(d);
+	snprintf(end, sizeof(end), "%d", WEXITSTATUS(d->status));
 	if (WIFSIGNALED(d->status))
 		snprintf(end, sizeof(end), "%s", sigabbrev_np(WTERMSIG(d->status)));
-	else
-		snprintf(end, sizeof(end), "%d", WEXITSTATUS(d->status));
 	snprintf(d->why, sizeof(d->why), "it ended with %s", end);
 	return d->text_len && strcmp(end, d->text) != 0 ? d->why : NULL;
 }
@@ -345,11 +335,10 @@ static const char *run_line(struct drive *d, const char *line)
 	const struct command *command = commands;
 	size_t len = strcspn(line, " ");
 
-	while (command->run &&
-	       (strlen(command->name) != len || memcmp(command->name, line, len) != 0))
+	while (command->run && (strlen(command->name) != len || strncmp(command->name, line, len)))
 		command++;
 	if (!command->run)
-		return len && line[0] != '#' ? "no such command" : NULL;
+		return "no such command";
 	strcpy(d->text, line[len] ? line + len + 1 : "");
 	/* Shells have backslashes of their own. */
 	d->text_len = command->run == run ? strlen(d->text) : unescape(d->text);
@@ -389,9 +378,9 @@ static void print_shown(const struct drive *d)
 int main(int argc, char *argv[])
 {
 	static const char kill_rest[] =
-		"left=$(ps -o pid=,stat= -s $KEEPER | awk -v k=$KEEPER '$1 != k && $2 !~ /^Z/ "
-		"{print $1}'); [ -z \"$left\" ] || { echo left behind: $left; kill -9 $left; "
-		"false; }";
+		"set -- $(ps -o pid=,stat= -s $KEEPER | awk '$1 != ENVIRON[\"KEEPER\"] && $2 !~ "
+		"/^Z/ "
+		"{print $1}'); [ $# = 0 ] || { echo left behind: $*; kill -9 $*; false; }";
 	static struct drive d = {.status = RUNS};
 	const char *slow = getenv("SLOW");
 	bool good;

@@ -114,7 +114,7 @@ daemon_lost() {
 @test "tty: TERM goes along with a terminal, and -e wins over it" {
 	TERM=vt220 run -0 x -tt -- sh -c 'echo $TERM' </dev/null
 	[[ $output == $'vt220\r' ]]
-	run -0 env -u TERM timeout 10 "$X" -tt -- sh -c 'echo $TERM' </dev/null
+	run -0 env -u TERM timeout $((10 * SLOW)) "$X" -tt -- sh -c 'echo $TERM' </dev/null
 	[[ $output == $'xterm\r' ]]
 	TERM=vt220 run -0 x -tt -e TERM=ansi -- sh -c 'echo $TERM' </dev/null
 	[[ $output == $'ansi\r' ]]
@@ -252,7 +252,6 @@ daemon_lost() {
 
 @test "tty: the modes are raw meanwhile and as before after every normal end" {
 	guest_bash 24x80 <<-END
-		modes save
 		expect G>
 		modes raw
 		send exit 7\r
@@ -338,7 +337,6 @@ daemon_lost() {
 
 @test "tty: a daemon that shuts down ends the shell, and the modes are back" {
 	guest_bash 24x80 <<-END
-		modes save
 		expect G>
 		send sleep $MARK &\r
 		expect G>
@@ -412,7 +410,6 @@ daemon_lost() {
 
 @test "tty: SIGTSTP stops msb-exec with the modes of before; SIGCONT makes them raw again" {
 	guest_bash 24x80 <<-END
-		modes save
 		expect G>
 		run kill -TSTP \$PROGRAM
 		stopped
@@ -435,7 +432,6 @@ daemon_lost() {
 
 @test "tty: continued in the background, msb-exec leaves the terminal alone" {
 	guest_bash 24x80 <<-END
-		modes save
 		expect G>
 		run kill -TSTP \$PROGRAM
 		stopped
