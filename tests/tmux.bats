@@ -106,6 +106,8 @@ tildes() {
 	wait_for 5 prompt 'G>'
 	keys fg Enter
 	wait_for 5 eval '[[ $(screen) == *fg*"sleep $MARK"* ]]'
+	# The shell shows the command before it hands over the terminal.
+	wait_for 5 eval 'ps -o stat= -p "$(pgrep -fx "sleep $MARK")" | grep -q "^S.*+"'
 	keys C-c
 	wait_for 5 none_match "sleep $MARK"
 	wait_for 5 prompt 'G>'

@@ -361,6 +361,7 @@ daemon_lost() {
 # ---- keys ----
 
 @test "tty: Ctrl-C, Ctrl-Z and Ctrl-\\ are for the command in the guest" {
+	# After fg: the shell shows the command before it hands over the terminal.
 	guest_bash 24x80 <<-END
 		expect G>
 		send sleep $MARK\r
@@ -386,6 +387,7 @@ daemon_lost() {
 		expect G>
 		send fg\r
 		expect sleep $MARK\r\n
+		run ps -o stat= -p \$(pgrep -fx 'sleep $MARK') | grep -q '^S.*+'
 		send \x03
 		expect G>
 		send jobs; echo none le''ft\r
