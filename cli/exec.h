@@ -24,10 +24,9 @@ struct exec {
 	bool in_terminal;  /* our stdin is one */
 	bool write_failed; /* our own output could not be written, for another reason than EPIPE */
 	bool sent;	   /* the request */
-	bool started;
-	bool finished;	 /* the last frame came: only what is queued is still to be written */
-	bool in_ended;	 /* stdin: the end of file has been sent */
-	bool in_newline; /* the last byte sent was one */
+	bool finished;	   /* the last frame came: only what is queued is still to be written */
+	bool in_ended;	   /* stdin: the end of file has been sent */
+	bool in_newline;   /* the last byte sent was one */
 	bool out_closed, err_closed; /* the agent has been told that nobody reads */
 	bool timed_out;		     /* by our own clock, for agents that have none */
 	uint32_t forwarded;	     /* a bit for each signal that was */

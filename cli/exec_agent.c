@@ -4,13 +4,12 @@
 #include "../shared/log.h"
 #include "exec_inside.h"
 
-static void on_started(struct exec *exec, struct msg_bytes payload)
+static void on_started(struct msg_bytes payload)
 {
 	struct msg_exec_started started;
 
 	if (msg_decode(MSG_EXEC_STARTED, payload, &started) < 0)
 		return;
-	exec->started = true;
 	log_info("the command runs as process %u of the guest", started.pid);
 }
 
@@ -114,7 +113,7 @@ void exec_on_frame(struct client *client, const struct frame *frame)
 		return;
 	switch (envelope.type) {
 	case MSG_EXEC_STARTED:
-		on_started(exec, envelope.payload);
+		on_started(envelope.payload);
 		break;
 	case MSG_EXEC_STDOUT:
 	case MSG_EXEC_STDERR:

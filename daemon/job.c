@@ -31,13 +31,17 @@ static void send_exited(struct job *job)
 	job_told(job, msg_put_exec_exited(job->outlet->frames, job->id, &exited));
 }
 
-static void send_failed(struct job *job)
+/* For a job, and where no job came to be. */
+static void tell_failed(struct job_host *host, struct job_outlet *outlet, uint32_t id,
+			const struct spawn_failure *failure)
 {
-	const struct spawn_failure *failure = &job->failure;
+	int r = msg_put_exec_failed(outlet->frames, id, failure->kind, failure->num,
+				    failure->message, failure->stage[0] ? failure->stage : NULL);
 
-	job_told(job,
-		 msg_put_exec_failed(job->outlet->frames, job->id, failure->kind, failure->num,
-				     failure->message, failure->stage[0] ? failure->stage : NULL));
+	if (r < 0)
+		log_warn("session %u: cannot queue a frame: %s", id, strerror(-r));
+	host->activity++;
+	loop_mark(host->loop, outlet->flush);
 }
 
 /* A stopped process acts on nothing but KILL, so each request to end comes with a CONT. */
@@ -107,7 +111,7 @@ static void carry_out(struct job *job, uint32_t actions)
 		job_told(job,
 			 msg_put_exec_started(job->outlet->frames, job->id, (uint32_t)job->pid));
 	if (actions & SESSION_SEND_FAILED)
-		send_failed(job);
+		tell_failed(host, job->outlet, job->id, &job->failure);
 	if (actions & SESSION_SEND_EXITED)
 		send_exited(job);
 	if (actions & SESSION_ASK)
@@ -278,18 +282,6 @@ static void take_options(struct job *job, const struct msg_exec_request *request
 	job->watch.on_empty = on_empty;
 }
 
-static void refuse(struct job_host *host, struct job_outlet *outlet, uint32_t id,
-		   const struct spawn_failure *failure)
-{
-	int r = msg_put_exec_failed(outlet->frames, id, failure->kind, failure->num,
-				    failure->message, failure->stage[0] ? failure->stage : NULL);
-
-	if (r < 0)
-		log_warn("session %u: cannot queue a frame: %s", id, strerror(-r));
-	host->activity++;
-	loop_mark(host->loop, outlet->flush);
-}
-
 void job_start(struct job_host *host, struct job_outlet *outlet, uint32_t id,
 	       struct msg_exec_request *request, size_t max_jobs)
 {
@@ -305,12 +297,12 @@ void job_start(struct job_host *host, struct job_outlet *outlet, uint32_t id,
 	struct job *job;
 
 	if (host->running >= max_jobs) {
-		refuse(host, outlet, id, &too_many);
+		tell_failed(host, outlet, id, &too_many);
 		return;
 	}
 	job = calloc(1, sizeof(*job));
 	if (!job) {
-		refuse(host, outlet, id, &no_memory);
+		tell_failed(host, outlet, id, &no_memory);
 		return;
 	}
 	job->host = host;
@@ -318,7 +310,7 @@ void job_start(struct job_host *host, struct job_outlet *outlet, uint32_t id,
 	job->started_us = loop_now_us();
 	take_options(job, request);
 	if (spawn_start(&host->spawn, request, &child, &job->spawn, &failure) < 0) {
-		refuse(host, outlet, id, &failure);
+		tell_failed(host, outlet, id, &failure);
 		free(job);
 		return;
 	}

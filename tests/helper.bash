@@ -88,6 +88,11 @@ mark() {
 	echo "$((10000 + RANDOM)).$BATS_TEST_NUMBER$$"
 }
 
+# drive ROWSxCOLS PROGRAM...: on a terminal, by a script on stdin (see ptydrive.c).
+drive() {
+	"$BUILD/tests/ptydrive" "$@"
+}
+
 need_root() {
 	[[ $(id -u) -eq 0 ]] || skip "needs root"
 }

@@ -15,11 +15,6 @@ teardown() {
 	common_teardown
 }
 
-# drive ROWSxCOLS PROGRAM...: on a terminal, by a script on stdin (see ptydrive.c).
-drive() {
-	"$BUILD/tests/ptydrive" "$@"
-}
-
 # start ARG...: msb-exec in the background as $PID, its output in $DIR/out and err. What bats runs in
 # the background ignores INT and QUIT; this does not.
 start() {

@@ -15,11 +15,6 @@ teardown() {
 	common_teardown
 }
 
-# drive ROWSxCOLS PROGRAM...: on a terminal, by a script on stdin (see ptydrive.c).
-drive() {
-	"$BUILD/tests/ptydrive" "$@"
-}
-
 # x ARG...: msb-exec without a terminal of ours, for a limited time.
 x() {
 	timeout $((10 * SLOW)) "$X" "$@"
