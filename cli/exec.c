@@ -14,8 +14,11 @@
 
 #define INPUT_CHUNK   (64 * 1024)
 #define INPUT_AHEAD   (256 * 1024)  /* what may wait to go to the agent */
-#define OUTPUT_AHEAD  (1024 * 1024) /* what may wait for our readers */
-#define OUTPUT_MAX    (OUTPUT_AHEAD + FRAME_WIRE_MAX)
+#define INPUT_UNASKED (64 * 1024)   /* what may go before the agent has said what its window is */
+#define OUTPUT_AHEAD  (1024 * 1024) /* what may wait for our readers, of an agent without credit */
+#define OUTPUT_WINDOW (2 * 1024 * 1024)
+#define TTY_WINDOW    (256 * 1024) /* what still comes after Ctrl-C is short */
+#define OUTPUT_MAX    (OUTPUT_WINDOW + FRAME_WIRE_MAX)
 #define LOOK_AGAIN_MS 200 /* for the terminal's foreground */
 #define END_OF_TEXT   "\x04"
 
@@ -91,13 +94,14 @@ static bool may_read_input(struct exec *exec)
 		loop_arm(exec->loop, &exec->background, LOOK_AGAIN_MS);
 		return false;
 	}
-	return buf_len(&exec->client.link.out) < INPUT_AHEAD;
+	return buf_len(&exec->client.link.out) < INPUT_AHEAD && credit_room(&exec->input, 1);
 }
 
 static void on_input(struct stream *stream)
 {
 	struct exec *exec = OWNER(stream, in);
 	struct buf *out = &exec->client.link.out;
+	size_t max = credit_room(&exec->input, INPUT_CHUNK);
 	uint8_t *space;
 	ssize_t n;
 
@@ -106,10 +110,11 @@ static void on_input(struct stream *stream)
 		stream_watch_input(stream, false);
 		return;
 	}
-	if (msg_data_begin(out, INPUT_CHUNK, &space) < 0)
+	if (msg_data_begin(out, max, &space) < 0)
 		return;
-	n = stream_read(stream, space, INPUT_CHUNK);
+	n = stream_read(stream, space, max);
 	if (n > 0) {
+		exec->input.sent += (size_t)n;
 		exec->in_newline = space[n - 1] == '\n';
 		msg_data_end(out, exec->client.id, MSG_EXEC_STDIN, (size_t)n);
 	} else {
@@ -165,6 +170,16 @@ static void on_output(struct stream *stream)
 	settle(exec);
 }
 
+static void tell_output_credit(struct exec *exec)
+{
+	struct client *client = &exec->client;
+	size_t waiting = buf_len(&exec->out.queue) + buf_len(&exec->err.queue);
+	uint64_t consumed;
+
+	if (!exec->finished && credit_due(&exec->output, waiting, &consumed))
+		msg_put_credit(&client->link.out, client->id, MSG_EXEC_OUTPUT_CREDIT, consumed);
+}
+
 /* After each batch. Says whether to take more frames: not while our readers are behind. */
 static bool on_turn(struct client *client)
 {
@@ -172,10 +187,15 @@ static bool on_turn(struct client *client)
 
 	close_output(exec, &exec->out, &exec->out_closed, MSG_STREAM_STDOUT);
 	close_output(exec, &exec->err, &exec->err_closed, MSG_STREAM_STDERR);
+	tell_output_credit(exec);
 	stream_watch_input(&exec->in, may_read_input(exec));
 	settle(exec);
-	return !exec->finished && buf_len(&exec->out.queue) < OUTPUT_AHEAD &&
-	       buf_len(&exec->err.queue) < OUTPUT_AHEAD;
+	if (exec->finished)
+		return false;
+	/* With credit there is an end to what may come, and how the command ended comes after it.
+	 */
+	return exec->output.window || (buf_len(&exec->out.queue) < OUTPUT_AHEAD &&
+				       buf_len(&exec->err.queue) < OUTPUT_AHEAD);
 }
 
 /* ---- time ---- */
@@ -230,15 +250,20 @@ static void on_greeted(struct client *client)
 	struct exec *exec = client->owner;
 	const struct opts *opts = exec->opts;
 	char words[ERR_TEXT_MAX + 64];
-	uint16_t rows = 24, cols = 80;
+	struct request_terms terms = {
+		.features = client->features, .tty = exec->tty, .rows = 24, .cols = 80};
 	struct err err;
 
 	log_info("connected to %s: %s, generation %u", client->name, client->version,
 		 client->generation);
 	if (exec->tty)
-		term_size_or_default(&rows, &cols);
-	if (request_put(&client->link.out, client->id, opts, client->features, exec->tty, rows,
-			cols, &err) < 0) {
+		term_size_or_default(&terms.rows, &terms.cols);
+	if (client->features & MSG_FEATURE_STDIN_WINDOW)
+		exec->input.window = INPUT_UNASKED;
+	if (client->features & MSG_FEATURE_OUTPUT_WINDOW)
+		exec->output.window = exec->tty ? TTY_WINDOW : OUTPUT_WINDOW;
+	terms.output_window = exec->output.window;
+	if (request_put(&client->link.out, client->id, opts, &terms, &err) < 0) {
 		exec_finish_with(exec, EXIT_FAILED, err_words(&err, words, sizeof(words)));
 		return;
 	}

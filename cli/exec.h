@@ -4,6 +4,7 @@
 #ifndef MSB_EXEC_H
 #define MSB_EXEC_H
 
+#include "../shared/credit.h"
 #include "../shared/loop.h"
 #include "client.h"
 #include "opts.h"
@@ -27,10 +28,12 @@ struct exec {
 	bool finished;	   /* the last frame came: only what is queued is still to be written */
 	bool in_ended;	   /* stdin: the end of file has been sent */
 	bool in_newline;   /* the last byte sent was one */
-	bool out_closed, err_closed; /* the agent has been told that nobody reads */
-	bool timed_out;		     /* by our own clock, for agents that have none */
-	uint32_t forwarded;	     /* a bit for each signal that was */
-	unsigned ends;		     /* INT and TERM in a row */
+	struct credit input;	      /* what the agent lets us send */
+	struct credit_account output; /* what we let it send */
+	bool out_closed, err_closed;  /* the agent has been told that nobody reads */
+	bool timed_out;		      /* by our own clock, for agents that have none */
+	uint32_t forwarded;	      /* a bit for each signal that was */
+	unsigned ends;		      /* INT and TERM in a row */
 	uint64_t last_end_ms;
 	int status;	      /* what to exit with */
 	int die_of;	      /* or the signal to die of, 0 for none */

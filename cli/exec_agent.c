@@ -4,12 +4,13 @@
 #include "../shared/log.h"
 #include "exec_inside.h"
 
-static void on_started(struct msg_bytes payload)
+static void on_started(struct exec *exec, struct msg_bytes payload)
 {
 	struct msg_exec_started started;
 
 	if (msg_decode(MSG_EXEC_STARTED, payload, &started) < 0)
 		return;
+	exec->input.window = started.stdin_window;
 	log_info("the command runs as process %u of the guest", started.pid);
 }
 
@@ -22,6 +23,7 @@ static void on_data(struct exec *exec, enum msg_type type, struct msg_bytes payl
 		exec_finish_with(exec, EXIT_FAILED, "the agent sent output that does not decode");
 		return;
 	}
+	exec->output.received += data.data.len;
 	if (stream_write(stream, data.data.ptr, data.data.len) < 0)
 		exec_finish_with(exec, EXIT_FAILED, "no memory for the output");
 }
@@ -36,6 +38,14 @@ static void on_stdin_error(struct exec *exec, struct msg_bytes payload)
 	log_info("the command's input: %.*s", (int)error.message.len, error.message.ptr);
 	exec->in_ended = true;
 	stream_abandon(&exec->in);
+}
+
+static void on_stdin_credit(struct exec *exec, struct msg_bytes payload)
+{
+	struct msg_credit credit;
+
+	if (msg_decode(MSG_EXEC_STDIN_CREDIT, payload, &credit) == 0)
+		credit_consumed(&exec->input, credit.consumed);
 }
 
 static void on_exited(struct exec *exec, struct msg_bytes payload)
@@ -113,7 +123,7 @@ void exec_on_frame(struct client *client, const struct frame *frame)
 		return;
 	switch (envelope.type) {
 	case MSG_EXEC_STARTED:
-		on_started(envelope.payload);
+		on_started(exec, envelope.payload);
 		break;
 	case MSG_EXEC_STDOUT:
 	case MSG_EXEC_STDERR:
@@ -121,6 +131,9 @@ void exec_on_frame(struct client *client, const struct frame *frame)
 		break;
 	case MSG_EXEC_STDIN_ERROR:
 		on_stdin_error(exec, envelope.payload);
+		break;
+	case MSG_EXEC_STDIN_CREDIT:
+		on_stdin_credit(exec, envelope.payload);
 		break;
 	case MSG_EXEC_EXITED:
 		on_exited(exec, envelope.payload);

@@ -54,18 +54,20 @@ static int ask_features(struct msg_exec_request *request, const struct opts *opt
 	return 0;
 }
 
-int request_put(struct buf *out, uint32_t id, const struct opts *opts, uint32_t features, bool tty,
-		uint16_t rows, uint16_t cols, struct err *err)
+int request_put(struct buf *out, uint32_t id, const struct opts *opts,
+		const struct request_terms *terms, struct err *err)
 {
 	static char *const login_args[] = {(char *)"-l", NULL};
 	struct msg_exec_request request = {
 		.cwd = text(opts->workdir),
 		.user = text(opts->user),
-		.tty = tty,
-		.rows = rows,
-		.cols = cols,
+		.tty = terms->tty,
+		.rows = terms->rows,
+		.cols = terms->cols,
 		.rlimits = {.count = opts->rlimit_count},
 		.limits = opts->rlimits,
+		.stdin_window = terms->features & MSG_FEATURE_STDIN_WINDOW,
+		.output_window = terms->output_window,
 	};
 	char term[256];
 	char **env;
@@ -75,7 +77,7 @@ int request_put(struct buf *out, uint32_t id, const struct opts *opts, uint32_t 
 		request.cmd = text(opts->command[0]);
 		request.args.strv = opts->command + 1;
 		request.args.count = opts->command_len - 1;
-	} else if (features & MSG_FEATURE_LOGIN_SHELL) {
+	} else if (terms->features & MSG_FEATURE_LOGIN_SHELL) {
 		request.cmd = text("");
 		request.login_shell = true;
 	} else {
@@ -83,10 +85,10 @@ int request_put(struct buf *out, uint32_t id, const struct opts *opts, uint32_t 
 		request.args.strv = login_args;
 		request.args.count = 1;
 	}
-	r = ask_features(&request, opts, features, err);
+	r = ask_features(&request, opts, terms->features, err);
 	if (r < 0)
 		return r;
-	env = environment(opts, tty, term, sizeof(term), &request.env.count);
+	env = environment(opts, terms->tty, term, sizeof(term), &request.env.count);
 	if (!env)
 		return err_set(err, ENOMEM, NULL, "cannot make the request");
 	request.env.strv = env;

@@ -6,11 +6,19 @@
 #include "../shared/err.h"
 #include "opts.h"
 
+/* What the session is to be like, besides what the options say. */
+struct request_terms {
+	uint32_t features; /* of the agent */
+	bool tty;
+	uint16_t rows, cols;
+	uint64_t output_window; /* 0: none */
+};
+
 /*
  * Appends the request, asking only for those features that the agent has. 0, or -errno with *err
  * filled when it cannot be said in one frame, or not to this agent.
  */
-int request_put(struct buf *out, uint32_t id, const struct opts *opts, uint32_t features, bool tty,
-		uint16_t rows, uint16_t cols, struct err *err);
+int request_put(struct buf *out, uint32_t id, const struct opts *opts,
+		const struct request_terms *terms, struct err *err);
 
 #endif

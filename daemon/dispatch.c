@@ -110,6 +110,16 @@ static int on_output_close(struct conn *conn, const struct letter *letter)
 	return 0;
 }
 
+static int on_output_credit(struct conn *conn, const struct letter *letter)
+{
+	struct job *job = job_find(&conn->outlet, letter->frame->id);
+	struct msg_credit credit;
+
+	if (decode(conn, letter, &credit) == 0 && job)
+		job_output_credit(job, credit.consumed);
+	return 0;
+}
+
 static int on_ping(struct conn *conn, const struct letter *letter)
 {
 	if (decode(conn, letter, NULL) < 0)
@@ -180,6 +190,7 @@ static const struct handler handlers[MSG_TYPE_COUNT] = {
 	[MSG_EXEC_RESIZE] = {on_resize, false, false},
 	[MSG_EXEC_SIGNAL] = {on_signal, false, false},
 	[MSG_EXEC_OUTPUT_CLOSE] = {on_output_close, false, false},
+	[MSG_EXEC_OUTPUT_CREDIT] = {on_output_credit, false, true},
 	[MSG_FS_REQUEST] = {on_fs_request, true, false},
 	[MSG_TCP_CONNECT] = {on_tcp_connect, true, false},
 };

@@ -16,6 +16,16 @@
 
 /* ---- carrying out what the session decides ---- */
 
+static void send_started(struct job *job)
+{
+	struct msg_exec_started started = {
+		.pid = (uint32_t)job->pid,
+		.stdin_window = job->input.window,
+	};
+
+	job_told(job, msg_put_exec_started(job->outlet->frames, job->id, &started));
+}
+
 static void send_exited(struct job *job)
 {
 	struct msg_exec_exited exited = {
@@ -108,8 +118,7 @@ static void carry_out(struct job *job, uint32_t actions)
 	struct job_host *host = job->host;
 
 	if (actions & SESSION_SEND_STARTED)
-		job_told(job,
-			 msg_put_exec_started(job->outlet->frames, job->id, (uint32_t)job->pid));
+		send_started(job);
 	if (actions & SESSION_SEND_FAILED)
 		tell_failed(host, job->outlet, job->id, &job->failure);
 	if (actions & SESSION_SEND_EXITED)
@@ -243,7 +252,7 @@ static void take_child(struct job *job, const struct spawn_child *child,
 	job->pid_fd = child->pid_fd;
 	job->verdict_fd = child->verdict_fd;
 	pump_init(&job->pump, host->loop, request->tty, child->in_fd, child->out_fd, child->err_fd,
-		  JOB_INPUT_LIMIT + FRAME_WIRE_MAX, &host->spare);
+		  JOB_INPUT_WINDOW + FRAME_WIRE_MAX, &host->spare);
 	job->pump.on_output = job_on_output;
 	job->pump.on_input = job_on_input;
 	loop_source_init(&job->pid_source, job->pid_fd, on_leader);
@@ -274,6 +283,8 @@ static void take_options(struct job *job, const struct msg_exec_request *request
 				      ? request->timeout_signal
 				      : SIGTERM;
 	job->kill_after_ms = request->kill_after_ms;
+	job->input.window = request->stdin_window ? JOB_INPUT_WINDOW : 0;
+	job->output.window = request->output_window;
 	job->timeout.on_due = on_timeout;
 	job->grace.on_due = on_grace;
 	job->linger.on_due = job_on_linger;

@@ -12,7 +12,9 @@
 #include "session.h"
 #include "spawn.h"
 
-#define JOB_INPUT_LIMIT	 (256 * 1024) /* queued input at which a job is stalled */
+#define JOB_INPUT_WINDOW \
+	(512 * 1024) /* bytes of input a client that counts credit may send ahead */
+#define JOB_INPUT_LIMIT	 (256 * 1024) /* queued input at which another client's job is stalled */
 #define JOB_OUTPUT_LIMIT (512 * 1024) /* queued frames at which output waits */
 #define JOB_FRAMES_MAX	 (JOB_OUTPUT_LIMIT + PUMP_READ_MAX + 512 * 1024) /* with the answers */
 
@@ -55,6 +57,7 @@ void job_input(struct job *job, struct msg_bytes data);
 void job_resize(struct job *job, uint16_t rows, uint16_t cols);
 void job_signal(struct job *job, int signal);
 void job_close_output(struct job *job, enum msg_stream stream);
+void job_output_credit(struct job *job, uint64_t consumed);
 
 /* A bad frame was answered on this id, which ends it for the client: force an end, in silence. */
 void job_abandon(struct job *job);

@@ -2,6 +2,7 @@
 #ifndef MSB_JOB_INSIDE_H
 #define MSB_JOB_INSIDE_H
 
+#include "../shared/credit.h"
 #include "job.h"
 
 struct job {
@@ -24,6 +25,8 @@ struct job {
 	uint64_t linger_ms, read_ms, started_us;
 	int timeout_signal;
 	uint64_t kill_after_ms;
+	struct credit output;	     /* what the client lets us send */
+	struct credit_account input; /* what we let it send */
 	bool stalled;
 	struct loop_timer timeout, grace, linger, parked, poll;
 	struct loop_grave grave;

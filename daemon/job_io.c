@@ -70,14 +70,19 @@ void job_told(struct job *job, int result)
 	loop_mark(job->host->loop, job->outlet->flush);
 }
 
-static bool has_room(const struct job *job)
+/* How much output may be read now: what the queue and the client's credit let in. */
+static size_t room(const struct job *job)
 {
-	return !job->outlet || buf_len(job->outlet->frames) < JOB_OUTPUT_LIMIT;
+	if (!job->outlet)
+		return PUMP_READ_MAX;
+	if (buf_len(job->outlet->frames) >= JOB_OUTPUT_LIMIT)
+		return 0;
+	return credit_room(&job->output, PUMP_READ_MAX);
 }
 
 void job_watch_pump(struct job *job)
 {
-	pump_watch(&job->pump, has_room(job));
+	pump_watch(&job->pump, room(job) > 0);
 }
 
 /* ---- output ---- */
@@ -99,12 +104,12 @@ static uint64_t linger_of(const struct job *job)
 	return job->has_linger ? job->linger_ms : FORCED_LINGER_MS;
 }
 
-/* The clock of silence runs only while all that was read has been sent. */
+/* The clock of silence runs only while all that is there may be read, and what was read is sent. */
 void job_run_linger_clock(struct job *job)
 {
 	uint64_t quiet_since, now = loop_now_ms(), linger = linger_of(job);
 
-	if (!waits_for_silence(job) || buf_len(job->outlet->frames)) {
+	if (!waits_for_silence(job) || buf_len(job->outlet->frames) || !room(job)) {
 		loop_disarm(job->host->loop, &job->linger);
 		return;
 	}
@@ -120,7 +125,7 @@ void job_run_linger_clock(struct job *job)
 static ssize_t take_output(struct job *job, enum msg_stream stream)
 {
 	struct buf *frames = job->outlet ? job->outlet->frames : NULL;
-	ssize_t n = pump_read(&job->pump, stream, frames, job->id);
+	ssize_t n = pump_read(&job->pump, stream, room(job), frames, job->id);
 
 	if (n == -EIO && job->pump.pty) {
 		if (job->session.leader_ended) {
@@ -135,6 +140,7 @@ static ssize_t take_output(struct job *job, enum msg_stream stream)
 	}
 	if (n > 0) {
 		job->read_ms = loop_now_ms();
+		job->output.sent += (size_t)n;
 		if (frames)
 			job_told(job, 0);
 	}
@@ -153,7 +159,7 @@ void job_on_output(struct pump *pump, enum msg_stream stream)
 {
 	struct job *job = JOB_OF(pump, pump);
 
-	if (has_room(job))
+	if (room(job))
 		take_output(job, stream);
 	after_output(job);
 }
@@ -174,10 +180,10 @@ void job_on_linger(struct loop_timer *timer)
 	bool found = false;
 
 	for (int stream = MSG_STREAM_STDOUT; stream <= MSG_STREAM_STDERR; stream++)
-		if (pump_is_open(&job->pump, (enum msg_stream)stream) && has_room(job) &&
+		if (pump_is_open(&job->pump, (enum msg_stream)stream) && room(job) &&
 		    take_output(job, (enum msg_stream)stream) > 0)
 			found = true;
-	if (!found && waits_for_silence(job) && !buf_len(job->outlet->frames))
+	if (!found && waits_for_silence(job) && !buf_len(job->outlet->frames) && room(job))
 		job_happen(job, SESSION_SILENT);
 	else
 		after_output(job);
@@ -194,28 +200,44 @@ void job_outlet_moved(struct job_outlet *outlet)
 
 /* ---- input, and what else the client sends ---- */
 
+/* The queue of input has moved. */
+static void after_input(struct job *job)
+{
+	size_t waiting = buf_len(&job->pump.input);
+	uint64_t consumed;
+
+	/* Who counts credit stays below its window by itself, or is stalled like the others. */
+	set_stalled(job,
+		    job->input.window ? waiting > job->input.window : waiting >= JOB_INPUT_LIMIT);
+	/* Nothing comes before started. */
+	if (job->outlet && job->session.verdict == SESSION_VERDICT_RUNS &&
+	    credit_due(&job->input, waiting, &consumed))
+		job_told(job, msg_put_credit(job->outlet->frames, job->id, MSG_EXEC_STDIN_CREDIT,
+					     consumed));
+	job_watch_pump(job);
+}
+
 void job_on_input(struct pump *pump, int error)
 {
 	struct job *job = JOB_OF(pump, pump);
 
 	if (error && job->outlet)
 		job_told(job, msg_put_stdin_error(job->outlet->frames, job->id, error));
-	set_stalled(job, buf_len(&pump->input) >= JOB_INPUT_LIMIT);
-	job_watch_pump(job);
+	after_input(job);
 }
 
 void job_input(struct job *job, struct msg_bytes data)
 {
 	int r = 0;
 
+	job->input.received += data.len;
 	if (data.len)
 		r = pump_write(&job->pump, data.ptr, data.len);
 	else
 		pump_end_input(&job->pump);
 	if (r < 0)
 		job_told(job, msg_put_stdin_error(job->outlet->frames, job->id, -r));
-	set_stalled(job, buf_len(&job->pump.input) >= JOB_INPUT_LIMIT);
-	job_watch_pump(job);
+	after_input(job);
 }
 
 void job_resize(struct job *job, uint16_t rows, uint16_t cols)
@@ -231,6 +253,13 @@ void job_signal(struct job *job, int signal)
 		return;
 	}
 	reap_signal_group(job->pid, signal);
+}
+
+void job_output_credit(struct job *job, uint64_t consumed)
+{
+	credit_consumed(&job->output, consumed);
+	job_watch_pump(job);
+	job_run_linger_clock(job);
 }
 
 void job_close_output(struct job *job, enum msg_stream stream)

@@ -161,17 +161,18 @@ static ssize_t read_away(int fd)
 	return read_fd(fd, waste, sizeof(waste));
 }
 
-static ssize_t read_frame(int fd, enum msg_stream stream, struct buf *frames, uint32_t id)
+static ssize_t read_frame(int fd, enum msg_stream stream, size_t max, struct buf *frames,
+			  uint32_t id)
 {
 	enum msg_type type = stream == MSG_STREAM_STDERR ? MSG_EXEC_STDERR : MSG_EXEC_STDOUT;
 	uint8_t *space;
 	ssize_t n;
-	int r = msg_data_begin(frames, PUMP_READ_MAX, &space);
+	int r = msg_data_begin(frames, max, &space);
 
 	if (r < 0)
 		/* No memory just now: the bytes are safe in the pipe. */
 		return -EAGAIN;
-	n = read_fd(fd, space, PUMP_READ_MAX);
+	n = read_fd(fd, space, max);
 	if (n > 0)
 		msg_data_end(frames, id, type, (size_t)n);
 	else
@@ -179,14 +180,16 @@ static ssize_t read_frame(int fd, enum msg_stream stream, struct buf *frames, ui
 	return n;
 }
 
-ssize_t pump_read(struct pump *pump, enum msg_stream stream, struct buf *frames, uint32_t id)
+ssize_t pump_read(struct pump *pump, enum msg_stream stream, size_t max, struct buf *frames,
+		  uint32_t id)
 {
 	int fd = stream == MSG_STREAM_STDERR ? pump->err_fd : pump->out_fd;
 	ssize_t n;
 
 	if (fd < 0)
 		return 0;
-	n = frames ? read_frame(fd, stream, frames, id) : read_away(fd);
+	n = frames ? read_frame(fd, stream, max < PUMP_READ_MAX ? max : PUMP_READ_MAX, frames, id)
+		   : read_away(fd);
 	if (n == -EAGAIN)
 		return n;
 	/* A pty says EIO while nobody has its other side open; the owner knows if that is the end.

@@ -41,11 +41,13 @@ int pump_write(struct pump *pump, const uint8_t *data, size_t len);
 void pump_end_input(struct pump *pump);
 
 /*
- * One read from a stream, as a frame at the end of frames, or thrown away if frames is NULL.
+ * One read from a stream, of at most max bytes and PUMP_READ_MAX, as a frame at the end of
+ * frames, or thrown away if frames is NULL.
  * Returns the number of bytes, 0 at the end of the stream, which is closed then, -EAGAIN, or
  * another -errno, after which the stream is closed too.
  */
-ssize_t pump_read(struct pump *pump, enum msg_stream stream, struct buf *frames, uint32_t id);
+ssize_t pump_read(struct pump *pump, enum msg_stream stream, size_t max, struct buf *frames,
+		  uint32_t id);
 
 bool pump_is_open(const struct pump *pump, enum msg_stream stream);
 

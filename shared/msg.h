@@ -61,6 +61,8 @@ enum msg_type {
 	MSG_EXEC_RESIZE,
 	MSG_EXEC_SIGNAL,
 	MSG_EXEC_OUTPUT_CLOSE,
+	MSG_EXEC_STDIN_CREDIT,
+	MSG_EXEC_OUTPUT_CREDIT,
 	MSG_FS_REQUEST,
 	MSG_FS_DATA,
 	MSG_FS_RESPONSE,
@@ -109,6 +111,8 @@ enum msg_feature {
 	MSG_FEATURE_LOGIN_SHELL = 1 << 3,
 	MSG_FEATURE_USAGE = 1 << 4,
 	MSG_FEATURE_OUTPUT_CLOSE = 1 << 5,
+	MSG_FEATURE_STDIN_WINDOW = 1 << 6,
+	MSG_FEATURE_OUTPUT_WINDOW = 1 << 7,
 };
 
 struct msg_ready {
@@ -140,10 +144,13 @@ struct msg_exec_request {
 	uint64_t linger_ms;
 	struct msg_text on_disconnect; /* as sent; see msg_on_disconnect_parse() */
 	bool login_shell;
+	bool stdin_window;	/* the client counts credit for stdin */
+	uint64_t output_window; /* bytes of output that may be in flight; 0: any */
 };
 
 struct msg_exec_started {
 	uint32_t pid;
+	uint64_t stdin_window; /* bytes of stdin that may be in flight; 0: the agent does not say */
 };
 
 struct msg_data {
@@ -187,6 +194,11 @@ struct msg_exec_signal {
 
 struct msg_output_close {
 	struct msg_text stream;
+};
+
+/* Of stdin or of output: how many bytes, since the session began, its receiver is done with. */
+struct msg_credit {
+	uint64_t consumed;
 };
 
 struct msg_error {
@@ -239,7 +251,7 @@ const char *msg_name(enum msg_type type);
 int msg_put_empty(struct buf *out, uint32_t id, enum msg_type type);
 int msg_put_ready(struct buf *out, const struct msg_ready *ready);
 int msg_put_exec_request(struct buf *out, uint32_t id, const struct msg_exec_request *request);
-int msg_put_exec_started(struct buf *out, uint32_t id, uint32_t pid);
+int msg_put_exec_started(struct buf *out, uint32_t id, const struct msg_exec_started *started);
 int msg_put_stdin_error(struct buf *out, uint32_t id, int num);
 int msg_put_exec_exited(struct buf *out, uint32_t id, const struct msg_exec_exited *exited);
 int msg_put_exec_failed(struct buf *out, uint32_t id, enum msg_failure kind, int num,
@@ -247,6 +259,8 @@ int msg_put_exec_failed(struct buf *out, uint32_t id, enum msg_failure kind, int
 int msg_put_exec_resize(struct buf *out, uint32_t id, uint16_t rows, uint16_t cols);
 int msg_put_exec_signal(struct buf *out, uint32_t id, int signal);
 int msg_put_output_close(struct buf *out, uint32_t id, enum msg_stream stream);
+/* type: MSG_EXEC_STDIN_CREDIT or MSG_EXEC_OUTPUT_CREDIT. */
+int msg_put_credit(struct buf *out, uint32_t id, enum msg_type type, uint64_t consumed);
 int msg_put_error(struct buf *out, uint32_t id, enum msg_refusal kind, const char *message,
 		  struct msg_text offending_type);
 int msg_put_touched(struct buf *out, uint32_t id, uint64_t activity_seq);

@@ -82,6 +82,8 @@ static const struct field request_fields[] = {
 	 AT(msg_exec_request, has_linger)},
 	{"on_disconnect", FIELD_TEXT, NULLABLE, AT(msg_exec_request, on_disconnect), NOWHERE},
 	{"login_shell", FIELD_BOOL, NULLABLE, AT(msg_exec_request, login_shell), NOWHERE},
+	{"stdin_window", FIELD_BOOL, NULLABLE, AT(msg_exec_request, stdin_window), NOWHERE},
+	{"output_window", FIELD_U64, NULLABLE, AT(msg_exec_request, output_window), NOWHERE},
 };
 
 static const struct msg_exec_request request_defaults = {
@@ -99,6 +101,7 @@ static const struct field rlimit_fields[] = {
 
 static const struct field started_fields[] = {
 	{"pid", FIELD_U32, REQUIRED, AT(msg_exec_started, pid), NOWHERE},
+	{"stdin_window", FIELD_U64, NULLABLE, AT(msg_exec_started, stdin_window), NOWHERE},
 };
 
 static const struct field data_fields[] = {
@@ -148,6 +151,10 @@ static const struct field output_close_fields[] = {
 	{"stream", FIELD_TEXT, REQUIRED, AT(msg_output_close, stream), NOWHERE},
 };
 
+static const struct field credit_fields[] = {
+	{"consumed", FIELD_U64, REQUIRED, AT(msg_credit, consumed), NOWHERE},
+};
+
 static const struct field error_fields[] = {
 	{"kind", FIELD_TEXT, REQUIRED, AT(msg_error, kind), NOWHERE},
 	{"message", FIELD_TEXT, REQUIRED, AT(msg_error, message), NOWHERE},
@@ -174,6 +181,8 @@ static const struct schema schemas[MSG_TYPE_COUNT] = {
 	[MSG_EXEC_RESIZE] = SCHEMA(resize_fields, msg_exec_resize),
 	[MSG_EXEC_SIGNAL] = SCHEMA(signal_fields, msg_exec_signal),
 	[MSG_EXEC_OUTPUT_CLOSE] = SCHEMA(output_close_fields, msg_output_close),
+	[MSG_EXEC_STDIN_CREDIT] = SCHEMA(credit_fields, msg_credit),
+	[MSG_EXEC_OUTPUT_CREDIT] = SCHEMA(credit_fields, msg_credit),
 };
 
 static int read_map(struct wire_reader *r, const struct schema *schema, void *ret_struct);

@@ -80,6 +80,11 @@ int draft_number(struct buf *out, uint32_t id, enum msg_type type, const char *k
 	return draft_end(&draft, id, type);
 }
 
+int msg_put_credit(struct buf *out, uint32_t id, enum msg_type type, uint64_t consumed)
+{
+	return draft_number(out, id, type, "consumed", (int64_t)consumed);
+}
+
 int msg_put_empty(struct buf *out, uint32_t id, enum msg_type type)
 {
 	struct draft draft;

@@ -64,9 +64,21 @@ int msg_put_ready(struct buf *out, const struct msg_ready *ready)
 	return draft_end(&draft, 0, MSG_READY);
 }
 
-int msg_put_exec_started(struct buf *out, uint32_t id, uint32_t pid)
+int msg_put_exec_started(struct buf *out, uint32_t id, const struct msg_exec_started *started)
 {
-	return draft_number(out, id, MSG_EXEC_STARTED, "pid", pid);
+	struct draft draft;
+	int r = draft_begin(&draft, out, DRAFT_SMALL);
+
+	if (r < 0)
+		return r;
+	wire_put_map(&draft.w, started->stdin_window ? 2 : 1);
+	wire_put_str(&draft.w, "pid");
+	wire_put_uint(&draft.w, started->pid);
+	if (started->stdin_window) {
+		wire_put_str(&draft.w, "stdin_window");
+		wire_put_uint(&draft.w, started->stdin_window);
+	}
+	return draft_end(&draft, id, MSG_EXEC_STARTED);
 }
 
 int msg_put_touched(struct buf *out, uint32_t id, uint64_t activity_seq)

@@ -52,7 +52,8 @@ static void put_rlimits(struct wire_writer *w, const struct msg_exec_request *re
 static size_t count_ours(const struct msg_exec_request *request)
 {
 	return (request->timeout_ms ? 3u : 0u) + (request->has_linger ? 1u : 0u) +
-	       (request->on_disconnect.ptr ? 1u : 0u) + (request->login_shell ? 1u : 0u);
+	       (request->on_disconnect.ptr ? 1u : 0u) + (request->login_shell ? 1u : 0u) +
+	       (request->stdin_window ? 1u : 0u) + (request->output_window ? 1u : 0u);
 }
 
 /* The keys of section 10, each only when it says something. */
@@ -75,6 +76,14 @@ static void put_ours(struct wire_writer *w, const struct msg_exec_request *reque
 	if (request->login_shell) {
 		wire_put_str(w, "login_shell");
 		wire_put_bool(w, true);
+	}
+	if (request->stdin_window) {
+		wire_put_str(w, "stdin_window");
+		wire_put_bool(w, true);
+	}
+	if (request->output_window) {
+		wire_put_str(w, "output_window");
+		wire_put_uint(w, request->output_window);
 	}
 }
 

@@ -34,6 +34,8 @@ static const struct type_row types[MSG_TYPE_COUNT] = {
 	[MSG_EXEC_RESIZE] = {"core.exec.resize", 0},
 	[MSG_EXEC_SIGNAL] = {"core.exec.signal", 0},
 	[MSG_EXEC_OUTPUT_CLOSE] = {"core.exec.output.close", 0},
+	[MSG_EXEC_STDIN_CREDIT] = {"core.exec.stdin.credit", 0},
+	[MSG_EXEC_OUTPUT_CREDIT] = {"core.exec.output.credit", 0},
 	[MSG_FS_REQUEST] = {"core.fs.request", FRAME_SESSION_START},
 	[MSG_FS_DATA] = {"core.fs.data", 0},
 	[MSG_FS_RESPONSE] = {"core.fs.response", FRAME_TERMINAL},
@@ -78,7 +80,8 @@ const char *const msg_stream_names[] = {
 };
 
 const char *const msg_feature_names[] = {
-	"timeout", "linger", "on_disconnect", "login_shell", "usage", "output_close",
+	"timeout", "linger",	   "on_disconnect", "login_shell",
+	"usage",   "output_close", "stdin_window",  "output_window",
 };
 
 int msg_name_index(const char *const *names, size_t count, struct msg_text text)

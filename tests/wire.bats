@@ -37,7 +37,8 @@ EOF
 	peer <<'EOF'
 features = Peer().ready.exec_features
 equal(len(features), len(set(features)))
-least = {"timeout", "linger", "on_disconnect", "login_shell", "usage", "output_close"}
+least = {"timeout", "linger", "on_disconnect", "login_shell", "usage", "output_close",
+         "stdin_window", "output_window"}
 assert least <= set(features) <= least | {"pixels", "stdin_window", "output_window"}, features
 EOF
 }

@@ -336,12 +336,15 @@ static void keys_may_be_byte_strings(void **state)
 static void our_own_keys_are_decoded(void **state)
 {
 	unit_held struct msg_bytes payload = unit_hex(
-		"a7 63'cmd'60 6a'timeout_ms'1a000186a0 6e'timeout_signal'02 6d'kill_after_ms'00"
-		"69'linger_ms'00 6d'on_disconnect'66'hangup' 6b'login_shell'f5");
+		"a9 63'cmd'60 6a'timeout_ms'1a000186a0 6e'timeout_signal'02 6d'kill_after_ms'00"
+		"69'linger_ms'00 6d'on_disconnect'66'hangup' 6b'login_shell'f5"
+		"6c'stdin_window'f5 6d'output_window'1a00200000");
 	unit_held struct msg_bytes close = unit_hex("a1 66'stream'66'stderr'");
 	struct msg_exec_request request;
 	struct msg_output_close closed;
+	struct msg_exec_started started;
 	struct msg_exec_exited exited;
+	struct msg_credit credit;
 
 	(void)state;
 	assert_int_equal(msg_decode(MSG_EXEC_REQUEST, payload, &request), 0);
@@ -352,6 +355,16 @@ static void our_own_keys_are_decoded(void **state)
 	assert_int_equal(request.linger_ms, 0);
 	assert_int_equal(msg_on_disconnect_parse(request.on_disconnect), MSG_DISCONNECT_HANGUP);
 	assert_true(request.login_shell);
+	assert_true(request.stdin_window);
+	assert_int_equal(request.output_window, 2 * 1024 * 1024);
+	assert_int_equal(
+		decode(MSG_EXEC_STARTED, "a2 63'pid'07 6c'stdin_window'1a00080000", &started), 0);
+	assert_int_equal(started.stdin_window, 512 * 1024);
+	assert_int_equal(
+		decode(MSG_EXEC_STDIN_CREDIT, "a1 68'consumed'1b0000000100000000", &credit), 0);
+	assert_int_equal(credit.consumed, UINT64_C(1) << 32);
+	assert_int_equal(decode(MSG_EXEC_OUTPUT_CREDIT, "a1 68'consumed'20", &credit), -EBADMSG);
+	assert_int_equal(decode(MSG_EXEC_OUTPUT_CREDIT, "a0", &credit), -EBADMSG);
 	assert_int_equal(msg_decode(MSG_EXEC_OUTPUT_CLOSE, close, &closed), 0);
 	assert_int_equal(msg_stream_parse(closed.stream), MSG_STREAM_STDERR);
 	assert_int_equal(decode(MSG_EXEC_EXITED,

@@ -24,14 +24,28 @@ static void started_uses_the_shortest_head(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < UNIT_COUNT(rows); i++) {
+		const struct msg_exec_started started = {.pid = rows[i].pid};
 		struct buf out;
 
 		buf_init(&out, 4096, NULL);
-		assert_int_equal(msg_put_exec_started(&out, UINT32_MAX, rows[i].pid), 0);
+		assert_int_equal(msg_put_exec_started(&out, UINT32_MAX, &started), 0);
 		unit_assert_bytes(unit_payload(&out, MSG_EXEC_STARTED, UINT32_MAX),
 				  rows[i].payload);
 		buf_release(&out);
 	}
+}
+
+static void started_says_the_window_of_stdin_only_to_who_asked(void **state)
+{
+	static const struct msg_exec_started started = {.pid = 7, .stdin_window = 524288};
+	struct buf out;
+
+	(void)state;
+	buf_init(&out, 4096, NULL);
+	assert_int_equal(msg_put_exec_started(&out, 3, &started), 0);
+	unit_assert_bytes(unit_payload(&out, MSG_EXEC_STARTED, 3),
+			  "a2 63'pid'07 6c'stdin_window'1a00080000");
+	buf_release(&out);
 }
 
 static void small_messages_of_a_client_are_short(void **state)
@@ -52,6 +66,10 @@ static void small_messages_of_a_client_are_short(void **state)
 	buf_consume(&out, buf_len(&out));
 	assert_int_equal(msg_put_output_close(&out, 3, MSG_STREAM_STDERR), 0);
 	unit_assert_bytes(unit_payload(&out, MSG_EXEC_OUTPUT_CLOSE, 3), "a1 66'stream'66'stderr'");
+	buf_consume(&out, buf_len(&out));
+	assert_int_equal(msg_put_credit(&out, 3, MSG_EXEC_OUTPUT_CREDIT, 65536), 0);
+	unit_assert_bytes(unit_payload(&out, MSG_EXEC_OUTPUT_CREDIT, 3),
+			  "a1 68'consumed'1a00010000");
 	buf_release(&out);
 }
 
@@ -107,8 +125,9 @@ static void text_without_room_is_refused(void **state)
 
 static void ready_lists_each_feature_by_its_name(void **state)
 {
-	static const char *const names[] = {"timeout",	   "linger", "on_disconnect",
-					    "login_shell", "usage",  "output_close"};
+	static const char *const names[] = {"timeout",	    "linger",	    "on_disconnect",
+					    "login_shell",  "usage",	    "output_close",
+					    "stdin_window", "output_window"};
 
 	(void)state;
 	for (size_t i = 0; i < UNIT_COUNT(names); i++) {
@@ -304,6 +323,7 @@ int main(void)
 {
 	const struct CMUnitTest msg_encode_tests[] = {
 		cmocka_unit_test(started_uses_the_shortest_head),
+		cmocka_unit_test(started_says_the_window_of_stdin_only_to_who_asked),
 		cmocka_unit_test(small_messages_of_a_client_are_short),
 		cmocka_unit_test(exited_has_its_optional_keys_only_when_they_say_something),
 		cmocka_unit_test(text_without_room_is_refused),

@@ -62,12 +62,13 @@
 static void agents_frames_are_encoded_as_the_reference_does(void **state)
 {
 	static const struct msg_exec_exited ended = {.code = 0}, killed = {.code = -1};
+	static const struct msg_exec_started started = {.pid = 1234};
 	static const struct msg_text no_type = {NULL, 0};
 	struct buf out;
 
 	(void)state;
 	buf_init(&out, FRAME_WIRE_MAX, NULL);
-	assert_int_equal(msg_put_exec_started(&out, 1, 1234), 0);
+	assert_int_equal(msg_put_exec_started(&out, 1, &started), 0);
 	assert_int_equal(msg_put_exec_exited(&out, 1, &ended), 0);
 	assert_int_equal(msg_put_exec_exited(&out, 1, &killed), 0);
 	assert_int_equal(msg_put_exec_failed(&out, 1, MSG_FAILURE_OTHER, 0, "x", NULL), 0);

@@ -170,6 +170,8 @@ static const struct type_row type_rows[] = {
 	{MSG_EXEC_RESIZE, "core.exec.resize", 0},
 	{MSG_EXEC_SIGNAL, "core.exec.signal", 0},
 	{MSG_EXEC_OUTPUT_CLOSE, "core.exec.output.close", 0},
+	{MSG_EXEC_STDIN_CREDIT, "core.exec.stdin.credit", 0},
+	{MSG_EXEC_OUTPUT_CREDIT, "core.exec.output.credit", 0},
 	{MSG_FS_REQUEST, "core.fs.request", 2},
 	{MSG_FS_DATA, "core.fs.data", 0},
 	{MSG_FS_RESPONSE, "core.fs.response", 1},
