@@ -138,6 +138,8 @@ static bool take_frames(struct client *client)
 		if (!read_more)
 			return false;
 		r = link_next(&client->link, &frame);
+		if (r == 0 && client->on_part && client->on_part(client))
+			continue;
 		if (r <= 0)
 			break;
 		client->on_frame(client, &frame);

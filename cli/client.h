@@ -29,6 +29,9 @@ struct client {
 	void *owner;
 	void (*on_greeted)(struct client *client);
 	void (*on_frame)(struct client *client, const struct frame *frame);
+	/* The beginning of a frame is there. Whether it was taken, and the rest becomes the link's
+	 * body. May be NULL. */
+	bool (*on_part)(struct client *client);
 	void (*on_lost)(struct client *client, const struct err *err);
 	/* After each batch: flush and watch are done after this. Says whether to read frames. */
 	bool (*on_turn)(struct client *client);

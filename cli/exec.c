@@ -12,15 +12,11 @@
 #include "request.h"
 #include "term.h"
 
-#define INPUT_CHUNK   (64 * 1024)
-#define INPUT_AHEAD   (256 * 1024)  /* what may wait to go to the agent */
 #define INPUT_UNASKED (64 * 1024)   /* what may go before the agent has said what its window is */
 #define OUTPUT_AHEAD  (1024 * 1024) /* what may wait for our readers, of an agent without credit */
 #define OUTPUT_WINDOW (2 * 1024 * 1024)
 #define TTY_WINDOW    (256 * 1024) /* what still comes after Ctrl-C is short */
 #define OUTPUT_MAX    (OUTPUT_WINDOW + FRAME_WIRE_MAX)
-#define LOOK_AGAIN_MS 200 /* for the terminal's foreground */
-#define END_OF_TEXT   "\x04"
 
 #define OWNER(ptr, member) ((struct exec *)((char *)(ptr)-offsetof(struct exec, member)))
 
@@ -29,8 +25,10 @@
 /* Once nothing is left to write, that was all. */
 static void settle(struct exec *exec)
 {
-	stream_watch_output(&exec->out);
-	stream_watch_output(&exec->err);
+	bool body = exec->client.link.body > 0 && !exec->finished && !exec->moves;
+
+	stream_watch_output(&exec->out, body && exec->body_to == &exec->out);
+	stream_watch_output(&exec->err, body && exec->body_to == &exec->err);
 	if (exec->finished && !buf_len(&exec->out.queue) && !buf_len(&exec->err.queue))
 		loop_stop(exec->loop);
 }
@@ -62,75 +60,6 @@ static void on_lost(struct client *client, const struct err *err)
 	char words[ERR_TEXT_MAX + 64];
 
 	exec_finish_with(client->owner, EXIT_FAILED, err_words(err, words, sizeof(words)));
-}
-
-/* ---- input ---- */
-
-static void send_input_end(struct exec *exec)
-{
-	struct buf *out = &exec->client.link.out;
-	uint8_t *space;
-
-	if (exec->in_ended)
-		return;
-	exec->in_ended = true;
-	if (!exec->tty) {
-		if (msg_data_begin(out, 0, &space) == 0)
-			msg_data_end(out, exec->client.id, MSG_EXEC_STDIN, 0);
-	} else if (msg_data_begin(out, 2, &space) == 0) {
-		/* The first one only ends a line that has begun; the next one is the end. */
-		memcpy(space, END_OF_TEXT END_OF_TEXT, 2);
-		msg_data_end(out, exec->client.id, MSG_EXEC_STDIN, exec->in_newline ? 1 : 2);
-	}
-	client_mark(&exec->client);
-}
-
-/* A background job that reads its terminal would be stopped; it waits for the foreground. */
-static bool may_read_input(struct exec *exec)
-{
-	if (!exec->sent || exec->finished || exec->in_ended)
-		return false;
-	if (exec->in_terminal && !term_is_foreground(STDIN_FILENO)) {
-		loop_arm(exec->loop, &exec->background, LOOK_AGAIN_MS);
-		return false;
-	}
-	return buf_len(&exec->client.link.out) < INPUT_AHEAD && credit_room(&exec->input, 1);
-}
-
-static void on_input(struct stream *stream)
-{
-	struct exec *exec = OWNER(stream, in);
-	struct buf *out = &exec->client.link.out;
-	size_t max = credit_room(&exec->input, INPUT_CHUNK);
-	uint8_t *space;
-	ssize_t n;
-
-	/* Asked again: whether we are in the foreground may have changed since. */
-	if (!may_read_input(exec)) {
-		stream_watch_input(stream, false);
-		return;
-	}
-	if (msg_data_begin(out, max, &space) < 0)
-		return;
-	n = stream_read(stream, space, max);
-	if (n > 0) {
-		exec->input.sent += (size_t)n;
-		exec->in_newline = space[n - 1] == '\n';
-		msg_data_end(out, exec->client.id, MSG_EXEC_STDIN, (size_t)n);
-	} else {
-		buf_settle(out);
-	}
-	if (n == 0) {
-		if (stream->error)
-			log_warn("cannot read standard input: %s", strerror(stream->error));
-		send_input_end(exec);
-	}
-	client_mark(&exec->client);
-}
-
-static void on_background(struct loop_timer *timer)
-{
-	client_mark(&OWNER(timer, background)->client);
 }
 
 /* ---- output ---- */
@@ -185,12 +114,13 @@ static bool on_turn(struct client *client)
 {
 	struct exec *exec = client->owner;
 
+	exec->moves = exec_move_body(exec);
 	close_output(exec, &exec->out, &exec->out_closed, MSG_STREAM_STDOUT);
 	close_output(exec, &exec->err, &exec->err_closed, MSG_STREAM_STDERR);
 	tell_output_credit(exec);
-	stream_watch_input(&exec->in, may_read_input(exec));
+	exec_watch_input(exec);
 	settle(exec);
-	if (exec->finished)
+	if (exec->finished || !exec->moves)
 		return false;
 	/* With credit there is an end to what may come, and how the command ended comes after it.
 	 */
@@ -270,7 +200,7 @@ static void on_greeted(struct client *client)
 	exec->sent = true;
 	if (opts->no_stdin) {
 		exec->in_newline = true;
-		send_input_end(exec);
+		exec_end_input(exec);
 	}
 	if (exec->tty && exec->in_terminal)
 		term_make_raw(STDIN_FILENO);
@@ -290,13 +220,14 @@ void exec_run(struct exec *exec, const struct opts *opts, struct loop *loop,
 	exec->loop = loop;
 	exec->timeout.on_due = on_timeout;
 	exec->kill_after.on_due = on_kill_after;
-	exec->background.on_due = on_background;
-	stream_init(&exec->in, loop, STDIN_FILENO, 0, spare, exec, on_input);
+	exec->background.on_due = exec_on_background;
+	stream_init(&exec->in, loop, STDIN_FILENO, 0, spare, exec, exec_on_input);
 	stream_init(&exec->out, loop, STDOUT_FILENO, OUTPUT_MAX, spare, exec, on_output);
 	stream_init(&exec->err, loop, STDERR_FILENO, OUTPUT_MAX, spare, exec, on_output);
 	exec->client.owner = exec;
 	exec->client.on_greeted = on_greeted;
 	exec->client.on_frame = exec_on_frame;
+	exec->client.on_part = exec_on_part;
 	exec->client.on_lost = on_lost;
 	exec->client.on_turn = on_turn;
 	decide_tty(exec);

@@ -21,12 +21,15 @@ struct exec {
 	struct client client;
 	const struct opts *opts;
 	struct stream in, out, err;
-	bool tty;	   /* the command gets a pty */
-	bool in_terminal;  /* our stdin is one */
+	struct stream *body_to; /* where the link's body goes */
+	bool moves;		/* it is not its reader that it waits for */
+	bool tty;		/* the command gets a pty */
+	bool in_terminal;	/* our stdin is one */
 	bool write_failed; /* our own output could not be written, for another reason than EPIPE */
 	bool sent;	   /* the request */
 	bool finished;	   /* the last frame came: only what is queued is still to be written */
 	bool in_ended;	   /* stdin: the end of file has been sent */
+	bool in_plenty;	   /* stdin: so much comes that moving pages pays */
 	bool in_newline;   /* the last byte sent was one */
 	struct credit input;	      /* what the agent lets us send */
 	struct credit_account output; /* what we let it send */

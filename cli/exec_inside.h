@@ -10,6 +10,18 @@ void exec_finish(struct exec *exec, int status);
 /* The same, with a line to leave with, printed when the terminal is itself again. */
 void exec_finish_with(struct exec *exec, int status, const char *complaint);
 
+/* Stdin: watched while it may be read; and its end, as the command is to learn it. */
+void exec_watch_input(struct exec *exec);
+void exec_on_input(struct stream *stream);
+void exec_on_background(struct loop_timer *timer);
+void exec_end_input(struct exec *exec);
+
+/* The beginning of a large frame of output: takes it, so that the rest is moved and not copied. */
+bool exec_on_part(struct client *client);
+
+/* Moves what is there of the rest. Says whether to go on reading: not while the reader is behind. */
+bool exec_move_body(struct exec *exec);
+
 /* Takes a frame of the agent. */
 void exec_on_frame(struct client *client, const struct frame *frame);
 

@@ -12,6 +12,8 @@
 
 #include "../shared/fd.h"
 
+#define PIPE_LARGE (1024 * 1024)
+
 static void source_ready(struct loop_source *source, uint32_t ready)
 {
 	struct stream *stream = (struct stream *)((char *)source - offsetof(struct stream, source));
@@ -46,6 +48,7 @@ static void classify(struct stream *stream, int flags)
 	stream->kind = STREAM_FILE;
 	if (fstat(stream->fd, &st) < 0)
 		return;
+	stream->is_pipe = S_ISFIFO(st.st_mode);
 	if (S_ISSOCK(st.st_mode))
 		stream->kind = STREAM_SOCKET;
 	if (!S_ISFIFO(st.st_mode) && !(S_ISCHR(st.st_mode) && isatty(stream->fd)))
@@ -67,11 +70,10 @@ void stream_watch_input(struct stream *stream, bool wanted)
 	loop_want(stream->loop, &stream->source, wanted && !stream->gone ? LOOP_IN : 0);
 }
 
-void stream_watch_output(struct stream *stream)
+void stream_watch_output(struct stream *stream, bool wanted)
 {
-	bool waits = buf_len(&stream->queue) && !stream->gone;
-
-	loop_want(stream->loop, &stream->source, waits ? LOOP_OUT : 0);
+	wanted |= buf_len(&stream->queue) > 0;
+	loop_want(stream->loop, &stream->source, wanted && !stream->gone ? LOOP_OUT : 0);
 }
 
 static bool can_use(int fd, short events)
@@ -154,6 +156,48 @@ int stream_write(struct stream *stream, const void *data, size_t len)
 	if (stream->gone || done == len)
 		return 0;
 	return buf_append(&stream->queue, (const uint8_t *)data + done, len - done);
+}
+
+bool stream_can_splice(struct stream *stream)
+{
+	if (stream->gone || buf_len(&stream->queue))
+		return false;
+	classify(stream, O_WRONLY);
+	return stream->is_pipe;
+}
+
+bool stream_has_room(const struct stream *stream)
+{
+	return can_use(stream->fd, POLLOUT);
+}
+
+void stream_widen(struct stream *stream)
+{
+	if (stream->widened)
+		return;
+	stream->widened = true;
+	/* Over the user's limit it stays as it is. */
+	fcntl(stream->fd, F_SETPIPE_SZ, PIPE_LARGE);
+}
+
+ssize_t stream_splice(struct stream *stream, int from_fd, size_t len)
+{
+	ssize_t n;
+
+	stream_widen(stream);
+	do {
+		n = splice(from_fd, NULL, stream->fd, NULL, len, SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
+	} while (n < 0 && errno == EINTR);
+	if (n >= 0 || errno == EAGAIN)
+		return n < 0 ? -EAGAIN : n;
+	if (errno == EPIPE) {
+		stream->gone = true;
+		stream->error = EPIPE;
+		return -EPIPE;
+	}
+	/* A filter forbids the call, or the socket is of a kind that cannot. */
+	stream->is_pipe = false;
+	return -EOPNOTSUPP;
 }
 
 void stream_flush(struct stream *stream)

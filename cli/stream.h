@@ -29,8 +29,10 @@ struct stream {
 	enum stream_kind kind;
 	struct loop_source source;
 	struct buf queue; /* output that the reader has not taken yet */
-	bool gone;	  /* output: nobody reads it; input: at its end or given up */
-	int error;	  /* why, an errno, or 0 for a plain end */
+	bool is_pipe;
+	bool widened; /* the pipe was made larger already */
+	bool gone;    /* output: nobody reads it; input: at its end or given up */
+	int error;    /* why, an errno, or 0 for a plain end */
 	void *owner;
 	void (*on_ready)(struct stream *stream);
 };
@@ -39,15 +41,30 @@ void stream_init(struct stream *stream, struct loop *loop, int fd, size_t queue_
 		 struct buf_spare *spare, void *owner, void (*on_ready)(struct stream *stream));
 void stream_release(struct stream *stream);
 
-/* Watches the stream for input, or, if it has queued output, for room. */
+/* Watches the stream for input; or for room, if it has queued output or if wanted. */
 void stream_watch_input(struct stream *stream, bool wanted);
-void stream_watch_output(struct stream *stream);
+void stream_watch_output(struct stream *stream, bool wanted);
 
 /* Reads up to len bytes: their number, 0 at the end (gone is set), or -EAGAIN. */
 ssize_t stream_read(struct stream *stream, void *space, size_t len);
 
 /* Writes what is possible and queues the rest; sets gone when the reader is. 0 or -errno. */
 int stream_write(struct stream *stream, const void *data, size_t len);
+
+/*
+ * Moves up to len bytes from a socket to an output that is a pipe: their number, 0 at the socket's
+ * end, -EAGAIN, -EOPNOTSUPP where that cannot be done; sets gone when the reader is.
+ */
+ssize_t stream_splice(struct stream *stream, int from_fd, size_t len);
+
+/* Whether stream_splice() may be tried: a pipe, with nothing queued before. */
+bool stream_can_splice(struct stream *stream);
+
+/* Makes the pipe large, once: much goes through it. */
+void stream_widen(struct stream *stream);
+
+/* Whether an output takes anything now. */
+bool stream_has_room(const struct stream *stream);
 
 /* Writes from the queue what is possible now. */
 void stream_flush(struct stream *stream);

@@ -80,14 +80,15 @@ static int take_frames(struct conn *conn)
 
 static void send_frames(struct conn *conn)
 {
-	size_t before = buf_len(&conn->link.out);
+	size_t before = link_unsent(&conn->link), left;
 	bool full;
 
 	link_flush(&conn->link);
-	full = buf_len(&conn->link.out) >= JOB_OUTPUT_LIMIT;
-	if (before && !buf_len(&conn->link.out))
+	left = link_unsent(&conn->link);
+	full = buf_len(&conn->link.out) >= JOB_OUTPUT_LIMIT || conn->link.bulk.len;
+	if (before && !left)
 		conn->outlet.sent_ms = loop_now_ms();
-	if (full != conn->was_full || (before && !buf_len(&conn->link.out)))
+	if (full != conn->was_full || (before && !left))
 		job_outlet_moved(&conn->outlet);
 	conn->was_full = full;
 }
@@ -164,6 +165,7 @@ int conn_open(struct conn_host *host, int in_fd, int out_fd, bool trusted, const
 	r = link_init(&conn->link, host->jobs->loop, in_fd, out_fd, JOB_FRAMES_MAX,
 		      &host->jobs->spare, on_ready);
 	conn->outlet.frames = &conn->link.out;
+	conn->outlet.bulk = &conn->link.bulk;
 	conn->outlet.flush = &conn->turn;
 	if (r == 0)
 		r = greet(conn);
@@ -189,7 +191,7 @@ size_t conn_flush_all(struct conn_host *host)
 
 	for (struct conn *conn = host->conns; conn; conn = conn->next) {
 		link_flush(&conn->link);
-		left += conn->link.broken ? 0 : buf_len(&conn->link.out);
+		left += conn->link.broken ? 0 : link_unsent(&conn->link);
 	}
 	return left;
 }

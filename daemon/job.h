@@ -34,10 +34,12 @@ struct job_host {
 /* Where the frames of a client's jobs go. Part of the client's connection. */
 struct job_outlet {
 	struct buf *frames;
-	struct loop_task *flush; /* marked when frames were added, or room was made */
-	unsigned stalled;	 /* jobs whose input queue is over the limit */
-	uint64_t sent_ms;	 /* when frames last ran empty */
-	struct job *jobs[64];	 /* by id, until their last frame */
+	struct bulk *bulk;
+	struct loop_task *flush;	   /* marked when frames were added, or room was made */
+	unsigned stalled;		   /* jobs whose input queue is over the limit */
+	uint64_t sent_ms;		   /* when frames last ran empty */
+	struct job *jobs[64];		   /* by id, until their last frame */
+	struct job *next_turn, *last_turn; /* the same; who had output taken last is last */
 };
 
 struct job;

@@ -10,6 +10,7 @@ struct job {
 	struct job_outlet *outlet; /* NULL once the client has had its last frame, or is gone */
 	uint32_t id;
 	struct job *next_of_host, *prev_of_host, *next_of_outlet;
+	struct job *later, *earlier; /* in the outlet's turns */
 
 	struct session session;
 	struct spawn *spawn; /* until the verdict */

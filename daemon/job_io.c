@@ -38,6 +38,22 @@ static void set_stalled(struct job *job, bool stalled)
 	loop_mark(job->host->loop, job->outlet->flush);
 }
 
+/* ---- turns: what had to wait is looked at again in the order in which it was last served ---- */
+
+static void leave_turns(struct job *job)
+{
+	*(job->earlier ? &job->earlier->later : &job->outlet->next_turn) = job->later;
+	*(job->later ? &job->later->earlier : &job->outlet->last_turn) = job->earlier;
+}
+
+static void join_turns(struct job *job)
+{
+	job->later = NULL;
+	job->earlier = job->outlet->last_turn;
+	*(job->earlier ? &job->earlier->later : &job->outlet->next_turn) = job;
+	job->outlet->last_turn = job;
+}
+
 void job_detach(struct job *job)
 {
 	struct job **at;
@@ -49,6 +65,7 @@ void job_detach(struct job *job)
 	while (*at != job)
 		at = &(*at)->next_of_outlet;
 	*at = job->next_of_outlet;
+	leave_turns(job);
 	job->outlet = NULL;
 }
 
@@ -59,6 +76,7 @@ void job_attach(struct job *job, struct job_outlet *outlet)
 	job->outlet = outlet;
 	job->next_of_outlet = *first;
 	*first = job;
+	join_turns(job);
 }
 
 /* A frame was put for the client; without room for it the connection is beyond help. */
@@ -70,19 +88,24 @@ void job_told(struct job *job, int result)
 	loop_mark(job->host->loop, job->outlet->flush);
 }
 
+static bool all_is_sent(const struct job_outlet *outlet)
+{
+	return !buf_len(outlet->frames) && !outlet->bulk->len;
+}
+
 /* How much output may be read now: what the queue and the client's credit let in. */
 static size_t room(const struct job *job)
 {
 	if (!job->outlet)
-		return PUMP_READ_MAX;
+		return BULK_MAX;
 	if (buf_len(job->outlet->frames) >= JOB_OUTPUT_LIMIT)
 		return 0;
-	return credit_room(&job->output, PUMP_READ_MAX);
+	return credit_room(&job->output, BULK_MAX);
 }
 
 void job_watch_pump(struct job *job)
 {
-	pump_watch(&job->pump, room(job) > 0);
+	pump_watch(&job->pump, room(job) > 0, !job->outlet || !job->outlet->bulk->len);
 }
 
 /* ---- output ---- */
@@ -109,7 +132,7 @@ void job_run_linger_clock(struct job *job)
 {
 	uint64_t quiet_since, now = loop_now_ms(), linger = linger_of(job);
 
-	if (!waits_for_silence(job) || buf_len(job->outlet->frames) || !room(job)) {
+	if (!waits_for_silence(job) || !all_is_sent(job->outlet) || !room(job)) {
 		loop_disarm(job->host->loop, &job->linger);
 		return;
 	}
@@ -124,8 +147,14 @@ void job_run_linger_clock(struct job *job)
 /* One read; returns what pump_read() returns. */
 static ssize_t take_output(struct job *job, enum msg_stream stream)
 {
-	struct buf *frames = job->outlet ? job->outlet->frames : NULL;
-	ssize_t n = pump_read(&job->pump, stream, room(job), frames, job->id);
+	struct pump_sink sink = {.id = job->id};
+	ssize_t n;
+
+	if (job->outlet) {
+		sink.frames = job->outlet->frames;
+		sink.bulk = job->outlet->bulk;
+	}
+	n = pump_read(&job->pump, stream, room(job), job->outlet ? &sink : NULL);
 
 	if (n == -EIO && job->pump.pty) {
 		if (job->session.leader_ended) {
@@ -141,8 +170,11 @@ static ssize_t take_output(struct job *job, enum msg_stream stream)
 	if (n > 0) {
 		job->read_ms = loop_now_ms();
 		job->output.sent += (size_t)n;
-		if (frames)
+		if (job->outlet) {
+			leave_turns(job);
+			join_turns(job);
 			job_told(job, 0);
+		}
 	}
 	return n;
 }
@@ -183,7 +215,7 @@ void job_on_linger(struct loop_timer *timer)
 		if (pump_is_open(&job->pump, (enum msg_stream)stream) && room(job) &&
 		    take_output(job, (enum msg_stream)stream) > 0)
 			found = true;
-	if (!found && waits_for_silence(job) && !buf_len(job->outlet->frames) && room(job))
+	if (!found && waits_for_silence(job) && all_is_sent(job->outlet) && room(job))
 		job_happen(job, SESSION_SILENT);
 	else
 		after_output(job);
@@ -191,11 +223,10 @@ void job_on_linger(struct loop_timer *timer)
 
 void job_outlet_moved(struct job_outlet *outlet)
 {
-	for (size_t i = 0; i < sizeof(outlet->jobs) / sizeof(outlet->jobs[0]); i++)
-		for (struct job *job = outlet->jobs[i]; job; job = job->next_of_outlet) {
-			job_watch_pump(job);
-			job_run_linger_clock(job);
-		}
+	for (struct job *job = outlet->next_turn; job; job = job->later) {
+		job_watch_pump(job);
+		job_run_linger_clock(job);
+	}
 }
 
 /* ---- input, and what else the client sends ---- */

@@ -30,6 +30,11 @@ static void write_input(struct pump *pump)
 			buf_consume(&pump->input, buf_len(&pump->input));
 			break;
 		}
+		/* Room again, and at once a lot is taken: a reader faster than our turns. */
+		if (n >= PIPE_DEFAULT / 2 && !pump->pty && !pump->input_grown) {
+			pump->input_grown = true;
+			fcntl(pump->in_fd, F_SETPIPE_SZ, PIPE_LARGE);
+		}
 		buf_consume(&pump->input, (size_t)n);
 	}
 	if (!pump->pty && (error || (pump->input_ended && !buf_len(&pump->input)))) {
@@ -161,10 +166,10 @@ static ssize_t read_away(int fd)
 	return read_fd(fd, waste, sizeof(waste));
 }
 
-static ssize_t read_frame(int fd, enum msg_stream stream, size_t max, struct buf *frames,
-			  uint32_t id)
+/* A frame whose bytes are copied to the queue. */
+static ssize_t read_frame(int fd, enum msg_type type, size_t max, const struct pump_sink *sink)
 {
-	enum msg_type type = stream == MSG_STREAM_STDERR ? MSG_EXEC_STDERR : MSG_EXEC_STDOUT;
+	struct buf *frames = sink->frames;
 	uint8_t *space;
 	ssize_t n;
 	int r = msg_data_begin(frames, max, &space);
@@ -174,22 +179,61 @@ static ssize_t read_frame(int fd, enum msg_stream stream, size_t max, struct buf
 		return -EAGAIN;
 	n = read_fd(fd, space, max);
 	if (n > 0)
-		msg_data_end(frames, id, type, (size_t)n);
+		msg_data_end(frames, sink->id, type, (size_t)n);
 	else
 		buf_settle(frames);
 	return n;
 }
 
-ssize_t pump_read(struct pump *pump, enum msg_stream stream, size_t max, struct buf *frames,
-		  uint32_t id)
+/* A frame whose pages are moved, if that is possible now. */
+static ssize_t move_frame(int fd, enum msg_type type, size_t max, const struct pump_sink *sink)
+{
+	ssize_t n;
+
+	/* Room for the head first: what has been moved cannot go back. */
+	if (buf_reserve(sink->frames, MSG_DATA_HEAD_MAX, &(uint8_t *){NULL}) < 0)
+		return -EAGAIN;
+	n = bulk_fill(sink->bulk, fd, max);
+	if (n > 0) {
+		msg_data_head(sink->frames, sink->id, type, (size_t)n);
+		sink->bulk->before = buf_len(sink->frames);
+	} else {
+		buf_settle(sink->frames);
+	}
+	return n;
+}
+
+static ssize_t take_frame(struct pump *pump, enum msg_stream stream, int fd, size_t max,
+			  const struct pump_sink *sink)
+{
+	enum msg_type type = stream == MSG_STREAM_STDERR ? MSG_EXEC_STDERR : MSG_EXEC_STDOUT;
+	ssize_t n = -EOPNOTSUPP;
+
+	if (pump->plenty[stream] && !sink->bulk->refused)
+		n = sink->bulk->len ? -EAGAIN : move_frame(fd, type, max, sink);
+	if (n == -EAGAIN)
+		return n;
+	if (n == -EOPNOTSUPP)
+		n = read_frame(fd, type, max < PUMP_READ_MAX ? max : PUMP_READ_MAX, sink);
+	/* A full pipe: its writer is faster than our turns. Fails harmlessly over the user's limit.
+	 */
+	if (n >= PIPE_DEFAULT && !pump->pty && !pump->grown[stream]) {
+		pump->grown[stream] = true;
+		fcntl(fd, F_SETPIPE_SZ, PIPE_LARGE);
+	}
+	pump->plenty[stream] = n >= PIPE_DEFAULT && !pump->pty;
+	return n;
+}
+
+ssize_t pump_read(struct pump *pump, enum msg_stream stream, size_t max,
+		  const struct pump_sink *sink)
 {
 	int fd = stream == MSG_STREAM_STDERR ? pump->err_fd : pump->out_fd;
 	ssize_t n;
 
 	if (fd < 0)
 		return 0;
-	n = frames ? read_frame(fd, stream, max < PUMP_READ_MAX ? max : PUMP_READ_MAX, frames, id)
-		   : read_away(fd);
+	n = sink ? take_frame(pump, stream, fd, max, sink) : read_away(fd);
 	if (n == -EAGAIN)
 		return n;
 	/* A pty says EIO while nobody has its other side open; the owner knows if that is the end.
@@ -198,12 +242,7 @@ ssize_t pump_read(struct pump *pump, enum msg_stream stream, size_t max, struct 
 		return n;
 	if (n <= 0)
 		close_stream(pump, stream);
-	/* A full pipe: its writer is faster than our turns. Fails harmlessly over the user's limit.
-	 */
-	if (n >= PIPE_DEFAULT && !pump->pty && !pump->grown[stream]) {
-		pump->grown[stream] = true;
-		fcntl(fd, F_SETPIPE_SZ, PIPE_LARGE);
-	}
+	pump->served = stream;
 	return n;
 }
 
@@ -212,12 +251,22 @@ void pump_close_output(struct pump *pump, enum msg_stream stream)
 	close_stream(pump, stream);
 }
 
-void pump_watch(struct pump *pump, bool take_output)
+static bool takes(const struct pump *pump, enum msg_stream stream, bool bulk_free)
+{
+	return bulk_free || !pump->plenty[stream];
+}
+
+void pump_watch(struct pump *pump, bool take_output, bool bulk_free)
 {
 	uint32_t in = buf_len(&pump->input) ? LOOP_OUT : 0;
-	uint32_t out = take_output && !pump->parked ? LOOP_IN : 0;
+	uint32_t any = take_output && !pump->parked ? LOOP_IN : 0;
+	uint32_t out = takes(pump, MSG_STREAM_STDOUT, bulk_free) ? any : 0;
+	uint32_t err = takes(pump, MSG_STREAM_STDERR, bulk_free) ? any : 0;
 
 	loop_want(pump->loop, &pump->in_source, in);
+	if (pump->served == MSG_STREAM_STDOUT)
+		loop_want(pump->loop, &pump->err_source, err);
 	loop_want(pump->loop, &pump->out_source, pump->pty && !pump->parked ? in | out : out);
-	loop_want(pump->loop, &pump->err_source, out);
+	if (pump->served != MSG_STREAM_STDOUT)
+		loop_want(pump->loop, &pump->err_source, err);
 }

@@ -11,6 +11,7 @@
 #include <sys/types.h>
 
 #include "../shared/buf.h"
+#include "../shared/bulk.h"
 #include "../shared/loop.h"
 #include "../shared/msg.h"
 
@@ -22,9 +23,12 @@ struct pump {
 	int in_fd, out_fd, err_fd; /* owned; -1 closed; with a pty in_fd is out_fd */
 	struct loop_source in_source, out_source, err_source;
 	struct buf input;
-	bool input_ended; /* close stdin once the queue is empty */
-	bool parked;	  /* a pty that nobody has open at the moment: not watched */
-	bool grown[2];	  /* the pipe was made larger already */
+	bool input_ended;	/* close stdin once the queue is empty */
+	bool parked;		/* a pty that nobody has open at the moment: not watched */
+	bool input_grown;	/* the pipe was made larger already */
+	bool grown[2];		/* the pipe was made larger already */
+	bool plenty[2];		/* the last read brought so much that moving pages pays */
+	enum msg_stream served; /* last, so that the other is watched first */
 	void (*on_output)(struct pump *pump, enum msg_stream stream); /* call pump_read() */
 	void (*on_input)(struct pump *pump, int error); /* the queue moved; errno or 0 */
 };
@@ -40,21 +44,30 @@ int pump_write(struct pump *pump, const uint8_t *data, size_t len);
 /* End of file behind what is queued. Without effect on a pty, as the wire has it. */
 void pump_end_input(struct pump *pump);
 
+/* Where the frames go: the end of a queue, and the pages in its midst. */
+struct pump_sink {
+	struct buf *frames;
+	struct bulk *bulk;
+	uint32_t id;
+};
+
 /*
- * One read from a stream, of at most max bytes and PUMP_READ_MAX, as a frame at the end of
- * frames, or thrown away if frames is NULL.
+ * One read from a stream, of at most max bytes, as a frame, or thrown away if sink is NULL.
  * Returns the number of bytes, 0 at the end of the stream, which is closed then, -EAGAIN, or
  * another -errno, after which the stream is closed too.
  */
-ssize_t pump_read(struct pump *pump, enum msg_stream stream, size_t max, struct buf *frames,
-		  uint32_t id);
+ssize_t pump_read(struct pump *pump, enum msg_stream stream, size_t max,
+		  const struct pump_sink *sink);
 
 bool pump_is_open(const struct pump *pump, enum msg_stream stream);
 
 /* The reader of a stream has gone away: the child's next write fails as it would locally. */
 void pump_close_output(struct pump *pump, enum msg_stream stream);
 
-/* Watches the output if take_output, and for room while input is queued. */
-void pump_watch(struct pump *pump, bool take_output);
+/*
+ * Watches the output if take_output, but one that brings plenty only if bulk is free to take it;
+ * and for room while input is queued.
+ */
+void pump_watch(struct pump *pump, bool take_output, bool bulk_free);
 
 #endif

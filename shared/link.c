@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "fd.h"
+#include "msg.h"
 
 #define READ_MAX (256 * 1024) /* bytes a turn, so that no peer holds up the others */
 
@@ -37,6 +38,8 @@ int link_init(struct link *link, struct loop *loop, int in_fd, int out_fd, size_
 	link->out_socket = in_fd == out_fd ? link->in_socket : fd_is_socket(out_fd);
 	buf_init(&link->in, FRAME_WIRE_MAX + READ_MAX, spare);
 	buf_init(&link->out, out_max, spare);
+	bulk_init(&link->bulk);
+	link->bulk.refused = !link->out_socket;
 	loop_source_init(&link->in_source, in_fd, in_ready);
 	loop_source_init(&link->out_source, in_fd == out_fd ? -1 : out_fd, out_ready);
 	return loop_want(loop, &link->in_source, LOOP_IN);
@@ -52,6 +55,7 @@ void link_release(struct link *link)
 	fd_close(&link->out_fd);
 	buf_release(&link->in);
 	buf_release(&link->out);
+	bulk_release(&link->bulk);
 }
 
 /* How much to ask for: the rest of a frame that is known to be longer, else a fair share. */
@@ -60,6 +64,8 @@ static size_t read_size(const struct link *link)
 	struct frame frame;
 	size_t missing = 0;
 
+	if (!buf_len(&link->in))
+		return link->narrow ? MSG_BULK_HEAD_LEN : READ_MAX;
 	if (frame_next(&link->in, &frame, &missing) == 0 && missing > READ_MAX)
 		return missing;
 	return READ_MAX;
@@ -70,8 +76,11 @@ void link_read(struct link *link)
 	size_t size = read_size(link);
 	uint8_t *space;
 	ssize_t n;
-	int r = buf_reserve(&link->in, size, &space);
+	int r;
 
+	if (link->body)
+		return;
+	r = buf_reserve(&link->in, size, &space);
 	if (r < 0) {
 		link->ended = true;
 		link->error = -r;
@@ -104,25 +113,54 @@ void link_done(struct link *link, const struct frame *frame)
 	buf_consume(&link->in, frame->wire_len);
 }
 
-void link_flush(struct link *link)
+size_t link_unsent(const struct link *link)
 {
-	while (buf_len(&link->out) && !link->broken) {
-		const uint8_t *data = buf_head(&link->out);
-		size_t len = buf_len(&link->out);
-		ssize_t n;
+	return buf_len(&link->out) + link->bulk.len;
+}
 
+static ssize_t send_bytes(struct link *link, size_t len)
+{
+	const uint8_t *data = buf_head(&link->out);
+	ssize_t n;
+
+	do {
 		n = link->out_socket ? send(link->out_fd, data, len, MSG_DONTWAIT | MSG_NOSIGNAL)
 				     : write(link->out_fd, data, len);
-		if (n >= 0) {
-			buf_consume(&link->out, (size_t)n);
-			continue;
-		}
-		if (errno == EINTR)
-			continue;
-		if (errno == EAGAIN)
+	} while (n < 0 && errno == EINTR);
+	if (n > 0)
+		buf_consume(&link->out, (size_t)n);
+	return n < 0 ? -errno : n;
+}
+
+/* One write of what comes next: bytes of the queue, or the pages in their midst. */
+static ssize_t send_next(struct link *link)
+{
+	ssize_t n;
+
+	if (!link->bulk.len)
+		return send_bytes(link, buf_len(&link->out));
+	if (link->bulk.before) {
+		n = send_bytes(link, link->bulk.before);
+		link->bulk.before -= n > 0 ? (size_t)n : 0;
+		return n;
+	}
+	/* splice() knows no MSG_DONTWAIT. */
+	if (!link->nonblock)
+		link->nonblock = fd_set_nonblock(link->out_fd) == 0;
+	return bulk_drain(&link->bulk, link->out_fd);
+}
+
+void link_flush(struct link *link)
+{
+	while (link_unsent(link) && !link->broken) {
+		ssize_t n = send_next(link);
+
+		if (n == -EAGAIN)
 			return;
-		link->broken = true;
-		link->error = errno;
+		if (n < 0) {
+			link->broken = true;
+			link->error = (int)-n;
+		}
 	}
 }
 
@@ -131,7 +169,7 @@ void link_watch(struct link *link, bool read_more, bool hear_hangup)
 	struct frame frame;
 	bool waits = link_next(link, &frame) > 0;
 	uint32_t in = link->ended ? 0 : read_more && !waits ? LOOP_IN : hear_hangup ? LOOP_HUP : 0;
-	uint32_t out = buf_len(&link->out) && !link->broken ? LOOP_OUT : 0;
+	uint32_t out = link_unsent(link) && !link->broken ? LOOP_OUT : 0;
 
 	if (link->in_fd == link->out_fd) {
 		loop_want(link->loop, &link->in_source, in | out);

@@ -9,6 +9,7 @@
 #include <stdbool.h>
 
 #include "buf.h"
+#include "bulk.h"
 #include "frame.h"
 #include "loop.h"
 
@@ -18,9 +19,13 @@ struct link {
 	bool in_socket, out_socket;
 	struct loop_source in_source, out_source; /* out_source only when the fds differ */
 	struct buf in, out;
-	bool ended;  /* the peer said end of file, or reading failed */
-	bool broken; /* writing failed: what is queued goes nowhere */
-	int error;   /* the errno behind either, 0 for a plain end */
+	struct bulk bulk; /* in the midst of out; refused where the stream cannot have it */
+	bool nonblock;	  /* out_fd is, as bulk needs it */
+	bool narrow;	  /* read no more than the head of a large frame of output, if one comes */
+	size_t body;	  /* bytes in the stream that the owner takes from in_fd itself */
+	bool ended;	  /* the peer said end of file, or reading failed */
+	bool broken;	  /* writing failed: what is queued goes nowhere */
+	int error;	  /* the errno behind either, 0 for a plain end */
 	void (*on_ready)(struct link *link, uint32_t ready);
 };
 
@@ -33,12 +38,15 @@ int link_init(struct link *link, struct loop *loop, int in_fd, int out_fd, size_
 	      struct buf_spare *spare, void (*on_ready)(struct link *link, uint32_t ready));
 void link_release(struct link *link);
 
-/* Reads what is there, at most one read; sets ended at the end. Does not block. */
+/* Reads what is there, at most one read; sets ended at the end. Not while a body is to be taken. */
 void link_read(struct link *link);
 
 /* The next whole frame: 1, 0 for none yet, or -errno when framing is lost. */
 int link_next(struct link *link, struct frame *ret_frame);
 void link_done(struct link *link, const struct frame *frame);
+
+/* Bytes that are queued to go out. */
+size_t link_unsent(const struct link *link);
 
 /* Writes what is queued until it is gone or the peer takes no more; sets broken on failure. */
 void link_flush(struct link *link);

@@ -13,6 +13,8 @@
 #define DATA_KEYS   6 /* map of 1, "data" */
 #define DATA_PREFIX (DATA_KEYS + 5)
 
+_Static_assert(HEAD_MAX + DATA_PREFIX <= MSG_DATA_HEAD_MAX, "room for the longest head");
+
 int draft_begin(struct draft *draft, struct buf *out, size_t payload_max)
 {
 	int r;
@@ -107,10 +109,11 @@ int msg_data_begin(struct buf *out, size_t max, uint8_t **ret_space)
 	return 0;
 }
 
-void msg_data_end(struct buf *out, uint32_t id, enum msg_type type, size_t len)
+/* Writes all that comes before a payload of len bytes; returns its length. */
+static size_t put_data_head(uint8_t head[HEAD_MAX + DATA_PREFIX], uint32_t id, enum msg_type type,
+			    size_t len)
 {
-	uint8_t *space = out->data + out->tail;
-	uint8_t head[HEAD_MAX + DATA_PREFIX], prefix[DATA_PREFIX];
+	uint8_t prefix[DATA_PREFIX];
 	struct wire_writer w = {prefix, prefix + sizeof(prefix), false};
 	size_t head_len, prefix_len;
 
@@ -120,7 +123,39 @@ void msg_data_end(struct buf *out, uint32_t id, enum msg_type type, size_t len)
 	prefix_len = (size_t)(w.at - prefix);
 	head_len = put_head(head, id, type, prefix_len + len);
 	memcpy(head + head_len, prefix, prefix_len);
-	head_len += prefix_len;
+	return head_len + prefix_len;
+}
+
+int msg_data_head(struct buf *out, uint32_t id, enum msg_type type, size_t len)
+{
+	uint8_t head[HEAD_MAX + DATA_PREFIX];
+
+	return buf_append(out, head, put_data_head(head, id, type, len));
+}
+
+size_t msg_peek_data(const struct buf *in, uint32_t id, enum msg_type type, size_t *ret_len)
+{
+	uint8_t head[HEAD_MAX + DATA_PREFIX];
+	size_t wire_len, head_len;
+
+	if (buf_len(in) < MSG_BULK_HEAD_LEN)
+		return 0;
+	wire_len = (size_t)frame_u32(buf_head(in)) + FRAME_PREFIX_LEN;
+	if (wire_len > FRAME_WIRE_MAX || wire_len < UINT16_MAX + sizeof(head))
+		return 0;
+	/* Only one head is right before a payload of that length, so there is nothing to parse. */
+	head_len = put_data_head(head, id, type, wire_len);
+	*ret_len = wire_len - head_len;
+	put_data_head(head, id, type, *ret_len);
+	return buf_len(in) >= head_len && memcmp(buf_head(in), head, head_len) == 0 ? head_len : 0;
+}
+
+void msg_data_end(struct buf *out, uint32_t id, enum msg_type type, size_t len)
+{
+	uint8_t *space = out->data + out->tail;
+	uint8_t head[HEAD_MAX + DATA_PREFIX];
+	size_t head_len = put_data_head(head, id, type, len);
+
 	memcpy(space + sizeof(head) - head_len, head, head_len);
 	buf_commit_after(out, sizeof(head) - head_len, head_len + len);
 }

@@ -113,9 +113,10 @@ teardown() {
 	mark=$(mark)
 	"$X" -n --on-disconnect keep -- sleep "$mark" 3>&- &
 	keep=$!
-	"$X" -n --on-disconnect hangup -- sh -c "trap 'touch $DIR/hup' HUP; while :; do sleep 0.1; : $mark; done" 3>&- &
+	"$X" -n --on-disconnect hangup -- sh -c "trap 'touch $DIR/hup' HUP; touch $DIR/ready; while :; do sleep 0.1; : $mark; done" 3>&- &
 	hangup=$!
-	wait_for 5 sh -c "[ \$(pgrep -fc -- '$mark') -ge 4 ]"
+	wait_for 5 test -e "$DIR/ready"
+	wait_for 5 pgrep -f "^sleep $mark"
 	kill -9 "$keep" "$hangup"
 	wait_for 3 test -e "$DIR/hup"
 	pgrep -f "^sleep $mark"

@@ -1,0 +1,122 @@
+/* What msb-exec reads for the command: never more than may go, and nothing in the background. */
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "../shared/log.h"
+#include "exec_inside.h"
+#include "term.h"
+
+#define INPUT_CHUNK   (64 * 1024)
+#define MOVE_MAX      (252 * 1024) /* a frame that the daemon reads at once */
+#define INPUT_AHEAD   (256 * 1024) /* what may wait to go to the agent */
+#define LOOK_AGAIN_MS 200	   /* for the terminal's foreground */
+#define END_OF_TEXT   "\x04"
+
+#define OWNER(ptr, member) ((struct exec *)((char *)(ptr)-offsetof(struct exec, member)))
+
+void exec_end_input(struct exec *exec)
+{
+	struct buf *out = &exec->client.link.out;
+	uint8_t *space;
+
+	if (exec->in_ended)
+		return;
+	exec->in_ended = true;
+	if (!exec->tty) {
+		if (msg_data_begin(out, 0, &space) == 0)
+			msg_data_end(out, exec->client.id, MSG_EXEC_STDIN, 0);
+	} else if (msg_data_begin(out, 2, &space) == 0) {
+		/* The first one only ends a line that has begun; the next one is the end. */
+		memcpy(space, END_OF_TEXT END_OF_TEXT, 2);
+		msg_data_end(out, exec->client.id, MSG_EXEC_STDIN, exec->in_newline ? 1 : 2);
+	}
+	client_mark(&exec->client);
+}
+
+/* A background job that reads its terminal would be stopped; it waits for the foreground. */
+static bool may_read_input(struct exec *exec)
+{
+	if (!exec->sent || exec->finished || exec->in_ended)
+		return false;
+	if (exec->in_terminal && !term_is_foreground(STDIN_FILENO)) {
+		loop_arm(exec->loop, &exec->background, LOOK_AGAIN_MS);
+		return false;
+	}
+	return link_unsent(&exec->client.link) < INPUT_AHEAD && credit_room(&exec->input, 1);
+}
+
+void exec_watch_input(struct exec *exec)
+{
+	stream_watch_input(&exec->in, may_read_input(exec));
+}
+
+/* One read, copied into the queue. */
+static ssize_t read_input(struct exec *exec)
+{
+	struct buf *out = &exec->client.link.out;
+	size_t max = credit_room(&exec->input, INPUT_CHUNK);
+	uint8_t *space;
+	ssize_t n;
+
+	if (msg_data_begin(out, max, &space) < 0)
+		return -EAGAIN;
+	n = stream_read(&exec->in, space, max);
+	if (n > 0) {
+		exec->in_newline = space[n - 1] == '\n';
+		msg_data_end(out, exec->client.id, MSG_EXEC_STDIN, (size_t)n);
+	} else {
+		buf_settle(out);
+	}
+	exec->in_plenty = n == INPUT_CHUNK && exec->in.is_pipe && !exec->tty;
+	return n;
+}
+
+/* The same from a pipe that brings plenty, with the pages moved. */
+static ssize_t move_input(struct exec *exec)
+{
+	struct link *link = &exec->client.link;
+	ssize_t n;
+
+	stream_widen(&exec->in);
+	if (link->bulk.len)
+		return -EAGAIN;
+	n = bulk_fill(&link->bulk, exec->in.fd, credit_room(&exec->input, MOVE_MAX));
+	if (n <= 0)
+		return n;
+	if (msg_data_head(&link->out, exec->client.id, MSG_EXEC_STDIN, (size_t)n) < 0)
+		exec_finish_with(exec, EXIT_FAILED, "no memory for the input");
+	link->bulk.before = buf_len(&link->out);
+	exec->in_plenty = n >= INPUT_CHUNK;
+	return n;
+}
+
+void exec_on_input(struct stream *stream)
+{
+	struct exec *exec = OWNER(stream, in);
+	ssize_t n = -EOPNOTSUPP;
+
+	/* Asked again: whether we are in the foreground may have changed since. */
+	if (!may_read_input(exec)) {
+		stream_watch_input(stream, false);
+		return;
+	}
+	if (exec->in_plenty && !exec->client.link.bulk.refused)
+		n = move_input(exec);
+	/* The end is for stream_read() to see. */
+	if (n == -EOPNOTSUPP || n == 0)
+		n = read_input(exec);
+	if (n > 0)
+		exec->input.sent += (size_t)n;
+	if (n == 0) {
+		if (stream->error)
+			log_warn("cannot read standard input: %s", strerror(stream->error));
+		exec_end_input(exec);
+	}
+	client_mark(&exec->client);
+}
+
+void exec_on_background(struct loop_timer *timer)
+{
+	client_mark(&OWNER(timer, background)->client);
+}
