@@ -54,7 +54,7 @@ $(BUILD)/%.o: %.c
 	@mkdir -p $(@D)
 	$(call run,CC  ,$(COMPILE) -c -o $@ $<)
 
--include $(patsubst %.o,%.d,$(CLI) $(DAEMON) $(SHARED)) $(wildcard $(BUILD)/tests/*.d)
+-include $(patsubst %.o,%.d,$(CLI) $(DAEMON) $(SHARED)) $(wildcard $(BUILD)/tests/*.d) $(wildcard $(BUILD)/bench/*.d)
 
 # ---- tests ----
 
@@ -98,7 +98,8 @@ $(BUILD)/tests/%: tests/%.c $(SHARED)
 
 # ---- lint ----
 
-C_FILES   = $(wildcard shared/*.[ch] daemon/*.[ch] cli/*.[ch] tests/*.[ch] tests/unit/*.[ch])
+C_FILES   = $(wildcard shared/*.[ch] daemon/*.[ch] cli/*.[ch] tests/*.[ch] tests/unit/*.[ch] \
+	tests/bench/*.c)
 SH_FILES  = $(wildcard tests/*.sh tests/*.bash tests/*.bats) .ci/run
 HEADERS   = $(wildcard shared/*.h daemon/*.h cli/*.h)
 LINT_OBJ := build/lint
@@ -136,11 +137,20 @@ demo:
 	fi
 
 # Beside what people use today, in one run; rivals that are missing are installed if they can be.
-.PHONY: bench
+# tests/bench/bench.py says which variables scale it. OUT=DIR: where the tables and the chart go.
+BENCH_TOOLS := $(patsubst tests/bench/%.c,$(BUILD)/bench/%,$(sort $(wildcard tests/bench/*.c)))
+
+$(BUILD)/bench/%: tests/bench/%.c
+	@mkdir -p $(@D)
+	$(call run,BENCH,$(COMPILE) -o $@ $< $(LINKING) $(LDFLAGS) -lutil)
+
+.PHONY: bench bench-run
 bench:
 	@tests/deps.sh build bench
-	@$(MAKE) --no-print-directory all
-	@python3 tests/bench/bench.py $(BUILD)
+	@$(MAKE) --no-print-directory bench-run
+
+bench-run: all $(BENCH_TOOLS)
+	@python3 tests/bench/bench.py $(BUILD) $(OUT)
 
 .PHONY: install
 install: all

@@ -8,7 +8,7 @@ packages() {
 		build) echo gcc libc6-dev make pkg-config libcbor-dev ;;
 		check) echo bats libcmocka-dev tmux vim-tiny less procps python3 libcap2-bin \
 			util-linux libreadline-dev bsdextrautils ;;
-		bench) echo python3 socat openssh-server openssh-client ;;
+		bench) echo python3 socat openssh-server openssh-client crun ;;
 		lint) echo clang-format clang-tidy shellcheck ;;
 		esac
 	done
