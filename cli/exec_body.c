@@ -12,10 +12,8 @@ static bool take_part(struct exec *exec, struct stream *stream, enum msg_type ty
 	struct link *link = &exec->client.link;
 	size_t head_len, have, len;
 
-	if (!link->in_socket || !stream_can_splice(stream))
-		return false;
 	head_len = msg_peek_data(&link->in, exec->client.id, type, &len);
-	if (!head_len)
+	if (!head_len || !link->in_socket || !stream_can_splice(stream))
 		return false;
 	/* The link reads no further than a frame that is not whole, so all of this is of the body. */
 	have = buf_len(&link->in) - head_len;

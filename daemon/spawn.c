@@ -72,7 +72,8 @@ static int open_pipe(int *ret_ours, int *ret_theirs, bool we_read)
 		return -errno;
 	*ret_ours = ends[we_read ? 0 : 1];
 	*ret_theirs = ends[we_read ? 1 : 0];
-	return fd_set_nonblock(*ret_ours);
+	/* A new pipe has no other flags that would have to be kept. */
+	return fcntl(*ret_ours, F_SETFL, O_NONBLOCK) < 0 ? -errno : 0;
 }
 
 static int open_pipes(struct spawn_child *child, struct far_ends *far, struct err *err)
