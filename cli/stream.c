@@ -12,7 +12,7 @@
 
 #include "../shared/fd.h"
 
-#define PIPE_LARGE (1024 * 1024)
+#define PIPE_LARGE (256 * 1024)
 
 static void source_ready(struct loop_source *source, uint32_t ready)
 {
