@@ -16,7 +16,10 @@
 #define OUTPUT_AHEAD  (1024 * 1024) /* what may wait for our readers, of an agent without credit */
 #define OUTPUT_WINDOW (2 * 1024 * 1024)
 #define TTY_WINDOW    (256 * 1024) /* what still comes after Ctrl-C is short */
-#define OUTPUT_MAX    (OUTPUT_WINDOW + FRAME_WIRE_MAX)
+#define LEAVING_AHEAD \
+	(8 * 1024 * 1024) /* the same once told to end, so that we learn that it did */
+#define LAST_CALL_MS 1000 /* without progress */
+#define OUTPUT_MAX   (LEAVING_AHEAD + OUTPUT_WINDOW + FRAME_WIRE_MAX)
 
 #define OWNER(ptr, member) ((struct exec *)((char *)(ptr)-offsetof(struct exec, member)))
 
@@ -43,7 +46,19 @@ void exec_finish(struct exec *exec, int status)
 	loop_disarm(exec->loop, &exec->kill_after);
 	loop_disarm(exec->loop, &exec->background);
 	stream_watch_input(&exec->in, false);
+	if (exec->die_of)
+		loop_arm(exec->loop, &exec->last_call, LAST_CALL_MS);
 	settle(exec);
+}
+
+/* Killed by the signal that we are to die of: a reader that takes nothing is not waited for. */
+static void on_last_call(struct loop_timer *timer)
+{
+	struct exec *exec = OWNER(timer, last_call);
+
+	log_info("left %zu bytes that nobody took",
+		 buf_len(&exec->out.queue) + buf_len(&exec->err.queue));
+	loop_stop(exec->loop);
 }
 
 /* The line is printed when the terminal is itself again and the output is out. */
@@ -95,6 +110,8 @@ static void on_output(struct stream *stream)
 	struct exec *exec = stream->owner;
 
 	stream_flush(stream);
+	if (exec->last_call.slot)
+		loop_arm(exec->loop, &exec->last_call, LAST_CALL_MS);
 	client_mark(&exec->client);
 	settle(exec);
 }
@@ -104,6 +121,10 @@ static void tell_output_credit(struct exec *exec)
 	struct client *client = &exec->client;
 	size_t waiting = buf_len(&exec->out.queue) + buf_len(&exec->err.queue);
 	uint64_t consumed;
+
+	/* Behind what a reader does not take comes how the command ended. */
+	if (exec->leaving && waiting < LEAVING_AHEAD)
+		waiting = 0;
 
 	if (!exec->finished && credit_due(&exec->output, waiting, &consumed))
 		msg_put_credit(&client->link.out, client->id, MSG_EXEC_OUTPUT_CREDIT, consumed);
@@ -220,6 +241,7 @@ void exec_run(struct exec *exec, const struct opts *opts, struct loop *loop,
 	exec->loop = loop;
 	exec->timeout.on_due = on_timeout;
 	exec->kill_after.on_due = on_kill_after;
+	exec->last_call.on_due = on_last_call;
 	exec->background.on_due = exec_on_background;
 	stream_init(&exec->in, loop, STDIN_FILENO, 0, spare, exec, exec_on_input);
 	stream_init(&exec->out, loop, STDOUT_FILENO, OUTPUT_MAX, spare, exec, on_output);

@@ -36,12 +36,13 @@ struct exec {
 	bool out_closed, err_closed;  /* the agent has been told that nobody reads */
 	bool timed_out;		      /* by our own clock, for agents that have none */
 	uint32_t forwarded;	      /* a bit for each signal that was */
+	bool leaving;		      /* INT, TERM or QUIT was: nobody is waited for any more */
 	unsigned ends;		      /* INT and TERM in a row */
 	uint64_t last_end_ms;
 	int status;	      /* what to exit with */
 	int die_of;	      /* or the signal to die of, 0 for none */
 	char complaint[1024]; /* the line to leave with, or empty */
-	struct loop_timer timeout, kill_after, background;
+	struct loop_timer timeout, kill_after, background, last_call;
 };
 
 /* Connects and runs until the end; then status and die_of say how to leave. */

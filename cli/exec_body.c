@@ -12,6 +12,9 @@ static bool take_part(struct exec *exec, struct stream *stream, enum msg_type ty
 	struct link *link = &exec->client.link;
 	size_t head_len, have, len;
 
+	/* What cannot be written now must be out of the way of how the command ends. */
+	if (exec->leaving)
+		return false;
 	head_len = msg_peek_data(&link->in, exec->client.id, type, &len);
 	if (!head_len || !link->in_socket || !stream_can_splice(stream))
 		return false;
@@ -55,16 +58,16 @@ bool exec_move_body(struct exec *exec)
 	while (link->body && !exec->finished) {
 		ssize_t n = -EOPNOTSUPP;
 
-		if (buf_len(&stream->queue))
+		if (buf_len(&stream->queue) && !exec->leaving)
 			return false;
-		if (stream_can_splice(stream))
+		if (stream_can_splice(stream) && !exec->leaving)
 			n = stream_splice(stream, link->in_fd, link->body);
 		if (n == -EOPNOTSUPP || n == -EPIPE)
 			n = copy_some(link, stream);
 		if (n == -EINTR)
 			continue;
 		if (n == -EAGAIN)
-			return stream->gone || stream_has_room(stream);
+			return exec->leaving || stream->gone || stream_has_room(stream);
 		if (n <= 0) {
 			link->ended = true;
 			link->error = (int)-n;

@@ -46,6 +46,7 @@ static void forward(struct exec *exec, int signal)
 	struct client *client = &exec->client;
 
 	exec->forwarded |= 1u << signal;
+	exec->leaving |= signal == SIGINT || signal == SIGTERM || signal == SIGQUIT;
 	msg_put_exec_signal(&client->link.out, client->id, signal);
 	client_mark(client);
 	if (signal == SIGHUP) {

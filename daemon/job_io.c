@@ -241,7 +241,7 @@ static void after_input(struct job *job)
 	set_stalled(job,
 		    job->input.window ? waiting > job->input.window : waiting >= JOB_INPUT_LIMIT);
 	/* Nothing comes before started. */
-	if (job->outlet && job->session.verdict == SESSION_VERDICT_RUNS &&
+	if (job->outlet && job->pump.in_fd >= 0 && job->session.verdict == SESSION_VERDICT_RUNS &&
 	    credit_due(&job->input, waiting, &consumed))
 		job_told(job, msg_put_credit(job->outlet->frames, job->id, MSG_EXEC_STDIN_CREDIT,
 					     consumed));

@@ -24,7 +24,8 @@ bool credit_due(struct credit_account *account, size_t waiting, uint64_t *ret_co
 {
 	uint64_t consumed = account->received - waiting;
 
-	if (!account->window || consumed - account->told < (account->window + 3) / 4)
+	if (!account->window || consumed < account->told ||
+	    consumed - account->told < (account->window + 3) / 4)
 		return false;
 	account->told = *ret_consumed = consumed;
 	return true;

@@ -81,6 +81,18 @@ static void each_quarter_of_the_window_is_told_once(void **state)
 	assert_int_equal(consumed, 1250);
 }
 
+/* A receiver that said more than its rule, and went back to it. */
+static void nothing_is_taken_back(void **state)
+{
+	struct credit_account account = {.window = 1000, .received = 2000};
+	uint64_t consumed;
+
+	(void)state;
+	assert_true(credit_due(&account, 0, &consumed));
+	assert_false(credit_due(&account, 1500, &consumed));
+	assert_int_equal(account.told, 2000);
+}
+
 /* However small the window: whoever waits with all of it in flight is told. */
 static void nobody_waits_for_a_rest_that_is_never_told(void **state)
 {
@@ -111,6 +123,7 @@ int main(void)
 		cmocka_unit_test(credit_that_makes_no_sense_is_harmless),
 		cmocka_unit_test(who_counts_nothing_is_told_nothing),
 		cmocka_unit_test(each_quarter_of_the_window_is_told_once),
+		cmocka_unit_test(nothing_is_taken_back),
 		cmocka_unit_test(nobody_waits_for_a_rest_that_is_never_told),
 	};
 

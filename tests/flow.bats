@@ -1,0 +1,377 @@
+#!/usr/bin/env bats
+# Nobody waits for somebody else: commands that do not read, clients that do not read, credit.
+
+load helper
+
+setup() {
+	common_setup
+	daemon_start
+}
+
+teardown() {
+	common_teardown
+}
+
+peer() {
+	DIR=$DIR python3 -B "$BATS_TEST_DIRNAME/peer.py" --watched "$SOCKET" "$DAEMON"
+}
+
+# usual_us: the median time of `true`, of 15, in microseconds, to $US.
+usual_us() {
+	local times=() begin
+	for _ in {1..15}; do
+		begin=${EPOCHREALTIME/./}
+		"$X" -n -- true
+		times+=($((${EPOCHREALTIME/./} - begin)))
+	done
+	US=$(printf '%s\n' "${times[@]}" | sort -n | sed -n 8p)
+}
+
+# rss_kib: of the daemon; 0 if it is sanitized, whose memory says nothing.
+rss_kib() {
+	if grep -q libasan "/proc/$DAEMON/maps"; then
+		echo 0
+	else
+		awk '/VmRSS/ { print $2 }' "/proc/$DAEMON/status"
+	fi
+}
+
+# neighbours_do_not_notice USUAL: a `true` takes less than twice that, and the daemon is small.
+neighbours_do_not_notice() {
+	usual_us
+	echo "true takes $US us, usually $1; the daemon has $(rss_kib) KiB"
+	((US < 2 * $1))
+	(($(rss_kib) < 16 * 1024))
+}
+
+# is_still PID: it uses no CPU for a while, so all queues are as full as they will be.
+is_still() {
+	local before after
+	before=$(cut -d' ' -f14,15 "/proc/$1/stat")
+	sleep 0.2
+	after=$(cut -d' ' -f14,15 "/proc/$1/stat")
+	[[ $before == "$after" ]]
+}
+
+# ---- msb-exec ----
+
+@test "flow: a gigabyte for a command that does not read: a signal gets through, nobody notices" {
+	usual_us
+	usual=$US
+	truncate -s 1G "$DIR/zeros"
+	"$X" -- sleep "$(mark)" <"$DIR/zeros" 3>&- &
+	file=$!
+	"$X" -- sleep "$(mark)" < <(exec cat "$DIR/zeros" 3>&-) 3>&- &
+	pipe=$!
+	wait_for 5 is_still "$DAEMON"
+	neighbours_do_not_notice "$usual"
+	for pid in $file $pipe; do
+		kill "$pid"
+		status=0
+		timed wait "$pid" || status=$?
+		echo "status $status after $MS ms"
+		((status == 143 && MS < 2000 * SLOW))
+	done
+}
+
+@test "flow: twenty floods that nobody reads: the same" {
+	usual_us
+	usual=$US
+	mkfifo "$DIR/fifo"
+	# Open for reading, and never read.
+	exec 7<>"$DIR/fifo"
+	clients=()
+	for _ in {1..20}; do
+		"$X" -n -- yes >"$DIR/fifo" 3>&- 7>&- &
+		clients+=($!)
+	done
+	wait_for 5 is_still "$DAEMON"
+	neighbours_do_not_notice "$usual"
+	kill "${clients[@]}"
+	timed wait "${clients[@]}" || status=$?
+	echo "status $status after $MS ms"
+	((status == 143 && MS < 2000 * SLOW))
+	exec 7>&-
+	wait_for 5 none_match '^yes$'
+}
+
+@test "flow: what a stalled reader takes in the end is all of it" {
+	"$X" -n -- seq 1000000 | {
+		sleep 0.5
+		cksum
+	} >"$DIR/got"
+	seq 1000000 | cksum >"$DIR/wanted"
+	diff "$DIR/got" "$DIR/wanted"
+}
+
+@test "flow: large output to a pipe, a file, a socket and a terminal is whole" {
+	wanted=$(head -c 30000000 /dev/zero | tr '\0' 'x' | cksum)
+	big="head -c 30000000 /dev/zero | tr '\\0' x"
+	[[ $("$X" -n -- sh -c "$big" | cksum) == "$wanted" ]]
+	"$X" -n -- sh -c "$big" >"$DIR/file"
+	[[ $(cksum <"$DIR/file") == "$wanted" ]]
+	[[ $(python3 -c '
+import socket, subprocess, sys
+ours, theirs = socket.socketpair()
+process = subprocess.Popen(sys.argv[1:], stdout=theirs)
+theirs.close()
+while data := ours.recv(1 << 16):
+    sys.stdout.buffer.write(data)
+sys.exit(process.wait())' "$X" -n -- sh -c "$big" | cksum) == "$wanted" ]]
+	# A terminal: stdout alone, so that nothing is translated but newlines, of which there are none.
+	[[ $(script -qec "stty -opost; '$X' -n -- sh -c \"$big\"" /dev/null </dev/null | cksum) == "$wanted" ]]
+}
+
+@test "flow: large output on both streams is whole, and neither waits for the other" {
+	"$X" -n -- sh -c 'seq 3000000 >&2 & seq 2000000; wait' 2>"$DIR/err" | cksum >"$DIR/out"
+	[[ $(cat "$DIR/out") == "$(seq 2000000 | cksum)" ]]
+	[[ $(cksum <"$DIR/err") == "$(seq 3000000 | cksum)" ]]
+}
+
+@test "flow: large input from a pipe and from a file is whole, there and back" {
+	seq 5000000 >"$DIR/input"
+	wanted=$(cksum <"$DIR/input")
+	[[ $("$X" -- cksum <"$DIR/input") == "$wanted" ]]
+	# shellcheck disable=SC2002 # a pipe is what is meant
+	[[ $(cat "$DIR/input" | "$X" -- cksum) == "$wanted" ]]
+	# shellcheck disable=SC2002
+	[[ $(cat "$DIR/input" | "$X" -- cat | cksum) == "$wanted" ]]
+}
+
+@test "flow: a reader that goes away in the middle of large output ends the command" {
+	timed "$X" -n -- cat /dev/zero | head -c 5000000 | cksum >"$DIR/got"
+	[[ $(cat "$DIR/got") == "$(head -c 5000000 /dev/zero | cksum)" ]]
+	wait_for 5 none_match '^cat /dev/zero$'
+}
+
+@test "flow: a daemon killed in the middle of large output: msb-exec says so, and what came is out" {
+	daemon=$DAEMON
+	(
+		status=0
+		"$X" -n -- cat /dev/zero 2>"$DIR/err" || status=$?
+		echo "$status" >"$DIR/status"
+	) 3>&- | {
+		head -c 3000000
+		kill -9 "$daemon"
+		cat
+	} | wc -c >"$DIR/count"
+	wait "$DAEMON" || true
+	DAEMON=
+	[[ $(cat "$DIR/status") -eq 125 ]]
+	grep -q 'lost the connection' "$DIR/err"
+	(($(cat "$DIR/count") >= 3000000))
+}
+
+@test "flow: a command that takes back its own output harms nobody" {
+	# It reads from the other end of its stdout, which the daemon is about to move.
+	run timeout 10 "$X" -n -- sh -c '
+		cat /dev/zero | head -c 20000000 &
+		cat /proc/self/fd/1 >/dev/null & thief=$!
+		wait %1
+		kill $thief 2>/dev/null
+		wait
+		echo the end' >"$DIR/out"
+	[[ $status -eq 0 ]]
+	[[ $(tail -c 7 "$DIR/out") == "the end" || -s $DIR/out || -n $output ]]
+	"$X" -n -- true
+}
+
+# ---- the wire ----
+
+@test "flow: started says the window of stdin, credit comes as it is taken, and never more" {
+	peer <<'EOF'
+peer = Peer()
+peer.request(1, "sh", "-c", "cat >$DIR/got; wc -c <$DIR/got", env=DIR_ENV, stdin_window=True)
+window = peer.answer(1, "core.exec.started").stdin_window
+assert window >= 65536, window
+sent = consumed = 0
+total = 5 * window
+while sent < total:
+    while sent - consumed < window and sent < total:
+        n = min(30000, window - (sent - consumed), total - sent)
+        peer.stdin(1, b"x" * n)
+        sent += n
+    if sent < total:
+        credit = peer.answer(1, "core.exec.stdin.credit")
+        equal(credit.flags, 0)
+        assert consumed < credit.consumed <= sent, (consumed, credit.consumed, sent)
+        consumed = credit.consumed
+peer.stdin(1, b"")
+equal(int(peer.outcome(1).stdout), total)
+EOF
+}
+
+@test "flow: no credit for what is not taken, none that was not asked for" {
+	peer <<'EOF'
+peer = Peer()
+peer.request(1, "sleep", "100", stdin_window=True)
+window = peer.answer(1, "core.exec.started").stdin_window
+for i in range(window // 32768):
+    peer.stdin(1, b"x" * 32768)
+# The whole window is there, and the connection is still read.
+peer.ping()
+peer.signal(1, 9)
+got = peer.outcome(1)
+assert "core.exec.stdin.credit" not in got.types, got.types
+equal(got.last.signal, 9)
+peer.request(2, "cat")
+equal(set(peer.answer(2, "core.exec.started").payload), {"pid"})
+for i in range(40):
+    peer.stdin(2, b"x" * 32768)
+    peer.read_until(2, b"x")
+peer.stdin(2, b"")
+assert "core.exec.stdin.credit" not in peer.outcome(2).types
+EOF
+}
+
+@test "flow: who sends more than its window stops its own connection alone" {
+	peer <<'EOF'
+before = rss_kib()
+peer = Peer()
+peer.sock.settimeout(1)
+peer.start(1, "sleep", "100", stdin_window=True)
+try:
+    while True:
+        peer.stdin(1, b"x" * 65536)
+except OSError:
+    pass
+check_rss(before, 6 * 1024)
+other = Peer()
+equal(other.run(1, "true").last.code, 0)
+EOF
+}
+
+@test "flow: no more output is in flight than the client asked for" {
+	peer <<'EOF'
+peer = Peer()
+peer.start(1, "cat", "/dev/zero", output_window=100000)
+got = best = 0
+for consumed in (0, 1, 50000, 100000, 100000, 77, 180000):
+    if consumed:
+        peer.tell("core.exec.output.credit", 1, {"consumed": consumed})
+    best = max(best, consumed)
+    allowed = 100000 + best
+    while got < allowed:
+        got += len(peer.answer(1, "core.exec.stdout").data)
+    equal(got, allowed)
+    peer.ping()
+# How it ended comes behind the last of its output.
+peer.signal(1, 9)
+while True:
+    peer.tell("core.exec.output.credit", 1, {"consumed": got})
+    if (came := peer.answer(1)).flags & TERMINAL:
+        break
+    got += len(came.data)
+equal(came.signal, 9)
+EOF
+}
+
+@test "flow: credit for more than was sent, or for nobody, is harmless" {
+	peer <<'EOF'
+peer = Peer()
+peer.start(1, "cat", "/dev/zero", output_window=1000)
+peer.tell("core.exec.output.credit", 1, {"consumed": 2**64 - 1})
+peer.tell("core.exec.output.credit", 99, {"consumed": 5})
+peer.tell("core.exec.output.credit", 1, {"consumed": "many"})
+equal(peer.outcome(1).last.kind, "invalid_payload")
+peer.start(2, "cat")
+peer.tell("core.exec.output.credit", 2, {"consumed": 7})
+peer.stdin(2, b"key")
+equal(peer.answer(2, "core.exec.stdout").data, b"key")
+EOF
+}
+
+@test "flow: nothing is lost while credit is withheld, and the clock of silence waits" {
+	peer <<'EOF'
+peer = Peer()
+# The leader ends at once; who holds the output goes on, and the window is closed all the while.
+peer.request(1, "sh", "-c", "head -c 5000 /dev/zero; sleep 100 & echo $! >$DIR/pid; exit 3",
+             linger_ms=100, output_window=1000, env=DIR_ENV)
+peer.answer(1, "core.exec.started")
+got = len(peer.answer(1, "core.exec.stdout").data)
+time.sleep(0.5)
+peer.ping()
+while got < 5000:
+    peer.tell("core.exec.output.credit", 1, {"consumed": got})
+    got += len(peer.answer(1, "core.exec.stdout").data)
+peer.tell("core.exec.output.credit", 1, {"consumed": got})
+equal(peer.answer(1, "core.exec.exited").code, 3)
+with open(DIR + "/pid", encoding="ascii") as file:
+    os.kill(int(file.read()), 9)
+EOF
+}
+
+@test "flow: 200 sessions over one connection, one of them with a consumer that takes nothing" {
+	peer <<'EOF'
+before = rss_kib()
+peer = Peer(30 * SLOW)
+window = 65536
+slow = 1
+peer.request(slow, "cat", "/dev/zero", output_window=window)
+size = 200000
+for id in range(2, 201):
+    peer.request(id, "head", "-c", str(size), "/dev/zero", output_window=window)
+got = dict.fromkeys(range(1, 201), 0)
+ended = set()
+while len(ended) < 199:
+    came = peer.next()
+    if came.type == "core.exec.stdout":
+        got[came.id] += len(came.data)
+        if came.id != slow:
+            peer.tell("core.exec.output.credit", came.id, {"consumed": got[came.id]})
+    elif came.flags & TERMINAL:
+        equal((came.type, came.code), ("core.exec.exited", 0))
+        ended.add(came.id)
+equal({got[id] for id in ended}, {size})
+equal(got[slow], window)
+peer.ping()
+peer.signal(slow, 9)
+while True:
+    peer.tell("core.exec.output.credit", slow, {"consumed": got[slow]})
+    if (came := peer.answer(slow)).flags & TERMINAL:
+        break
+    got[slow] += len(came.data)
+equal(came.signal, 9)
+check_rss(before, 4 * 1024)
+EOF
+}
+
+@test "flow: 200 floods over one connection all get their turn" {
+	peer <<'EOF'
+peer = Peer(30 * SLOW)
+for id in range(1, 201):
+    peer.request(id, "cat", "/dev/zero")
+# Each of them, and each of them again.
+for turn in range(2):
+    waiting = set(range(1, 201))
+    while waiting:
+        came = peer.next()
+        if came.type == "core.exec.stdout":
+            waiting.discard(came.id)
+peer.close()
+EOF
+}
+
+@test "flow: without credit a client that does not read does this to itself alone" {
+	peer <<'EOF'
+before = rss_kib()
+stuck = Peer()
+pids = [stuck.start(id, "cat", "/dev/zero") for id in range(1, 21)]
+stuffed = Peer()
+stuffed.sock.settimeout(1)
+stuffed.start(1, "sleep", "100")
+try:
+    while True:
+        stuffed.stdin(1, b"x" * 65536)
+except OSError:
+    pass
+wait_for(lambda: all(is_stuck(pid) for pid in pids), "commands that find no room")
+check_rss(before, 8 * 1024)
+other = Peer()
+for id in range(1, 11):
+    equal(other.run(id, "true").last.code, 0)
+# It can still signal.
+stuck.signal(1, 9)
+wait_gone(pids[0])
+EOF
+}
