@@ -8,6 +8,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "../shared/names.h"
 #include "../shared/rlimit.h"
 
 int value_duration(const char *text, bool allow_inf, uint64_t *ret_ms, struct err *err)
@@ -50,8 +51,7 @@ int value_signal(const char *text, int *ret_signal, struct err *err)
 		char number[4];
 
 		snprintf(number, sizeof(number), "%d", i);
-		if (strcmp(text, number) == 0 ||
-		    (sigabbrev_np(i) && strcasecmp(name, sigabbrev_np(i)) == 0)) {
+		if (strcmp(text, number) == 0 || strcasecmp(name, signal_name(i)) == 0) {
 			*ret_signal = i;
 			return 0;
 		}

@@ -26,8 +26,3 @@ const char *err_words(const struct err *err, char *out, size_t len)
 		snprintf(out, len, "%s", err->text);
 	return out;
 }
-
-const char *err_name(int num)
-{
-	return num ? strerrorname_np(num) : NULL;
-}

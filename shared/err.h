@@ -22,7 +22,4 @@ int err_set(struct err *err, int num, const char *stage, const char *fmt, ...)
 /* Writes "text: what the errno means" to out, at most len bytes, always terminated. Returns out. */
 const char *err_words(const struct err *err, char *out, size_t len);
 
-/* The errno's symbolic name ("ENOENT"), static, or NULL when it has none. */
-const char *err_name(int num);
-
 #endif

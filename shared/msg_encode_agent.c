@@ -1,11 +1,11 @@
 /* What an agent says, in the reference's order of keys; ours come last. */
 #include <string.h>
 
-#include "err.h"
 #include "msg.h"
 #include "msg_draft.h"
 #include "msg_types.h"
 #include "msg_wire.h"
+#include "names.h"
 #include "utf8.h"
 
 static void put_text_or_null(struct wire_writer *w, const char *text)
@@ -37,7 +37,7 @@ static void put_errno(struct wire_writer *w, int num)
 	else
 		wire_put_null(w);
 	wire_put_str(w, "errno_name");
-	put_text_or_null(w, num ? err_name(num) : NULL);
+	put_text_or_null(w, num ? errno_name(num) : NULL);
 }
 
 int msg_put_ready(struct buf *out, const struct msg_ready *ready)

@@ -73,24 +73,6 @@ static void words_end_with_the_buffer(void **state)
 	}
 }
 
-static void errnos_have_their_symbolic_names(void **state)
-{
-	(void)state;
-	assert_string_equal(err_name(ENOENT), "ENOENT");
-	assert_string_equal(err_name(EACCES), "EACCES");
-	assert_string_equal(err_name(ENOEXEC), "ENOEXEC");
-	assert_string_equal(err_name(ELIBBAD), "ELIBBAD");
-	assert_string_equal(err_name(EAGAIN), "EAGAIN");
-}
-
-static void number_that_is_no_errno_has_no_name(void **state)
-{
-	(void)state;
-	assert_null(err_name(-1));
-	assert_null(err_name(4095));
-	assert_null(err_name(INT32_MAX));
-}
-
 int main(void)
 {
 	const struct CMUnitTest err_tests[] = {
@@ -99,8 +81,6 @@ int main(void)
 		cmocka_unit_test(text_that_is_too_long_is_cut),
 		cmocka_unit_test(words_name_the_thing_and_the_reason),
 		cmocka_unit_test(words_end_with_the_buffer),
-		cmocka_unit_test(errnos_have_their_symbolic_names),
-		cmocka_unit_test(number_that_is_no_errno_has_no_name),
 	};
 
 	return cmocka_run_group_tests(err_tests, NULL, NULL);
