@@ -25,7 +25,7 @@ static bool take_part(struct exec *exec, struct stream *stream, enum msg_type ty
 		exec_finish_with(exec, EXIT_FAILED, "no memory for the output");
 	buf_consume(&link->in, head_len + have);
 	link->body = len - have;
-	link->narrow = true;
+	link->narrow = MSG_BULK_HEAD_OUTPUT;
 	exec->body_to = stream;
 	return true;
 }

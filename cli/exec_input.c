@@ -8,7 +8,7 @@
 #include "term.h"
 
 #define INPUT_CHUNK   (64 * 1024)
-#define MOVE_MAX      (252 * 1024) /* a frame that the daemon reads at once */
+#define MOVE_MAX      (512 * 1024)
 #define INPUT_AHEAD   (256 * 1024) /* what may wait to go to the agent */
 #define LOOK_AGAIN_MS 200	   /* for the terminal's foreground */
 #define END_OF_TEXT   "\x04"
@@ -43,6 +43,8 @@ static bool may_read_input(struct exec *exec)
 		loop_arm(exec->loop, &exec->background, LOOK_AGAIN_MS);
 		return false;
 	}
+	if (exec->in_plenty && exec->client.link.bulk.len)
+		return false;
 	return link_unsent(&exec->client.link) < INPUT_AHEAD && credit_room(&exec->input, 1);
 }
 
@@ -79,8 +81,6 @@ static ssize_t move_input(struct exec *exec)
 	ssize_t n;
 
 	stream_widen(&exec->in);
-	if (link->bulk.len)
-		return -EAGAIN;
 	n = bulk_fill(&link->bulk, exec->in.fd, credit_room(&exec->input, MOVE_MAX));
 	if (n <= 0)
 		return n;

@@ -55,6 +55,55 @@ static bool is_choked(const struct conn *conn)
 	return conn->outlet.stalled || buf_len(&conn->link.out) >= CHOKED;
 }
 
+/* The beginning of a large frame of input: the rest goes to the command without our memory. */
+static bool take_part(struct conn *conn)
+{
+	struct link *link = &conn->link;
+	struct job *job;
+	size_t head_len, len;
+	struct msg_bytes have;
+
+	if (!link->in_socket || buf_len(&link->in) < FRAME_HEADER_LEN)
+		return false;
+	conn->body_id = frame_u32(buf_head(&link->in) + FRAME_PREFIX_LEN);
+	job = job_find(&conn->outlet, conn->body_id);
+	head_len = msg_peek_data(&link->in, conn->body_id, MSG_EXEC_STDIN, &len);
+	if (!head_len || !job || !job_can_move_input(job))
+		return false;
+	have = (struct msg_bytes){buf_head(&link->in) + head_len, buf_len(&link->in) - head_len};
+	if (have.len)
+		job_input(job, have);
+	buf_consume(&link->in, head_len + have.len);
+	link->body = len - have.len;
+	link->narrow = MSG_BULK_HEAD_STDIN;
+	conn->host->jobs->activity++;
+	return true;
+}
+
+/* Whether all of it is taken. */
+static bool move_body(struct conn *conn)
+{
+	struct link *link = &conn->link;
+
+	while (link->body && !is_choked(conn)) {
+		ssize_t n = job_move_input(job_find(&conn->outlet, conn->body_id), link->in_fd,
+					   link->body);
+
+		if (n == -EINTR)
+			continue;
+		if (n == -EAGAIN)
+			return false;
+		if (n <= 0) {
+			link->ended = true;
+			link->error = (int)-n;
+			link->body = 0;
+			return false;
+		}
+		link->body -= (size_t)n;
+	}
+	return !link->body;
+}
+
 /* Takes frames while there is room for what they cause. 0, or -errno to close. */
 static int take_frames(struct conn *conn)
 {
@@ -62,11 +111,15 @@ static int take_frames(struct conn *conn)
 	int r;
 
 	for (int i = 0; i < FRAMES_A_TURN; i++) {
-		if (is_choked(conn))
+		if (is_choked(conn) || !move_body(conn))
 			return 0;
 		r = link_next(&conn->link, &frame);
+		if (r == 0 && take_part(conn))
+			continue;
 		if (r <= 0)
 			return r;
+		if (frame.wire_len < BULK_WORTH)
+			conn->link.narrow = 0;
 		r = dispatch_frame(conn, &frame);
 		if (r == 0 && conn->doomed)
 			r = -EPROTO;

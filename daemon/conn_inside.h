@@ -4,6 +4,8 @@
 
 #include "conn.h"
 
+#define BULK_WORTH (64 * 1024) /* bytes of a frame of input from which moving its pages pays */
+
 struct conn {
 	struct conn_host *host;
 	struct conn *next, *prev;
@@ -11,6 +13,7 @@ struct conn {
 	struct job_outlet outlet;
 	struct loop_task turn;
 	struct loop_grave grave;
+	uint32_t body_id; /* whose input the link's body is */
 	bool trusted;
 	bool was_full;
 	bool doomed; /* to be closed after this frame */

@@ -69,8 +69,12 @@ static int on_stdin(struct conn *conn, const struct letter *letter)
 	struct job *job = job_find(&conn->outlet, letter->frame->id);
 	struct msg_data data;
 
-	if (decode(conn, letter, &data) == 0 && job)
-		job_input(job, data.data);
+	if (decode(conn, letter, &data) < 0 || !job)
+		return 0;
+	/* More of that size may be moved, if the link reads their heads alone. */
+	if (data.data.len >= BULK_WORTH && conn->link.in_socket && job_can_move_input(job))
+		conn->link.narrow = MSG_BULK_HEAD_STDIN;
+	job_input(job, data.data);
 	return 0;
 }
 

@@ -56,6 +56,14 @@ struct job *job_find(const struct job_outlet *outlet, uint32_t id);
 
 /* What the client sends; all are harmless at any time of a job's life. */
 void job_input(struct job *job, struct msg_bytes data);
+
+/*
+ * The same for len bytes that are still in a socket: their number, 0 at the socket's end, or
+ * -errno. Without a job, or when its command takes no more, they are read away.
+ */
+ssize_t job_move_input(struct job *job, int from_fd, size_t len);
+bool job_can_move_input(const struct job *job);
+
 void job_resize(struct job *job, uint16_t rows, uint16_t cols);
 void job_signal(struct job *job, int signal);
 void job_close_output(struct job *job, enum msg_stream stream);

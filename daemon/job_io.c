@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <stddef.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include "../shared/log.h"
 #include "job_inside.h"
@@ -269,6 +270,34 @@ void job_input(struct job *job, struct msg_bytes data)
 	if (r < 0)
 		job_told(job, msg_put_stdin_error(job->outlet->frames, job->id, -r));
 	after_input(job);
+}
+
+bool job_can_move_input(const struct job *job)
+{
+	return !job->pump.pty && job->pump.in_fd >= 0 && !job->pump.input_ended;
+}
+
+static ssize_t read_away(int from_fd, size_t len)
+{
+	uint8_t waste[16 * 1024];
+	ssize_t n = recv(from_fd, waste, len < sizeof(waste) ? len : sizeof(waste), MSG_DONTWAIT);
+
+	return n < 0 ? -errno : n;
+}
+
+ssize_t job_move_input(struct job *job, int from_fd, size_t len)
+{
+	ssize_t n = -EPIPE;
+
+	if (!job || !job_can_move_input(job))
+		return read_away(from_fd, len);
+	n = pump_move_input(&job->pump, from_fd, len);
+	if (n == -EPIPE)
+		job_told(job, msg_put_stdin_error(job->outlet->frames, job->id, EPIPE));
+	if (n > 0)
+		job->input.received += (size_t)n;
+	after_input(job);
+	return n == -EPIPE ? read_away(from_fd, len) : n;
 }
 
 void job_resize(struct job *job, uint16_t rows, uint16_t cols)

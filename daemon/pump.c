@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stddef.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "../shared/fd.h"
@@ -131,6 +132,43 @@ int pump_write(struct pump *pump, const uint8_t *data, size_t len)
 	if ((size_t)n == len)
 		return 0;
 	return buf_append(&pump->input, data + n, len - (size_t)n);
+}
+
+static ssize_t queue_input(struct pump *pump, int from_fd, size_t len)
+{
+	uint8_t *space;
+	ssize_t n;
+
+	if (len > PIPE_DEFAULT)
+		len = PIPE_DEFAULT;
+	if (buf_reserve(&pump->input, len, &space) < 0)
+		return -ENOBUFS;
+	n = recv(from_fd, space, len, MSG_DONTWAIT);
+	if (n > 0)
+		buf_commit(&pump->input, (size_t)n);
+	else
+		buf_settle(&pump->input);
+	return n < 0 ? -errno : n;
+}
+
+ssize_t pump_move_input(struct pump *pump, int from_fd, size_t len)
+{
+	ssize_t n;
+
+	if (pump->in_fd < 0)
+		return -EPIPE;
+	if (buf_len(&pump->input))
+		return queue_input(pump, from_fd, len);
+	n = splice(from_fd, NULL, pump->in_fd, NULL, len, SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
+	if (n >= 0)
+		return n;
+	if (errno == EPIPE) {
+		loop_remove(pump->loop, &pump->in_source);
+		fd_close(&pump->in_fd);
+		return -EPIPE;
+	}
+	/* One of them has nothing or takes nothing, or this cannot be moved. */
+	return queue_input(pump, from_fd, len);
 }
 
 void pump_end_input(struct pump *pump)

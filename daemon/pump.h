@@ -41,6 +41,13 @@ void pump_release(struct pump *pump);
 /* Input for the child, at once or queued. 0, -EPIPE once stdin is closed or broken, -ENOBUFS. */
 int pump_write(struct pump *pump, const uint8_t *data, size_t len);
 
+/*
+ * Input that is still in a socket, at most len bytes: moved to the child if it takes them, else
+ * queued. Returns their number, 0 at the socket's end, -EAGAIN, -EPIPE as pump_write(), -EIO when
+ * the socket fails.
+ */
+ssize_t pump_move_input(struct pump *pump, int from_fd, size_t len);
+
 /* End of file behind what is queued. Without effect on a pty, as the wire has it. */
 void pump_end_input(struct pump *pump);
 

@@ -65,7 +65,7 @@ static size_t read_size(const struct link *link)
 	size_t missing = 0;
 
 	if (!buf_len(&link->in))
-		return link->narrow ? MSG_BULK_HEAD_LEN : READ_MAX;
+		return link->narrow ? link->narrow : READ_MAX;
 	if (frame_next(&link->in, &frame, &missing) == 0 && missing > READ_MAX)
 		return missing;
 	return READ_MAX;

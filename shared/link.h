@@ -21,11 +21,11 @@ struct link {
 	struct buf in, out;
 	struct bulk bulk; /* in the midst of out; refused where the stream cannot have it */
 	bool nonblock;	  /* out_fd is, as bulk needs it */
-	bool narrow;	  /* read no more than the head of a large frame of output, if one comes */
-	size_t body;	  /* bytes in the stream that the owner takes from in_fd itself */
-	bool ended;	  /* the peer said end of file, or reading failed */
-	bool broken;	  /* writing failed: what is queued goes nowhere */
-	int error;	  /* the errno behind either, 0 for a plain end */
+	size_t narrow; /* read no more than that at a frame's beginning, to leave a large body where it is */
+	size_t body; /* bytes in the stream that the owner takes from in_fd itself */
+	bool ended;  /* the peer said end of file, or reading failed */
+	bool broken; /* writing failed: what is queued goes nowhere */
+	int error;   /* the errno behind either, 0 for a plain end */
 	void (*on_ready)(struct link *link, uint32_t ready);
 };
 

@@ -275,16 +275,17 @@ int msg_put_tcp_refusal(struct buf *out, uint32_t id, const char *message);
 int msg_data_begin(struct buf *out, size_t max, uint8_t **ret_space);
 void msg_data_end(struct buf *out, uint32_t id, enum msg_type type, size_t len);
 
-#define MSG_BULK_HEAD_LEN 50 /* bytes before a payload of output that does not fit into 64 KiB */
-#define MSG_DATA_HEAD_MAX 96 /* bytes that come before the payload, at most */
+/* Bytes before a payload that does not fit into 64 KiB. */
+#define MSG_BULK_HEAD_STDIN  49
+#define MSG_BULK_HEAD_OUTPUT 50
+#define MSG_DATA_HEAD_MAX    96 /* bytes that come before the payload, at most */
 
 /* The same without the payload, whose len bytes the caller sends right behind. */
 int msg_data_head(struct buf *out, uint32_t id, enum msg_type type, size_t len);
 
 /*
  * Whether the queue begins with such a head, of that id and type, and a payload so large that it
- * is worth the trouble: the head's length, which is MSG_BULK_HEAD_LEN for output, and the
- * payload's. 0 when not, or when an agent writes its heads another way.
+ * is worth the trouble: the head's length, and the payload's. 0 when not, or when an agent writes its heads another way.
  */
 size_t msg_peek_data(const struct buf *in, uint32_t id, enum msg_type type, size_t *ret_len);
 

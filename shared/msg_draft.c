@@ -138,7 +138,7 @@ size_t msg_peek_data(const struct buf *in, uint32_t id, enum msg_type type, size
 	uint8_t head[HEAD_MAX + DATA_PREFIX];
 	size_t wire_len, head_len;
 
-	if (buf_len(in) < MSG_BULK_HEAD_LEN)
+	if (buf_len(in) < FRAME_HEADER_LEN)
 		return 0;
 	wire_len = (size_t)frame_u32(buf_head(in)) + FRAME_PREFIX_LEN;
 	if (wire_len > FRAME_WIRE_MAX || wire_len < UINT16_MAX + sizeof(head))

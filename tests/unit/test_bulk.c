@@ -47,8 +47,8 @@ static void large_head_is_known_by_its_beginning(void **state)
 	buf_init(&in, FRAME_WIRE_MAX, NULL);
 	assert_int_equal(msg_peek_data(&in, 9, MSG_EXEC_STDOUT, &len), 0);
 	assert_int_equal(msg_data_head(&in, 9, MSG_EXEC_STDOUT, 1048576), 0);
-	assert_int_equal(buf_len(&in), MSG_BULK_HEAD_LEN);
-	assert_int_equal(msg_peek_data(&in, 9, MSG_EXEC_STDOUT, &len), MSG_BULK_HEAD_LEN);
+	assert_int_equal(buf_len(&in), MSG_BULK_HEAD_OUTPUT);
+	assert_int_equal(msg_peek_data(&in, 9, MSG_EXEC_STDOUT, &len), MSG_BULK_HEAD_OUTPUT);
 	assert_int_equal(len, 1048576);
 	assert_int_equal(msg_peek_data(&in, 9, MSG_EXEC_STDERR, &len), 0);
 	assert_int_equal(msg_peek_data(&in, 8, MSG_EXEC_STDOUT, &len), 0);
@@ -66,7 +66,7 @@ static void other_beginnings_are_not_taken_for_it(void **state)
 	(void)state;
 	buf_init(&in, FRAME_WIRE_MAX, NULL);
 	assert_int_equal(msg_data_head(&in, 9, MSG_EXEC_STDOUT, 1048576), 0);
-	for (size_t i = 0; i < MSG_BULK_HEAD_LEN; i++) {
+	for (size_t i = 0; i < MSG_BULK_HEAD_OUTPUT; i++) {
 		buf_head(&in)[i] ^= 0x40;
 		assert_int_equal(msg_peek_data(&in, 9, MSG_EXEC_STDOUT, &len), 0);
 		buf_head(&in)[i] ^= 0x40;
