@@ -375,3 +375,73 @@ stuck.signal(1, 9)
 wait_gone(pids[0])
 EOF
 }
+
+@test "flow: a large frame of input that comes in pieces is whole, and what follows it is heard" {
+	peer <<'EOF'
+peer = Peer()
+data = random.randbytes(400000)
+for id, cut in enumerate((1, 48, 49, 50, 51, 5000, 70000, 399999, 400048), 1):
+    peer.start(id, "sh", "-c", "cksum >$DIR/sum; cat $DIR/sum", env=DIR_ENV, stdin_window=True)
+    wire = frame("core.exec.stdin", id, {"data": data})
+    # Once before, so that the daemon expects another.
+    for again in range(2):
+        peer.send(wire[:cut])
+        time.sleep(0.02)
+        peer.send(wire[cut:])
+        if not again:
+            peer.answer(id, "core.exec.stdin.credit")
+    ping = peer.new_id()
+    peer.tell("core.ping", ping)
+    peer.answer(ping, "core.pong")
+    peer.stdin(id, b"")
+    sum = peer.outcome(id).stdout.split()
+    equal(int(sum[1]), 800000)
+import subprocess
+wanted = subprocess.run(["cksum"], input=data * 2, capture_output=True).stdout.split()[0]
+equal(sum[0], wanted)
+EOF
+}
+
+@test "flow: a session that ends in the midst of a large frame of input harms nobody" {
+	peer <<'EOF'
+peer = Peer()
+for how in ("kill", "close", "exit"):
+    for cut in (49, 50, 30000, 200000):
+        id = peer.new_id()
+        pid = peer.start(id, "sh", "-c", {"kill": "exec sleep 100", "close": "exec sleep 100 <&-",
+                                          "exit": "exit 5"}[how])
+        wire = frame("core.exec.stdin", id, {"data": b"x" * 300000})
+        peer.send(wire[:cut])
+        time.sleep(0.02)
+        if how == "kill":
+            os.kill(pid, 9)
+            time.sleep(0.02)
+        peer.send(wire[cut:])
+        if how == "close":
+            peer.answer(id, "core.exec.stdin.error")
+            peer.signal(id, 9)
+        equal(peer.outcome(id).last.type, "core.exec.exited")
+        peer.kept.clear()
+        peer.ping()
+# And a client that does, with all it had begun.
+for cut in (49, 50, 30000, 200000):
+    dying = Peer()
+    pid = dying.start(1, "cat")
+    dying.send(frame("core.exec.stdin", 1, {"data": b"x" * 300000})[:cut])
+    dying.close()
+    wait_gone(pid)
+EOF
+}
+
+@test "flow: a large frame that is not what its beginning says costs its sender alone" {
+	peer <<'EOF'
+peer = Peer()
+peer.start(1, "cat")
+# Of a size that is moved, but the data is said to be longer than the frame.
+wire = bytearray(frame("core.exec.stdin", 1, {"data": b"x" * 300000}))
+wire[wire.index(b"data") + 8] += 1
+peer.send(bytes(wire))
+equal(peer.answer(1, "core.error", "core.exec.stdout").type, "core.error")
+peer.ping()
+EOF
+}
