@@ -43,8 +43,8 @@ int pump_write(struct pump *pump, const uint8_t *data, size_t len);
 
 /*
  * Input that is still in a socket, at most len bytes: moved to the child if it takes them, else
- * queued. Returns their number, 0 at the socket's end, -EAGAIN, -EPIPE as pump_write(), -EIO when
- * the socket fails.
+ * queued. Returns their number, 0 at the socket's end, -EAGAIN, -EPIPE as pump_write(), or another
+ * -errno of the socket.
  */
 ssize_t pump_move_input(struct pump *pump, int from_fd, size_t len);
 
