@@ -13,15 +13,10 @@ teardown() {
 	common_teardown
 }
 
-# hostile: runs the Python on stdin against our daemon while a bystander's session goes on.
-hostile() {
-	DIR=$DIR python3 -B "$BATS_TEST_DIRNAME/peer.py" --watched "$SOCKET" "$DAEMON"
-}
-
 # ---- framing ----
 
 @test "badinput: a frame of length 0 to 4 closes that connection" {
-	hostile <<'EOF'
+	peer <<'EOF'
 for length in range(5):
     peer = Peer()
     peer.send(struct.pack(">I", length) + bytes(length))
@@ -30,7 +25,7 @@ EOF
 }
 
 @test "badinput: a frame over 4 MiB closes that connection as soon as its length is seen" {
-	hostile <<'EOF'
+	peer <<'EOF'
 for length in FRAME_MAX + 1, 0x7fffffff, 0x80000000, 0xffffffff:
     peer = Peer()
     peer.send(struct.pack(">I", length))
@@ -39,7 +34,7 @@ EOF
 }
 
 @test "badinput: a frame of exactly 4 MiB is none of these, whatever comes behind it" {
-	hostile <<'EOF'
+	peer <<'EOF'
 peer = Peer()
 payload = {"padding": b""}
 room = FRAME_MAX - (len(frame("core.ping", 7, payload)) - 4) - 8  # two heads of four bytes more
@@ -53,7 +48,7 @@ EOF
 }
 
 @test "badinput: what came before the loss of framing is still answered" {
-	hostile <<'EOF'
+	peer <<'EOF'
 peer = Peer()
 peer.send(frame("core.ping", 7) + frame("core.nope", 8) + bytes(4) + frame("core.ping", 9))
 peer.answer(7, "core.pong")
@@ -63,7 +58,7 @@ EOF
 }
 
 @test "badinput: a frame without a body is malformed, not fatal" {
-	hostile <<'EOF'
+	peer <<'EOF'
 peer = Peer()
 peer.send(wrap(7, 0, b""))
 peer.refused(7, "malformed_message")
@@ -73,7 +68,7 @@ EOF
 }
 
 @test "badinput: the end of file after any prefix of a request runs nothing" {
-	hostile <<'EOF'
+	peer <<'EOF'
 whole = frame("core.exec.request", 1, {"cmd": "touch", "args": [DIR + "/made"]})
 for length in range(len(whole)):
     peer = Peer()
@@ -91,7 +86,7 @@ EOF
 }
 
 @test "badinput: a client that goes away inside a frame takes its sessions along" {
-	hostile <<'EOF'
+	peer <<'EOF'
 peer = Peer()
 pid = peer.start(1, "sleep", "1000")
 peer.send(frame("core.exec.stdin", 1, {"data": bytes(100000)})[:-1])
@@ -101,7 +96,7 @@ EOF
 }
 
 @test "badinput: random bytes" {
-	hostile <<'EOF'
+	peer <<'EOF'
 for seed in range(150):
     rng = random.Random(seed)
     peer = Peer()
@@ -114,7 +109,7 @@ EOF
 }
 
 @test "badinput: random bodies in good frames are each answered as malformed" {
-	hostile <<'EOF'
+	peer <<'EOF'
 peer = Peer()
 rng = random.Random(1)
 for i in range(2000):
@@ -125,7 +120,7 @@ EOF
 }
 
 @test "badinput: good frames with some bytes changed get an answer or cost the connection" {
-	hostile <<'EOF'
+	peer <<'EOF'
 honest = [
     frame("core.exec.request", 7, {"cmd": "/bin/true", "args": ["a"], "env": ["A=1"],
         "cwd": "/", "user": None, "tty": True, "rows": 24, "cols": 80, "rlimits": [
@@ -155,7 +150,7 @@ EOF
 }
 
 @test "badinput: a client that says nothing is left alone, and so are the others" {
-	hostile <<'EOF'
+	peer <<'EOF'
 quiet = [Peer() for _ in range(500)]
 equal(Peer().run(1, "true").last.code, 0)
 for peer in quiet:
@@ -164,7 +159,7 @@ EOF
 }
 
 @test "badinput: descriptors sent along are not kept" {
-	hostile <<'EOF'
+	peer <<'EOF'
 peer = Peer()
 fds = count_fds()
 for _ in range(10):
@@ -178,7 +173,7 @@ EOF
 	daemon_stop
 	WRAP=(prlimit --nofile=40:40)
 	daemon_start
-	hostile <<'EOF'
+	peer <<'EOF'
 def cpu():
     with open(f"/proc/{PID}/stat", encoding="ascii") as file:
         fields = file.read().rpartition(")")[2].split()
@@ -209,7 +204,7 @@ EOF
 # ---- envelopes ----
 
 @test "badinput: an envelope that is not a map of v, t and p is malformed" {
-	hostile <<'EOF'
+	peer <<'EOF'
 good = {"v": 7, "t": "core.ping", "p": b"\xa0"}
 bad = [
     b"\xff", b"\xa1", b"\x80", b"\xf6", b"\x01", encode("core.ping"), encode([7, "core.ping", b""]),
@@ -241,7 +236,7 @@ EOF
 }
 
 @test "badinput: items nested a hundred thousand deep overflow nothing" {
-	hostile <<'EOF'
+	peer <<'EOF'
 peer = Peer()
 for opening in b"\x81", b"\x9f", b"\xa1\x61k", b"\xbf\x61k", b"\xc1":
     deep = Raw(opening * 100000 + b"\xf6")
@@ -253,7 +248,7 @@ EOF
 }
 
 @test "badinput: an envelope of v 4 or less that is malformed is not answered with core.error" {
-	hostile <<'EOF'
+	peer <<'EOF'
 peer = Peer()
 for v in range(1, 5):
     peer.send(wrap(7, 0, encode({"v": v, "t": "core.ping"})))
@@ -262,7 +257,7 @@ EOF
 }
 
 @test "badinput: a v of 0 is a generation like any other, and knows no core.error" {
-	hostile <<'EOF'
+	peer <<'EOF'
 peer = Peer()
 equal(peer.run(1, "true", v=0).last.code, 0)
 peer.tell("core.nope", 7, v=0)
@@ -274,7 +269,7 @@ EOF
 }
 
 @test "badinput: flags other than the type's own are refused, and nothing is done" {
-	hostile <<'EOF'
+	peer <<'EOF'
 payloads = {
     "core.exec.request": {"cmd": "touch", "args": [DIR + "/made"]},
     "core.exec.stdin": {"data": b"x"},
@@ -304,7 +299,7 @@ EOF
 }
 
 @test "badinput: wrong flags from v 4: silence, but a request's connection closes" {
-	hostile <<'EOF'
+	peer <<'EOF'
 peer = Peer()
 peer.tell("core.exec.stdin", 7, {"data": b"x"}, flags=1, v=4)
 peer.tell("core.ping", 7, flags=2, v=1)
@@ -315,7 +310,7 @@ EOF
 }
 
 @test "badinput: wrong flags on id 0 are dropped, those of core.shutdown too" {
-	hostile <<'EOF'
+	peer <<'EOF'
 peer = Peer()
 peer.tell("core.shutdown", 0, None, flags=0)
 peer.tell("core.shutdown", 0, None, flags=SHUTDOWN | TERMINAL)
@@ -325,7 +320,7 @@ EOF
 }
 
 @test "badinput: wrong flags on a live id are an error, and its command is killed" {
-	hostile <<'EOF'
+	peer <<'EOF'
 peer = Peer()
 pid = peer.start(1, "sleep", "1000")
 peer.stdin(1, b"x", flags=TERMINAL)
@@ -336,7 +331,7 @@ EOF
 }
 
 @test "badinput: a bulk record is refused without a look at its body" {
-	hostile <<'EOF'
+	peer <<'EOF'
 peer = Peer()
 record = struct.pack(">BBHQ", 1, 1, 0, 0) + bytes(1000)
 peer.send(wrap(7, BULK, record))
@@ -353,7 +348,7 @@ EOF
 }
 
 @test "badinput: an unknown type is named in the answer; id 0 gets none, nor does v 4" {
-	hostile <<'EOF'
+	peer <<'EOF'
 peer = Peer()
 for type in ("core.nope", "", "core.workload.freeze", "core.root_disk.grow", "core.bulk.credit",
         "x" * 200):
@@ -370,7 +365,7 @@ EOF
 # ---- ids ----
 
 @test "badinput: an id outside the client's range closes the connection" {
-	hostile <<'EOF'
+	peer <<'EOF'
 for id in RANGE[1], RANGE[1] + 1, 0x80000000, 0xffffffff:
     for type, payload in (("core.ping", {}), ("core.exec.request", {"cmd": "true"}),
             ("core.exec.stdin", {"data": b""})):
@@ -385,7 +380,7 @@ EOF
 }
 
 @test "badinput: id 0 may not ask for anything" {
-	hostile <<'EOF'
+	peer <<'EOF'
 for type, payload in (
         ("core.exec.request", {"cmd": "touch", "args": [DIR + "/made"]}), ("core.ping", {}),
         ("core.touch", {}), ("core.fs.request", {"op": {}}),
@@ -403,7 +398,7 @@ EOF
 }
 
 @test "badinput: a second request on a live id closes the connection and ends its sessions" {
-	hostile <<'EOF'
+	peer <<'EOF'
 peer = Peer()
 first, other = peer.start(1, "sleep", "1000"), peer.start(2, "sleep", "1000")
 peer.request(1, "touch", DIR + "/made")
@@ -415,7 +410,7 @@ EOF
 }
 
 @test "badinput: an id whose session is over may be used again" {
-	hostile <<'EOF'
+	peer <<'EOF'
 peer = Peer()
 for i in range(20):
     equal(peer.run_sh(1, f"exit {i}").last.code, i)
@@ -425,7 +420,7 @@ EOF
 }
 
 @test "badinput: stdin, resize, signal and output.close for nobody are ignored" {
-	hostile <<'EOF'
+	peer <<'EOF'
 peer = Peer()
 for id in 7, RANGE[1] - 1:
     peer.stdin(id, b"x")
@@ -440,7 +435,7 @@ EOF
 # ---- types that are for others ----
 
 @test "badinput: what only a daemon may send is ignored, on a live id too" {
-	hostile <<'EOF'
+	peer <<'EOF'
 peer = Peer()
 peer.start(1, "cat")
 for id in 1, 7:
@@ -463,7 +458,7 @@ EOF
 }
 
 @test "badinput: a client is no relay: bootstrap, ack, clock.sync and disconnected do nothing" {
-	hostile <<'EOF'
+	peer <<'EOF'
 other = Peer()
 other.start(1, "cat")
 peer = Peer()
@@ -480,7 +475,7 @@ EOF
 }
 
 @test "badinput: file requests are refused as file responses, TCP as TCP failures" {
-	hostile <<'EOF'
+	peer <<'EOF'
 peer = Peer()
 for payload in {"op": {"Stat": {"path": "/", "follow_symlink": True}}}, {"op": {}}, Raw(b"\xff"):
     peer.tell("core.fs.request", 7, payload)
@@ -500,7 +495,7 @@ EOF
 # ---- payloads ----
 
 @test "badinput: a request's payload that does not decode is invalid_payload" {
-	hostile <<'EOF'
+	peer <<'EOF'
 def pair(key, value):
     return Raw(b"\xa2" + encode("cmd") + encode("true") + encode(key) + encode(value))
 
@@ -531,7 +526,7 @@ EOF
 }
 
 @test "badinput: a malformed resource limit fails the request" {
-	hostile <<'EOF'
+	peer <<'EOF'
 peer = Peer()
 for limit in ({}, {"resource": "core"}, {"resource": "core", "soft": 1},
         {"resource": 1, "soft": 1, "hard": 1}, {"resource": "core", "soft": -1, "hard": 1},
@@ -543,7 +538,7 @@ EOF
 }
 
 @test "badinput: a request of v 4 that does not decode closes the connection without core.error" {
-	hostile <<'EOF'
+	peer <<'EOF'
 for v in range(1, 5):
     peer = Peer()
     peer.tell("core.exec.request", 7, Raw(b"\xff"), v=v)
@@ -555,7 +550,7 @@ EOF
 }
 
 @test "badinput: a stdin payload that does not decode is an error on a live id, and it is killed" {
-	hostile <<'EOF'
+	peer <<'EOF'
 peer = Peer()
 bad = "text", None, [256], ["x"], Raw(b"\x5b" + b"\xff" * 8), Raw(b"\x5f\x61x\xff")
 for payload in [{"data": data} for data in bad] + [{}, Raw(b""), Raw(b"\xa1")]:
@@ -570,7 +565,7 @@ EOF
 }
 
 @test "badinput: so are a signal, a resize and an output.close that do not decode" {
-	hostile <<'EOF'
+	peer <<'EOF'
 peer = Peer()
 bad = {
     "core.exec.signal": [{}] + [{"signal": n}
@@ -589,7 +584,7 @@ EOF
 }
 
 @test "badinput: a bad frame of v 4 on a live id does not leave its client waiting" {
-	hostile <<'EOF'
+	peer <<'EOF'
 peer = Peer()
 pid = peer.start(1, "sleep", "1000", v=4)
 peer.tell("core.exec.stdin", 1, {"data": "text"}, v=4)
@@ -605,7 +600,7 @@ EOF
 }
 
 @test "badinput: nothing more is said on an id after its core.error" {
-	hostile <<'EOF'
+	peer <<'EOF'
 peer = Peer()
 polite = "trap 'echo bye; exit 3' TERM; echo on; while :; do sleep 0.01; done"
 pid = peer.start_sh(1, polite)
@@ -622,7 +617,7 @@ EOF
 # ---- values ----
 
 @test "badinput: a hundred thousand environment entries arrive" {
-	hostile <<'EOF'
+	peer <<'EOF'
 peer = Peer()
 # The kernel allows two MiB for all, pointers included.
 many = [f"E{i}=" for i in range(100000)]
@@ -637,7 +632,7 @@ EOF
 }
 
 @test "badinput: an argument of 3 MiB is E2BIG, and so are a million small ones" {
-	hostile <<'EOF'
+	peer <<'EOF'
 peer = Peer()
 peer.request(1, "true", "a" * (3 << 20))
 peer.failed(1, "bad_args", "execve", "E2BIG")
@@ -656,7 +651,7 @@ EOF
 }
 
 @test "badinput: a NUL is refused wherever it hides" {
-	hostile <<'EOF'
+	peer <<'EOF'
 peer = Peer()
 path = DIR + "/made"
 for tty in False, True:
@@ -677,7 +672,7 @@ EOF
 }
 
 @test "badinput: a window of 0 rows and 65535 columns is as asked for" {
-	hostile <<'EOF'
+	peer <<'EOF'
 peer = Peer()
 equal(peer.run(1, "stty", "size", tty=True, rows=0, cols=65535).stdout, b"0 65535\r\n")
 peer.start_sh(2, "read a; stty size; read a", tty=True, rows=65535, cols=0)
@@ -694,7 +689,7 @@ EOF
 }
 
 @test "badinput: signals other than 1 to 31 are ignored" {
-	hostile <<'EOF'
+	peer <<'EOF'
 peer = Peer()
 for tty in False, True:
     peer.start_sh(1, "echo on; exec cat", tty=tty)
@@ -709,7 +704,7 @@ EOF
 }
 
 @test "badinput: time-out signals that are none become TERM" {
-	hostile <<'EOF'
+	peer <<'EOF'
 peer = Peer()
 for number in 0, -1, 65, 1000:
     got = peer.run(1, "sleep", "1000", timeout_ms=1, timeout_signal=number, kill_after_ms=60000)
@@ -718,7 +713,7 @@ EOF
 }
 
 @test "badinput: the longest times are long, not over at once" {
-	hostile <<'EOF'
+	peer <<'EOF'
 peer = Peer()
 for most in (1 << 64) - 1, 1 << 63, (1 << 63) - 1:
     times = {"timeout_ms": most, "kill_after_ms": most, "linger_ms": most}
@@ -733,7 +728,7 @@ EOF
 }
 
 @test "badinput: stdin after its end is dropped, and a second end is none" {
-	hostile <<'EOF'
+	peer <<'EOF'
 peer = Peer()
 peer.start(1, "cat")
 for data in b"first\n", b"", b"", b"late\n", b"":
@@ -752,7 +747,7 @@ EOF
 }
 
 @test "badinput: an end of stdin does nothing to a terminal" {
-	hostile <<'EOF'
+	peer <<'EOF'
 peer = Peer()
 peer.start_sh(1, "stty -echo; echo on; exec cat", tty=True)
 peer.read_until(1, b"on")
@@ -765,7 +760,7 @@ EOF
 }
 
 @test "badinput: resource limits that cannot be set fail the request, with pipes and a terminal" {
-	hostile <<'EOF'
+	peer <<'EOF'
 peer = Peer()
 for tty in False, True:
     peer.request(1, "true", tty=tty, rlimits=[{"resource": "bogus", "soft": 1, "hard": 1}])
@@ -780,7 +775,7 @@ EOF
 }
 
 @test "badinput: an empty command is not found, an empty user is none" {
-	hostile <<'EOF'
+	peer <<'EOF'
 peer = Peer()
 for tty in False, True:
     peer.request(1, "", tty=tty)
@@ -795,7 +790,7 @@ EOF
 }
 
 @test "badinput: what on_disconnect does not know is kill" {
-	hostile <<'EOF'
+	peer <<'EOF'
 peer = Peer()
 pid = peer.start(1, "sleep", "1000", on_disconnect="explode")
 peer.close()
@@ -804,7 +799,7 @@ EOF
 }
 
 @test "badinput: input that a command does not read stops its connection only" {
-	hostile <<'EOF'
+	peer <<'EOF'
 peer = Peer()
 pid = peer.start(1, "sleep", "1000")
 before = rss_kib()
@@ -825,7 +820,7 @@ EOF
 }
 
 @test "badinput: answers that nobody reads do not pile up" {
-	hostile <<'EOF'
+	peer <<'EOF'
 peer = Peer()
 before = rss_kib()
 flood = frame("core.nope", 7) * 1000
@@ -889,7 +884,7 @@ assert stream.next().type == "core.ready"
 stream.send(wire.frame("core.shutdown", 0, None) + wire.frame("core.ping", 1))
 assert stream.next().type == "core.pong"
 EOF
-	hostile <<<'Peer().ping()'
+	peer <<<'Peer().ping()'
 	grep -q 'may not shut down' "$DIR/daemon.log"
 }
 
@@ -897,7 +892,7 @@ EOF
 	daemon_stop
 	daemon_start --max-sessions 3
 	# The bystander is the first of the three.
-	hostile <<'EOF'
+	peer <<'EOF'
 peer = Peer()
 pid = peer.start(1, "sleep", "1000")
 Peer().start(1, "sleep", "1000")

@@ -12,10 +12,6 @@ teardown() {
 	common_teardown
 }
 
-peer() {
-	DIR=$DIR python3 -B "$BATS_TEST_DIRNAME/peer.py" --watched "$SOCKET" "$DAEMON"
-}
-
 # usual_us: the median time of `true`, of 15, in microseconds, to $US.
 usual_us() {
 	local times=() begin

@@ -93,6 +93,12 @@ drive() {
 	"$BUILD/tests/ptydrive" "$@"
 }
 
+# peer ARG...: runs the Python on stdin as clients of our daemon, which is to look the same afterwards
+# (see peer.py).
+peer() {
+	DIR=$DIR python3 -B "$BATS_TEST_DIRNAME/peer.py" --watched "$SOCKET" "$DAEMON" "$@"
+}
+
 need_root() {
 	[[ $(id -u) -eq 0 ]] || skip "needs root"
 }

@@ -67,17 +67,17 @@ EOF
 	daemon_start --cwd /
 }
 
-# peer ARG...: runs the Python on stdin, with the recorded cases, as clients of our daemon.
-peer() {
+# replay ARG...: runs the Python on stdin, with the recorded cases, as clients of our daemon.
+replay() {
 	{
 		echo 'from replay import *; cases = load()'
 		cat
-	} | python3 -B "$BATS_TEST_DIRNAME/peer.py" --watched "$SOCKET" "$DAEMON" "$@"
+	} | peer "$@"
 }
 
 # same CASE...: each is answered as it was recorded.
 same() {
-	peer "$@" <<'EOF'
+	replay "$@" <<'EOF'
 def settle_epipe(seen):
     # The command must have closed its stdin; the recording does not show the time that took.
     wait_for(lambda: not os.path.exists(f"/proc/{seen.control[0].pid}/fd/0"), "a closed stdin")
@@ -115,7 +115,7 @@ EOF
 
 @test "replay: frames without keys of ours are the reference's to the byte" {
 	plain_daemon
-	peer <<'EOF'
+	replay <<'EOF'
 def only(case, type):
     return next(wire for direction, wire in cases[case]
         if direction == FROM_AGENT and Frame(wire).type == type)
@@ -131,7 +131,7 @@ EOF
 
 @test "replay: boot: a socket has no bootstrap; its greeting is the prologue and ready" {
 	plain_daemon
-	peer <<'EOF'
+	replay <<'EOF'
 peer = Peer()
 theirs = Frame(cases["boot"][3][1])
 ours = peer.ready
@@ -146,7 +146,7 @@ EOF
 
 @test "replay: a program's path under a file is not_found, not bad_cwd" {
 	staged_daemon
-	peer <<'EOF'
+	replay <<'EOF'
 peer = Peer()
 peer.send(cases["notdir_path"][0][1])
 peer.failed(20, "not_found", "execve", "ENOTDIR")
@@ -155,7 +155,7 @@ EOF
 
 @test "replay: a missing working folder is bad_cwd with pipes and with a terminal" {
 	plain_daemon
-	peer <<'EOF'
+	replay <<'EOF'
 peer = Peer()
 for case, id in ("bad_cwd", 21), ("bad_cwd_tty", 22):
     peer.send(cases[case][0][1])
@@ -166,7 +166,7 @@ EOF
 
 @test "replay: an unknown user is user_setup_failed, not other" {
 	plain_daemon
-	peer <<'EOF'
+	replay <<'EOF'
 peer = Peer()
 for case, id in ("user_unknown", 29), ("user_unknown_tty", 30):
     peer.send(cases[case][0][1])
@@ -176,7 +176,7 @@ EOF
 
 @test "replay: a known user has the same ids and home; the rest of a login's environment is ours" {
 	staged_daemon
-	peer <<'EOF'
+	replay <<'EOF'
 import re
 
 def ids(line):
@@ -210,7 +210,7 @@ EOF
 @test "replay: the environment is the reference's, without its folder of scripts" {
 	need_root
 	plain_daemon
-	peer <<'EOF'
+	replay <<'EOF'
 peer = Peer()
 for case in "env_default", "env_default_tty":
     peer.send(cases[case][0][1])
@@ -222,7 +222,7 @@ EOF
 
 @test "replay: a NUL in an argument is bad_args, not other" {
 	plain_daemon
-	peer <<'EOF'
+	replay <<'EOF'
 peer = Peer()
 peer.send(cases["nul_in_arg"][0][1])
 equal(peer.answer(41, "core.exec.failed").kind, "bad_args")
@@ -231,7 +231,7 @@ EOF
 
 @test "replay: limits that cannot be set are resource_limit: never run with fewer than asked for" {
 	plain_daemon
-	peer <<'EOF'
+	replay <<'EOF'
 peer = Peer()
 peer.send(cases["rlimit_unknown"][0][1])
 assert "bogus" in peer.failed(43, "resource_limit")
@@ -243,7 +243,7 @@ EOF
 
 @test "replay: a command inherits three descriptors, and neither blocked nor ignored signals" {
 	plain_daemon
-	peer <<'EOF'
+	replay <<'EOF'
 # What the recording holds beside this are numbers of its machine.
 peer = Peer()
 peer.send(cases["fds"][0][1])
@@ -262,7 +262,7 @@ EOF
 
 @test "replay: a second request on a live id costs the connection; the reference runs both" {
 	plain_daemon
-	peer <<'EOF'
+	replay <<'EOF'
 # Both requests were recorded as one write. The bystander's check sees that nothing stays behind.
 wire = cases["dup_id"][0][1]
 first, second = wire[:84], wire[84:]
@@ -281,7 +281,7 @@ EOF
 
 @test "replay: a request with id 0 is outside every range and costs the connection" {
 	plain_daemon
-	peer <<'EOF'
+	replay <<'EOF'
 peer = Peer()
 peer.send(cases["id0_exec"][0][1])
 peer.closed()
@@ -290,7 +290,7 @@ EOF
 
 @test "replay: mistakes of a v 4 request cost the connection; the reference ends" {
 	plain_daemon
-	peer <<'EOF'
+	replay <<'EOF'
 for case in "payload_garbage_v4", "flags_wrong_v4":
     equal(cases[case][1][0], END)
     peer = Peer()
@@ -301,7 +301,7 @@ EOF
 
 @test "replay: a file request is refused as a file response, whatever it asks" {
 	plain_daemon
-	peer <<'EOF'
+	replay <<'EOF'
 # core.error, which the reference sends for this undecodable one, looks like an empty file to SDKs.
 peer = Peer()
 peer.send(cases["fs_stat"][0][1])
@@ -311,7 +311,7 @@ EOF
 
 @test "replay: what ends the reference gets an answer, or costs the connection" {
 	plain_daemon
-	peer <<'EOF'
+	replay <<'EOF'
 answers = {
     "fatal/unknown_type": "unsupported_message_type", "fatal/envelope_not_map": "malformed_message",
     "fatal/envelope_garbage": "malformed_message", "fatal/envelope_empty": "malformed_message",

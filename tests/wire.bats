@@ -12,11 +12,6 @@ teardown() {
 	common_teardown
 }
 
-# peer: runs the Python on stdin as clients of our daemon, which is to look the same afterwards.
-peer() {
-	DIR=$DIR python3 -B "$BATS_TEST_DIRNAME/peer.py" --watched "$SOCKET" "$DAEMON"
-}
-
 # ---- the agent as a whole ----
 
 @test "wire: the greeting is slot 0's range and a ready of generation 7" {
