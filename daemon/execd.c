@@ -1,16 +1,12 @@
 /*
- * msb-execd's main: options, listening sockets, signals, and the way down. Runs in the foreground
- * until SIGTERM or SIGINT, a trusted core.shutdown, or the end of standard input with stdio:.
+ * msb-execd's main: what it serves, and the way down. Runs in the foreground until SIGTERM or
+ * SIGINT, a trusted core.shutdown, or the end of standard input with stdio:.
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
-#include <signal.h>
 #include <stddef.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -19,35 +15,25 @@
 #include "../shared/log.h"
 #include "../shared/version.h"
 #include "conn.h"
+#include "listen.h"
 #include "notify.h"
 #include "prepare.h"
 #include "settings.h"
+#include "signals.h"
 
 #define CONNECTIONS_MAX 4096
-#define ACCEPTS_A_TURN	32
-#define ACCEPT_PAUSE_MS 100 /* after running out of descriptors */
-#define LAST_FLUSH_MS	10  /* how often, and how many times, to offer clients the last frames */
+#define LAST_FLUSH_MS	10 /* how often, and how many times, to offer clients the last frames */
 #define LAST_FLUSHES	100
-
-struct listener {
-	struct execd *execd;
-	int fd;
-	ino_t ino;
-	const struct endpoint *endpoint;
-	const char *text;
-	struct loop_source source;
-};
 
 struct execd {
 	struct loop loop;
 	struct settings settings;
 	struct job_host jobs;
 	struct conn_host conns;
-	struct listener listeners[SETTINGS_LISTEN_MAX];
-	size_t listener_count;
+	struct listen_host listen;
 	bool has_stdio; /* and then its end is ours */
 	bool ending;
-	struct loop_timer accept_pause, last_flush;
+	struct loop_timer last_flush;
 	int flushes;
 };
 
@@ -57,19 +43,6 @@ static struct execd *execd_of_loop(struct loop *loop)
 }
 
 /* ---- the way down ---- */
-
-static void close_listeners(struct execd *execd)
-{
-	for (size_t i = 0; i < execd->listener_count; i++) {
-		struct listener *listener = &execd->listeners[i];
-
-		if (listener->fd < 0)
-			continue;
-		loop_remove(&execd->loop, &listener->source);
-		endpoint_unlink(listener->endpoint, listener->ino);
-		fd_close(&listener->fd);
-	}
-}
 
 static void on_jobs_idle(struct job_host *jobs)
 {
@@ -86,7 +59,7 @@ static void end(struct execd *execd, const char *why)
 		return;
 	execd->ending = true;
 	log_info("ending: %s", why);
-	close_listeners(execd);
+	listen_close_all(&execd->listen);
 	job_end_all(&execd->jobs);
 	if (!execd->jobs.job_count)
 		loop_stop(&execd->loop);
@@ -130,78 +103,12 @@ static void on_signal(struct loop *loop, const struct loop_signal *signal)
 
 /* ---- clients ---- */
 
-static bool is_allowed(const struct execd *execd, uid_t uid)
+static void on_client(struct listen_host *listen, int fd, const struct peer *peer)
 {
-	if (uid == 0 || uid == geteuid())
-		return true;
-	for (size_t i = 0; i < execd->settings.uid_count; i++)
-		if (execd->settings.uids[i] == uid)
-			return true;
-	return false;
-}
+	struct execd *execd = (struct execd *)((char *)listen - offsetof(struct execd, listen));
 
-static void greet_client(struct execd *execd, int fd)
-{
-	struct ucred peer;
-	socklen_t len = sizeof(peer);
-	bool trusted;
-	char name[32];
-
-	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) < 0 ||
-	    !is_allowed(execd, peer.uid)) {
-		log_warn("refused a connection of uid %u; --allow-uid lets it in", peer.uid);
-		close(fd);
-		return;
-	}
-	if (execd->conns.conn_count >= CONNECTIONS_MAX) {
-		log_warn("refused a connection: %d are open", CONNECTIONS_MAX);
-		close(fd);
-		return;
-	}
-	trusted = peer.uid == 0 || peer.uid == geteuid();
-	snprintf(name, sizeof(name), "client %d", peer.pid);
-	if (conn_open(&execd->conns, fd, fd, trusted, name) < 0)
+	if (conn_open(&execd->conns, fd, fd, peer->trusted, peer->name) < 0)
 		log_warn("cannot serve a client: no memory");
-}
-
-static void watch_listeners(struct execd *execd, uint32_t want)
-{
-	for (size_t i = 0; i < execd->listener_count; i++)
-		if (execd->listeners[i].fd >= 0)
-			loop_want(&execd->loop, &execd->listeners[i].source, want);
-}
-
-static void on_accept_pause(struct loop_timer *timer)
-{
-	struct execd *execd =
-		(struct execd *)((char *)timer - offsetof(struct execd, accept_pause));
-
-	watch_listeners(execd, LOOP_IN);
-}
-
-static void on_connection(struct loop_source *source, uint32_t ready)
-{
-	struct listener *listener =
-		(struct listener *)((char *)source - offsetof(struct listener, source));
-	struct execd *execd = listener->execd;
-
-	(void)ready;
-	for (int i = 0; i < ACCEPTS_A_TURN; i++) {
-		int fd = accept4(listener->fd, NULL, NULL, SOCK_CLOEXEC);
-
-		if (fd >= 0) {
-			greet_client(execd, fd);
-			continue;
-		}
-		if (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS) {
-			/* The connection stays in the backlog and would be ready for ever. */
-			log_warn("cannot accept: %s", strerror(errno));
-			watch_listeners(execd, 0);
-			loop_arm(&execd->loop, &execd->accept_pause, ACCEPT_PAUSE_MS);
-		}
-		if (errno != EINTR && errno != ECONNABORTED)
-			return;
-	}
 }
 
 /* ---- the way up ---- */
@@ -236,49 +143,17 @@ static int listen_stdio(struct execd *execd, struct err *err)
 
 static int listen_all(struct execd *execd, struct err *err)
 {
-	for (size_t i = 0; i < execd->settings.listen_count; i++) {
-		struct listener *listener = &execd->listeners[execd->listener_count++];
+	int r = 0;
 
-		*listener = (struct listener){
-			.execd = execd,
-			.fd = -1,
-			.endpoint = &execd->settings.listen[i],
-			.text = execd->settings.listen_text[i],
-		};
-		if (listener->endpoint->kind == ENDPOINT_STDIO) {
-			if (listen_stdio(execd, err) < 0)
-				return -1;
-			continue;
-		}
-		listener->fd = endpoint_listen(listener->endpoint, &listener->ino, err);
-		if (listener->fd < 0)
-			return -1;
-		loop_source_init(&listener->source, listener->fd, on_connection);
-		if (loop_want(&execd->loop, &listener->source, LOOP_IN) < 0)
-			return err_set(err, errno, NULL, "cannot watch %s", listener->text);
+	for (size_t i = 0; r == 0 && i < execd->settings.listen_count; i++) {
+		const struct endpoint *endpoint = &execd->settings.listen[i];
+
+		if (endpoint->kind == ENDPOINT_STDIO)
+			r = listen_stdio(execd, err);
+		else
+			r = listen_open(&execd->listen, endpoint, err);
 	}
-	return 0;
-}
-
-/* What we were started with must not become what commands start with. */
-static int set_signals(struct execd *execd)
-{
-	struct sigaction hangup = {0};
-	sigset_t set;
-
-	/* nohup(1) means it. */
-	sigaction(SIGHUP, NULL, &hangup);
-	for (int i = 1; i < NSIG; i++)
-		signal(i, i == SIGPIPE ? SIG_IGN : SIG_DFL);
-	sigemptyset(&set);
-	sigaddset(&set, SIGTERM);
-	sigaddset(&set, SIGINT);
-	if (hangup.sa_handler == SIG_IGN)
-		signal(SIGHUP, SIG_IGN);
-	else
-		sigaddset(&set, SIGHUP);
-	sigprocmask(SIG_SETMASK, &set, NULL);
-	return loop_signals(&execd->loop, &set, on_signal);
+	return r;
 }
 
 static uint64_t clock_ns(clockid_t clock)
@@ -295,7 +170,7 @@ static int start(struct execd *execd, struct err *err)
 	int r = loop_init(&execd->loop);
 
 	if (r == 0)
-		r = set_signals(execd);
+		r = signals_set(&execd->loop, on_signal);
 	if (r < 0)
 		return err_set(err, -r, NULL, "cannot set up the event loop");
 	if (prepare_spawns(&execd->settings, &execd->jobs.spawn, err) < 0)
@@ -310,7 +185,11 @@ static int start(struct execd *execd, struct err *err)
 	execd->conns.boot_time_ns = begun;
 	execd->conns.ready_time_ns = clock_ns(CLOCK_BOOTTIME);
 	execd->conns.init_time_ns = execd->conns.ready_time_ns - begun;
-	execd->accept_pause.on_due = on_accept_pause;
+	execd->listen.loop = &execd->loop;
+	execd->listen.rules = &execd->settings.allow;
+	execd->listen.taken = &execd->conns.conn_count;
+	execd->listen.max = CONNECTIONS_MAX;
+	execd->listen.on_client = on_client;
 	execd->last_flush.on_due = on_last_flush;
 	return listen_all(execd, err);
 }
@@ -345,7 +224,7 @@ int main(int argc, char *argv[])
 		r = loop_run(&execd.loop);
 	}
 	execd.ending = true;
-	close_listeners(&execd);
+	listen_close_all(&execd.listen);
 	conn_close_all(&execd.conns);
 	job_free_all(&execd.jobs);
 	buf_spare_release(&execd.jobs.spare);

@@ -68,18 +68,6 @@ static int add_listen(struct settings *s, const char *text, struct err *err)
 	return endpoint_parse(text, &s->listen[s->listen_count++], err);
 }
 
-static int add_uid(struct settings *s, const char *text, struct err *err)
-{
-	unsigned long uid;
-
-	if (s->uid_count == SETTINGS_UIDS_MAX)
-		return err_set(err, 0, NULL, "more than %d uids", SETTINGS_UIDS_MAX);
-	if (parse_number(text, UINT32_MAX - 1, &uid, err) < 0)
-		return -EINVAL;
-	s->uids[s->uid_count++] = (uid_t)uid;
-	return 0;
-}
-
 static int take_option(struct settings *s, int option, const char *value, struct err *err)
 {
 	unsigned long number;
@@ -98,7 +86,7 @@ static int take_option(struct settings *s, int option, const char *value, struct
 		s->cwd = value;
 		return 0;
 	case OPT_ALLOW_UID:
-		return add_uid(s, value, err);
+		return peer_allow_uid(&s->allow, value, err);
 	case OPT_MAX_SESSIONS:
 		if (parse_number(value, 1000000, &number, err) < 0)
 			return -EINVAL;

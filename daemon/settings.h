@@ -4,14 +4,13 @@
 
 #include <stdbool.h>
 #include <stddef.h>
-#include <sys/types.h>
 
 #include "../shared/endpoint.h"
 #include "../shared/err.h"
 #include "../shared/log.h"
+#include "peer.h"
 
 #define SETTINGS_LISTEN_MAX 16
-#define SETTINGS_UIDS_MAX   64
 
 struct settings {
 	const char *listen_text[SETTINGS_LISTEN_MAX]; /* point into argv, as all texts here */
@@ -20,8 +19,7 @@ struct settings {
 	const char *user;
 	const char *profile;
 	const char *cwd;
-	uid_t uids[SETTINGS_UIDS_MAX]; /* peers let in beside root and our own */
-	size_t uid_count;
+	struct peer_rules allow;
 	size_t max_sessions;
 	enum log_level log_level;
 	bool help, version;

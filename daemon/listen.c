@@ -1,0 +1,133 @@
+/* Listening sockets: see listen.h. */
+#include "listen.h"
+
+#include <errno.h>
+#include <stddef.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "../shared/fd.h"
+#include "../shared/log.h"
+
+#define ACCEPTS_A_TURN 32
+#define PAUSE_MS       100
+
+static void watch_all(struct listen_host *host, uint32_t want)
+{
+	for (size_t i = 0; i < host->count; i++)
+		if (host->listeners[i].fd >= 0)
+			loop_want(host->loop, &host->listeners[i].source, want);
+}
+
+static void on_pause(struct loop_timer *timer)
+{
+	watch_all((struct listen_host *)((char *)timer - offsetof(struct listen_host, pause)),
+		  LOOP_IN);
+}
+
+static void take_connection(struct listen_host *host, int fd)
+{
+	struct peer peer;
+	char words[ERR_TEXT_MAX + 64];
+	struct err err;
+
+	if (peer_check(host->rules, fd, &peer, &err) < 0) {
+		log_warn("%s", err_words(&err, words, sizeof(words)));
+		close(fd);
+	} else if (*host->taken >= host->max) {
+		log_warn("refused a connection: %zu are open", *host->taken);
+		close(fd);
+	} else {
+		host->on_client(host, fd, &peer);
+	}
+}
+
+static void on_connection(struct loop_source *source, uint32_t ready)
+{
+	struct listener *listener =
+		(struct listener *)((char *)source - offsetof(struct listener, source));
+	struct listen_host *host = listener->host;
+
+	(void)ready;
+	for (int i = 0; i < ACCEPTS_A_TURN && listener->fd >= 0; i++) {
+		int fd = accept4(listener->fd, NULL, NULL, SOCK_CLOEXEC);
+
+		if (fd >= 0) {
+			take_connection(host, fd);
+			continue;
+		}
+		if (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS) {
+			/* The connection stays in the backlog and would be ready for ever. */
+			log_warn("cannot accept: %s", strerror(errno));
+			watch_all(host, 0);
+			host->pause.on_due = on_pause;
+			loop_arm(host->loop, &host->pause, PAUSE_MS);
+		}
+		if (errno != EINTR && errno != ECONNABORTED)
+			return;
+	}
+}
+
+/* Takes ownership of the descriptor. */
+static int add(struct listen_host *host, const struct listener *made, const char *what,
+	       struct err *err)
+{
+	struct listener *listener = &host->listeners[host->count];
+	int r;
+
+	if (host->count == LISTEN_MAX) {
+		close(made->fd);
+		return err_set(err, 0, NULL, "%s: more than %d addresses", what, LISTEN_MAX);
+	}
+	*listener = *made;
+	listener->host = host;
+	host->count++;
+	loop_source_init(&listener->source, listener->fd, on_connection);
+	r = loop_want(host->loop, &listener->source, LOOP_IN);
+	return r < 0 ? err_set(err, -r, NULL, "cannot watch %s", what) : 0;
+}
+
+int listen_open(struct listen_host *host, const struct endpoint *endpoint, struct err *err)
+{
+	struct listener listener = {.endpoint = *endpoint};
+
+	listener.fd = endpoint_listen(endpoint, &listener.ino, err);
+	if (listener.fd < 0)
+		return listener.fd;
+	return add(host, &listener, endpoint->path, err);
+}
+
+int listen_adopt(struct listen_host *host, int fd, const char *what, struct err *err)
+{
+	struct listener listener = {.fd = fd};
+	cleanup_fd int mine = fd;
+	int listens = 0, r;
+	socklen_t len = sizeof(listens);
+
+	if (getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &len) < 0)
+		return err_set(err, errno, NULL, "cannot listen on %s", what);
+	if (!listens)
+		return err_set(err, EINVAL, NULL, "%s does not listen", what);
+	/* Whoever shares it accepts as well, and may be faster: an accept must not wait. */
+	r = fd_set_nonblock(fd);
+	if (r < 0)
+		return err_set(err, -r, NULL, "cannot listen on %s", what);
+	fd_steal(&mine);
+	return add(host, &listener, what, err);
+}
+
+void listen_close_all(struct listen_host *host)
+{
+	for (size_t i = 0; i < host->count; i++) {
+		struct listener *listener = &host->listeners[i];
+
+		if (listener->fd < 0)
+			continue;
+		loop_remove(host->loop, &listener->source);
+		if (listener->endpoint.path)
+			endpoint_unlink(&listener->endpoint, listener->ino);
+		fd_close(&listener->fd);
+	}
+	loop_disarm(host->loop, &host->pause);
+}

@@ -1,0 +1,35 @@
+/* Who is at the other end of a connection, and whether it may be there. */
+#ifndef MSB_PEER_H
+#define MSB_PEER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
+
+#include "../shared/err.h"
+
+#define PEER_NAMED_MAX 64
+
+/* Who is let in beside root and our own user. */
+struct peer_rules {
+	uid_t uids[PEER_NAMED_MAX];
+	size_t uid_count;
+};
+
+struct peer {
+	uid_t uid;
+	pid_t pid;
+	bool trusted;  /* root, or our own user: may end the program */
+	char name[32]; /* for log lines */
+};
+
+/* Adds a uid to the rules, as the command line has it. 0, or -EINVAL with *err filled. */
+int peer_allow_uid(struct peer_rules *rules, const char *text, struct err *err);
+
+/*
+ * Asks the kernel who is at the other end of a connected socket: 0 when it is let in, else -errno
+ * (-EACCES when the rules say so) with *err filled, which names the option that would let it in.
+ */
+int peer_check(const struct peer_rules *rules, int fd, struct peer *ret, struct err *err);
+
+#endif
