@@ -201,13 +201,11 @@ static int connect_to(struct client *client, const char *text, struct endpoint_s
 		      struct err *err)
 {
 	struct endpoint endpoint;
-	int r = endpoint_parse(text, &endpoint, err);
+	int r = endpoint_parse(text, ENDPOINT_CLIENT, &endpoint, err);
 
 	if (r < 0)
 		return r;
-	snprintf(client->name, sizeof(client->name), "%s%s",
-		 endpoint.kind == ENDPOINT_UNIX ? "unix:" : "",
-		 endpoint.kind == ENDPOINT_UNIX ? endpoint.path : text);
+	endpoint_name(&endpoint, client->name, sizeof(client->name));
 	return endpoint_connect(&endpoint, ret, err);
 }
 

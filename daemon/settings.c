@@ -65,7 +65,7 @@ static int add_listen(struct settings *s, const char *text, struct err *err)
 	if (s->listen_count == SETTINGS_LISTEN_MAX)
 		return err_set(err, 0, NULL, "more than %d addresses", SETTINGS_LISTEN_MAX);
 	s->listen_text[s->listen_count] = text;
-	return endpoint_parse(text, &s->listen[s->listen_count++], err);
+	return endpoint_parse(text, ENDPOINT_DAEMON, &s->listen[s->listen_count++], err);
 }
 
 static int take_option(struct settings *s, int option, const char *value, struct err *err)
@@ -126,9 +126,6 @@ int settings_parse(int argc, char *const argv[], struct settings *ret, struct er
 		return err_set(err, 0, NULL, "unexpected operand %s", argv[operand]);
 	if (!s.listen_count && add_listen(&s, "unix:/run/msb-execd.sock", err) < 0)
 		return -EINVAL;
-	for (size_t i = 0; i < s.listen_count; i++)
-		if (s.listen[i].kind == ENDPOINT_LOCAL)
-			return err_set(err, 0, NULL, "local: is an address for clients");
 	*ret = s;
 	return 0;
 }

@@ -1,228 +1,214 @@
-/* Addresses: see endpoint.h. */
+/* The text of an address: see endpoint.h. Pure. */
 #include "endpoint.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <limits.h>
-#include <signal.h>
-#include <spawn.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/file.h>
-#include <sys/socket.h>
-#include <sys/stat.h>
 #include <sys/un.h>
-#include <unistd.h>
 
-#include "fd.h"
+#define UNIX_PATH_MAX (sizeof(((struct sockaddr_un *)0)->sun_path) - 1)
+#define NAME_MAX_LEN  255 /* of one component of a path */
+#define BOTH	      (ENDPOINT_CLIENT | ENDPOINT_DAEMON)
 
-#define BACKLOG 512
+struct parse {
+	const char *text; /* all of it, for messages */
+	const char *rest; /* behind the prefix */
+	enum endpoint_side side;
+};
 
-extern char **environ;
+/* ---- parts ---- */
 
-int endpoint_parse(const char *text, struct endpoint *ret, struct err *err)
+/* Decimal digits and nothing else, up to what is below the "any" of vsock. */
+static bool read_number(const char *at, size_t len, uint32_t *ret)
 {
-	if (strcmp(text, "local:") == 0) {
-		*ret = (struct endpoint){.kind = ENDPOINT_LOCAL};
-		return 0;
+	uint64_t number = 0;
+
+	if (len == 0 || len > 10)
+		return false;
+	for (size_t i = 0; i < len; i++) {
+		if (at[i] < '0' || at[i] > '9')
+			return false;
+		number = number * 10 + (uint64_t)(at[i] - '0');
 	}
-	if (strcmp(text, "stdio:") == 0) {
-		*ret = (struct endpoint){.kind = ENDPOINT_STDIO};
-		return 0;
-	}
-	*ret = (struct endpoint){.kind = ENDPOINT_UNIX};
-	if (strncmp(text, "unix:", 5) == 0)
-		ret->path = text + 5;
-	else if (text[0] == '/')
-		ret->path = text;
-	if (!ret->path || !ret->path[0])
-		return err_set(err, 0, NULL, "%s is not an address; use unix:/path or /path", text);
+	if (number >= UINT32_MAX)
+		return false;
+	*ret = (uint32_t)number;
+	return true;
+}
+
+static int take_path(const struct parse *parse, size_t len, struct endpoint *ret, struct err *err)
+{
+	if (len > UNIX_PATH_MAX)
+		return err_set(err, ENAMETOOLONG, NULL, "socket path %.*s (at most %zu bytes)",
+			       (int)len, parse->rest, UNIX_PATH_MAX);
+	ret->path = parse->rest;
+	ret->path_len = len;
 	return 0;
 }
 
-static int unix_address(const char *path, struct sockaddr_un *ret, struct err *err)
+static int refuse(const struct parse *parse, const char *shape, struct err *err)
 {
-	ret->sun_family = AF_UNIX;
-	if (strlen(path) >= sizeof(ret->sun_path))
-		return err_set(err, ENAMETOOLONG, NULL, "socket path %s (at most %zu bytes)", path,
-			       sizeof(ret->sun_path) - 1);
-	strcpy(ret->sun_path, path);
+	return err_set(err, 0, NULL, "%.200s is not an address; use %s", parse->text, shape);
+}
+
+/* ---- kinds ---- */
+
+static int parse_unix(const struct parse *parse, struct endpoint *ret, struct err *err)
+{
+	if (!parse->rest[0])
+		return refuse(parse, "unix:/path or /path", err);
+	return take_path(parse, strlen(parse->rest), ret, err);
+}
+
+static int parse_vsock(const struct parse *parse, struct endpoint *ret, struct err *err)
+{
+	const char *port = parse->rest, *colon = strchr(port, ':');
+
+	ret->cid = ENDPOINT_CID_ANY;
+	if (parse->side == ENDPOINT_CLIENT) {
+		if (!colon || !read_number(port, (size_t)(colon - port), &ret->cid))
+			return refuse(parse, "vsock:CID:PORT, two numbers", err);
+		port = colon + 1;
+	}
+	if (!read_number(port, strlen(port), &ret->port))
+		return refuse(parse,
+			      parse->side == ENDPOINT_CLIENT
+				      ? "vsock:CID:PORT, two numbers"
+				      : "vsock:PORT, a number, to listen for every CID",
+			      err);
 	return 0;
 }
 
-static int connect_unix(const char *path, struct err *err)
+/* The path may hold colons, the port cannot. */
+static int parse_hvsock(const struct parse *parse, struct endpoint *ret, struct err *err)
 {
-	struct sockaddr_un address;
-	cleanup_fd int fd = -1;
-	int r = unix_address(path, &address, err);
+	const char *colon = strrchr(parse->rest, ':');
 
-	if (r < 0)
-		return r;
-	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	if (fd < 0)
-		return err_set(err, errno, NULL, "cannot make a socket");
-	while (connect(fd, (struct sockaddr *)&address, sizeof(address)) < 0)
-		if (errno != EINTR)
-			return err_set(err, errno, NULL, "cannot connect to unix:%s", path);
-	return fd_steal(&fd);
+	if (parse->rest[0] != '/' || !colon ||
+	    !read_number(colon + 1, strlen(colon + 1), &ret->port))
+		return refuse(parse, "hvsock:/path:PORT", err);
+	return take_path(parse, (size_t)(colon - parse->rest), ret, err);
 }
 
-/* The msb-execd beside our own program, or where make install puts it, or in PATH. */
-static void find_execd(char *out, size_t len)
+static int parse_exec(const struct parse *parse, struct endpoint *ret, struct err *err)
 {
-	static const char *const places[] = {"msb-execd", "../sbin/msb-execd"};
-	ssize_t n = readlink("/proc/self/exe", out, len - 32);
-	char *slash;
+	ret->command = parse->rest + strspn(parse->rest, " \t\n");
+	return ret->command[0] ? 0 : refuse(parse, "exec:COMMAND", err);
+}
 
-	out[n > 0 ? n : 0] = '\0';
-	slash = strrchr(out, '/');
-	for (size_t i = 0; slash && i < sizeof(places) / sizeof(places[0]); i++) {
-		strcpy(slash + 1, places[i]);
-		if (access(out, X_OK) == 0)
-			return;
+/* A name becomes a part of a path, and must not lead out of it. */
+static bool is_name(const char *name)
+{
+	size_t len = strlen(name);
+
+	return len > 0 && len <= NAME_MAX_LEN && !strchr(name, '/') && strcmp(name, ".") != 0 &&
+	       strcmp(name, "..") != 0;
+}
+
+static int parse_sandbox(const struct parse *parse, struct endpoint *ret, struct err *err)
+{
+	ret->name = parse->rest;
+	return is_name(ret->name) ? 0 : refuse(parse, "sandbox:NAME, a name without a slash", err);
+}
+
+static int parse_serial(const struct parse *parse, struct endpoint *ret, struct err *err)
+{
+	if (parse->rest[0] == '/') {
+		ret->path = parse->rest;
+		ret->path_len = strlen(parse->rest);
+		return 0;
 	}
-	strcpy(out, "msb-execd");
+	ret->name = parse->rest;
+	return is_name(ret->name) ? 0 : refuse(parse, "serial:NAME or serial:/path", err);
 }
 
-/*
- * A group of its own, deaf to the terminal's keys: Ctrl-C is for the command, not for what
- * carries it.
- */
-static int spawn_apart(const char *program, char *const argv[], int fd, pid_t *ret_pid)
+static int parse_bare(const struct parse *parse, struct endpoint *ret, struct err *err)
 {
-	posix_spawn_file_actions_t actions;
-	posix_spawnattr_t attr;
-	sigset_t none;
+	(void)ret;
+	if (parse->rest[0])
+		return err_set(err, 0, NULL, "%s is not an address; nothing may follow the colon",
+			       parse->text);
+	return 0;
+}
+
+/* Every kind, who may use it, and how the rest of its text is read. */
+static const struct kind {
+	const char *prefix;
+	unsigned sides;
+	int (*parse)(const struct parse *parse, struct endpoint *ret, struct err *err);
+} kinds[] = {
+	[ENDPOINT_UNIX] = {"unix:", BOTH, parse_unix},
+	[ENDPOINT_VSOCK] = {"vsock:", BOTH, parse_vsock},
+	[ENDPOINT_HVSOCK] = {"hvsock:", ENDPOINT_CLIENT, parse_hvsock},
+	[ENDPOINT_EXEC] = {"exec:", ENDPOINT_CLIENT, parse_exec},
+	[ENDPOINT_SANDBOX] = {"sandbox:", ENDPOINT_CLIENT, parse_sandbox},
+	[ENDPOINT_LOCAL] = {"local:", ENDPOINT_CLIENT, parse_bare},
+	[ENDPOINT_SERIAL] = {"serial:", ENDPOINT_DAEMON, parse_serial},
+	[ENDPOINT_STDIO] = {"stdio:", ENDPOINT_DAEMON, parse_bare},
+};
+
+#define KINDS (sizeof(kinds) / sizeof(kinds[0]))
+
+/* ---- the whole ---- */
+
+static const struct kind *find_kind(const char *text)
+{
+	if (text[0] == '/')
+		return &kinds[ENDPOINT_UNIX];
+	for (size_t i = 0; i < KINDS; i++)
+		if (strncmp(text, kinds[i].prefix, strlen(kinds[i].prefix)) == 0)
+			return &kinds[i];
+	return NULL;
+}
+
+int endpoint_parse(const char *text, enum endpoint_side side, struct endpoint *ret, struct err *err)
+{
+	const struct kind *kind = find_kind(text);
+	struct parse parse = {.text = text, .rest = text, .side = side};
+	struct endpoint endpoint;
 	int r;
 
-	sigemptyset(&none);
-	posix_spawn_file_actions_init(&actions);
-	posix_spawn_file_actions_adddup2(&actions, fd, STDIN_FILENO);
-	posix_spawn_file_actions_adddup2(&actions, fd, STDOUT_FILENO);
-	posix_spawnattr_init(&attr);
-	posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK);
-	posix_spawnattr_setpgroup(&attr, 0);
-	posix_spawnattr_setsigmask(&attr, &none);
-	r = posix_spawnp(ret_pid, program, &actions, &attr, argv, environ);
-	posix_spawnattr_destroy(&attr);
-	posix_spawn_file_actions_destroy(&actions);
-	return -r;
+	if (!kind)
+		return refuse(&parse,
+			      side == ENDPOINT_CLIENT
+				      ? "unix:/path, vsock:CID:PORT, exec:COMMAND or sandbox:NAME"
+				      : "unix:/path, vsock:PORT, serial:NAME or stdio:",
+			      err);
+	if (!(kind->sides & side))
+		return err_set(err, 0, NULL, "%s is an address for %s", kind->prefix,
+			       side == ENDPOINT_CLIENT ? "msb-execd, not for clients"
+						       : "clients, not for listening");
+	if (text[0] != '/')
+		parse.rest += strlen(kind->prefix);
+	endpoint = (struct endpoint){.kind = (enum endpoint_kind)(kind - kinds)};
+	r = kind->parse(&parse, &endpoint, err);
+	if (r == 0)
+		*ret = endpoint;
+	return r;
 }
 
-static int connect_local(struct endpoint_stream *ret, struct err *err)
+const char *endpoint_name(const struct endpoint *endpoint, char *out, size_t len)
 {
-	char program[PATH_MAX];
-	char *argv[] = {program, (char *)"--listen", (char *)"stdio:", NULL};
-	cleanup_fd int ours = -1, theirs = -1;
-	int pair[2], r;
+	const char *prefix = kinds[endpoint->kind].prefix;
 
-	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
-		return err_set(err, errno, NULL, "cannot make a socket pair");
-	ours = pair[0];
-	theirs = pair[1];
-	find_execd(program, sizeof(program));
-	r = spawn_apart(program, argv, theirs, &ret->process);
-	if (r < 0)
-		return err_set(err, -r, NULL, "cannot start %s", program);
-	ret->fd = fd_steal(&ours);
-	return 0;
-}
-
-int endpoint_connect(const struct endpoint *endpoint, struct endpoint_stream *ret, struct err *err)
-{
-	*ret = (struct endpoint_stream){.fd = -1};
 	switch (endpoint->kind) {
-	case ENDPOINT_UNIX:
-		ret->fd = connect_unix(endpoint->path, err);
-		return ret->fd < 0 ? ret->fd : 0;
-	case ENDPOINT_LOCAL:
-		return connect_local(ret, err);
+	case ENDPOINT_VSOCK:
+		if (endpoint->cid == ENDPOINT_CID_ANY)
+			snprintf(out, len, "%s%u", prefix, endpoint->port);
+		else
+			snprintf(out, len, "%s%u:%u", prefix, endpoint->cid, endpoint->port);
+		break;
+	case ENDPOINT_HVSOCK:
+		snprintf(out, len, "%s%.*s:%u", prefix, (int)endpoint->path_len, endpoint->path,
+			 endpoint->port);
+		break;
 	default:
-		return err_set(err, 0, NULL, "stdio: is an address for msb-execd, not for clients");
+		snprintf(out, len, "%s%s", prefix,
+			 endpoint->path	     ? endpoint->path
+			 : endpoint->name    ? endpoint->name
+			 : endpoint->command ? endpoint->command
+					     : "");
+		break;
 	}
-}
-
-/* Whether a file in the way is a socket that nobody listens on. */
-static int check_dead(const char *path, const struct sockaddr_un *address, struct err *err)
-{
-	cleanup_fd int probe = -1;
-	struct stat st;
-
-	if (lstat(path, &st) < 0)
-		return errno == ENOENT ? 0 : err_set(err, errno, NULL, "cannot look at %s", path);
-	if (!S_ISSOCK(st.st_mode))
-		return err_set(err, EADDRINUSE, NULL, "%s exists and is no socket", path);
-	probe = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (probe < 0)
-		return err_set(err, errno, NULL, "cannot make a socket");
-	if (connect(probe, (const struct sockaddr *)address, sizeof(*address)) == 0 ||
-	    errno != ECONNREFUSED)
-		return err_set(err, EADDRINUSE, NULL,
-			       "another daemon listens on %s; stop it or choose another path",
-			       path);
-	if (unlink(path) < 0)
-		return err_set(err, errno, NULL, "cannot remove the dead socket %s", path);
-	return 0;
-}
-
-/* Locks the socket's folder, so that of two daemons that find a dead socket one wins. */
-static int lock_folder(const char *path)
-{
-	const char *slash = strrchr(path, '/');
-	char folder[PATH_MAX];
-	int fd;
-
-	snprintf(folder, sizeof(folder), "%.*s", slash ? (int)(slash - path) + 1 : 1,
-		 slash ? path : ".");
-	fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (fd < 0)
-		return -errno;
-	while (flock(fd, LOCK_EX) < 0) {
-		if (errno == EINTR)
-			continue;
-		fd_close(&fd);
-		return -errno;
-	}
-	return fd;
-}
-
-int endpoint_listen(const struct endpoint *endpoint, ino_t *ret_ino, struct err *err)
-{
-	const char *path = endpoint->path;
-	struct sockaddr_un address;
-	cleanup_fd int lock = -1, fd = -1;
-	struct stat st;
-	mode_t mask;
-	int r;
-
-	r = unix_address(path, &address, err);
-	if (r < 0)
-		return r;
-	lock = lock_folder(path);
-	if (lock < 0)
-		return err_set(err, -lock, NULL, "cannot listen on unix:%s", path);
-	r = check_dead(path, &address, err);
-	if (r < 0)
-		return r;
-	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (fd < 0)
-		return err_set(err, errno, NULL, "cannot make a socket");
-	/* By umask and not by a chmod after the fact, so that it is never open to others. */
-	mask = umask(0177);
-	r = bind(fd, (struct sockaddr *)&address, sizeof(address)) < 0 ? -errno : 0;
-	umask(mask);
-	if (r < 0)
-		return err_set(err, -r, NULL, "cannot listen on unix:%s", path);
-	if (listen(fd, BACKLOG) < 0 || lstat(path, &st) < 0)
-		return err_set(err, errno, NULL, "cannot listen on unix:%s", path);
-	*ret_ino = st.st_ino;
-	return fd_steal(&fd);
-}
-
-void endpoint_unlink(const struct endpoint *endpoint, ino_t ino)
-{
-	struct stat st;
-
-	if (lstat(endpoint->path, &st) == 0 && st.st_ino == ino)
-		unlink(endpoint->path);
+	return out;
 }

@@ -1,27 +1,64 @@
 /*
- * Where an agent is: the text of an address, to a connected or a listening descriptor.
+ * Where an agent is: the text of an address, and what becomes of it. endpoint.c reads the text and
+ * is pure, endpoint_connect.c is the clients' side, endpoint_listen.c the daemon's.
  *
- *	unix:/path or /path   a Unix stream socket
+ *	unix:/path or /path   a Unix stream socket (both sides)
+ *	vsock:CID:PORT        a virtual machine's socket (clients)
+ *	vsock:PORT            the same, for every CID (the daemon)
+ *	hvsock:/path:PORT     a Unix socket whose hypervisor wants to hear CONNECT PORT (clients)
+ *	exec:COMMAND          the stdin and stdout of a command, such as ssh (clients)
+ *	sandbox:NAME          the agent of a microsandbox sandbox (clients)
  *	local:                a private msb-execd over a socket pair (clients)
+ *	serial:NAME or /path  a virtio-serial port, by its name or its device (the daemon)
  *	stdio:                standard input and output (the daemon)
  */
 #ifndef MSB_ENDPOINT_H
 #define MSB_ENDPOINT_H
 
 #include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 #include "err.h"
 
-enum endpoint_kind { ENDPOINT_UNIX, ENDPOINT_LOCAL, ENDPOINT_STDIO };
+enum endpoint_kind {
+	ENDPOINT_UNIX,
+	ENDPOINT_VSOCK,
+	ENDPOINT_HVSOCK,
+	ENDPOINT_EXEC,
+	ENDPOINT_SANDBOX,
+	ENDPOINT_LOCAL,
+	ENDPOINT_SERIAL,
+	ENDPOINT_STDIO,
+};
+
+/* Who is asking: some addresses can only be connected to, some only be listened on. */
+enum endpoint_side { ENDPOINT_CLIENT = 1, ENDPOINT_DAEMON = 2 };
+
+#define ENDPOINT_CID_ANY  UINT32_MAX
+#define ENDPOINT_NAME_MAX 512 /* an address in a message, with its NUL; cut, never overrun */
 
 struct endpoint {
 	enum endpoint_kind kind;
-	const char *path; /* of a Unix socket: points into the parsed text */
+	/* Point into the parsed text; NULL where the kind has none. */
+	const char *path;    /* unix, hvsock, serial by device */
+	size_t path_len;     /* of path, which for hvsock goes on with the port */
+	const char *name;    /* sandbox, serial by name */
+	const char *command; /* exec: for the shell */
+	uint32_t cid;	     /* vsock; ENDPOINT_CID_ANY for the daemon */
+	uint32_t port;	     /* vsock, hvsock */
 };
 
-/* text must outlive *ret. 0, or -errno with *err filled. */
-int endpoint_parse(const char *text, struct endpoint *ret, struct err *err);
+/*
+ * Reads an address as that side may use it. text must outlive *ret. 0, or -errno with *err filled,
+ * and *ret untouched.
+ */
+int endpoint_parse(const char *text, enum endpoint_side side, struct endpoint *ret,
+		   struct err *err);
+
+/* The address as messages name it, always with its kind. Returns out. */
+const char *endpoint_name(const struct endpoint *endpoint, char *out, size_t len);
 
 /* What a client holds of a connection. */
 struct endpoint_stream {
@@ -42,7 +79,7 @@ int endpoint_connect(const struct endpoint *endpoint, struct endpoint_stream *re
  */
 int endpoint_listen(const struct endpoint *endpoint, ino_t *ret_ino, struct err *err);
 
-/* Removes the socket's file if it is still the one that was bound. */
+/* Removes the socket's file, where there is one, if it is still the one that was bound. */
 void endpoint_unlink(const struct endpoint *endpoint, ino_t ino);
 
 #endif
