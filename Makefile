@@ -113,6 +113,7 @@ C_FILES   = $(wildcard shared/*.[ch] daemon/*.[ch] cli/*.[ch] tests/*.[ch] tests
 	tests/bench/*.c)
 SH_FILES  = $(wildcard tests/*.sh tests/*.bash tests/*.bats) .ci/run
 HEADERS   = $(wildcard shared/*.h daemon/*.h cli/*.h)
+MANUALS   = $(wildcard cli/*.1 daemon/*.8)
 LINT_OBJ := build/lint
 
 .PHONY: lint lint-run
@@ -123,6 +124,7 @@ lint:
 lint-run:
 	clang-format --dry-run -Werror $(C_FILES)
 	shellcheck $(SH_FILES)
+	mandoc -Tlint -Wwarning $(MANUALS)
 	@mkdir -p $(LINT_OBJ)
 	@for header in $(HEADERS); do \
 		printf '#include "%s"\n' "$(CURDIR)/$$header" | $(CC) -std=gnu17 -D_GNU_SOURCE \
@@ -165,10 +167,13 @@ bench-run: all $(BENCH_TOOLS)
 
 .PHONY: install
 install: all
-	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/sbin $(DESTDIR)$(PREFIX)/share/doc/msb-exec
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/sbin $(DESTDIR)$(PREFIX)/share/doc/msb-exec \
+		$(DESTDIR)$(PREFIX)/share/man/man1 $(DESTDIR)$(PREFIX)/share/man/man8
 	install -m 755 $(BUILD)/msb-exec $(DESTDIR)$(PREFIX)/bin/msb-exec
 	install -m 755 $(BUILD)/msb-execd $(DESTDIR)$(PREFIX)/sbin/msb-execd
 	install -m 644 README.md LICENSE $(DESTDIR)$(PREFIX)/share/doc/msb-exec/
+	install -m 644 $(wildcard cli/*.1) $(DESTDIR)$(PREFIX)/share/man/man1/
+	install -m 644 $(wildcard daemon/*.8) $(DESTDIR)$(PREFIX)/share/man/man8/
 
 .PHONY: clean
 clean:

@@ -7,9 +7,9 @@ packages() {
 		case $target in
 		build) echo gcc libc6-dev make pkg-config libcbor-dev ;;
 		check) echo bats libcmocka-dev tmux vim-tiny less procps python3 libcap2-bin \
-			util-linux libreadline-dev bsdextrautils ;;
+			util-linux libreadline-dev bsdextrautils mandoc ;;
 		bench) echo python3 socat openssh-server openssh-client crun ;;
-		lint) echo clang-format clang-tidy shellcheck ;;
+		lint) echo clang-format clang-tidy shellcheck mandoc ;;
 		esac
 	done
 }
@@ -32,6 +32,9 @@ as_root=
 [ "$(id -u)" -eq 0 ] || as_root=sudo
 echo "deps: installing$missing"
 export DEBIAN_FRONTEND=noninteractive
-$as_root apt-get update -qq
+# Another apt-get may be at work, a fresh machine's own above all.
+wait='-o DPkg::Lock::Timeout=300'
 # shellcheck disable=SC2086 # a list of words
-$as_root apt-get install -y -qq --no-install-recommends $missing >/dev/null
+$as_root apt-get $wait update -qq
+# shellcheck disable=SC2086 # a list of words
+$as_root apt-get $wait install -y -qq --no-install-recommends $missing >/dev/null

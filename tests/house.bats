@@ -75,4 +75,6 @@ setup() {
 	"$BATS_TEST_TMPDIR/dest/opt/x/sbin/msb-execd" --version
 	run -0 "$BATS_TEST_TMPDIR/dest/opt/x/bin/msb-exec" --local -- echo installed
 	[[ $output == installed ]]
+	cmp cli/msb-exec.1 "$BATS_TEST_TMPDIR/dest/opt/x/share/man/man1/msb-exec.1"
+	cmp daemon/msb-execd.8 "$BATS_TEST_TMPDIR/dest/opt/x/share/man/man8/msb-execd.8"
 }
