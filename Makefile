@@ -67,6 +67,18 @@ $(BUILD)/%.o: %.c
 
 -include $(patsubst %.o,%.d,$(CLI) $(DAEMON) $(SHARED)) $(wildcard $(BUILD)/tests/*.d) $(wildcard $(BUILD)/bench/*.d)
 
+# ---- for guests ----
+
+# A tar whose folder runs msb-execd in any Linux root of this architecture, whatever its libc:
+# daemon/bundle/README. With STATIC=1 the folder holds the program alone.
+BUNDLE  := $(BUILD)/msb-execd-guest-$(shell uname -m).tar
+
+.PHONY: guest-bundle
+guest-bundle: $(if $(STATIC),static-cbor) $(BUNDLE)
+
+$(BUNDLE): $(BUILD)/msb-execd $(wildcard daemon/bundle/*) LICENSE
+	$(call run,TAR ,CC='$(CC)' daemon/bundle/bundle.sh $< $@)
+
 # ---- tests ----
 
 CMOCKA_LIBS = $(shell pkg-config --libs cmocka)
@@ -109,9 +121,9 @@ $(BUILD)/tests/%: tests/%.c $(SHARED)
 
 # ---- lint ----
 
-C_FILES   = $(wildcard shared/*.[ch] daemon/*.[ch] cli/*.[ch] tests/*.[ch] tests/unit/*.[ch] \
+C_FILES   = $(wildcard shared/*.[ch] daemon/*.[ch] daemon/bundle/*.c cli/*.[ch] tests/*.[ch] tests/unit/*.[ch] \
 	tests/bench/*.c)
-SH_FILES  = $(wildcard tests/*.sh tests/*.bash tests/*.bats) .ci/run
+SH_FILES  = $(wildcard daemon/bundle/*.sh tests/*.sh tests/*.bash tests/*.bats) .ci/run
 HEADERS   = $(wildcard shared/*.h daemon/*.h cli/*.h)
 MANUALS   = $(wildcard cli/*.1 daemon/*.8)
 LINT_OBJ := build/lint

@@ -7,7 +7,7 @@ packages() {
 		case $target in
 		build) echo gcc libc6-dev make pkg-config libcbor-dev ;;
 		check) echo bats libcmocka-dev tmux vim-tiny less procps python3 libcap2-bin \
-			util-linux libreadline-dev bsdextrautils mandoc ;;
+			util-linux libreadline-dev bsdextrautils busybox-static mandoc ;;
 		bench) echo python3 socat openssh-server openssh-client crun ;;
 		lint) echo clang-format clang-tidy shellcheck mandoc ;;
 		esac
