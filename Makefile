@@ -111,6 +111,15 @@ bats: all $(DRIVERS)
 	@BUILD=$(abspath $(BUILD)) SLOW=$(SLOW) BATS_TEST_TIMEOUT=$(TIMEOUT) \
 		bats $(BATSFLAGS) $(or $(FILES),tests) </dev/null
 
+# The reference SDK as a client of ours: about 90 MB from npm, so a target of its own.
+.PHONY: check-interop check-interop-run
+check-interop:
+	@tests/deps.sh build interop
+	@$(MAKE) --no-print-directory check-interop-run
+
+check-interop-run: all
+	@SLOW=$(SLOW) tests/interop/run.sh $(BUILD)
+
 $(BUILD)/tests/%: tests/unit/%.c $(PURE)
 	@mkdir -p $(@D)
 	$(call run,TEST,$(COMPILE) -o $@ $< $(LINKING) $(PURE) $(LDFLAGS) $(CBOR_LIBS) $(CMOCKA_LIBS))
@@ -123,7 +132,7 @@ $(BUILD)/tests/%: tests/%.c $(SHARED)
 
 C_FILES   = $(wildcard shared/*.[ch] daemon/*.[ch] daemon/bundle/*.c cli/*.[ch] tests/*.[ch] tests/unit/*.[ch] \
 	tests/bench/*.c)
-SH_FILES  = $(wildcard daemon/bundle/*.sh tests/*.sh tests/*.bash tests/*.bats) .ci/run
+SH_FILES  = $(wildcard daemon/bundle/*.sh tests/*.sh tests/*.bash tests/*.bats tests/interop/*.sh) .ci/run
 HEADERS   = $(wildcard shared/*.h daemon/*.h cli/*.h)
 MANUALS   = $(wildcard cli/*.1 daemon/*.8)
 LINT_OBJ := build/lint
