@@ -126,6 +126,30 @@ struct msg_rlimit {
 	uint64_t soft, hard; /* UINT64_MAX: no limit */
 };
 
+struct msg_pair {
+	struct msg_text key, value;
+};
+
+/* The guest's configuration, as far as its commands are concerned; ptr NULL: not given. */
+struct msg_bootstrap {
+	struct msg_text user, security_profile, default_cwd;
+	struct msg_list default_env; /* walk with msg_next_pair() */
+	struct msg_list rlimits;     /* walk with msg_next_rlimit() */
+};
+
+struct msg_identity {
+	uint32_t uid, gid;
+};
+
+struct msg_init_resolved {
+	struct msg_identity default_user;
+};
+
+/* Of core.relay.client.disconnected: the ids that client had. */
+struct msg_id_range {
+	uint32_t start, end; /* end is exclusive */
+};
+
 struct msg_exec_request {
 	struct msg_text cmd;
 	struct msg_list args;	   /* without argv[0] */
@@ -222,17 +246,18 @@ int msg_open(const struct frame *frame, struct msg_envelope *ret);
 
 /*
  * Decodes the payload into the struct that goes with the type: msg_exec_request for
- * MSG_EXEC_REQUEST and so on; msg_data for stdin, stdout and stderr; NULL for a type that
- * has no fields. Keys that nobody knows are passed over.
+ * MSG_EXEC_REQUEST and so on; msg_data for stdin, stdout and stderr; msg_id_range for
+ * MSG_RELAY_CLIENT_DISCONNECTED; NULL for a type that has no fields. Keys that nobody knows are passed over.
  */
 int msg_decode(enum msg_type type, struct msg_bytes payload, void *ret_struct);
 
 /*
  * The next element of a decoded list: 1 and the element, 0 at the end. Texts were checked when
- * the list was decoded; a limit can still be -EBADMSG.
+ * the list was decoded; a limit or a pair can still be -EBADMSG.
  */
 int msg_next_text(struct msg_list *list, struct msg_text *ret_text);
 int msg_next_rlimit(struct msg_list *list, struct msg_rlimit *ret_limit);
+int msg_next_pair(struct msg_list *list, struct msg_pair *ret_pair);
 
 /* Each returns the enumeration's value, or -EINVAL. */
 int msg_failure_parse(struct msg_text text);
@@ -250,6 +275,8 @@ const char *msg_name(enum msg_type type);
 
 int msg_put_empty(struct buf *out, uint32_t id, enum msg_type type);
 int msg_put_ready(struct buf *out, const struct msg_ready *ready);
+int msg_put_init_resolved(struct buf *out, const struct msg_init_resolved *resolved);
+int msg_put_client_disconnected(struct buf *out, const struct msg_id_range *range);
 int msg_put_exec_request(struct buf *out, uint32_t id, const struct msg_exec_request *request);
 int msg_put_exec_started(struct buf *out, uint32_t id, const struct msg_exec_started *started);
 int msg_put_stdin_error(struct buf *out, uint32_t id, int num);

@@ -64,6 +64,23 @@ int msg_put_ready(struct buf *out, const struct msg_ready *ready)
 	return draft_end(&draft, 0, MSG_READY);
 }
 
+int msg_put_init_resolved(struct buf *out, const struct msg_init_resolved *resolved)
+{
+	struct draft draft;
+	int r = draft_begin(&draft, out, DRAFT_SMALL);
+
+	if (r < 0)
+		return r;
+	wire_put_map(&draft.w, 1);
+	wire_put_str(&draft.w, "default_user");
+	wire_put_map(&draft.w, 2);
+	wire_put_str(&draft.w, "uid");
+	wire_put_uint(&draft.w, resolved->default_user.uid);
+	wire_put_str(&draft.w, "gid");
+	wire_put_uint(&draft.w, resolved->default_user.gid);
+	return draft_end(&draft, 0, MSG_INIT_RESOLVED);
+}
+
 int msg_put_exec_started(struct buf *out, uint32_t id, const struct msg_exec_started *started)
 {
 	struct draft draft;

@@ -147,3 +147,18 @@ int msg_put_output_close(struct buf *out, uint32_t id, enum msg_stream stream)
 	wire_put_str(&draft.w, msg_stream_names[stream]);
 	return draft_end(&draft, id, MSG_EXEC_OUTPUT_CLOSE);
 }
+
+int msg_put_client_disconnected(struct buf *out, const struct msg_id_range *range)
+{
+	struct draft draft;
+	int r = draft_begin(&draft, out, DRAFT_SMALL);
+
+	if (r < 0)
+		return r;
+	wire_put_map(&draft.w, 2);
+	wire_put_str(&draft.w, "id_start");
+	wire_put_uint(&draft.w, range->start);
+	wire_put_str(&draft.w, "id_end_exclusive");
+	wire_put_uint(&draft.w, range->end);
+	return draft_end(&draft, 0, MSG_RELAY_CLIENT_DISCONNECTED);
+}

@@ -49,7 +49,7 @@ setup() {
 
 @test "house: what is pure makes no system call" {
 	for file in shared/buf shared/frame shared/utf8 shared/endpoint shared/msg_item shared/msg_wire shared/msg_write \
-		shared/msg_decode shared/msg_draft shared/msg_types shared/msg_encode_host \
+		shared/msg_decode shared/msg_fields shared/msg_draft shared/msg_types shared/msg_encode_host \
 		shared/msg_encode_agent daemon/session daemon/environ; do
 		run bash -c "nm -u $ROOT/build/$file.o | awk '{ print \$2 }' |
 			grep -E '^(read|write|open|close|socket|send|recv|kill|fork|epoll.*|poll|ioctl|fcntl)(64)?$'"

@@ -7,6 +7,7 @@
 union any {
 	struct msg_ready ready;
 	struct msg_exec_request request;
+	struct msg_bootstrap bootstrap;
 	struct msg_exec_failed failed;
 	struct msg_exec_exited exited;
 	struct msg_stdin_error stdin_error;

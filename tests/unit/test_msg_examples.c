@@ -309,6 +309,7 @@ static void small_messages_are_decoded(void **state)
 	unit_held struct msg_bytes gone = unit_hex(DISCONNECTED);
 	struct msg_exec_resize resize;
 	struct msg_exec_signal signal;
+	struct msg_id_range range;
 
 	(void)state;
 	decode(size, MSG_EXEC_RESIZE, &resize);
@@ -318,7 +319,9 @@ static void small_messages_are_decoded(void **state)
 	assert_int_equal(signal.signal, 15);
 	decode(ping, MSG_PING, NULL);
 	decode(pong, MSG_PONG, NULL);
-	decode(gone, MSG_RELAY_CLIENT_DISCONNECTED, NULL);
+	decode(gone, MSG_RELAY_CLIENT_DISCONNECTED, &range);
+	assert_int_equal(range.start, 1);
+	assert_int_equal(range.end, 33554431);
 }
 
 /* Its payload is a bare null, which nobody decodes. */
