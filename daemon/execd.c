@@ -17,6 +17,7 @@
 #include "conn.h"
 #include "listen.h"
 #include "notify.h"
+#include "passed.h"
 #include "prepare.h"
 #include "settings.h"
 #include "signals.h"
@@ -141,10 +142,13 @@ static int listen_stdio(struct execd *execd, struct err *err)
 	return 0;
 }
 
-static int listen_all(struct execd *execd, struct err *err)
+/* What systemd passed, and what the command line names; only without either the usual place. */
+static int listen_all(struct execd *execd, int passed, struct err *err)
 {
-	int r = 0;
+	int r = passed_listen(&execd->listen, passed, err);
 
+	if (r == 0 && !passed && !execd->settings.listen_count)
+		r = settings_listen_default(&execd->settings, err);
 	for (size_t i = 0; r == 0 && i < execd->settings.listen_count; i++) {
 		const struct endpoint *endpoint = &execd->settings.listen[i];
 
@@ -167,8 +171,11 @@ static uint64_t clock_ns(clockid_t clock)
 static int start(struct execd *execd, struct err *err)
 {
 	uint64_t begun = clock_ns(CLOCK_BOOTTIME);
-	int r = loop_init(&execd->loop);
+	int passed = passed_take(err), r;
 
+	if (passed < 0)
+		return passed;
+	r = loop_init(&execd->loop);
 	if (r == 0)
 		r = signals_set(&execd->loop, on_signal);
 	if (r < 0)
@@ -191,7 +198,7 @@ static int start(struct execd *execd, struct err *err)
 	execd->listen.max = CONNECTIONS_MAX;
 	execd->listen.on_client = on_client;
 	execd->last_flush.on_due = on_last_flush;
-	return listen_all(execd, err);
+	return listen_all(execd, passed, err);
 }
 
 int main(int argc, char *argv[])

@@ -68,6 +68,11 @@ static int add_listen(struct settings *s, const char *text, struct err *err)
 	return endpoint_parse(text, ENDPOINT_DAEMON, &s->listen[s->listen_count++], err);
 }
 
+int settings_listen_default(struct settings *settings, struct err *err)
+{
+	return add_listen(settings, "unix:/run/msb-execd.sock", err);
+}
+
 static int take_option(struct settings *s, int option, const char *value, struct err *err)
 {
 	unsigned long number;
@@ -124,8 +129,6 @@ int settings_parse(int argc, char *const argv[], struct settings *ret, struct er
 		return -EINVAL;
 	if (operand < argc)
 		return err_set(err, 0, NULL, "unexpected operand %s", argv[operand]);
-	if (!s.listen_count && add_listen(&s, "unix:/run/msb-execd.sock", err) < 0)
-		return -EINVAL;
 	*ret = s;
 	return 0;
 }
