@@ -139,6 +139,7 @@ static bool on_turn(struct client *client)
 	close_output(exec, &exec->out, &exec->out_closed, MSG_STREAM_STDOUT);
 	close_output(exec, &exec->err, &exec->err_closed, MSG_STREAM_STDERR);
 	tell_output_credit(exec);
+	exec_tell_size(exec);
 	exec_watch_input(exec);
 	settle(exec);
 	if (exec->finished || !exec->moves)
@@ -201,14 +202,12 @@ static void on_greeted(struct client *client)
 	struct exec *exec = client->owner;
 	const struct opts *opts = exec->opts;
 	char words[ERR_TEXT_MAX + 64];
-	struct request_terms terms = {
-		.features = client->features, .tty = exec->tty, .rows = 24, .cols = 80};
+	struct request_terms terms = {.features = client->features, .tty = exec->tty};
 	struct err err;
 
 	log_info("connected to %s: %s, generation %u", client->name, client->version,
 		 client->generation);
-	if (exec->tty)
-		term_size_or_default(&terms.rows, &terms.cols);
+	terms.size = exec->size = exec_size(exec);
 	if (client->features & MSG_FEATURE_STDIN_WINDOW)
 		exec->input.window = INPUT_UNASKED;
 	if (client->features & MSG_FEATURE_OUTPUT_WINDOW)

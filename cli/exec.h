@@ -21,10 +21,13 @@ struct exec {
 	struct client client;
 	const struct opts *opts;
 	struct stream in, out, err;
-	struct stream *body_to; /* where the link's body goes */
-	bool moves;		/* it is not its reader that it waits for */
-	bool tty;		/* the command gets a pty */
-	bool in_terminal;	/* our stdin is one */
+	struct stream *body_to;	     /* where the link's body goes */
+	bool moves;		     /* it is not its reader that it waits for */
+	bool tty;		     /* the command gets a pty */
+	bool resized;		     /* our window may have another size than size */
+	struct msg_exec_resize size; /* as the agent was told */
+	uint64_t size_end;	     /* what the link has sent once it has sent that */
+	bool in_terminal;	     /* our stdin is one */
 	bool write_failed; /* our own output could not be written, for another reason than EPIPE */
 	bool sent;	   /* the request */
 	bool finished;	   /* the last frame came: only what is queued is still to be written */

@@ -1,4 +1,4 @@
-/* The inside of an exec: exec.c (its life), exec_agent.c (what the agent says), exec_signal.c. */
+/* The inside of an exec: exec.c (its life), exec_agent.c (what the agent says), exec_term.c, exec_signal.c. */
 #ifndef MSB_EXEC_INSIDE_H
 #define MSB_EXEC_INSIDE_H
 
@@ -15,6 +15,10 @@ void exec_watch_input(struct exec *exec);
 void exec_on_input(struct stream *stream);
 void exec_on_background(struct loop_timer *timer);
 void exec_end_input(struct exec *exec);
+
+/* The window's size, as far as this agent knows sizes. Told when it is another. */
+struct msg_exec_resize exec_size(const struct exec *exec);
+void exec_tell_size(struct exec *exec);
 
 /* The beginning of a large frame of output: takes it, so that the rest is moved and not copied. */
 bool exec_on_part(struct client *client);

@@ -15,18 +15,6 @@ static void leave_by(struct exec *exec, int signal)
 	loop_stop(exec->loop);
 }
 
-static void send_size(struct exec *exec)
-{
-	struct client *client = &exec->client;
-	uint16_t rows, cols;
-
-	if (!exec->tty || !exec->sent || exec->finished)
-		return;
-	term_size_or_default(&rows, &cols);
-	msg_put_exec_resize(&client->link.out, client->id, rows, cols);
-	client_mark(client);
-}
-
 /* Whoever asks three times in two seconds means msb-exec, not the command. */
 static bool is_last_straw(struct exec *exec, int signal)
 {
@@ -62,14 +50,15 @@ static void forward(struct exec *exec, int signal)
 void exec_signal(struct exec *exec, const struct loop_signal *signal)
 {
 	switch (signal->number) {
-	case SIGWINCH:
-		send_size(exec);
-		return;
 	case SIGTSTP:
 		term_suspend();
-		send_size(exec);
+		/* The window may have another size since. */
+		exec->resized = true;
+		client_mark(&exec->client);
 		return;
+	case SIGWINCH:
 	case SIGCONT:
+		exec->resized = true;
 		client_mark(&exec->client);
 		return;
 	default:

@@ -10,8 +10,8 @@
 struct request_terms {
 	uint32_t features; /* of the agent */
 	bool tty;
-	uint16_t rows, cols;
-	uint64_t output_window; /* 0: none */
+	struct msg_exec_resize size; /* its pixels only if the agent knows them */
+	uint64_t output_window;	     /* 0: none */
 };
 
 /*

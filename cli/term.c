@@ -78,18 +78,21 @@ void term_suspend(void)
 		set_raw(fd);
 }
 
-void term_size_or_default(uint16_t *ret_rows, uint16_t *ret_cols)
+void term_size_or_default(struct msg_exec_resize *ret)
 {
 	static const int streams[] = {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO};
 	struct winsize size;
 
-	*ret_rows = 24;
-	*ret_cols = 80;
+	*ret = (struct msg_exec_resize){.rows = 24, .cols = 80};
 	for (size_t i = 0; i < sizeof(streams) / sizeof(streams[0]); i++) {
 		if (ioctl(streams[i], TIOCGWINSZ, &size) < 0)
 			continue;
-		*ret_rows = size.ws_row;
-		*ret_cols = size.ws_col;
+		*ret = (struct msg_exec_resize){
+			.rows = size.ws_row,
+			.cols = size.ws_col,
+			.xpixel = size.ws_xpixel,
+			.ypixel = size.ws_ypixel,
+		};
 		return;
 	}
 }

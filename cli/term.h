@@ -6,7 +6,8 @@
 #define MSB_TERM_H
 
 #include <stdbool.h>
-#include <stdint.h>
+
+#include "../shared/msg.h"
 
 /* Saves the modes of the terminal on fd and makes it raw. 0 or -errno. */
 int term_make_raw(int fd);
@@ -18,7 +19,7 @@ void term_restore(void);
 void term_suspend(void);
 
 /* The size of whichever standard stream is a terminal, stdin first; else 24 by 80. */
-void term_size_or_default(uint16_t *ret_rows, uint16_t *ret_cols);
+void term_size_or_default(struct msg_exec_resize *ret);
 
 /* Whether reading fd, a terminal, would not stop us: we are in its foreground. */
 bool term_is_foreground(int fd);

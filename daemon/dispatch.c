@@ -84,7 +84,7 @@ static int on_resize(struct conn *conn, const struct letter *letter)
 	struct msg_exec_resize resize;
 
 	if (decode(conn, letter, &resize) == 0 && job)
-		job_resize(job, resize.rows, resize.cols);
+		job_resize(job, &resize);
 	return 0;
 }
 

@@ -64,7 +64,7 @@ void job_input(struct job *job, struct msg_bytes data);
 ssize_t job_move_input(struct job *job, int from_fd, size_t len);
 bool job_can_move_input(const struct job *job);
 
-void job_resize(struct job *job, uint16_t rows, uint16_t cols);
+void job_resize(struct job *job, const struct msg_exec_resize *size);
 void job_signal(struct job *job, int signal);
 void job_close_output(struct job *job, enum msg_stream stream);
 void job_output_credit(struct job *job, uint64_t consumed);

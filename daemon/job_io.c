@@ -300,10 +300,10 @@ ssize_t job_move_input(struct job *job, int from_fd, size_t len)
 	return n == -EPIPE ? read_away(from_fd, len) : n;
 }
 
-void job_resize(struct job *job, uint16_t rows, uint16_t cols)
+void job_resize(struct job *job, const struct msg_exec_resize *size)
 {
 	if (job->pump.pty && job->pump.out_fd >= 0)
-		pty_resize(job->pump.out_fd, rows, cols);
+		pty_resize(job->pump.out_fd, size);
 }
 
 void job_signal(struct job *job, int signal)

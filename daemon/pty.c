@@ -9,11 +9,14 @@
 
 #include "../shared/fd.h"
 
-int pty_resize(int master, uint16_t rows, uint16_t cols)
+int pty_resize(int master, const struct msg_exec_resize *size)
 {
-	struct winsize size = {.ws_row = rows, .ws_col = cols};
+	struct winsize winsize = {.ws_row = size->rows,
+				  .ws_col = size->cols,
+				  .ws_xpixel = size->xpixel,
+				  .ws_ypixel = size->ypixel};
 
-	return ioctl(master, TIOCSWINSZ, &size) < 0 ? -errno : 0;
+	return ioctl(master, TIOCSWINSZ, &winsize) < 0 ? -errno : 0;
 }
 
 /* Erasing a character in a line that the kernel edits must erase all of its bytes. */
@@ -27,7 +30,7 @@ static int set_utf8(int slave)
 	return tcsetattr(slave, TCSANOW, &modes) < 0 ? -errno : 0;
 }
 
-int pty_open(uint16_t rows, uint16_t cols, int *ret_master, int *ret_slave, struct err *err)
+int pty_open(const struct msg_exec_resize *size, int *ret_master, int *ret_slave, struct err *err)
 {
 	cleanup_fd int master = -1, slave = -1;
 	int unlocked = 0;
@@ -41,7 +44,7 @@ int pty_open(uint16_t rows, uint16_t cols, int *ret_master, int *ret_slave, stru
 	slave = ioctl(master, TIOCGPTPEER, O_RDWR | O_NOCTTY | O_CLOEXEC);
 	if (slave < 0)
 		return err_set(err, errno, "openpty", "cannot open the pty's slave");
-	if (set_utf8(slave) < 0 || pty_resize(master, rows, cols) < 0)
+	if (set_utf8(slave) < 0 || pty_resize(master, size) < 0)
 		return err_set(err, errno, "ioctl(TIOCSWINSZ)", "cannot set up the pty");
 	*ret_master = fd_steal(&master);
 	*ret_slave = fd_steal(&slave);

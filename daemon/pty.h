@@ -6,11 +6,12 @@
 #include <sys/types.h>
 
 #include "../shared/err.h"
+#include "../shared/msg.h"
 
 /* Opens a pair of that size; the master is non-blocking, both close on exec, both the caller's. */
-int pty_open(uint16_t rows, uint16_t cols, int *ret_master, int *ret_slave, struct err *err);
+int pty_open(const struct msg_exec_resize *size, int *ret_master, int *ret_slave, struct err *err);
 
 /* The kernel sends SIGWINCH to whoever is in the foreground. 0 or -errno. */
-int pty_resize(int master, uint16_t rows, uint16_t cols);
+int pty_resize(int master, const struct msg_exec_resize *size);
 
 #endif

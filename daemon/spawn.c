@@ -90,7 +90,11 @@ static int open_pipes(struct spawn_child *child, struct far_ends *far, struct er
 static int open_pty(const struct msg_exec_request *request, struct spawn_child *child,
 		    struct far_ends *far, struct err *err)
 {
-	int r = pty_open(request->rows, request->cols, &child->out_fd, &far->in_fd, err);
+	const struct msg_exec_resize size = {.rows = request->rows,
+					     .cols = request->cols,
+					     .xpixel = request->xpixel,
+					     .ypixel = request->ypixel};
+	int r = pty_open(&size, &child->out_fd, &far->in_fd, err);
 
 	if (r < 0)
 		return r;

@@ -160,7 +160,9 @@ void link_flush(struct link *link)
 		if (n < 0) {
 			link->broken = true;
 			link->error = (int)-n;
+			return;
 		}
+		link->sent += (size_t)n;
 	}
 }
 

@@ -21,6 +21,7 @@ struct link {
 	struct buf in, out;
 	struct bulk bulk; /* in the midst of out; refused where the stream cannot have it */
 	bool nonblock;	  /* out_fd is, as bulk needs it */
+	uint64_t sent;	  /* bytes that have gone out */
 	size_t narrow; /* read no more than that at a frame's beginning, to leave a large body where it is */
 	size_t body; /* bytes in the stream that the owner takes from in_fd itself */
 	bool ended;  /* the peer said end of file, or reading failed */

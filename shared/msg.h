@@ -113,6 +113,7 @@ enum msg_feature {
 	MSG_FEATURE_OUTPUT_CLOSE = 1 << 5,
 	MSG_FEATURE_STDIN_WINDOW = 1 << 6,
 	MSG_FEATURE_OUTPUT_WINDOW = 1 << 7,
+	MSG_FEATURE_PIXELS = 1 << 8,
 };
 
 struct msg_ready {
@@ -161,7 +162,8 @@ struct msg_exec_request {
 	const struct msg_rlimit *limits; /* to be encoded: rlimits.count of them */
 
 	/* Ours. */
-	uint64_t timeout_ms; /* 0: none */
+	uint16_t xpixel, ypixel; /* of the whole window; 0: not known */
+	uint64_t timeout_ms;	 /* 0: none */
 	int32_t timeout_signal;
 	uint64_t kill_after_ms;
 	bool has_linger;
@@ -210,6 +212,7 @@ struct msg_exec_failed {
 
 struct msg_exec_resize {
 	uint16_t rows, cols;
+	uint16_t xpixel, ypixel; /* of the whole window; 0: not known */
 };
 
 struct msg_exec_signal {
@@ -283,7 +286,7 @@ int msg_put_stdin_error(struct buf *out, uint32_t id, int num);
 int msg_put_exec_exited(struct buf *out, uint32_t id, const struct msg_exec_exited *exited);
 int msg_put_exec_failed(struct buf *out, uint32_t id, enum msg_failure kind, int num,
 			const char *message, const char *stage);
-int msg_put_exec_resize(struct buf *out, uint32_t id, uint16_t rows, uint16_t cols);
+int msg_put_exec_resize(struct buf *out, uint32_t id, const struct msg_exec_resize *size);
 int msg_put_exec_signal(struct buf *out, uint32_t id, int signal);
 int msg_put_output_close(struct buf *out, uint32_t id, enum msg_stream stream);
 /* type: MSG_EXEC_STDIN_CREDIT or MSG_EXEC_OUTPUT_CREDIT. */

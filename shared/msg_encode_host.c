@@ -51,14 +51,26 @@ static void put_rlimits(struct wire_writer *w, const struct msg_exec_request *re
 
 static size_t count_ours(const struct msg_exec_request *request)
 {
-	return (request->timeout_ms ? 3u : 0u) + (request->has_linger ? 1u : 0u) +
-	       (request->on_disconnect.ptr ? 1u : 0u) + (request->login_shell ? 1u : 0u) +
-	       (request->stdin_window ? 1u : 0u) + (request->output_window ? 1u : 0u);
+	return (request->xpixel || request->ypixel ? 2u : 0u) + (request->timeout_ms ? 3u : 0u) +
+	       (request->has_linger ? 1u : 0u) + (request->on_disconnect.ptr ? 1u : 0u) +
+	       (request->login_shell ? 1u : 0u) + (request->stdin_window ? 1u : 0u) +
+	       (request->output_window ? 1u : 0u);
+}
+
+static void put_pixels(struct wire_writer *w, uint16_t xpixel, uint16_t ypixel)
+{
+	if (!xpixel && !ypixel)
+		return;
+	wire_put_str(w, "xpixel");
+	wire_put_uint(w, xpixel);
+	wire_put_str(w, "ypixel");
+	wire_put_uint(w, ypixel);
 }
 
 /* The keys of section 10, each only when it says something. */
 static void put_ours(struct wire_writer *w, const struct msg_exec_request *request)
 {
+	put_pixels(w, request->xpixel, request->ypixel);
 	if (request->timeout_ms) {
 		wire_put_str(w, "timeout_ms");
 		wire_put_uint(w, request->timeout_ms);
@@ -120,18 +132,19 @@ int msg_put_exec_signal(struct buf *out, uint32_t id, int signal)
 	return draft_number(out, id, MSG_EXEC_SIGNAL, "signal", signal);
 }
 
-int msg_put_exec_resize(struct buf *out, uint32_t id, uint16_t rows, uint16_t cols)
+int msg_put_exec_resize(struct buf *out, uint32_t id, const struct msg_exec_resize *size)
 {
 	struct draft draft;
 	int r = draft_begin(&draft, out, DRAFT_SMALL);
 
 	if (r < 0)
 		return r;
-	wire_put_map(&draft.w, 2);
+	wire_put_map(&draft.w, size->xpixel || size->ypixel ? 4 : 2);
 	wire_put_str(&draft.w, "rows");
-	wire_put_uint(&draft.w, rows);
+	wire_put_uint(&draft.w, size->rows);
 	wire_put_str(&draft.w, "cols");
-	wire_put_uint(&draft.w, cols);
+	wire_put_uint(&draft.w, size->cols);
+	put_pixels(&draft.w, size->xpixel, size->ypixel);
 	return draft_end(&draft, id, MSG_EXEC_RESIZE);
 }
 

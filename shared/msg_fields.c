@@ -35,6 +35,8 @@ static const struct field request_fields[] = {
 	{"tty", FIELD_BOOL, 0, AT(msg_exec_request, tty), FIELD_NOWHERE},
 	{"rows", FIELD_U16, 0, AT(msg_exec_request, rows), FIELD_NOWHERE},
 	{"cols", FIELD_U16, 0, AT(msg_exec_request, cols), FIELD_NOWHERE},
+	{"xpixel", FIELD_U16, FIELD_NULLABLE, AT(msg_exec_request, xpixel), FIELD_NOWHERE},
+	{"ypixel", FIELD_U16, FIELD_NULLABLE, AT(msg_exec_request, ypixel), FIELD_NOWHERE},
 	{"rlimits", FIELD_MAPS, 0, AT(msg_exec_request, rlimits), FIELD_NOWHERE},
 	{"timeout_ms", FIELD_U64, FIELD_NULLABLE, AT(msg_exec_request, timeout_ms), FIELD_NOWHERE},
 	{"timeout_signal", FIELD_I32, FIELD_NULLABLE, AT(msg_exec_request, timeout_signal),
@@ -140,6 +142,8 @@ static const struct field failed_fields[] = {
 static const struct field resize_fields[] = {
 	{"rows", FIELD_U16, FIELD_REQUIRED, AT(msg_exec_resize, rows), FIELD_NOWHERE},
 	{"cols", FIELD_U16, FIELD_REQUIRED, AT(msg_exec_resize, cols), FIELD_NOWHERE},
+	{"xpixel", FIELD_U16, FIELD_NULLABLE, AT(msg_exec_resize, xpixel), FIELD_NOWHERE},
+	{"ypixel", FIELD_U16, FIELD_NULLABLE, AT(msg_exec_resize, ypixel), FIELD_NOWHERE},
 };
 
 static const struct field signal_fields[] = {

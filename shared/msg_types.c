@@ -80,8 +80,8 @@ const char *const msg_stream_names[] = {
 };
 
 const char *const msg_feature_names[] = {
-	"timeout", "linger",	   "on_disconnect", "login_shell",
-	"usage",   "output_close", "stdin_window",  "output_window",
+	"timeout",	"linger",	"on_disconnect", "login_shell", "usage",
+	"output_close", "stdin_window", "output_window", "pixels",
 };
 
 int msg_name_index(const char *const *names, size_t count, struct msg_text text)

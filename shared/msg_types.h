@@ -12,7 +12,7 @@ extern const char *const msg_on_disconnect_names[];
 extern const char *const msg_stream_names[];
 
 /* In the order of their bits, MSG_FEATURE_COUNT of them. */
-#define MSG_FEATURE_COUNT 8
+#define MSG_FEATURE_COUNT 9
 extern const char *const msg_feature_names[];
 
 /* The index of text in names, or -EINVAL. */

@@ -667,3 +667,50 @@ EOF
 	done
 	agent_done
 }
+
+@test "oldagent: sizes in pixels are for agents that know them" {
+	agent 2 <<'EOF'
+request = client.start(exec_features=[["pixels"], ["linger"]][turn])
+equal((request.rows, request.cols), (40, 132))
+pixels = [(request.payload.get("xpixel"), request.payload.get("ypixel"))]
+client.tell("core.exec.stdout", {"data": b"ready"})
+size = client.expect("core.exec.resize").payload
+pixels.append((size.pop("xpixel", None), size.pop("ypixel", None)))
+equal(size, {"rows": 50, "cols": 100})
+equal(pixels, [[(1056, 640), (800, 0)], [(None, None)] * 2][turn])
+client.exit()
+EOF
+	for _ in 1 2; do
+		drive 40x132,1056x640 "$X" -tt -- x <<-END
+			expect ready
+			resize 50 100 800 0
+			wait 0
+		END
+	done
+	agent_done
+}
+
+@test "oldagent: however many sizes come while the agent reads nothing, few wait to be told" {
+	seq 60000 | head -c 350000 >"$DIR/paste"
+	agent <<'EOF'
+client.start()
+client.tell("core.exec.stdout", {"data": b"ready"})
+while not os.path.exists(os.path.dirname(sys.argv[1]) + "/go"):
+    time.sleep(0.01)
+sizes = []
+while sizes[-1:] != [{"rows": 31, "cols": 97}]:
+    got = client.next()
+    if got.type == "core.exec.resize":
+        sizes.append(got.payload)
+assert len(sizes) <= 2, len(sizes)
+client.exit()
+EOF
+	drive 40x132 "$X" -tt -- x <<-END
+		expect ready
+		paste $DIR/paste
+		storm 1000 1000 31 97
+		run touch $DIR/go
+		wait 0
+	END
+	agent_done
+}

@@ -4,21 +4,22 @@
  * script says, else 1 with the line that failed and what the terminal showed last. Every wait is
  * limited, longer with $SLOW, and nothing of what was started outlives it.
  *
- *	ptydrive ROWSxCOLS PROGRAM [ARG]... <SCRIPT
+ *	ptydrive ROWSxCOLS[,XPIXELxYPIXEL] PROGRAM [ARG]... <SCRIPT
  *
  *	expect TEXT       wait until it is shown, after what the last expect found
  *	absent TEXT       it is not shown after what the last expect found
  *	send TEXT         type it
  *	paste FILE        type what the file holds
- *	resize ROWS COLS
+ *	resize ROWS COLS [XPIXEL YPIXEL]
+ *	storm COUNT MS ROWS COLS  so many sizes in that time, of which this is the last
  *	stopped           wait until the program is stopped; it loses the foreground, as in a shell
  *	continue          the program, in the foreground
  *	modes save        remember the terminal's modes anew; at first those before the program
  *	modes same        they are now what was remembered
  *	modes raw         wait until they are raw
- *	run COMMAND       of a shell elsewhere, until it succeeds; $PROGRAM is the program's
- *process, to signal it hangup            the terminal goes away wait [END]        wait until the
- *program ends; END is a status, or a signal's name
+ *	run COMMAND       of a shell elsewhere, until it succeeds; $PROGRAM is the program's number
+ *	hangup            the terminal goes away
+ *	wait [END]        wait until the program ends; END is a status, or a signal's name
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -119,9 +120,11 @@ static void start(struct drive *d, char *argv[])
 	struct winsize size = {0};
 	int pipes[2], slave;
 
-	if (!argv[1] || !argv[2] || sscanf(argv[1], "%hux%hu", &size.ws_row, &size.ws_col) != 2 ||
+	if (!argv[1] || !argv[2] ||
+	    sscanf(argv[1], "%hux%hu,%hux%hu", &size.ws_row, &size.ws_col, &size.ws_xpixel,
+		   &size.ws_ypixel) < 2 ||
 	    pipe2(pipes, O_CLOEXEC) < 0)
-		die("usage: ptydrive ROWSxCOLS PROGRAM [ARG]... <SCRIPT");
+		die("usage: ptydrive ROWSxCOLS[,XPIXELxYPIXEL] PROGRAM [ARG]... <SCRIPT");
 	/* The modes from before the program are read before there is one. */
 	if (openpty(&d->master, &slave, NULL, NULL, &size) < 0 ||
 	    tcgetattr(d->master, &d->saved) < 0 || (d->keeper = fork()) < 0)
@@ -213,18 +216,45 @@ static const char *type(struct drive *d)
 static const char *paste(struct drive *d)
 {
 	cleanup_fd int fd = open(d->text, O_RDONLY | O_CLOEXEC);
-	ssize_t n = read(fd, d->text, sizeof(d->text));
+	const char *why = NULL;
+	ssize_t n;
 
-	d->text_len = n > 0 ? (size_t)n : 0;
-	return n < 0 ? strerror(errno) : type(d);
+	while ((n = read(fd, d->text, sizeof(d->text))) > 0 && !why) {
+		d->text_len = (size_t)n;
+		why = type(d);
+	}
+	return n < 0 ? strerror(errno) : why;
 }
 
 static const char *resize(struct drive *d)
 {
 	struct winsize size = {0};
 
-	sscanf(d->text, "%hu %hu", &size.ws_row, &size.ws_col);
+	sscanf(d->text, "%hu %hu %hu %hu", &size.ws_row, &size.ws_col, &size.ws_xpixel,
+	       &size.ws_ypixel);
 	return ioctl(d->master, TIOCSWINSZ, &size) < 0 ? strerror(errno) : NULL;
+}
+
+static const char *storm(struct drive *d)
+{
+	uint64_t begin_ms = loop_now_ms(), span_ms = 0, count = 0;
+	struct winsize last = {0}, size;
+
+	sscanf(d->text, "%lu %lu %hu %hu", &count, &span_ms, &last.ws_row, &last.ws_col);
+	for (uint64_t i = 1; i <= count;) {
+		if (loop_now_ms() - begin_ms < span_ms * i / count) {
+			if (!turn(d, POLLIN))
+				return "it took too long";
+			continue;
+		}
+		size = last;
+		size.ws_row = (unsigned short)(size.ws_row + (i < count ? 1 + i % 50 : 0));
+		size.ws_col = (unsigned short)(size.ws_col + (i < count ? 1 + i % 90 : 0));
+		if (ioctl(d->master, TIOCSWINSZ, &size) < 0)
+			return strerror(errno);
+		i++;
+	}
+	return NULL;
 }
 
 static const char *stopped(struct drive *d)
@@ -304,9 +334,10 @@ static const struct command {
 	const char *name;
 	const char *(*run)(struct drive *d);
 } commands[] = {
-	{"expect", expect}, {"absent", absent},	 {"send", type},     {"paste", paste},
-	{"resize", resize}, {"run", run},	 {"modes", modes},   {"stopped", stopped},
-	{"hangup", hangup}, {"continue", go_on}, {"wait", wait_end}, {"", NULL},
+	{"expect", expect},   {"absent", absent}, {"send", type},      {"paste", paste},
+	{"resize", resize},   {"storm", storm},	  {"run", run},	       {"modes", modes},
+	{"stopped", stopped}, {"hangup", hangup}, {"continue", go_on}, {"wait", wait_end},
+	{"", NULL},
 };
 
 /* ---- the script ---- */

@@ -69,6 +69,47 @@ daemon_lost() {
 	END
 }
 
+# What the size of a window is all about, printed anew whenever it changes.
+winsize='import fcntl, signal, struct, termios
+def show(*_):
+    size = fcntl.ioctl(0, termios.TIOCGWINSZ, bytes(8))
+    print("rows %d cols %d xpixel %d ypixel %d." % struct.unpack("4H", size), flush=True)
+signal.signal(signal.SIGWINCH, show)
+show()
+while True: signal.pause()'
+
+@test "tty: the size in pixels goes along, and so do its changes" {
+	drive 40x132,1056x640 "$X" -tt -- python3 -c "$winsize" <<-END
+		expect rows 40 cols 132 xpixel 1056 ypixel 640.
+		resize 40 132 2112 1280
+		expect rows 40 cols 132 xpixel 2112 ypixel 1280.
+		resize 20 66
+		expect rows 20 cols 66 xpixel 0 ypixel 0.
+		send \x03
+		wait
+	END
+}
+
+@test "tty: a thousand sizes in two seconds end at the last one" {
+	drive 40x132 "$X" -tt -- python3 -c "$winsize" <<-END
+		expect rows 40 cols 132
+		storm 1000 2000 31 97
+		expect rows 31 cols 97 xpixel 0 ypixel 0.
+		absent rows
+		send \x03
+		wait
+	END
+	guest_bash 40x132 <<-END
+		expect G>
+		storm 1000 2000 31 97
+		send stty size; echo \$LINES \$COLUMNS\r
+		expect 31 97\r\n
+		expect 31 97\r\n
+		send exit\r
+		wait 0
+	END
+}
+
 @test "tty: -t without a terminal on stdin says so and goes on without" {
 	run -3 --separate-stderr x -t -- sh -c 'cat; tty; exit 3' <<<word
 	[[ $output == $'word\nnot a tty' ]]
@@ -231,8 +272,8 @@ daemon_lost() {
 	END
 }
 
-@test "tty: 64 KiB pasted in short lines arrive whole" {
-	seq 100000 | head -c 65535 >"$DIR/paste"
+@test "tty: 1 MiB pasted in short lines arrives whole" {
+	seq 200000 | head -c 1048575 >"$DIR/paste"
 	echo >>"$DIR/paste"
 	drive 24x80 "$X" -tt -- sh -c "echo ready; cat >$DIR/in" <<-END
 		expect ready

@@ -333,6 +333,26 @@ static void keys_may_be_byte_strings(void **state)
 	assert_int_equal(resize.cols, 2);
 }
 
+static void pixels_are_decoded_where_they_are_given(void **state)
+{
+	unit_held struct msg_bytes payload = unit_hex("a3 63'cmd'60 66'xpixel'19ffff 66'ypixel'07");
+	struct msg_exec_request request;
+	struct msg_exec_resize resize;
+
+	(void)state;
+	assert_int_equal(msg_decode(MSG_EXEC_REQUEST, payload, &request), 0);
+	assert_int_equal(request.xpixel, 65535);
+	assert_int_equal(request.ypixel, 7);
+	assert_int_equal(decode(MSG_EXEC_RESIZE,
+				"a4 64'rows'01 64'cols'02 66'xpixel'f6 66'ypixel'04", &resize),
+			 0);
+	assert_int_equal(resize.xpixel, 0);
+	assert_int_equal(resize.ypixel, 4);
+	assert_int_equal(
+		decode(MSG_EXEC_RESIZE, "a3 64'rows'01 64'cols'02 66'xpixel'1a00010000", &resize),
+		-EBADMSG);
+}
+
 static void our_own_keys_are_decoded(void **state)
 {
 	unit_held struct msg_bytes payload = unit_hex(
@@ -382,7 +402,7 @@ static void features_that_are_not_known_are_passed_over(void **state)
 	(void)state;
 	assert_int_equal(decode(MSG_READY,
 				"a4 6c'boot_time_ns'01 6c'init_time_ns'02 6d'ready_time_ns'03"
-				"6d'exec_features'86 67'timeout' 66'pixels' 65'usage' 60"
+				"6d'exec_features'86 67'timeout' 66'pixel?' 65'usage' 60"
 				"67'timeout' 66'linge?'",
 				&ready),
 			 0);
@@ -411,6 +431,7 @@ int main(void)
 		cmocka_unit_test(unknown_keys_are_passed_over_inside_other_maps_too),
 		cmocka_unit_test(limit_that_is_malformed_is_refused_when_it_is_read),
 		cmocka_unit_test(keys_may_be_byte_strings),
+		cmocka_unit_test(pixels_are_decoded_where_they_are_given),
 		cmocka_unit_test(our_own_keys_are_decoded),
 		cmocka_unit_test(features_that_are_not_known_are_passed_over),
 	};

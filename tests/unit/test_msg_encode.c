@@ -61,8 +61,13 @@ static void small_messages_of_a_client_are_short(void **state)
 	assert_int_equal(msg_put_exec_signal(&out, 3, -25), 0);
 	unit_assert_bytes(unit_payload(&out, MSG_EXEC_SIGNAL, 3), "a1 66'signal'3818");
 	buf_consume(&out, buf_len(&out));
-	assert_int_equal(msg_put_exec_resize(&out, 3, 0, 65535), 0);
+	assert_int_equal(msg_put_exec_resize(&out, 3, &(struct msg_exec_resize){.cols = 65535}), 0);
 	unit_assert_bytes(unit_payload(&out, MSG_EXEC_RESIZE, 3), "a2 64'rows'00 64'cols'19ffff");
+	buf_consume(&out, buf_len(&out));
+	assert_int_equal(msg_put_exec_resize(&out, 3, &(struct msg_exec_resize){1, 2, 0, 65535}),
+			 0);
+	unit_assert_bytes(unit_payload(&out, MSG_EXEC_RESIZE, 3),
+			  "a4 64'rows'01 64'cols'02 66'xpixel'00 66'ypixel'19ffff");
 	buf_consume(&out, buf_len(&out));
 	assert_int_equal(msg_put_output_close(&out, 3, MSG_STREAM_STDERR), 0);
 	unit_assert_bytes(unit_payload(&out, MSG_EXEC_OUTPUT_CLOSE, 3), "a1 66'stream'66'stderr'");
@@ -125,9 +130,9 @@ static void text_without_room_is_refused(void **state)
 
 static void ready_lists_each_feature_by_its_name(void **state)
 {
-	static const char *const names[] = {"timeout",	    "linger",	    "on_disconnect",
-					    "login_shell",  "usage",	    "output_close",
-					    "stdin_window", "output_window"};
+	static const char *const names[] = {"timeout",	    "linger",	     "on_disconnect",
+					    "login_shell",  "usage",	     "output_close",
+					    "stdin_window", "output_window", "pixels"};
 
 	(void)state;
 	for (size_t i = 0; i < UNIT_COUNT(names); i++) {

@@ -90,7 +90,9 @@ static void clients_frames_are_encoded_as_the_reference_does(void **state)
 	(void)state;
 	buf_init(&out, FRAME_WIRE_MAX, NULL);
 	assert_int_equal(msg_put_exec_request(&out, 1, &request), 0);
-	assert_int_equal(msg_put_exec_resize(&out, 1, 50, 132), 0);
+	assert_int_equal(
+		msg_put_exec_resize(&out, 1, &(struct msg_exec_resize){.rows = 50, .cols = 132}),
+		0);
 	assert_int_equal(msg_put_exec_signal(&out, 1, 15), 0);
 	assert_int_equal(msg_put_empty(&out, 1, MSG_PING), 0);
 	unit_assert_queued(&out, REQUEST_TRUE RESIZE SIGNAL_15 PING);
