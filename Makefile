@@ -186,15 +186,22 @@ bench:
 bench-run: all $(BENCH_TOOLS)
 	@python3 tests/bench/bench.py $(BUILD) $(OUT)
 
+UNIT_FILES = $(notdir $(wildcard daemon/*.service daemon/*.socket))
+
 .PHONY: install
 install: all
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/sbin $(DESTDIR)$(PREFIX)/share/doc/msb-exec \
-		$(DESTDIR)$(PREFIX)/share/man/man1 $(DESTDIR)$(PREFIX)/share/man/man8
+		$(DESTDIR)$(PREFIX)/share/man/man1 $(DESTDIR)$(PREFIX)/share/man/man8 \
+		$(DESTDIR)$(PREFIX)/lib/systemd/system
 	install -m 755 $(BUILD)/msb-exec $(DESTDIR)$(PREFIX)/bin/msb-exec
 	install -m 755 $(BUILD)/msb-execd $(DESTDIR)$(PREFIX)/sbin/msb-execd
 	install -m 644 README.md LICENSE $(DESTDIR)$(PREFIX)/share/doc/msb-exec/
 	install -m 644 $(wildcard cli/*.1) $(DESTDIR)$(PREFIX)/share/man/man1/
 	install -m 644 $(wildcard daemon/*.8) $(DESTDIR)$(PREFIX)/share/man/man8/
+	for unit in $(UNIT_FILES); do \
+		sed 's|@SBIN@|$(PREFIX)/sbin|' daemon/$$unit >$(DESTDIR)$(PREFIX)/lib/systemd/system/$$unit && \
+			chmod 644 $(DESTDIR)$(PREFIX)/lib/systemd/system/$$unit || exit 1; \
+	done
 
 .PHONY: clean
 clean:

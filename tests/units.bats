@@ -1,0 +1,135 @@
+#!/usr/bin/env bats
+# The unit files as make install leaves them: read by systemd's own checker, and run by a systemd.
+
+load helper
+
+setup_file() {
+	# The plain programs, whatever flavour is being tested.
+	unset MAKEFLAGS MFLAGS MAKEOVERRIDES MAKELEVEL
+	DEST=$(mktemp -d "${BATS_TMPDIR:-/tmp}/msb.XXXXXX")
+	export DEST
+	make -s -C "$BATS_TEST_DIRNAME/.." install DESTDIR="$DEST" PREFIX=/usr/local >/dev/null
+	mkdir -p "$DEST/lib/systemd/system"
+	cp /lib/systemd/system/*.target "$DEST/lib/systemd/system"
+	UNITS=$DEST/usr/local/lib/systemd/system
+	export UNITS
+}
+
+teardown_file() {
+	rm -rf "$DEST"
+}
+
+verify() {
+	systemd-analyze verify --root="$DEST" --man=no "$@"
+}
+
+# booted: runs the script on stdin under a systemd of its own, with our units.
+booted() {
+	need_root
+	{
+		echo '/lib/systemd/systemd-journald &'
+		echo 'until [ -S /run/systemd/journal/stdout ]; do sleep 0.05; done'
+		cat
+	} >"$BATS_TEST_TMPDIR/script"
+	run "$BATS_TEST_DIRNAME/boot.sh" "$DEST" <"$BATS_TEST_TMPDIR/script"
+	echo "$output"
+	[[ $status -ne 77 ]] || skip "systemd cannot be booted in namespaces here"
+	[[ $status -eq 0 ]]
+}
+
+@test "units: PREFIX is where they look for the programs" {
+	unset MAKEFLAGS MFLAGS MAKEOVERRIDES MAKELEVEL
+	make -s -C "$ROOT" install DESTDIR="$BATS_TEST_TMPDIR/d" PREFIX=/opt/x >/dev/null
+	units=("$BATS_TEST_TMPDIR"/d/opt/x/lib/systemd/system/*)
+	[[ ${#units[@]} -ge 2 ]]
+	for unit in "${units[@]}"; do
+		[[ $(stat -c %a "$unit") == 644 ]]
+		run -1 grep -E '@|/usr/local' "$unit"
+	done
+	grep -q '^ExecStart=/opt/x/sbin/msb-execd ' "${units[@]}"
+}
+
+@test "units: systemd's checker has nothing to say, and would" {
+	for unit in "$UNITS"/*; do
+		name=${unit##*/}
+		run -0 verify "${name/@./@name.}"
+		[[ -z $output ]]
+	done
+	cp -r "$DEST" "$BATS_TEST_TMPDIR/spoiled"
+	DEST=$BATS_TEST_TMPDIR/spoiled
+	sed -i 's/^KillMode=/KillMood=/' "$DEST/usr/local/lib/systemd/system/msb-execd.service"
+	run verify msb-execd.service
+	[[ $output == *KillMood* ]]
+	rm "$DEST/usr/local/sbin/msb-execd"
+	run -1 verify msb-execd.service
+	[[ $output == *'not executable'* ]]
+}
+
+@test "units: the daemon starts at its first client, and its commands lack nothing" {
+	booted <<-'SH'
+		systemctl start msb-execd.socket
+		[[ $(stat -c %a /run/msb-execd.sock) == 600 ]]
+		! systemctl is-active msb-execd.service
+		[[ $(msb-exec -- echo served) == served ]]
+		systemctl is-active msb-execd.service
+		# As it would be without the unit: no filter, no privilege taken, no score but the usual.
+		status() { grep -E '^(NoNewPrivs|Seccomp|Cap|Groups|SigBlk)' "$@"; }
+		status <(msb-exec -- cat /proc/self/status) >/run/theirs
+		status /proc/self/status >/run/ours
+		diff /run/theirs /run/ours
+		msb-exec -- grep -q '^SigIgn:.0*$' /proc/self/status
+		[[ $(msb-exec -- cat /proc/self/oom_score_adj) == 0 ]]
+		[[ $(msb-exec -- bash -c 'ulimit -u') == "$(ulimit -u)" ]]
+		[[ $(systemctl show -P TasksMax msb-execd.service) == infinity ]]
+		msb-exec -- touch /usr/local/written
+		# Below the service's control group they may make their own.
+		group=/sys/fs/cgroup/$(systemctl show -P ControlGroup msb-execd.service)
+		[[ $(msb-exec -- tail -1 /proc/self/cgroup) == "0::${group#/sys/fs/cgroup/}" ]]
+		msb-exec -- mkdir "$group/mine"
+		msb-exec -- rmdir "$group/mine"
+	SH
+}
+
+@test "units: stopped, it leaves nothing behind, and the socket starts it anew" {
+	booted <<-'SH'
+		systemctl start msb-execd.socket
+		msb-exec -- sh -c 'trap "" TERM HUP; sleep 4321 >/dev/null 2>&1 & echo $!' >/run/left
+		msb-exec -- sleep 4321 & client=$!
+		until [[ $(pgrep -fc '^sleep 4321') -eq 2 ]]; do sleep 0.05; done
+		kill -0 "$(</run/left)"
+		systemctl stop msb-execd.service
+		! pgrep -f '^sleep 4321'
+		! wait "$client"
+		[[ $(systemctl show -P Result msb-execd.service) == success ]]
+		msb-exec -- true
+		# Killed, it comes back by itself, or by the next client.
+		kill -9 "$(systemctl show -P MainPID msb-execd.service)"
+		for _ in {1..50}; do msb-exec -q -- true && break; sleep 0.1; done
+		msb-exec -- true
+		systemctl stop msb-execd.socket msb-execd.service
+		[[ ! -e /run/msb-execd.sock ]]
+		# Without the socket's unit it makes its own.
+		systemctl start msb-execd.service
+		[[ $(msb-exec -- echo alone) == alone ]]
+	SH
+}
+
+@test "units: options come from a file, lines in the journal have priorities, bad usage is not retried" {
+	booted <<-'SH'
+		mkdir /etc/msb-exec
+		echo 'MSB_EXECD_OPTIONS=--log-level info --listen unix:/run/other.sock' >/etc/msb-exec/execd.conf
+		systemctl start msb-execd.service
+		msb-exec -S unix:/run/other.sock -- true
+		[[ ! -e /run/msb-execd.sock ]]
+		systemctl stop msb-execd.service
+		journalctl --sync
+		errors() { journalctl -u msb-execd.service -t msb-execd -p err -o cat; }
+		[[ $(journalctl -u msb-execd.service -t msb-execd -o cat) == *$'\nending: Terminated' ]]
+		[[ $(errors) == '' ]]
+		echo 'MSB_EXECD_OPTIONS=--bogus' >/etc/msb-exec/execd.conf
+		! systemctl start msb-execd.service
+		[[ $(systemctl show -P NRestarts msb-execd.service) == 0 ]]
+		journalctl --sync
+		[[ $(errors) == 'unknown '*--bogus* ]]
+	SH
+}
