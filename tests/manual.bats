@@ -5,7 +5,7 @@ load helper
 
 setup() {
 	common_setup
-	PROGRAMS=("$BUILD"/msb-*)
+	mapfile -t PROGRAMS < <(find "$BUILD" -maxdepth 1 -type f -executable -name 'msb-*')
 }
 
 teardown() {
