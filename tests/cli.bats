@@ -52,6 +52,7 @@ teardown() {
 }
 
 @test "cli: without an address it says what it tried and the way out" {
+	need_local "the usual addresses"
 	[[ ! -e /run/msb-execd.sock ]] || skip "an agent listens on /run/msb-execd.sock"
 	XDG_RUNTIME_DIR=$DIR run -125 "$X" -- true
 	[[ $output == *"$DIR/msb-execd.sock"*/run/msb-execd.sock* && ${lines[1]} == *--local* ]]

@@ -47,8 +47,8 @@ teardown() {
 	[[ $output == */etc/passwd*'Permission denied'* ]]
 	run -126 "$X" -- /etc
 	[[ $output == */etc* ]]
-	printf 'no header' >"$DIR/garbage"
-	chmod 755 "$DIR/garbage"
+	printf 'no header' | guest tee "$DIR/garbage"
+	guest chmod 755 "$DIR/garbage"
 	run -126 "$X" -- "$DIR/garbage"
 	[[ $output == *'Exec format error'* ]]
 	run -126 "$X" -tt -- "$DIR/garbage"

@@ -9,6 +9,11 @@ X=$BUILD/msb-exec
 EXECD=$BUILD/msb-execd
 # Sanitized programs are slower; limits of time stretch with this.
 SLOW=${SLOW:-1}
+# With MSB_TEST_AGENT=ENDPOINT the tests run against that agent, which may be in another machine
+# (tests/vm): what needs a daemon of its own, or looks at one, is skipped. For the drivers, GUEST is
+# what to put before a command that is to run where the agent runs its commands.
+AGENT=${MSB_TEST_AGENT:-}
+GUEST=${AGENT:+$X -q -n --}
 
 common_setup() {
 	DIR=$(mktemp -d "${BATS_TMPDIR:-/tmp}/msb.XXXXXX")
@@ -17,6 +22,10 @@ common_setup() {
 	unset MSB_EXEC_ENDPOINT
 	DAEMON=
 	WRAP=()
+	if [[ -n $AGENT ]]; then
+		export MSB_EXEC_ENDPOINT=$AGENT
+		guest mkdir "$DIR"
+	fi
 }
 
 common_teardown() {
@@ -28,6 +37,9 @@ common_teardown() {
 		echo "the daemon's sanitizer complained" >&2
 		status=1
 	fi
+	if [[ -n $AGENT ]]; then
+		MSB_EXEC_ENDPOINT=$AGENT guest rm -rf "$DIR" || status=1
+	fi
 	rm -rf "$DIR"
 	return $status
 }
@@ -35,6 +47,10 @@ common_teardown() {
 # daemon_start [OPTION...]: a daemon of our own; $DAEMON is its process. WRAP may hold a command to
 # start it through, such as prlimit, that becomes it.
 daemon_start() {
+	if [[ -n $AGENT ]]; then
+		[[ $# -eq 0 && ${#WRAP[@]} -eq 0 ]] || need_local "a daemon with options of its own"
+		return 0
+	fi
 	"${WRAP[@]}" "$EXECD" --listen "unix:$SOCKET" --log-level info "$@" 2>>"$DIR/daemon.log" 3>&- &
 	DAEMON=$!
 	export MSB_EXEC_ENDPOINT=unix:$SOCKET
@@ -78,9 +94,39 @@ gone() {
 	[[ $state == Z* ]]
 }
 
-# none_match PATTERN: no live process has a command line that holds it (patterns are unique marks).
+# guest COMMAND...: runs it where the agent runs its commands: here, unless the agent is elsewhere.
+guest() {
+	if [[ -n $AGENT ]]; then
+		"$X" -q -- "$@"
+	else
+		"$@"
+	fi
+}
+
+# none_match PATTERN: no live process of the guest has a command line that holds it (patterns are
+# unique marks).
 none_match() {
-	! pgrep -f -- "$1" >/dev/null
+	local status=0
+	guest pgrep -f -- "$1" >/dev/null || status=$?
+	[[ $status -eq 1 ]]
+}
+
+# matches NUMBER PATTERN: so many processes of the guest have such a command line.
+matches() {
+	[[ $(guest pgrep -fc -- "$2") -eq $1 ]]
+}
+
+# guest_has FILE LINES: so many at least are in that file of the guest's.
+guest_has() {
+	guest test -e "$1" && [[ $(guest cat "$1" | wc -l) -ge $2 ]]
+}
+
+# guest_kill SIGNAL PATTERN: every process of the guest with such a command line.
+guest_kill() {
+	local pid
+	for pid in $(guest pgrep -f -- "$2"); do
+		guest kill "-$1" "$pid"
+	done
 }
 
 # mark: a number of seconds for sleep(1) that no other test uses, to find our processes by.
@@ -99,8 +145,14 @@ peer() {
 	DIR=$DIR python3 -B "$BATS_TEST_DIRNAME/peer.py" --watched "$SOCKET" "$DAEMON" "$@"
 }
 
+# The agent in another machine is root there.
 need_root() {
-	[[ $(id -u) -eq 0 ]] || skip "needs root"
+	[[ -n $AGENT || $(id -u) -eq 0 ]] || skip "needs root"
+}
+
+# need_local WHAT: the test has to do with something that only a daemon of our own has.
+need_local() {
+	[[ -z $AGENT ]] || skip "the agent is elsewhere: $1"
 }
 
 # seconds COMMAND...: runs it and prints how many whole milliseconds it took to $MS.

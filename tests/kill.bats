@@ -42,6 +42,7 @@ teardown() {
 }
 
 @test "timeout: a long -k does not hold up the end of the daemon" {
+	need_local "its end"
 	mark=$(mark)
 	"$X" -n --timeout 200ms -k 1h -- sh -c "trap 'touch $DIR/asked' TERM; while :; do sleep 0.05; : $mark; done" 3>&- &
 	client=$!
@@ -64,7 +65,7 @@ teardown() {
 	mark=$(mark)
 	"$X" -- sh -c "sleep $mark & sleep $mark" 3>&- &
 	client=$!
-	wait_for 5 sh -c "[ \$(pgrep -fc '^sleep $mark') -eq 2 ]"
+	wait_for 5 matches 2 "^sleep $mark"
 	kill -9 "$client"
 	wait_for 4 none_match "sleep $mark"
 }
@@ -73,16 +74,17 @@ teardown() {
 	mark=$(mark)
 	"$X" -n -- sh -c "trap '' TERM HUP INT; (trap '' TERM HUP; sleep $mark) & while :; do sleep $mark; done" 3>&- &
 	client=$!
-	wait_for 5 sh -c "[ \$(pgrep -fc '^sleep $mark') -ge 2 ]"
+	wait_for 5 matches 2 "^sleep $mark"
 	kill -9 "$client"
 	wait_for 5 none_match "sleep $mark"
 }
 
 @test "kill: a killed daemon leaves no leader, and its client says so with 125" {
+	need_local "its end"
 	mark=$(mark)
 	"$X" -n -- sleep "$mark" 2>"$DIR/err" 3>&- &
 	client=$!
-	wait_for 5 sh -c "pgrep -f '^sleep $mark' >/dev/null"
+	wait_for 5 matches 1 "^sleep $mark"
 	kill -9 "$DAEMON"
 	wait "$DAEMON" || true
 	DAEMON=
@@ -93,12 +95,13 @@ teardown() {
 }
 
 @test "kill: SIGTERM to the daemon ends every session, tells its clients, removes the socket" {
+	need_local "its end"
 	mark=$(mark)
 	"$X" -n -- sleep "$mark" 3>&- &
 	polite=$!
 	"$X" -n -- sh -c "trap '' TERM; while :; do sleep $mark; done" 3>&- &
 	stubborn=$!
-	wait_for 5 sh -c "[ \$(pgrep -fc '^sleep $mark') -eq 2 ]"
+	wait_for 5 matches 2 "^sleep $mark"
 	daemon_stop
 	status=0
 	wait "$polite" || status=$?
@@ -115,16 +118,17 @@ teardown() {
 	keep=$!
 	"$X" -n --on-disconnect hangup -- sh -c "trap 'touch $DIR/hup' HUP; touch $DIR/ready; while :; do sleep 0.1; : $mark; done" 3>&- &
 	hangup=$!
-	wait_for 5 test -e "$DIR/ready"
-	wait_for 5 pgrep -f "^sleep $mark"
+	wait_for 5 guest test -e "$DIR/ready"
+	wait_for 5 matches 1 "^sleep $mark"
 	kill -9 "$keep" "$hangup"
-	wait_for 3 test -e "$DIR/hup"
-	pgrep -f "^sleep $mark"
-	pgrep -f "sh -c trap .*$mark"
-	for pid in $(pgrep -f -- "$mark"); do kill -9 "$pid"; done
+	wait_for 3 guest test -e "$DIR/hup"
+	matches 1 "^sleep $mark"
+	matches 1 "sh -c trap .*$mark"
+	guest_kill KILL "$mark"
 }
 
 @test "kill: 2000 runs leave the daemon as it was" {
+	need_local "its descriptors and its memory"
 	fds() { ls "/proc/$DAEMON/fd" | wc -l; }
 	rss() { awk '/VmRSS/ { print $2 }' "/proc/$DAEMON/status"; }
 	runs() { for ((i = 0; i < $1; i++)); do "$X" -n -- true; done; }
@@ -156,7 +160,7 @@ teardown() {
 	mark=$(mark)
 	"$X" -n --linger inf -- sh -c "sleep $mark & exit 0" 3>&- &
 	client=$!
-	wait_for 5 sh -c "pgrep -f '^sleep $mark' >/dev/null"
+	wait_for 5 matches 1 "^sleep $mark"
 	kill -TERM "$client"
 	status=0
 	wait "$client" || status=$?

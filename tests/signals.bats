@@ -70,7 +70,7 @@ waiting() {
 			expect ready
 			run kill -$name \$PROGRAM
 			wait $name
-			run ! pgrep -fx 'sleep $MARK'
+			run ! $GUEST pgrep -fx 'sleep $MARK'
 		END
 	done
 }
@@ -87,11 +87,11 @@ waiting() {
 	for shell in bash sh; do
 		drive 24x80 "$shell" -c "for i in 1 2 3; do echo round \$i; $X -- sleep $MARK; done" <<-END
 			expect round 1
-			run pgrep -fx 'sleep $MARK'
+			run $GUEST pgrep -fx 'sleep $MARK'
 			send \x03
 			wait INT
 			absent round 2
-			run ! pgrep -fx 'sleep $MARK'
+			run ! $GUEST pgrep -fx 'sleep $MARK'
 		END
 	done
 }
@@ -115,7 +115,7 @@ waiting() {
 	wait_for 5 has "$DIR/out" 1
 	for i in 1 2; do
 		kill "$PID"
-		wait_for 5 has "$DIR/got" $i
+		wait_for 5 guest_has "$DIR/got" $i
 		kill -0 "$PID"
 	done
 	kill "$PID"
@@ -145,7 +145,7 @@ waiting() {
 		run kill -HUP \$PROGRAM
 		wait HUP
 	END
-	wait_for 4 has "$DIR/got" 1
+	wait_for 4 guest_has "$DIR/got" 1
 	wait_for 4 none_match "$MARK"
 }
 
@@ -190,7 +190,7 @@ s.accept()[0].recv(1)' "$listener" 3>&- &
 		send nohup sleep $MARK </dev/null >&0 2>&0 &\r
 		expect G>
 		send sleep $MARK\r
-		run [[ \$(pgrep -fxc 'sleep $MARK') -eq 3 ]]
+		run [[ \$($GUEST pgrep -fxc 'sleep $MARK') -eq 3 ]]
 		run kill -KILL \$PROGRAM
 		wait KILL
 	END
@@ -199,7 +199,7 @@ s.accept()[0].recv(1)' "$listener" 3>&- &
 
 @test "signals: a killed msb-exec leaves nothing of a command and its children" {
 	start -- sh -c "sleep $MARK & sleep $MARK" </dev/null
-	wait_for 5 eval "[[ \$(pgrep -fxc 'sleep $MARK') -eq 2 ]]"
+	wait_for 5 matches 2 "^sleep $MARK"
 	kill -KILL "$PID"
 	ends_with 137
 	wait_for 4 none_match "sleep $MARK"
@@ -216,13 +216,14 @@ s.accept()[0].recv(1)' "$listener" 3>&- &
 @test "signals: a stopped command hears that msb-exec was killed, and may clean up" {
 	start -- sh -c "trap 'echo TERM >$DIR/got; exit' TERM; echo \$\$; $(waiting)" </dev/null
 	wait_for 5 has "$DIR/out" 2
-	kill -STOP "$(head -n 1 "$DIR/out")"
+	guest kill -STOP "$(head -n 1 "$DIR/out")"
 	kill -KILL "$PID"
 	ends_with 137
-	wait_for 4 has "$DIR/got" 1
+	wait_for 4 guest_has "$DIR/got" 1
 }
 
 @test "signals: a killed daemon is 125 and one line, and leaves no command" {
+	need_local "its end"
 	start -- sh -c "echo ready; exec sleep $MARK" </dev/null
 	wait_for 5 has "$DIR/out" 1
 	kill -KILL "$DAEMON"
@@ -234,6 +235,7 @@ s.accept()[0].recv(1)' "$listener" 3>&- &
 }
 
 @test "signals: with --on-disconnect keep the command lives on, whatever it writes" {
+	need_local "what it logs"
 	local closed
 	start --on-disconnect keep -- sh -c "trap 'echo signal >>$DIR/got' HUP TERM; $(waiting)
 		seq 100000; echo over >>$DIR/got" </dev/null
@@ -253,10 +255,10 @@ s.accept()[0].recv(1)' "$listener" 3>&- &
 	wait_for 5 has "$DIR/out" 1
 	kill -KILL "$PID"
 	ends_with 137
-	wait_for 5 has "$DIR/got" 1
-	touch "$DIR/go"
-	wait_for 5 has "$DIR/got" 2
-	[[ $(<"$DIR/got") == $'HUP\nover' ]]
+	wait_for 5 guest_has "$DIR/got" 1
+	guest touch "$DIR/go"
+	wait_for 5 guest_has "$DIR/got" 2
+	[[ $(guest cat "$DIR/got") == $'HUP\nover' ]]
 }
 
 # ---- in an interactive shell ----
@@ -296,7 +298,7 @@ outer_bash() {
 		send \x1a
 		expect Stopped
 		expect O>
-		run touch $DIR/go
+		run $GUEST touch $DIR/go
 		send jobs\r
 		expect Stopped
 		expect O>
@@ -321,7 +323,7 @@ outer_bash() {
 		send bg\recho typed ah''ead; jobs\r
 		expect typed ahead\r\n
 		expect Running
-		run touch $DIR/go
+		run $GUEST touch $DIR/go
 		expect done
 		run ! pgrep -P \$PROGRAM
 		send exit 3\r

@@ -15,9 +15,9 @@ teardown() {
 	need_root
 	daemon_start
 	run -0 "$X" -u nobody -- sh -c 'id -u; id -g; id -G; echo $HOME $USER $LOGNAME $SHELL'
-	IFS=: read -r name _ uid gid _ home shell < <(getent passwd nobody)
+	IFS=: read -r name _ uid gid _ home shell < <(guest grep ^nobody: /etc/passwd)
 	[[ ${lines[0]} == "$uid" && ${lines[1]} == "$gid" ]]
-	[[ ${lines[2]} == "$(id -G nobody)" ]]
+	[[ ${lines[2]} == "$(guest id -G nobody)" ]]
 	[[ ${lines[3]} == "$home $name $name $shell" ]]
 }
 
@@ -32,7 +32,7 @@ teardown() {
 	need_root
 	daemon_start
 	run -0 "$X" -u daemon:adm -- id -G
-	expected=$( (getent group adm | cut -d: -f3; getent group |
+	expected=$( (guest grep ^adm: /etc/group | cut -d: -f3; guest cat /etc/group |
 		awk -F: '{ n = split($4, m, ","); for (i = 1; i <= n; i++) if (m[i] == "daemon") print $3 }') |
 		sort -nu | tr '\n' ' ')
 	[[ $(tr ' ' '\n' <<<"$output" | sort -nu | tr '\n' ' ') == "$expected" ]]
@@ -44,7 +44,7 @@ teardown() {
 	run -0 "$X" -u ' nobody : nogroup ' -- id -un
 	[[ $output == nobody ]]
 	run -0 "$X" -u '' -- id -u
-	[[ $output == "$(id -u)" ]]
+	[[ $output == "$(guest id -u)" ]]
 }
 
 @test "user: what does not resolve is refused, saying which" {
@@ -84,6 +84,7 @@ teardown() {
 
 @test "user: a daemon without root serves itself and refuses the others" {
 	need_root
+	need_local "another user's daemon"
 	chown nobody "$DIR"
 	setpriv --reuid=nobody --clear-groups "$EXECD" --listen "unix:$SOCKET" 2>>"$DIR/daemon.log" 3>&- &
 	DAEMON=$!
@@ -100,6 +101,7 @@ teardown() {
 
 @test "home: without a user root's home is root's, whatever the daemon was started with" {
 	need_root
+	need_local "the daemon's environment"
 	HOME=/nonexistent daemon_start
 	run -0 "$X" -- sh -c 'echo $HOME'
 	[[ $output == "$(getent passwd root | cut -d: -f6)" ]]
@@ -122,7 +124,7 @@ teardown() {
 @test "cwd: a folder that the user may not enter is refused" {
 	need_root
 	daemon_start
-	install -d -m 700 "$DIR/closed"
+	guest mkdir -m 700 "$DIR/closed"
 	run -125 "$X" -u nobody -w "$DIR/closed" -- true
 	[[ $output == *"$DIR/closed"*'Permission denied'* ]]
 	run -125 "$X" -u nobody -tt -w "$DIR/closed" -- true
@@ -143,23 +145,24 @@ teardown() {
 @test "path: a first entry that may not be searched hides nothing" {
 	need_root
 	daemon_start
-	install -d -m 700 "$DIR/closed"
+	guest mkdir -m 700 "$DIR/closed"
 	run -127 "$X" -u nobody -e "PATH=$DIR/closed:/usr/bin:/bin" -- nosuch
 	run -0 "$X" -u nobody -e "PATH=$DIR/closed:/usr/bin:/bin" -- true
 }
 
 @test "path: a file that may not be executed is 126, unless a later one may" {
 	daemon_start
-	mkdir "$DIR/a" "$DIR/b"
-	echo '#!/bin/sh' >"$DIR/a/tool"
+	guest mkdir "$DIR/a" "$DIR/b"
+	echo '#!/bin/sh' | guest tee "$DIR/a/tool"
 	run -126 "$X" -e "PATH=$DIR/a" -- tool
-	printf '#!/bin/sh\necho b\n' >"$DIR/b/tool"
-	chmod 755 "$DIR/b/tool"
+	printf '#!/bin/sh\necho b\n' | guest tee "$DIR/b/tool"
+	guest chmod 755 "$DIR/b/tool"
 	run -0 "$X" -e "PATH=$DIR/a:$DIR/b" -- tool
 	[[ $output == b ]]
 }
 
 @test "path: the request's PATH is searched, and has a default where there is none" {
+	need_local "the daemon's environment"
 	daemon_start
 	run -127 "$X" -e PATH=/nonexistent -- true
 	daemon_stop
@@ -171,6 +174,7 @@ teardown() {
 }
 
 @test "env: the request's entries win, the last of a name counts, systemd's are kept out" {
+	need_local "the daemon's environment"
 	NOTIFY_SOCKET='' LISTEN_FDS=3 WATCHDOG_USEC=1 FROM_DAEMON=1 BOTH=daemon daemon_start
 	run -0 "$X" -e BOTH=first -e BOTH=request -e 'ODD=a=b c' -- env
 	[[ $output == *FROM_DAEMON=1* && $output == *BOTH=request* && $output == *'ODD=a=b c'* ]]
@@ -207,7 +211,7 @@ teardown() {
 	[[ $output == *bogus* ]]
 	run -125 "$X" --rlimit nofile=x -- touch "$DIR/ran"
 	run -125 "$X" --rlimit nofile -- touch "$DIR/ran"
-	[[ ! -e $DIR/ran ]]
+	run -1 guest test -e "$DIR/ran"
 }
 
 @test "rlimit: the daemon's own raised number of descriptors is not inherited" {
@@ -237,7 +241,7 @@ teardown() {
 		"$X" -n -tt -- sleep "$mark" 3>&- >/dev/null &
 		pids+=($!)
 	done
-	wait_for 10 sh -c "[ \$(pgrep -fc '^sleep $mark') -eq 20 ]"
+	wait_for 10 matches 20 "^sleep $mark"
 	for mode in -T -tt; do
 		# ls itself has the folder open as 3.
 		run -0 "$X" $mode -- ls -1 /proc/self/fd
@@ -275,6 +279,7 @@ teardown() {
 }
 
 @test "profile: default changes nothing" {
+	need_local "the daemon's own capabilities"
 	daemon_start
 	run -0 "$X" -- grep -E 'NoNewPrivs|CapBnd' /proc/self/status
 	[[ $output == "$(grep -E 'NoNewPrivs|CapBnd' /proc/self/status)" ]]
@@ -284,7 +289,8 @@ teardown() {
 	need_root
 	daemon_start
 	run -0 "$X" -u root <<<'echo $0 $PWD'
-	[[ $output == "-$(basename "$(getent passwd root | cut -d: -f7)") $(getent passwd root | cut -d: -f6)" ]]
+	IFS=: read -r _ _ _ _ _ home shell < <(guest grep ^root: /etc/passwd)
+	[[ $output == "-${shell##*/} $home" ]]
 	run "$X" -u nobody <<<'echo $0'
 	# nobody's shell is nologin, which says so and fails, as it should.
 	[[ $status -eq 1 && $output == *'not available'* ]]

@@ -189,7 +189,7 @@ while True: signal.pause()'
 		# shellcheck disable=SC2059 # escapes are the point
 		printf "$input" >"$DIR/in"
 		x -tt -- sh -c "cat >$DIR/got" <"$DIR/in" >"$DIR/out"
-		cmp "$DIR/in" "$DIR/got"
+		guest cat "$DIR/got" | cmp - "$DIR/in"
 	done
 	printf 'a\nb' | x -tt -- cat >"$DIR/out"
 	x -tt -- cat </dev/null
@@ -201,16 +201,16 @@ while True: signal.pause()'
 	# The guest reads raw: so many bytes, and then whatever follows until there is silence.
 	for input in 'xa\nb:\004\004' 'xa\n:\004'; do
 		printf '%b' "${input/:/}" >"$DIR/expected"
-		rm -f "$DIR/ready"
+		guest rm -f "$DIR/ready"
 		x -tt -- sh -c "stty raw -echo; touch $DIR/ready
 			head -c $(stat -c %s "$DIR/expected") >$DIR/got
 			stty min 0 time 3; cat >>$DIR/got" <"$DIR/in" >"$DIR/out" &
 		exec 7>"$DIR/in"
-		wait_for 5 test -e "$DIR/ready"
+		wait_for 5 guest test -e "$DIR/ready"
 		printf '%b' "${input%:*}" >&7
 		exec 7>&-
 		wait $!
-		cmp "$DIR/got" "$DIR/expected"
+		guest cat "$DIR/got" | cmp - "$DIR/expected"
 	done
 }
 
@@ -236,7 +236,7 @@ while True: signal.pause()'
 	[[ $(<"$DIR/sum") == "$expected" ]]
 	# And one that begins only when the command has long ended.
 	x -tt -- sh -c "seq 20000; touch $DIR/ended" </dev/null | {
-		wait_for 5 test -e "$DIR/ended"
+		wait_for 5 guest test -e "$DIR/ended" </dev/null
 		md5sum >"$DIR/sum"
 	}
 	[[ $(<"$DIR/sum") == "$(seq 20000 | sed 's/$/\r/' | md5sum)" ]]
@@ -254,8 +254,9 @@ while True: signal.pause()'
 		paste $DIR/all
 		wait 0
 	END
-	cmp "$DIR/all" "$DIR/in"
-	"$X" -tt -- sh -c "stty raw -echo; cat $DIR/all" </dev/null >"$DIR/out"
+	guest cat "$DIR/in" | cmp - "$DIR/all"
+	guest tee "$DIR/copy" <"$DIR/all" >"$DIR/out"
+	"$X" -tt -- sh -c "stty raw -echo; cat $DIR/copy" </dev/null >"$DIR/out"
 	cmp "$DIR/all" "$DIR/out"
 }
 
@@ -281,7 +282,7 @@ while True: signal.pause()'
 		send \x04
 		wait 0
 	END
-	cmp "$DIR/paste" "$DIR/in"
+	guest cat "$DIR/in" | cmp - "$DIR/paste"
 }
 
 # ---- the way back: our terminal is as it was ----
@@ -326,7 +327,7 @@ while True: signal.pause()'
 			run kill -$name \$PROGRAM
 			wait $name
 			modes same
-			run ! pgrep -fx 'sleep $MARK'
+			run ! $GUEST pgrep -fx 'sleep $MARK'
 		END
 	done
 }
@@ -338,11 +339,12 @@ while True: signal.pause()'
 		run kill -RTMIN \$PROGRAM
 		wait
 		modes same
-		run ! pgrep -fx 'sleep $MARK'
+		run ! $GUEST pgrep -fx 'sleep $MARK'
 	END
 }
 
 @test "tty: a killed daemon is 125 and one line; the modes are back, the shell is gone" {
+	need_local "its end"
 	drive 24x80 "$X" -tt -- sh -c "echo ready; sleep $MARK" <<-END
 		expect ready
 		modes raw
@@ -352,7 +354,7 @@ while True: signal.pause()'
 		wait 125
 		absent msb-exec:
 		modes same
-		run ! pgrep -fx 'sleep $MARK'
+		run ! $GUEST pgrep -fx 'sleep $MARK'
 	END
 	daemon_lost
 }
@@ -372,6 +374,7 @@ while True: signal.pause()'
 }
 
 @test "tty: a daemon that shuts down ends the shell, and the modes are back" {
+	need_local "its end"
 	guest_bash 24x80 <<-END
 		expect G>
 		send sleep $MARK &\r
@@ -379,7 +382,7 @@ while True: signal.pause()'
 		run kill -TERM $DAEMON
 		wait 129
 		modes same
-		run ! pgrep -fx 'sleep $MARK'
+		run ! $GUEST pgrep -fx 'sleep $MARK'
 	END
 	wait "$DAEMON"
 	DAEMON=
@@ -390,7 +393,7 @@ while True: signal.pause()'
 		expect ready
 		hangup
 		wait HUP
-		run ! pgrep -fx 'sleep $MARK'
+		run ! $GUEST pgrep -fx 'sleep $MARK'
 	END
 }
 
@@ -401,19 +404,19 @@ while True: signal.pause()'
 	guest_bash 24x80 <<-END
 		expect G>
 		send sleep $MARK\r
-		run pgrep -fx 'sleep $MARK'
+		run $GUEST pgrep -fx 'sleep $MARK'
 		send \x03
 		expect G>
 		send echo status \$?\r
 		expect status 130
 		expect G>
 		send sleep $MARK\r
-		run pgrep -fx 'sleep $MARK'
+		run $GUEST pgrep -fx 'sleep $MARK'
 		send \x1c
 		expect Quit
 		expect G>
 		send sleep $MARK\r
-		run pgrep -fx 'sleep $MARK'
+		run $GUEST pgrep -fx 'sleep $MARK'
 		send \x1a
 		expect Stopped
 		expect G>
@@ -423,7 +426,7 @@ while True: signal.pause()'
 		expect G>
 		send fg\r
 		expect sleep $MARK\r\n
-		run ps -o stat= -p \$(pgrep -fx 'sleep $MARK') | grep -q '^S.*+'
+		run $GUEST ps -o stat= -p \$($GUEST pgrep -fx 'sleep $MARK') | grep -q '^S.*+'
 		send \x03
 		expect G>
 		send jobs; echo none le''ft\r
@@ -431,7 +434,7 @@ while True: signal.pause()'
 		expect none left
 		send exit 7\r
 		wait 7
-		run ! pgrep -fx 'sleep $MARK'
+		run ! $GUEST pgrep -fx 'sleep $MARK'
 	END
 }
 
@@ -524,6 +527,6 @@ while True: signal.pause()'
 		wait 0
 	END
 	((MS >= 300 && MS < 4000 * SLOW))
-	kill "$(<"$DIR/pid")"
+	guest kill "$(guest cat "$DIR/pid")"
 	wait_for 2 none_match "sleep $MARK"
 }
