@@ -15,12 +15,13 @@ export const isRoot = process.getuid() === 0;
 const folder = mkdtempSync('/tmp/msb-interop.');
 export const socketPath = `${folder}/s`;
 const programs = [];
-let descriptors;
 const clients = new Set();
 
-/* A program of ours whose log is read in the end. */
+/* A program whose log is read in the end. */
 function start(name, args) {
-	const child = spawn(`${process.env.BUILD}/${name}`, ['--log-level', 'info', ...args], {
+	const ours = name.startsWith('msb-');
+	const path = ours ? `${process.env.BUILD}/${name}` : name;
+	const child = spawn(path, ours ? ['--log-level', 'info', ...args] : args, {
 		stdio: ['ignore', 'ignore', 'pipe'],
 	});
 	const program = { name, child, log: '' };
@@ -44,32 +45,53 @@ async function answers() {
 	}
 }
 
+/* A relay, a serial line, and a daemon on its other end. */
+function startRelayed() {
+	const chardev = new URL('../chardev.py', import.meta.url).pathname;
+	start('python3', ['-B', chardev, `${folder}/chardev`, `${folder}/port`]);
+	start('msb-execd', ['--listen', `serial:${folder}/port`]);
+	start('msb-relayd', ['--agent', `unix:${folder}/chardev`, '--listen', `unix:${socketPath}`]);
+}
+
 before(async () => {
-	start('msb-execd', ['--listen', `unix:${socketPath}`]);
+	if (relayed)
+		startRelayed();
+	else
+		start('msb-execd', ['--listen', `unix:${socketPath}`]);
 	await until(answers, 'the daemon answers');
-	descriptors = programs.map(descriptorsOf);
+	for (const program of programs)
+		program.before = descriptorsOf(program);
 });
+
+/* The program is as it was before the tests: no commands, no former client's descriptors. */
+async function looksAsBefore(program) {
+	await until(() => childrenOf(program) === '', `${program.name} has no children`);
+	await until(
+		() => descriptorsOf(program) <= program.before,
+		`${program.name} has no descriptors of former clients`,
+	);
+}
+
+/* Ends it, or hears that it has ended by itself. */
+async function stop(program) {
+	program.child.kill('SIGTERM');
+	const how = await soon(program.ended, `the end of ${program.name}`);
+	assert.deepEqual(how, [0, null], `${program.name} ended well: ${program.log}`);
+	assert.doesNotMatch(program.log, /Sanitizer|runtime error/);
+}
 
 after(async () => {
 	for (const client of clients)
 		await client.close();
-	try {
-		for (const [i, program] of programs.entries()) {
-			await until(() => childrenOf(program) === '', `${program.name} has no children`);
-			await until(
-				() => descriptorsOf(program) <= descriptors[i],
-				`${program.name} has no descriptors of former clients`,
-			);
-		}
-	} finally {
-		for (const program of programs.reverse()) {
-			program.child.kill('SIGTERM');
-			const how = await soon(program.ended, `the end of ${program.name}`);
-			assert.deepEqual(how, [0, null], `${program.name} ended well: ${program.log}`);
-			assert.doesNotMatch(program.log, /Sanitizer|runtime error/);
-		}
-		rmSync(folder, { recursive: true });
-	}
+	const alive = programs.filter(({ child }) => child.exitCode === null);
+	/* All are stopped, whatever one of them is like. */
+	const found = [
+		...(await Promise.allSettled(alive.map(looksAsBefore))),
+		...(await Promise.allSettled(programs.reverse().map(stop))),
+	];
+	rmSync(folder, { recursive: true });
+	for (const { reason } of found)
+		assert.ifError(reason);
 });
 
 /* Connected for this file of tests, and closed with it. */
@@ -91,6 +113,11 @@ export function test(name, check, options = {}) {
 			clients.delete(client);
 		}
 	});
+}
+
+/* The daemon ends by itself; that it was a good end, `after` makes sure of. */
+export function daemonEnds() {
+	return soon(programs.find(({ name }) => name === 'msb-execd').ended, 'the end of msb-execd');
 }
 
 export const needRoot = { skip: isRoot ? false : 'needs root' };

@@ -10,7 +10,7 @@ import { pathToFileURL } from 'node:url';
 const installed = createRequire(`${process.env.INTEROP}/package.json`);
 const load = (name) => import(pathToFileURL(installed.resolve(name)));
 
-export const { AgentClient, FLAG_SESSION_START } = await load('microsandbox');
+export const { AgentClient, FLAG_SESSION_START, FLAG_SHUTDOWN } = await load('microsandbox');
 const { encode, decode } = await load('cbor-x');
 
 export const SLOW = Number(process.env.SLOW ?? 1);
