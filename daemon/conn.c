@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "../shared/log.h"
 #include "../shared/version.h"
@@ -29,7 +30,7 @@ static void free_conn(struct loop_grave *grave)
 	free((char *)grave - offsetof(struct conn, grave));
 }
 
-static void conn_close(struct conn *conn, const char *why)
+void conn_close(struct conn *conn, const char *why)
 {
 	struct conn_host *host = conn->host;
 
@@ -45,6 +46,8 @@ static void conn_close(struct conn *conn, const char *why)
 		conn->next->prev = conn->prev;
 	host->conn_count--;
 	loop_bury(loop_of(conn), &conn->grave, free_conn);
+	if (conn->serial)
+		serial_close(conn);
 	host->on_closed(host);
 }
 
@@ -152,6 +155,10 @@ static void on_turn(struct loop_task *task)
 	struct frame frame;
 	int r = take_frames(conn);
 
+	if (conn->serial) {
+		serial_turn(conn, r);
+		r = 0;
+	}
 	send_frames(conn);
 	if (r < 0) {
 		conn_close(conn, r == -EMSGSIZE || r == -EBADMSG ? "framing lost" : strerror(-r));
@@ -177,6 +184,8 @@ static void on_ready(struct link *link, uint32_t ready)
 	if ((ready & LOOP_IN) && !link->ended)
 		link_read(link);
 	/* While its input is not read: what it still had to say was for commands that end now. */
+	if (ready == LOOP_HUP && conn->serial)
+		serial_hang_up(conn);
 	if (ready == LOOP_HUP)
 		link->ended = true;
 	loop_mark(loop_of(conn), &conn->turn);
@@ -184,7 +193,7 @@ static void on_ready(struct link *link, uint32_t ready)
 
 /* ---- opening ---- */
 
-static int greet(struct conn *conn)
+int conn_greet(struct conn *conn)
 {
 	static const char version[] = "msb-execd/" MSB_EXEC_VERSION;
 	struct conn_host *host = conn->host;
@@ -195,43 +204,67 @@ static int greet(struct conn *conn)
 		.agent_version = {version, sizeof(version) - 1},
 		.features = FEATURES,
 	};
+
+	return msg_put_ready(&conn->link.out, &ready);
+}
+
+static int tell_range(struct conn *conn)
+{
 	uint8_t range[8];
-	int r;
 
 	frame_put_u32(range, CONN_ID_MIN);
 	frame_put_u32(range + 4, CONN_ID_END);
-	r = buf_append(&conn->link.out, range, sizeof(range));
-	return r < 0 ? r : msg_put_ready(&conn->link.out, &ready);
+	return buf_append(&conn->link.out, range, sizeof(range));
 }
 
-int conn_open(struct conn_host *host, int in_fd, int out_fd, bool trusted, const char *name)
+static void add_to_host(struct conn *conn)
 {
-	struct conn *conn = calloc(1, sizeof(*conn));
-	int r;
+	struct conn_host *host = conn->host;
 
-	if (!conn)
-		return -ENOMEM;
-	conn->host = host;
-	conn->trusted = trusted;
-	conn->turn.on_run = on_turn;
-	snprintf(conn->name, sizeof(conn->name), "%s", name);
-	r = link_init(&conn->link, host->jobs->loop, in_fd, out_fd, JOB_FRAMES_MAX,
-		      &host->jobs->spare, on_ready);
-	conn->outlet.frames = &conn->link.out;
-	conn->outlet.bulk = &conn->link.bulk;
-	conn->outlet.flush = &conn->turn;
-	if (r == 0)
-		r = greet(conn);
-	if (r < 0) {
-		link_release(&conn->link);
-		free(conn);
-		return r;
-	}
 	conn->next = host->conns;
 	if (host->conns)
 		host->conns->prev = conn;
 	host->conns = conn;
 	host->conn_count++;
+}
+
+struct conn *conn_new(struct conn_host *host, int in_fd, int out_fd, bool trusted, const char *name)
+{
+	struct conn *conn = calloc(1, sizeof(*conn));
+
+	if (!conn) {
+		close(in_fd);
+		if (out_fd != in_fd)
+			close(out_fd);
+		return NULL;
+	}
+	conn->host = host;
+	conn->trusted = trusted;
+	conn->turn.on_run = on_turn;
+	snprintf(conn->name, sizeof(conn->name), "%s", name);
+	conn->outlet.frames = &conn->link.out;
+	conn->outlet.bulk = &conn->link.bulk;
+	conn->outlet.flush = &conn->turn;
+	if (link_init(&conn->link, host->jobs->loop, in_fd, out_fd, JOB_FRAMES_MAX,
+		      &host->jobs->spare, on_ready) < 0) {
+		link_release(&conn->link);
+		free(conn);
+		return NULL;
+	}
+	add_to_host(conn);
+	return conn;
+}
+
+int conn_open(struct conn_host *host, int in_fd, int out_fd, bool trusted, const char *name)
+{
+	struct conn *conn = conn_new(host, in_fd, out_fd, trusted, name);
+
+	if (!conn)
+		return -ENOMEM;
+	if (tell_range(conn) < 0 || conn_greet(conn) < 0) {
+		conn_close(conn, "no memory");
+		return -ENOMEM;
+	}
 	/* At once: the client waits for it. */
 	link_flush(&conn->link);
 	link_watch(&conn->link, true, true);

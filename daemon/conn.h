@@ -16,6 +16,7 @@
 #define CONN_ID_MIN 1u
 #define CONN_ID_END 33554431u /* exclusive */
 
+struct boot;
 struct conn;
 
 /* All connections of a daemon, and what they share. */
@@ -25,6 +26,7 @@ struct conn_host {
 	size_t conn_count;
 	size_t max_jobs;
 	uint64_t boot_time_ns, init_time_ns, ready_time_ns; /* what core.ready says */
+	struct boot *boot; /* what hosts on serial streams may change */
 	void (*on_closed)(struct conn_host *host);
 	void (*on_shutdown)(struct conn_host *host); /* a peer that may has asked for it */
 };
@@ -34,6 +36,22 @@ struct conn_host {
  * log lines, copied. 0 or -errno, with the descriptors closed.
  */
 int conn_open(struct conn_host *host, int in_fd, int out_fd, bool trusted, const char *name);
+
+/*
+ * A serial stream: one host at a time, which speaks for all its clients. Any id is legal, no range
+ * is told, and what is wrong is never answered by closing. conn_serial.c says more.
+ */
+struct conn_serial {
+	uint64_t boot_wait_ms; /* how long the host may take to send a bootstrap before ready */
+	/* The host is gone, or the device: the connection's descriptor is closed. */
+	void (*on_end)(struct conn_serial *serial);
+};
+
+/*
+ * Opens a connection for the host that is there now. fd is non-blocking and not shared with other
+ * readers; serial must live until its on_end. Otherwise as conn_open(); the host is trusted.
+ */
+int conn_open_serial(struct conn_host *host, int fd, const char *name, struct conn_serial *serial);
 
 /* Closes every connection at once; only when the daemon ends. */
 void conn_close_all(struct conn_host *host);

@@ -1,4 +1,7 @@
-/* The inside of a connection, which conn.c (its life) and dispatch.c (its frames) share. */
+/*
+ * The inside of a connection, which conn.c (its life), dispatch.c (its frames) and conn_serial.c
+ * (what is different on a serial stream) share.
+ */
 #ifndef MSB_CONN_INSIDE_H
 #define MSB_CONN_INSIDE_H
 
@@ -18,7 +21,40 @@ struct conn {
 	bool was_full;
 	bool doomed; /* to be closed after this frame */
 	char name[32];
+
+	/* On a serial stream; NULL and unused on others. */
+	struct conn_serial *serial;
+	bool greeted; /* core.ready has been sent to this host */
+	bool barred;  /* its bootstrap was no good: it gets no command */
+	bool used;    /* it has asked for a command */
+	size_t cut;   /* bytes of an unfinished frame when they were last counted */
+	struct loop_timer greet_timer, cut_timer;
 };
+
+/* Takes ownership of the descriptors; says nothing yet. NULL, with them closed, without memory. */
+struct conn *conn_new(struct conn_host *host, int in_fd, int out_fd, bool trusted,
+		      const char *name);
+void conn_close(struct conn *conn, const char *why);
+
+/* Queues core.ready. 0 or -errno. */
+int conn_greet(struct conn *conn);
+
+/* ---- conn_serial.c ---- */
+
+/* After each turn: r is 0, or why frames can no longer be taken. */
+void serial_turn(struct conn *conn, int r);
+
+/* The host hangs up while nothing is read: what it still had to say is thrown away. */
+void serial_hang_up(struct conn *conn);
+void serial_close(struct conn *conn);
+
+/* The frames that only a serial stream knows; all have id 0. */
+void serial_boot(struct conn *conn, struct msg_bootstrap *bootstrap);
+void serial_ack(struct conn *conn);
+
+/* A frame was refused: whether it may have been a bootstrap decides what the host may still do. */
+void serial_refused(struct conn *conn, const struct frame *frame, enum msg_type type,
+		    const char *why);
 
 /* Acts upon one frame, or answers why not. 0, or -errno to close the connection. */
 int dispatch_frame(struct conn *conn, const struct frame *frame);

@@ -24,6 +24,8 @@ static void refuse(struct conn *conn, const struct letter *letter, enum msg_refu
 	struct job *job = job_find(&conn->outlet, id);
 
 	log_info("%s: id %u: %s", conn->name, id, message);
+	if (conn->serial && kind != MSG_REFUSAL_UNSUPPORTED_MESSAGE_TYPE)
+		serial_refused(conn, letter->frame, letter->envelope.type, message);
 	/* core.error is terminal: the client forgets the id, so the command must not go on. */
 	if (job)
 		job_abandon(job);
@@ -31,7 +33,13 @@ static void refuse(struct conn *conn, const struct letter *letter, enum msg_refu
 		return;
 	if (letter->envelope.v < MSG_GENERATION_ERR) {
 		/* It cannot decode core.error: silence, unless it would wait for ever. */
-		conn->doomed |= job || letter->envelope.type == MSG_EXEC_REQUEST;
+		bool waits = job || letter->envelope.type == MSG_EXEC_REQUEST;
+
+		if (waits && conn->serial)
+			msg_put_exec_failed(&conn->link.out, id, MSG_FAILURE_OTHER, 0, message,
+					    NULL);
+		else
+			conn->doomed |= waits;
 		return;
 	}
 	msg_put_error(&conn->link.out, id, kind, message, letter->envelope.type_name);
@@ -56,8 +64,15 @@ static int on_request(struct conn *conn, const struct letter *letter)
 {
 	struct msg_exec_request request;
 
-	if (job_find(&conn->outlet, letter->frame->id))
-		return -EEXIST;
+	if (job_find(&conn->outlet, letter->frame->id)) {
+		if (!conn->serial)
+			return -EEXIST;
+		/* An answer would end the live one for its client. */
+		log_warn("%s: id %u is in use; a second request for it is dropped", conn->name,
+			 letter->frame->id);
+		return 0;
+	}
+	conn->used = true;
 	if (decode(conn, letter, &request) == 0)
 		job_start(conn->host->jobs, &conn->outlet, letter->frame->id, &request,
 			  conn->host->max_jobs);
@@ -170,6 +185,44 @@ static int on_ignored(struct conn *conn, const struct letter *letter)
 	return 0;
 }
 
+/* ---- from the host on a serial stream, never from a client behind it, whose ids are not 0 ---- */
+
+static bool is_hosts(const struct conn *conn, const struct letter *letter)
+{
+	return conn->serial && letter->frame->id == 0;
+}
+
+static int on_bootstrap(struct conn *conn, const struct letter *letter)
+{
+	struct msg_bootstrap bootstrap;
+
+	if (!is_hosts(conn, letter))
+		return on_ignored(conn, letter);
+	if (decode(conn, letter, &bootstrap) == 0)
+		serial_boot(conn, &bootstrap);
+	return 0;
+}
+
+static int on_init_ack(struct conn *conn, const struct letter *letter)
+{
+	if (!is_hosts(conn, letter))
+		return on_ignored(conn, letter);
+	serial_ack(conn);
+	return 0;
+}
+
+static int on_client_disconnected(struct conn *conn, const struct letter *letter)
+{
+	struct msg_id_range range;
+
+	if (!is_hosts(conn, letter))
+		return on_ignored(conn, letter);
+	/* Whatever they still write: an answer to a later ping comes behind their last frame. */
+	if (decode(conn, letter, &range) == 0)
+		job_lose_ids(&conn->outlet, range.start, range.end);
+	return 0;
+}
+
 static int on_unknown(struct conn *conn, const struct letter *letter)
 {
 	refuse(conn, letter, MSG_REFUSAL_UNSUPPORTED_MESSAGE_TYPE,
@@ -186,6 +239,9 @@ struct handler {
 static const struct handler handlers[MSG_TYPE_COUNT] = {
 	[MSG_UNKNOWN] = {on_unknown, false, false},
 	[MSG_SHUTDOWN] = {on_shutdown, false, false},
+	[MSG_BOOTSTRAP] = {on_bootstrap, false, false},
+	[MSG_INIT_ACK] = {on_init_ack, false, false},
+	[MSG_RELAY_CLIENT_DISCONNECTED] = {on_client_disconnected, false, false},
 	[MSG_CLOCK_SYNC] = {on_ignored, false, true},
 	[MSG_PING] = {on_ping, true, true},
 	[MSG_TOUCH] = {on_touch, true, true},
@@ -220,7 +276,7 @@ static int dispatch(struct conn *conn, const struct letter *letter)
 		return 0;
 	/* Id 0 is for what concerns the agent as a whole, and only its own types may use it. */
 	if (handler->starts && letter->frame->id == 0)
-		return -EPROTO;
+		return conn->serial ? on_ignored(conn, letter) : -EPROTO;
 	if (!handler->passive)
 		conn->host->jobs->activity++;
 	return handler->run ? handler->run(conn, letter) : on_ignored(conn, letter);
@@ -230,8 +286,13 @@ int dispatch_frame(struct conn *conn, const struct frame *frame)
 {
 	struct letter letter = {.frame = frame, .envelope.v = MSG_GENERATION};
 
-	if (frame->id >= CONN_ID_END)
+	if (!conn->serial && frame->id >= CONN_ID_END)
 		return -EPROTO;
+	/* What was meant for another host's agent, or by one whose bootstrap was no good. */
+	if (conn->serial && !conn->greeted && frame->id) {
+		log_info("%s: id %u: dropped, since ready is still to come", conn->name, frame->id);
+		return 0;
+	}
 	if (frame->flags & FRAME_BULK) {
 		refuse(conn, &letter, MSG_REFUSAL_INVALID_FLAGS, "bulk records are not supported");
 		return 0;

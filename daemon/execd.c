@@ -14,10 +14,12 @@
 #include "../shared/fd.h"
 #include "../shared/log.h"
 #include "../shared/version.h"
+#include "boot.h"
 #include "conn.h"
 #include "listen.h"
 #include "notify.h"
 #include "passed.h"
+#include "port.h"
 #include "prepare.h"
 #include "settings.h"
 #include "signals.h"
@@ -31,7 +33,9 @@ struct execd {
 	struct settings settings;
 	struct job_host jobs;
 	struct conn_host conns;
+	struct boot boot;
 	struct listen_host listen;
+	struct port_host ports;
 	bool has_stdio; /* and then its end is ours */
 	bool ending;
 	struct loop_timer last_flush;
@@ -61,6 +65,7 @@ static void end(struct execd *execd, const char *why)
 	execd->ending = true;
 	log_info("ending: %s", why);
 	listen_close_all(&execd->listen);
+	port_retire_all(&execd->ports);
 	job_end_all(&execd->jobs);
 	if (!execd->jobs.job_count)
 		loop_stop(&execd->loop);
@@ -154,6 +159,8 @@ static int listen_all(struct execd *execd, int passed, struct err *err)
 
 		if (endpoint->kind == ENDPOINT_STDIO)
 			r = listen_stdio(execd, err);
+		else if (endpoint->kind == ENDPOINT_SERIAL)
+			r = port_open(&execd->ports, endpoint, err);
 		else
 			r = listen_open(&execd->listen, endpoint, err);
 	}
@@ -182,6 +189,7 @@ static int start(struct execd *execd, struct err *err)
 		return err_set(err, -r, NULL, "cannot set up the event loop");
 	if (prepare_spawns(&execd->settings, &execd->jobs.spawn, err) < 0)
 		return -1;
+	boot_init(&execd->boot, &execd->jobs.spawn);
 	execd->jobs.loop = &execd->loop;
 	execd->jobs.on_idle = on_jobs_idle;
 	reaper_init(&execd->jobs.reaper, &execd->loop);
@@ -189,9 +197,12 @@ static int start(struct execd *execd, struct err *err)
 	execd->conns.max_jobs = execd->settings.max_sessions;
 	execd->conns.on_closed = on_closed;
 	execd->conns.on_shutdown = on_shutdown;
+	execd->conns.boot = &execd->boot;
 	execd->conns.boot_time_ns = begun;
 	execd->conns.ready_time_ns = clock_ns(CLOCK_BOOTTIME);
 	execd->conns.init_time_ns = execd->conns.ready_time_ns - begun;
+	execd->ports.loop = &execd->loop;
+	execd->ports.conns = &execd->conns;
 	execd->listen.loop = &execd->loop;
 	execd->listen.rules = &execd->settings.allow;
 	execd->listen.taken = &execd->conns.conn_count;
@@ -232,8 +243,11 @@ int main(int argc, char *argv[])
 	}
 	execd.ending = true;
 	listen_close_all(&execd.listen);
+	port_retire_all(&execd.ports);
 	conn_close_all(&execd.conns);
+	port_close_all(&execd.ports);
 	job_free_all(&execd.jobs);
+	boot_release(&execd.boot);
 	buf_spare_release(&execd.jobs.spare);
 	loop_release(&execd.loop);
 	return r < 0 ? 1 : 0;

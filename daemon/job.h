@@ -75,6 +75,9 @@ void job_abandon(struct job *job);
 /* The client is gone: each of its jobs goes on as its on_disconnect says. */
 void job_lose_client(struct job_outlet *outlet);
 
+/* The same for the jobs of some ids, from start to before end. */
+void job_lose_ids(struct job_outlet *outlet, uint32_t start, uint32_t end);
+
 /* The queue of frames moved: output is read again, or no more. */
 void job_outlet_moved(struct job_outlet *outlet);
 

@@ -12,7 +12,9 @@
 #include "../shared/msg.h"
 #include "child.h"
 
-/* What holds for every command of this daemon; borrowed, must outlive all spawns. */
+#define SPAWN_LIMITS_MAX 64 /* that one request, or the defaults, may ask for */
+
+/* What holds for every command of this daemon; what is in here need not outlive spawn_start(). */
 struct spawn_config {
 	const char *user; /* the default user's spec, or NULL */
 	const char *cwd;  /* the default folder, or NULL for the daemon's */
@@ -23,6 +25,10 @@ struct spawn_config {
 	mode_t umask;
 	char **env; /* the daemon's own, NULL at the end */
 	size_t env_count;
+	char *const *default_env; /* over these, and over what tells a command who it is */
+	size_t default_env_count;
+	const struct child_limit *limits; /* of what a request does not limit itself */
+	size_t limit_count;
 };
 
 /* Why a command could not be run, ready for core.exec.failed. */

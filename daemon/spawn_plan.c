@@ -12,7 +12,6 @@
 #include "../shared/rlimit.h"
 #include "environ.h"
 
-#define LIMITS_MAX     64
 #define PATH_VALUE_MAX (128 * 1024) /* the kernel refuses longer strings in an environment */
 #define DEFAULT_SHELL  "/bin/sh"
 
@@ -130,7 +129,8 @@ static int add_identity(struct spawn *spawn, size_t *count)
 static int plan_env(struct spawn *spawn, const struct spawn_config *config,
 		    struct msg_exec_request *request, char **at, struct spawn_failure *failure)
 {
-	size_t max = config->env_count + request->env.count + 8, count = config->env_count;
+	size_t max = config->env_count + config->default_env_count + request->env.count + 8;
+	size_t count = config->env_count;
 	bool identified = spawn->plan.switch_user || request->login_shell;
 	struct msg_text entry;
 	int settled;
@@ -142,6 +142,8 @@ static int plan_env(struct spawn *spawn, const struct spawn_config *config,
 		memcpy(spawn->envp, config->env, count * sizeof(char *));
 	if (identified && add_identity(spawn, &count) < 0)
 		return out_of_memory(spawn, failure);
+	for (size_t i = 0; i < config->default_env_count; i++)
+		spawn->envp[count++] = config->default_env[i];
 	while (msg_next_text(&request->env, &entry)) {
 		char *text = copy_text(at, entry);
 
@@ -244,19 +246,35 @@ static int plan_login_shell(struct spawn *spawn, struct spawn_failure *failure)
 	return 0;
 }
 
-static int plan_limits(struct spawn *spawn, struct msg_exec_request *request,
-		       struct spawn_failure *failure)
+/* Where the request says nothing: a default must not come between it and a higher limit. */
+static void add_default_limits(struct spawn *spawn, const struct spawn_config *config)
+{
+	size_t given = spawn->plan.limit_count;
+
+	for (size_t i = 0; i < config->limit_count; i++) {
+		bool named = false;
+
+		for (size_t k = 0; k < given; k++)
+			named |= spawn->limits[k].resource == config->limits[i].resource;
+		if (!named)
+			spawn->limits[spawn->plan.limit_count++] = config->limits[i];
+	}
+}
+
+static int plan_limits(struct spawn *spawn, const struct spawn_config *config,
+		       struct msg_exec_request *request, struct spawn_failure *failure)
 {
 	struct msg_rlimit limit;
 	struct err err;
 	int more;
 
-	if (request->rlimits.count > LIMITS_MAX) {
+	if (request->rlimits.count > SPAWN_LIMITS_MAX) {
 		err_set(&err, 0, "setrlimit", "%zu limits, at most %d", request->rlimits.count,
-			LIMITS_MAX);
+			SPAWN_LIMITS_MAX);
 		return spawn_fail(spawn, MSG_FAILURE_RESOURCE_LIMIT, &err, failure);
 	}
-	spawn->limits = reallocarray(NULL, request->rlimits.count + 1, sizeof(*spawn->limits));
+	spawn->limits = reallocarray(NULL, request->rlimits.count + config->limit_count + 1,
+				     sizeof(*spawn->limits));
 	if (!spawn->limits)
 		return out_of_memory(spawn, failure);
 	while ((more = msg_next_rlimit(&request->rlimits, &limit)) > 0) {
@@ -275,6 +293,7 @@ static int plan_limits(struct spawn *spawn, struct msg_exec_request *request,
 		err_set(&err, 0, "setrlimit", "a malformed resource limit");
 		return spawn_fail(spawn, MSG_FAILURE_RESOURCE_LIMIT, &err, failure);
 	}
+	add_default_limits(spawn, config);
 	spawn->plan.limits = spawn->limits;
 	return 0;
 }
@@ -290,8 +309,10 @@ static int plan_cwd(struct spawn *spawn, const struct spawn_config *config,
 	} else if (request->login_shell && spawn->user.home && spawn->user.home[0]) {
 		spawn->cwd = spawn->user.home;
 		spawn->plan.cwd_optional = true;
-	} else {
-		spawn->cwd = (char *)config->cwd;
+	} else if (config->cwd) {
+		/* Its failure is told later, when the configuration may have changed. */
+		spawn->cwd = strcpy(*at, config->cwd);
+		*at += strlen(config->cwd) + 1;
 	}
 	spawn->plan.cwd = spawn->cwd;
 	return 0;
@@ -304,7 +325,7 @@ int spawn_plan(struct spawn *spawn, const struct spawn_config *config,
 
 	/* Each text is shorter than its CBOR by its head, which leaves room for the NUL. */
 	spawn->text = malloc(request->cmd.len + request->cwd.len + 2 + request->args.cbor.len +
-			     request->env.cbor.len);
+			     request->env.cbor.len + length(config->cwd) + 1);
 	if (!spawn->text)
 		return out_of_memory(spawn, failure);
 	at = spawn->text;
@@ -321,7 +342,7 @@ int spawn_plan(struct spawn *spawn, const struct spawn_config *config,
 	    plan_cwd(spawn, config, request, &at, failure) < 0 ||
 	    plan_args(spawn, request, &at, failure) < 0 ||
 	    plan_env(spawn, config, request, &at, failure) < 0 ||
-	    plan_limits(spawn, request, failure) < 0)
+	    plan_limits(spawn, config, request, failure) < 0)
 		return -1;
 	return request->login_shell ? plan_login_shell(spawn, failure) : plan_paths(spawn, failure);
 }

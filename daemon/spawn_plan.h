@@ -14,7 +14,7 @@ struct spawn {
 	char *text;	 /* one block: cmd, cwd, args, env */
 	char *made;	 /* one block: HOME= and the like */
 	char *path_text; /* one block: the paths to try */
-	char *cmd, *cwd; /* inside text, user or config */
+	char *cmd, *cwd; /* inside text or user */
 };
 
 /*

@@ -72,7 +72,8 @@ static uint32_t to_epoll(uint32_t want)
 {
 	return (want & LOOP_IN ? (uint32_t)EPOLLIN : 0) |
 	       (want & LOOP_OUT ? (uint32_t)EPOLLOUT : 0) |
-	       (want & LOOP_HUP ? (uint32_t)EPOLLRDHUP : 0);
+	       (want & LOOP_HUP ? (uint32_t)EPOLLRDHUP : 0) |
+	       (want & LOOP_EDGE ? (uint32_t)EPOLLET : 0);
 }
 
 static void add_always(struct loop *loop, struct loop_source *source)

@@ -14,9 +14,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define LOOP_IN	 1u /* or hung up: a read says which */
-#define LOOP_OUT 2u /* or broken: a write says which */
-#define LOOP_HUP 4u /* the peer has gone, whatever is still to be read */
+#define LOOP_IN	  1u /* or hung up: a read says which */
+#define LOOP_OUT  2u /* or broken: a write says which */
+#define LOOP_HUP  4u /* the peer has gone, whatever is still to be read */
+#define LOOP_EDGE 8u /* tell of changes alone, for a device that is hung up for long */
 
 struct loop;
 

@@ -271,6 +271,28 @@ static void signals_are_reported_with_who_sent_them(void **state)
 	sigprocmask(SIG_SETMASK, &old, NULL);
 }
 
+/* A device that is hung up is ready for ever: whoever waits for a change must not be called. */
+static void edge_is_told_once_a_change(void **state)
+{
+	struct loop_timer stop = {.on_due = on_stop};
+	struct thing in;
+	int fds[2];
+
+	(void)state;
+	assert_int_equal(pipe2(fds, O_CLOEXEC | O_NONBLOCK), 0);
+	in = thing('i', fds[0]);
+	assert_int_equal(loop_want(&loop, &in.source, LOOP_IN | LOOP_EDGE), 0);
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(write(fds[1], "x", 1), 1);
+		loop_arm(&loop, &stop, 20);
+		run();
+	}
+	assert_string_equal(story, "i!i!");
+	loop_remove(&loop, &in.source);
+	close(fds[0]);
+	close(fds[1]);
+}
+
 int main(void)
 {
 	const struct CMUnitTest loop_tests[] = {
@@ -283,6 +305,7 @@ int main(void)
 		TEST(source_removed_earlier_in_the_batch_is_not_called),
 		TEST(removed_source_leaves_its_descriptor_to_others),
 		TEST(descriptor_that_is_closed_is_an_error),
+		TEST(edge_is_told_once_a_change),
 		TEST(interrupted_wait_goes_on),
 		TEST(signals_are_reported_with_who_sent_them),
 	};

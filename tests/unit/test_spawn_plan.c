@@ -239,6 +239,43 @@ static void login_shell_is_the_users_own(void **state)
 	forget(&p);
 }
 
+static void hosts_defaults_are_for_what_a_request_leaves_open(void **state)
+{
+	char *own[] = {(char *)"A=own", (char *)"B=own", NULL};
+	char *given[] = {(char *)"A=host", (char *)"HOME=/host"};
+	char *asked[] = {(char *)"B=asked"};
+	static const struct child_limit limits[] = {{RLIMIT_CORE, {0, 0}}, {RLIMIT_NOFILE, {5, 6}}};
+	const struct msg_rlimit limit = {TEXT("nofile"), 7, 8};
+	const struct spawn_config config = {
+		.env = own,
+		.env_count = 2,
+		.default_env = given,
+		.default_env_count = 2,
+		.limits = limits,
+		.limit_count = 2,
+	};
+	struct planned p = plan(&config, &(struct msg_exec_request){
+						 .user = TEXT("alice"),
+						 .env = {.count = 1, .strv = asked},
+						 .rlimits = {.count = 1},
+						 .limits = &limit,
+					 });
+
+	(void)state;
+	assert_string_equal(planned_env(&p, "A"), "host");
+	assert_string_equal(planned_env(&p, "B"), "asked");
+	assert_string_equal(planned_env(&p, "HOME"), "/host");
+	assert_int_equal(p.spawn->plan.limit_count, 2);
+	assert_int_equal(p.spawn->plan.limits[0].resource, RLIMIT_NOFILE);
+	assert_int_equal(p.spawn->plan.limits[0].value.rlim_cur, 7);
+	assert_int_equal(p.spawn->plan.limits[1].resource, RLIMIT_CORE);
+	forget(&p);
+	p = plan(&config, &(struct msg_exec_request){.cmd = TEXT("x")});
+	assert_int_equal(p.spawn->plan.limit_count, 2);
+	assert_int_equal(p.spawn->plan.limits[1].value.rlim_max, 6);
+	forget(&p);
+}
+
 static void failure_reaches_the_client_however_long_the_names(void **state)
 {
 	char name[1000];
@@ -277,6 +314,8 @@ int main(void)
 				       unit_set_files),
 		cmocka_unit_test_setup(daemons_own_limit_and_score_are_given_back, unit_set_files),
 		cmocka_unit_test_setup(login_shell_is_the_users_own, unit_set_files),
+		cmocka_unit_test_setup(hosts_defaults_are_for_what_a_request_leaves_open,
+				       unit_set_files),
 		cmocka_unit_test_setup(failure_reaches_the_client_however_long_the_names,
 				       unit_set_files),
 	};

@@ -1,0 +1,87 @@
+/* Finding a virtio port by its name, in a folder made like /sys/class/virtio-ports. */
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "../../daemon/port.h"
+#include "unit.h"
+
+static char folder[64];
+
+static void add(const char *entry, const char *name)
+{
+	char path[256];
+	FILE *file;
+
+	snprintf(path, sizeof(path), "%s/%s", folder, entry);
+	assert_int_equal(mkdir(path, 0700), 0);
+	if (!name)
+		return;
+	strcat(path, "/name");
+	file = fopen(path, "w");
+	assert_non_null(file);
+	fputs(name, file);
+	fclose(file);
+}
+
+static void drop(const char *entry)
+{
+	char path[256];
+
+	snprintf(path, sizeof(path), "%s/%s/name", folder, entry);
+	unlink(path);
+	snprintf(path, sizeof(path), "%s/%s", folder, entry);
+	rmdir(path);
+}
+
+static int set_up(void **state)
+{
+	(void)state;
+	strcpy(folder, "/tmp/msb-port.XXXXXX");
+	return !mkdtemp(folder);
+}
+
+static int tear_down(void **state)
+{
+	(void)state;
+	drop("vport0p1");
+	drop("vport1p2");
+	drop("vport2p1");
+	return rmdir(folder);
+}
+
+static void port_is_found_by_its_whole_name(void **state)
+{
+	char path[64] = "";
+
+	(void)state;
+	add("vport0p1", "agent.0\n");
+	add("vport1p2", "agent\n");
+	add("vport2p1", NULL);
+	assert_int_equal(port_find(folder, "agent", path, sizeof(path)), 0);
+	assert_string_equal(path, "/dev/vport1p2");
+	assert_int_equal(port_find(folder, "agent.0", path, sizeof(path)), 0);
+	assert_string_equal(path, "/dev/vport0p1");
+	assert_int_equal(port_find(folder, "age", path, sizeof(path)), -ENODEV);
+	assert_int_equal(port_find(folder, "", path, sizeof(path)), -ENODEV);
+	assert_string_equal(path, "/dev/vport0p1");
+}
+
+static void port_that_is_not_there_is_no_device(void **state)
+{
+	char path[64];
+
+	(void)state;
+	assert_int_equal(port_find(folder, "agent", path, sizeof(path)), -ENODEV);
+	assert_int_equal(port_find("/nowhere/at/all", "agent", path, sizeof(path)), -ENODEV);
+}
+
+int main(void)
+{
+	const struct CMUnitTest port_tests[] = {
+		cmocka_unit_test_setup_teardown(port_is_found_by_its_whole_name, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(port_that_is_not_there_is_no_device, set_up,
+						tear_down),
+	};
+
+	return cmocka_run_group_tests(port_tests, NULL, NULL);
+}
