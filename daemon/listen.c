@@ -91,11 +91,12 @@ static int add(struct listen_host *host, const struct listener *made, const char
 int listen_open(struct listen_host *host, const struct endpoint *endpoint, struct err *err)
 {
 	struct listener listener = {.endpoint = *endpoint};
+	char name[ENDPOINT_NAME_MAX];
 
 	listener.fd = endpoint_listen(endpoint, &listener.ino, err);
 	if (listener.fd < 0)
 		return listener.fd;
-	return add(host, &listener, endpoint->path, err);
+	return add(host, &listener, endpoint_name(endpoint, name, sizeof(name)), err);
 }
 
 int listen_adopt(struct listen_host *host, int fd, const char *what, struct err *err)

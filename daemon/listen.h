@@ -39,7 +39,7 @@ struct listen_host {
 	struct loop_timer pause; /* after running out of descriptors */
 };
 
-/* Listens on a Unix socket. The endpoint's text must outlive the host. 0, or -errno with *err. */
+/* Listens on a Unix or vsock socket. The endpoint's text must outlive the host. 0, or -errno with *err. */
 int listen_open(struct listen_host *host, const struct endpoint *endpoint, struct err *err);
 
 /*

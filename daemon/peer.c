@@ -8,6 +8,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <linux/vm_sockets.h>
+
 static int parse_number(const char *text, unsigned long max, unsigned long *ret, struct err *err)
 {
 	char *end;
@@ -31,15 +33,28 @@ int peer_allow_uid(struct peer_rules *rules, const char *text, struct err *err)
 	return 0;
 }
 
-static bool is_named(const struct peer_rules *rules, uid_t uid)
+int peer_allow_cid(struct peer_rules *rules, const char *text, struct err *err)
 {
-	for (size_t i = 0; i < rules->uid_count; i++)
-		if (rules->uids[i] == uid)
+	unsigned long cid;
+
+	if (rules->cid_count == PEER_NAMED_MAX)
+		return err_set(err, 0, NULL, "more than %d CIDs", PEER_NAMED_MAX);
+	if (parse_number(text, UINT32_MAX - 1, &cid, err) < 0)
+		return -EINVAL;
+	rules->cids[rules->cid_count++] = (uint32_t)cid;
+	return 0;
+}
+
+static bool is_named(const uint32_t *named, size_t count, uint32_t id)
+{
+	for (size_t i = 0; i < count; i++)
+		if (named[i] == id)
 			return true;
 	return false;
 }
 
-int peer_check(const struct peer_rules *rules, int fd, struct peer *ret, struct err *err)
+/* Somebody on this machine. */
+static int check_user(const struct peer_rules *rules, int fd, struct peer *ret, struct err *err)
 {
 	struct ucred user;
 	socklen_t len = sizeof(user);
@@ -48,7 +63,7 @@ int peer_check(const struct peer_rules *rules, int fd, struct peer *ret, struct 
 	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &user, &len) < 0)
 		return err_set(err, errno, NULL, "cannot learn who connected");
 	trusted = user.uid == 0 || user.uid == geteuid();
-	if (!trusted && !is_named(rules, user.uid)) {
+	if (!trusted && !is_named(rules->uids, rules->uid_count, user.uid)) {
 		err_set(err, 0, NULL, "refused a connection of uid %u; --allow-uid lets it in",
 			user.uid);
 		return -EACCES;
@@ -56,4 +71,41 @@ int peer_check(const struct peer_rules *rules, int fd, struct peer *ret, struct 
 	*ret = (struct peer){.uid = user.uid, .pid = user.pid, .trusted = trusted};
 	snprintf(ret->name, sizeof(ret->name), "client %d", user.pid);
 	return 0;
+}
+
+/*
+ * Another machine, or this one over loopback. Nobody says which user of it: each machine is one
+ * principal, and the host may do as it likes with its guest anyway.
+ */
+static int check_machine(const struct peer_rules *rules, int fd, struct peer *ret, struct err *err)
+{
+	struct sockaddr_vm address;
+	socklen_t len = sizeof(address);
+	bool is_host;
+
+	if (getpeername(fd, (struct sockaddr *)&address, &len) < 0)
+		return err_set(err, errno, NULL, "cannot learn who connected");
+	is_host = address.svm_cid == VMADDR_CID_HOST;
+	if (!is_host && !is_named(rules->cids, rules->cid_count, address.svm_cid)) {
+		err_set(err, 0, NULL, "refused a connection of CID %u; --allow-cid lets it in",
+			address.svm_cid);
+		return -EACCES;
+	}
+	*ret = (struct peer){.is_machine = true, .cid = address.svm_cid, .trusted = is_host};
+	if (is_host)
+		snprintf(ret->name, sizeof(ret->name), "host");
+	else
+		snprintf(ret->name, sizeof(ret->name), "machine %u", address.svm_cid);
+	return 0;
+}
+
+int peer_check(const struct peer_rules *rules, int fd, struct peer *ret, struct err *err)
+{
+	int family = AF_UNIX;
+	socklen_t len = sizeof(family);
+
+	if (getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &family, &len) < 0)
+		return err_set(err, errno, NULL, "cannot learn who connected");
+	return family == AF_VSOCK ? check_machine(rules, fd, ret, err)
+				  : check_user(rules, fd, ret, err);
 }

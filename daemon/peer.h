@@ -4,27 +4,33 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 #include "../shared/err.h"
 
 #define PEER_NAMED_MAX 64
 
-/* Who is let in beside root and our own user. */
+/* Who is let in beside root and our own user, and beside the host of this machine. */
 struct peer_rules {
 	uid_t uids[PEER_NAMED_MAX];
 	size_t uid_count;
+	uint32_t cids[PEER_NAMED_MAX];
+	size_t cid_count;
 };
 
 struct peer {
+	bool is_machine; /* over vsock: it has a cid, else a uid and a pid */
+	uint32_t cid;
 	uid_t uid;
 	pid_t pid;
-	bool trusted;  /* root, or our own user: may end the program */
+	bool trusted;  /* root, our own user, or the host: may end the program */
 	char name[32]; /* for log lines */
 };
 
-/* Adds a uid to the rules, as the command line has it. 0, or -EINVAL with *err filled. */
+/* Adds a uid, or a CID, to the rules, as the command line has it. 0, or -EINVAL with *err. */
 int peer_allow_uid(struct peer_rules *rules, const char *text, struct err *err);
+int peer_allow_cid(struct peer_rules *rules, const char *text, struct err *err);
 
 /*
  * Asks the kernel who is at the other end of a connected socket: 0 when it is let in, else -errno

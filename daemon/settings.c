@@ -17,6 +17,7 @@ enum {
 	OPT_PROFILE,
 	OPT_CWD,
 	OPT_ALLOW_UID,
+	OPT_ALLOW_CID,
 	OPT_MAX_SESSIONS,
 	OPT_LOG_LEVEL,
 	OPT_VERSION,
@@ -25,13 +26,15 @@ enum {
 
 static const struct option_row rows[] = {
 	[OPT_LISTEN] = {'l', "listen", "ENDPOINT",
-			"unix:/path or stdio:; repeatable (default unix:/run/msb-execd.sock)"},
+			"unix:/path, vsock:PORT, serial:NAME|/path or stdio:; repeatable"},
 	[OPT_USER] = {'u', "user", "SPEC", "run commands as this user unless the client names one"},
 	[OPT_PROFILE] = {0, "security-profile", "NAME",
 			 "default, or restricted: no new privileges, no CAP_SYS_ADMIN"},
 	[OPT_CWD] = {0, "cwd", "DIR", "start commands here unless the client names a folder"},
 	[OPT_ALLOW_UID] = {0, "allow-uid", "UID",
 			   "let this user connect, beside root and our own; repeatable"},
+	[OPT_ALLOW_CID] = {0, "allow-cid", "CID",
+			   "let this machine connect over vsock, beside the host; repeatable"},
 	[OPT_MAX_SESSIONS] = {0, "max-sessions", "N",
 			      "refuse more commands at once (default 1024)"},
 	[OPT_LOG_LEVEL] = {0, "log-level", "LEVEL",
@@ -92,6 +95,8 @@ static int take_option(struct settings *s, int option, const char *value, struct
 		return 0;
 	case OPT_ALLOW_UID:
 		return peer_allow_uid(&s->allow, value, err);
+	case OPT_ALLOW_CID:
+		return peer_allow_cid(&s->allow, value, err);
 	case OPT_MAX_SESSIONS:
 		if (parse_number(value, 1000000, &number, err) < 0)
 			return -EINVAL;

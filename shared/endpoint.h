@@ -73,9 +73,9 @@ struct endpoint_stream {
 int endpoint_connect(const struct endpoint *endpoint, struct endpoint_stream *ret, struct err *err);
 
 /*
- * Binds and listens, mode 0600, non-blocking. A dead socket in the way is replaced; a live one, or
- * a file of another kind, is refused (-EADDRINUSE). *ret_ino tells endpoint_unlink() which one is
- * ours. Returns the fd, which the caller closes, or -errno with *err filled.
+ * Binds and listens on a Unix socket, with mode 0600, or on vsock; non-blocking. A dead socket in
+ * the way is replaced; a live one, or a file of another kind, is refused (-EADDRINUSE). *ret_ino
+ * tells endpoint_unlink() which file is ours. Returns the fd, which the caller closes, or -errno with *err filled.
  */
 int endpoint_listen(const struct endpoint *endpoint, ino_t *ret_ino, struct err *err);
 

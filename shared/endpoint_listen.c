@@ -10,6 +10,8 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include <linux/vm_sockets.h>
+
 #include "endpoint.h"
 #include "fd.h"
 
@@ -66,19 +68,36 @@ static int lock_folder(const char *path)
 	return fd;
 }
 
-int endpoint_listen(const struct endpoint *endpoint, ino_t *ret_ino, struct err *err)
+static int listen_vsock(const struct endpoint *endpoint, struct err *err)
+{
+	struct sockaddr_vm address = {
+		.svm_family = AF_VSOCK,
+		.svm_cid = endpoint->cid,
+		.svm_port = endpoint->port,
+	};
+	cleanup_fd int fd = socket(AF_VSOCK, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
+	if (fd < 0 && errno == EAFNOSUPPORT)
+		return err_set(err, 0, NULL,
+			       "cannot listen on vsock:%u: this kernel has no vsock; in a virtual "
+			       "machine the module is vmw_vsock_virtio_transport",
+			       endpoint->port);
+	if (fd < 0)
+		return err_set(err, errno, NULL, "cannot make a vsock socket");
+	if (bind(fd, (struct sockaddr *)&address, sizeof(address)) < 0 || listen(fd, BACKLOG) < 0)
+		return err_set(err, errno, NULL, "cannot listen on vsock:%u", endpoint->port);
+	return fd_steal(&fd);
+}
+
+static int listen_unix(const struct endpoint *endpoint, ino_t *ret_ino, struct err *err)
 {
 	const char *path = endpoint->path;
-	char name[ENDPOINT_NAME_MAX];
 	struct sockaddr_un address;
 	cleanup_fd int lock = -1, fd = -1;
 	struct stat st;
 	mode_t mask;
 	int r;
 
-	if (endpoint->kind != ENDPOINT_UNIX)
-		return err_set(err, 0, NULL, "this msb-execd cannot listen on %s yet",
-			       endpoint_name(endpoint, name, sizeof(name)));
 	unix_address(endpoint, &address);
 	lock = lock_folder(path);
 	if (lock < 0)
@@ -99,6 +118,21 @@ int endpoint_listen(const struct endpoint *endpoint, ino_t *ret_ino, struct err 
 		return err_set(err, errno, NULL, "cannot listen on unix:%s", path);
 	*ret_ino = st.st_ino;
 	return fd_steal(&fd);
+}
+
+int endpoint_listen(const struct endpoint *endpoint, ino_t *ret_ino, struct err *err)
+{
+	char name[ENDPOINT_NAME_MAX];
+
+	switch (endpoint->kind) {
+	case ENDPOINT_UNIX:
+		return listen_unix(endpoint, ret_ino, err);
+	case ENDPOINT_VSOCK:
+		return listen_vsock(endpoint, err);
+	default:
+		return err_set(err, 0, NULL, "%s is no address of a listening socket",
+			       endpoint_name(endpoint, name, sizeof(name)));
+	}
 }
 
 void endpoint_unlink(const struct endpoint *endpoint, ino_t ino)

@@ -15,7 +15,7 @@ teardown() {
 	run -0 "$EXECD" --version
 	[[ $output == 'msb-execd '* ]]
 	run -0 "$EXECD" --help
-	for option in listen user security-profile cwd allow-uid max-sessions log-level; do
+	for option in listen user security-profile cwd allow-uid allow-cid max-sessions log-level; do
 		[[ $output == *"--$option"* ]]
 	done
 	run -2 "$EXECD" --bogus
@@ -68,6 +68,22 @@ teardown() {
 	"$X" -S "$SOCKET" -- true
 	run -0 "$X" --local -- echo private
 	[[ $output == private ]]
+}
+
+@test "daemon: vsock is listened on, and who may connect is checked as for uids" {
+	run -2 "$EXECD" --allow-cid x
+	[[ $output == *'x is not a number'* ]]
+	local port=$((20000 + RANDOM))
+	if ! python3 -c 'import socket; socket.socket(socket.AF_VSOCK)' 2>/dev/null; then
+		run -1 "$EXECD" --listen "vsock:$port"
+		[[ $output == *"vsock:$port: this kernel has no vsock"* ]]
+		return
+	fi
+	daemon_start --listen "vsock:$port" --allow-cid 1
+	run -1 "$EXECD" --listen "vsock:$port"
+	[[ $output == "msb-execd: cannot listen on vsock:$port: Address already in use" ]]
+	daemon_stop
+	daemon_start --listen "vsock:$port"
 }
 
 @test "daemon: a private one ends with its client, and so does what it runs" {
