@@ -16,6 +16,7 @@
 #include "../shared/version.h"
 #include "boot.h"
 #include "conn.h"
+#include "init.h"
 #include "listen.h"
 #include "notify.h"
 #include "passed.h"
@@ -234,6 +235,8 @@ int main(int argc, char *argv[])
 		return 0;
 	}
 	log_init("msb-execd", execd.settings.log_level);
+	if (execd.settings.init && init_supervise(&r))
+		return r;
 	r = start(&execd, &err);
 	if (r < 0) {
 		log_error("%s", err_words(&err, words, sizeof(words)));

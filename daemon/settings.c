@@ -19,6 +19,7 @@ enum {
 	OPT_ALLOW_UID,
 	OPT_ALLOW_CID,
 	OPT_MAX_SESSIONS,
+	OPT_INIT,
 	OPT_LOG_LEVEL,
 	OPT_VERSION,
 	OPT_HELP,
@@ -37,6 +38,7 @@ static const struct option_row rows[] = {
 			   "let this machine connect over vsock, beside the host; repeatable"},
 	[OPT_MAX_SESSIONS] = {0, "max-sessions", "N",
 			      "refuse more commands at once (default 1024)"},
+	[OPT_INIT] = {0, "init", NULL, "be process 1 of a machine or a container"},
 	[OPT_LOG_LEVEL] = {0, "log-level", "LEVEL",
 			   "none, error, warn, info or debug (default warn)"},
 	[OPT_VERSION] = {'V', "version", NULL, "print the version"},
@@ -107,6 +109,9 @@ static int take_option(struct settings *s, int option, const char *value, struct
 		if (level < 0)
 			return err_set(err, 0, NULL, "unknown log level %s", value);
 		s->log_level = (enum log_level)level;
+		return 0;
+	case OPT_INIT:
+		s->init = true;
 		return 0;
 	case OPT_VERSION:
 		s->version = true;

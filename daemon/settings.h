@@ -22,6 +22,7 @@ struct settings {
 	struct peer_rules allow;
 	size_t max_sessions;
 	enum log_level log_level;
+	bool init; /* be process 1 */
 	bool help, version;
 };
 
