@@ -3,58 +3,43 @@
  * wrong or not ours to do.
  */
 #include <errno.h>
-#include <stdio.h>
 
 #include "../shared/log.h"
 #include "conn_inside.h"
-
-/* A frame with what its envelope says. */
-struct letter {
-	const struct frame *frame;
-	struct msg_envelope envelope;
-};
+#include "letter.h"
 
 /* ---- answers ---- */
 
 /* Says why a message was refused, to peers that know core.error, and ends the id for them. */
-static void refuse(struct conn *conn, const struct letter *letter, enum msg_refusal kind,
-		   const char *message)
+static void refuse(struct conn *conn, const struct letter *letter, const struct letter_fault *fault)
 {
 	uint32_t id = letter->frame->id;
 	struct job *job = job_find(&conn->outlet, id);
 
-	log_info("%s: id %u: %s", conn->name, id, message);
-	if (conn->serial && kind != MSG_REFUSAL_UNSUPPORTED_MESSAGE_TYPE)
-		serial_refused(conn, letter->frame, letter->envelope.type, message);
+	log_info("%s: id %u: %s", conn->name, id, fault->message);
+	if (conn->serial && fault->kind != MSG_REFUSAL_UNSUPPORTED_MESSAGE_TYPE)
+		serial_refused(conn, letter->frame, letter->envelope.type, fault->message);
 	/* core.error is terminal: the client forgets the id, so the command must not go on. */
 	if (job)
 		job_abandon(job);
-	if (id == 0)
+	if (letter_refuse(&conn->link.out, letter, fault, job != NULL) == 0)
 		return;
-	if (letter->envelope.v < MSG_GENERATION_ERR) {
-		/* It cannot decode core.error: silence, unless it would wait for ever. */
-		bool waits = job || letter->envelope.type == MSG_EXEC_REQUEST;
-
-		if (waits && conn->serial)
-			msg_put_exec_failed(&conn->link.out, id, MSG_FAILURE_OTHER, 0, message,
-					    NULL);
-		else
-			conn->doomed |= waits;
-		return;
-	}
-	msg_put_error(&conn->link.out, id, kind, message, letter->envelope.type_name);
+	/* On a stream that many share, one of them cannot be closed. */
+	if (conn->serial)
+		msg_put_exec_failed(&conn->link.out, id, MSG_FAILURE_OTHER, 0, fault->message,
+				    NULL);
+	else
+		conn->doomed = true;
 }
 
 /* Decodes the payload, or refuses. */
 static int decode(struct conn *conn, const struct letter *letter, void *ret_struct)
 {
-	char message[160];
+	struct letter_fault fault;
 
-	if (msg_decode(letter->envelope.type, letter->envelope.payload, ret_struct) == 0)
+	if (letter_decode(letter, ret_struct, &fault) == 0)
 		return 0;
-	snprintf(message, sizeof(message), "the payload of %s does not decode",
-		 msg_name(letter->envelope.type));
-	refuse(conn, letter, MSG_REFUSAL_INVALID_PAYLOAD, message);
+	refuse(conn, letter, &fault);
 	return -EBADMSG;
 }
 
@@ -116,16 +101,13 @@ static int on_signal(struct conn *conn, const struct letter *letter)
 static int on_output_close(struct conn *conn, const struct letter *letter)
 {
 	struct job *job = job_find(&conn->outlet, letter->frame->id);
-	struct msg_output_close close;
-	int stream;
+	struct letter_fault fault;
+	enum msg_stream stream;
 
-	if (decode(conn, letter, &close) < 0)
-		return 0;
-	stream = msg_stream_parse(close.stream);
-	if (stream < 0)
-		refuse(conn, letter, MSG_REFUSAL_INVALID_PAYLOAD, "no such output stream");
+	if (letter_decode_stream(letter, &stream, &fault) < 0)
+		refuse(conn, letter, &fault);
 	else if (job)
-		job_close_output(job, (enum msg_stream)stream);
+		job_close_output(job, stream);
 	return 0;
 }
 
@@ -166,16 +148,13 @@ static int on_shutdown(struct conn *conn, const struct letter *letter)
 static int on_fs_request(struct conn *conn, const struct letter *letter)
 {
 	conn->host->jobs->activity++;
-	/* Not core.error: the SDK takes that for the end of an empty file. */
-	return msg_put_fs_refusal(&conn->link.out, letter->frame->id,
-				  "filesystem operations are not supported by this agent");
+	return letter_refuse_fs(&conn->link.out, letter->frame->id);
 }
 
 static int on_tcp_connect(struct conn *conn, const struct letter *letter)
 {
 	conn->host->jobs->activity++;
-	return msg_put_tcp_refusal(&conn->link.out, letter->frame->id,
-				   "TCP forwarding is not supported by this agent");
+	return letter_refuse_tcp(&conn->link.out, letter->frame->id);
 }
 
 /* What is for another place (a serial port), another direction, or for nobody any more. */
@@ -223,68 +202,35 @@ static int on_client_disconnected(struct conn *conn, const struct letter *letter
 	return 0;
 }
 
-static int on_unknown(struct conn *conn, const struct letter *letter)
-{
-	refuse(conn, letter, MSG_REFUSAL_UNSUPPORTED_MESSAGE_TYPE,
-	       "this agent does not know such a message");
-	return 0;
-}
-
 struct handler {
 	int (*run)(struct conn *conn, const struct letter *letter);
-	bool starts;  /* opens a session or asks for one answer: needs an id of the range */
 	bool passive; /* does not count as activity */
 };
 
 static const struct handler handlers[MSG_TYPE_COUNT] = {
-	[MSG_UNKNOWN] = {on_unknown, false, false},
-	[MSG_SHUTDOWN] = {on_shutdown, false, false},
-	[MSG_BOOTSTRAP] = {on_bootstrap, false, false},
-	[MSG_INIT_ACK] = {on_init_ack, false, false},
-	[MSG_RELAY_CLIENT_DISCONNECTED] = {on_client_disconnected, false, false},
-	[MSG_CLOCK_SYNC] = {on_ignored, false, true},
-	[MSG_PING] = {on_ping, true, true},
-	[MSG_TOUCH] = {on_touch, true, true},
-	[MSG_EXEC_REQUEST] = {on_request, true, false},
-	[MSG_EXEC_STDIN] = {on_stdin, false, false},
-	[MSG_EXEC_RESIZE] = {on_resize, false, false},
-	[MSG_EXEC_SIGNAL] = {on_signal, false, false},
-	[MSG_EXEC_OUTPUT_CLOSE] = {on_output_close, false, false},
-	[MSG_EXEC_OUTPUT_CREDIT] = {on_output_credit, false, true},
-	[MSG_FS_REQUEST] = {on_fs_request, true, false},
-	[MSG_TCP_CONNECT] = {on_tcp_connect, true, false},
+	[MSG_SHUTDOWN] = {on_shutdown, false},
+	[MSG_BOOTSTRAP] = {on_bootstrap, false},
+	[MSG_INIT_ACK] = {on_init_ack, false},
+	[MSG_RELAY_CLIENT_DISCONNECTED] = {on_client_disconnected, false},
+	[MSG_CLOCK_SYNC] = {on_ignored, true},
+	[MSG_PING] = {on_ping, true},
+	[MSG_TOUCH] = {on_touch, true},
+	[MSG_EXEC_REQUEST] = {on_request, false},
+	[MSG_EXEC_STDIN] = {on_stdin, false},
+	[MSG_EXEC_RESIZE] = {on_resize, false},
+	[MSG_EXEC_SIGNAL] = {on_signal, false},
+	[MSG_EXEC_OUTPUT_CLOSE] = {on_output_close, false},
+	[MSG_EXEC_OUTPUT_CREDIT] = {on_output_credit, true},
+	[MSG_FS_REQUEST] = {on_fs_request, false},
+	[MSG_TCP_CONNECT] = {on_tcp_connect, false},
 };
-
-static bool check_flags(struct conn *conn, const struct letter *letter)
-{
-	uint8_t expected = msg_flags(letter->envelope.type), got = letter->frame->flags;
-	char message[160];
-
-	if (letter->envelope.type == MSG_UNKNOWN || got == expected)
-		return true;
-	snprintf(message, sizeof(message), "invalid flags for %s: got %u, expected %u",
-		 msg_name(letter->envelope.type), got, expected);
-	refuse(conn, letter, MSG_REFUSAL_INVALID_FLAGS, message);
-	return false;
-}
-
-static int dispatch(struct conn *conn, const struct letter *letter)
-{
-	const struct handler *handler = &handlers[letter->envelope.type];
-
-	if (!check_flags(conn, letter))
-		return 0;
-	/* Id 0 is for what concerns the agent as a whole, and only its own types may use it. */
-	if (handler->starts && letter->frame->id == 0)
-		return conn->serial ? on_ignored(conn, letter) : -EPROTO;
-	if (!handler->passive)
-		conn->host->jobs->activity++;
-	return handler->run ? handler->run(conn, letter) : on_ignored(conn, letter);
-}
 
 int dispatch_frame(struct conn *conn, const struct frame *frame)
 {
-	struct letter letter = {.frame = frame, .envelope.v = MSG_GENERATION};
+	const struct handler *handler;
+	struct letter_fault fault;
+	struct letter letter;
+	int r;
 
 	if (!conn->serial && frame->id >= CONN_ID_END)
 		return -EPROTO;
@@ -293,14 +239,15 @@ int dispatch_frame(struct conn *conn, const struct frame *frame)
 		log_info("%s: id %u: dropped, since ready is still to come", conn->name, frame->id);
 		return 0;
 	}
-	if (frame->flags & FRAME_BULK) {
-		refuse(conn, &letter, MSG_REFUSAL_INVALID_FLAGS, "bulk records are not supported");
+	r = letter_open(&letter, frame, &fault);
+	if (r == -EBADMSG) {
+		refuse(conn, &letter, &fault);
 		return 0;
 	}
-	if (msg_open(frame, &letter.envelope) < 0) {
-		refuse(conn, &letter, MSG_REFUSAL_MALFORMED_MESSAGE,
-		       "the message is not a map of v, t and p");
-		return 0;
-	}
-	return dispatch(conn, &letter);
+	if (r < 0)
+		return conn->serial ? on_ignored(conn, &letter) : r;
+	handler = &handlers[letter.envelope.type];
+	if (!handler->passive)
+		conn->host->jobs->activity++;
+	return handler->run ? handler->run(conn, &letter) : on_ignored(conn, &letter);
 }
