@@ -9,7 +9,8 @@
 #include "fd.h"
 #include "msg.h"
 
-#define READ_MAX (256 * 1024) /* bytes a turn, so that no peer holds up the others */
+#define DIRECT_MIN (16 * 1024)	/* from so many bytes on a write of their own pays */
+#define READ_MAX   (256 * 1024) /* bytes a turn, so that no peer holds up the others */
 
 static void in_ready(struct loop_source *source, uint32_t ready)
 {
@@ -118,18 +119,24 @@ size_t link_unsent(const struct link *link)
 	return buf_len(&link->out) + link->bulk.len;
 }
 
-static ssize_t send_bytes(struct link *link, size_t len)
+static ssize_t send_some(struct link *link, const uint8_t *data, size_t len)
 {
-	const uint8_t *data = buf_head(&link->out);
 	ssize_t n;
 
 	do {
 		n = link->out_socket ? send(link->out_fd, data, len, MSG_DONTWAIT | MSG_NOSIGNAL)
 				     : write(link->out_fd, data, len);
 	} while (n < 0 && errno == EINTR);
+	return n < 0 ? -errno : n;
+}
+
+static ssize_t send_bytes(struct link *link, size_t len)
+{
+	ssize_t n = send_some(link, buf_head(&link->out), len);
+
 	if (n > 0)
 		buf_consume(&link->out, (size_t)n);
-	return n < 0 ? -errno : n;
+	return n;
 }
 
 /* One write of what comes next: bytes of the queue, or the pages in their midst. */
@@ -164,6 +171,23 @@ void link_flush(struct link *link)
 		}
 		link->sent += (size_t)n;
 	}
+}
+
+int link_put(struct link *link, const uint8_t *data, size_t len)
+{
+	if (len >= DIRECT_MIN)
+		link_flush(link);
+	if (len >= DIRECT_MIN && !link_unsent(link) && !link->broken) {
+		ssize_t n = send_some(link, data, len);
+
+		/* What is wrong with the stream, the next flush will see. */
+		if (n > 0) {
+			link->sent += (size_t)n;
+			data += n;
+			len -= (size_t)n;
+		}
+	}
+	return buf_append(&link->out, data, len);
 }
 
 void link_watch(struct link *link, bool read_more, bool hear_hangup)

@@ -46,6 +46,12 @@ void link_read(struct link *link);
 int link_next(struct link *link, struct frame *ret_frame);
 void link_done(struct link *link, const struct frame *frame);
 
+/*
+ * Queues bytes; of a large piece, what the peer takes at once goes out without having been
+ * copied. 0, or -errno of the queue.
+ */
+int link_put(struct link *link, const uint8_t *data, size_t len);
+
 /* Bytes that are queued to go out. */
 size_t link_unsent(const struct link *link);
 

@@ -254,6 +254,9 @@ int msg_open(const struct frame *frame, struct msg_envelope *ret);
  */
 int msg_decode(enum msg_type type, struct msg_bytes payload, void *ret_struct);
 
+/* Whether the payload is a whole map, whatever is in it. Changes nothing. */
+int msg_check(struct msg_bytes payload);
+
 /*
  * The next element of a decoded list: 1 and the element, 0 at the end. Texts were checked when
  * the list was decoded; a limit or a pair can still be -EBADMSG.
@@ -296,6 +299,25 @@ int msg_put_error(struct buf *out, uint32_t id, enum msg_refusal kind, const cha
 int msg_put_touched(struct buf *out, uint32_t id, uint64_t activity_seq);
 int msg_put_fs_refusal(struct buf *out, uint32_t id, const char *message);
 int msg_put_tcp_refusal(struct buf *out, uint32_t id, const char *message);
+
+/*
+ * What a relay passes on: the payload as it is, which nobody may have decoded before, since that
+ * can change it, in an envelope of our own.
+ */
+int msg_put_payload(struct buf *out, uint32_t id, enum msg_type type, struct msg_bytes payload);
+
+/* Flow control that a relay asks for on behalf of a client that does not know it. */
+struct msg_windows {
+	bool input;
+	uint64_t output; /* bytes; 0: none */
+};
+
+/*
+ * The same for the payload of an exec request, with these keys added, in place of such keys that
+ * say nothing. -EBADMSG if it is no map. It is read but not changed.
+ */
+int msg_put_request_with(struct buf *out, uint32_t id, struct msg_bytes payload,
+			 const struct msg_windows *add);
 
 /*
  * A frame of stdin, stdout or stderr without a copy: begin gives room for up to max bytes, the

@@ -60,6 +60,9 @@ void wire_put_array(struct wire_writer *w, size_t elements);
 void wire_put_text(struct wire_writer *w, const char *text, size_t len);
 void wire_put_str(struct wire_writer *w, const char *text);
 
+/* Items that are encoded already. */
+void wire_put_raw(struct wire_writer *w, const uint8_t *data, size_t len);
+
 /* Only the head of a byte string; its len bytes are the caller's to put behind it. */
 void wire_put_bytes_head(struct wire_writer *w, size_t len);
 

@@ -50,16 +50,21 @@ void wire_put_array(struct wire_writer *w, size_t elements)
 	wrote(w, cbor_encode_array_start(elements, w->at, room(w)));
 }
 
-void wire_put_text(struct wire_writer *w, const char *text, size_t len)
+void wire_put_raw(struct wire_writer *w, const uint8_t *data, size_t len)
 {
-	wrote(w, cbor_encode_string_start(len, w->at, room(w)));
 	if (room(w) < len) {
 		w->failed = true;
 		return;
 	}
 	if (len)
-		memcpy(w->at, text, len);
+		memcpy(w->at, data, len);
 	w->at += len;
+}
+
+void wire_put_text(struct wire_writer *w, const char *text, size_t len)
+{
+	wrote(w, cbor_encode_string_start(len, w->at, room(w)));
+	wire_put_raw(w, (const uint8_t *)text, len);
 }
 
 void wire_put_str(struct wire_writer *w, const char *text)
