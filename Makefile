@@ -43,7 +43,12 @@ LINK    = $(CC) $(LINKING) $(FLAVOUR) $(CFLAGS) $(LDFLAGS)
 SHARED   := $(patsubst %.c,$(BUILD)/%.o,$(sort $(wildcard shared/*.c)))
 CLI      := $(patsubst %.c,$(BUILD)/%.o,$(sort $(wildcard cli/*.c)))
 DAEMON   := $(patsubst %.c,$(BUILD)/%.o,$(sort $(wildcard daemon/*.c)))
-PROGRAMS := $(BUILD)/msb-exec $(BUILD)/msb-execd
+PROGRAMS := $(BUILD)/msb-exec $(BUILD)/msb-execd $(BUILD)/msb-relayd
+# Two programs live in daemon/. What is named after the relay is its own; the letters, the listening
+# and a few more are common to both.
+RELAY    := $(filter $(BUILD)/daemon/relay%.o,$(DAEMON)) $(patsubst %,$(BUILD)/daemon/%.o,letter \
+	listen notify peer signals)
+EXECD    := $(filter-out $(BUILD)/daemon/relay%.o,$(DAEMON))
 
 .PHONY: all
 all: $(if $(STATIC),static-cbor) $(PROGRAMS)
@@ -58,7 +63,10 @@ static-cbor:
 $(BUILD)/msb-exec: $(CLI) $(SHARED)
 	$(call run,LINK,$(LINK) -o $@ $^ $(CBOR_LIBS) $(LDLIBS))
 
-$(BUILD)/msb-execd: $(DAEMON) $(SHARED)
+$(BUILD)/msb-execd: $(EXECD) $(SHARED)
+	$(call run,LINK,$(LINK) -o $@ $^ $(CBOR_LIBS) $(LDLIBS))
+
+$(BUILD)/msb-relayd: $(RELAY) $(SHARED)
 	$(call run,LINK,$(LINK) -o $@ $^ $(CBOR_LIBS) $(LDLIBS))
 
 $(BUILD)/%.o: %.c
@@ -86,7 +94,7 @@ CMOCKA_LIBS = $(shell pkg-config --libs cmocka)
 UNITS   := $(patsubst tests/unit/%.c,$(BUILD)/tests/%,$(sort $(wildcard tests/unit/test_*.c)))
 DRIVERS := $(patsubst tests/%.c,$(BUILD)/tests/%,$(sort $(wildcard tests/*.c)))
 # What the units may use: all but the mains.
-PURE    := $(SHARED) $(filter-out %/execd.o,$(DAEMON)) $(filter-out %/main.o,$(CLI))
+PURE    := $(SHARED) $(filter-out %/execd.o %/relayd.o,$(DAEMON)) $(filter-out %/main.o,$(CLI))
 # Seconds that one test may take, and how much slower a sanitized program is.
 SLOW    := $(if $(SANITIZE),4,1)
 TIMEOUT := $(if $(SANITIZE),240,60)
@@ -195,6 +203,7 @@ install: all
 		$(DESTDIR)$(PREFIX)/lib/systemd/system
 	install -m 755 $(BUILD)/msb-exec $(DESTDIR)$(PREFIX)/bin/msb-exec
 	install -m 755 $(BUILD)/msb-execd $(DESTDIR)$(PREFIX)/sbin/msb-execd
+	install -m 755 $(BUILD)/msb-relayd $(DESTDIR)$(PREFIX)/sbin/msb-relayd
 	install -m 644 README.md LICENSE $(DESTDIR)$(PREFIX)/share/doc/msb-exec/
 	install -m 644 $(wildcard cli/*.1) $(DESTDIR)$(PREFIX)/share/man/man1/
 	install -m 644 $(wildcard daemon/*.8) $(DESTDIR)$(PREFIX)/share/man/man8/

@@ -50,7 +50,8 @@ setup() {
 @test "house: what is pure makes no system call" {
 	for file in shared/buf shared/frame shared/utf8 shared/endpoint shared/msg_item shared/msg_wire shared/msg_write \
 		shared/msg_decode shared/msg_fields shared/msg_draft shared/msg_types shared/msg_encode_host \
-		shared/msg_encode_agent daemon/session daemon/environ; do
+		shared/msg_encode_agent shared/msg_encode_relay daemon/session daemon/environ daemon/letter \
+		daemon/relay_slots daemon/relay_route daemon/relay_seek; do
 		run bash -c "nm -u $ROOT/build/$file.o | awk '{ print \$2 }' |
 			grep -E '^(read|write|open|close|socket|send|recv|kill|fork|epoll.*|poll|ioctl|fcntl)(64)?$'"
 		[[ -z $output ]]
@@ -58,7 +59,7 @@ setup() {
 }
 
 @test "house: no program links readline, and msb-exec needs libc and libcbor alone" {
-	for program in msb-exec msb-execd; do
+	for program in msb-exec msb-execd msb-relayd; do
 		run bash -c "readelf -d $ROOT/build/$program | grep NEEDED"
 		[[ $(wc -l <<<"$output") -eq 2 && $output == *libcbor* && $output == *libc.so* ]]
 	done
@@ -73,6 +74,7 @@ setup() {
 	make -s install DESTDIR="$BATS_TEST_TMPDIR/dest" PREFIX=/opt/x >/dev/null
 	"$BATS_TEST_TMPDIR/dest/opt/x/bin/msb-exec" --version
 	"$BATS_TEST_TMPDIR/dest/opt/x/sbin/msb-execd" --version
+	"$BATS_TEST_TMPDIR/dest/opt/x/sbin/msb-relayd" --version
 	run -0 "$BATS_TEST_TMPDIR/dest/opt/x/bin/msb-exec" --local -- echo installed
 	[[ $output == installed ]]
 	cmp cli/msb-exec.1 "$BATS_TEST_TMPDIR/dest/opt/x/share/man/man1/msb-exec.1"

@@ -15,11 +15,14 @@ import os
 import random  # noqa: F401, for the scripts
 import signal
 import socket
+import struct
 import sys
 import time
 
 from wire import *  # noqa: F403, for the scripts too
-from wire import RANGE, START, TERMINAL, Frame, Raw, Stream, encode, frame  # noqa: F401
+from wire import FRAME_MAX, RANGE, START, TERMINAL, Frame, Raw, Stream, encode, frame  # noqa: F401
+import guest as guest_module
+from guest import FEATURES, STEP  # noqa: F401, for the scripts
 
 SLOW = float(os.environ.get("SLOW", "1"))
 LIMIT = 5 * SLOW
@@ -118,9 +121,11 @@ class Outcome:
 
 
 class Peer(Stream):
-    """A connection that has been greeted. Frames for other ids than asked for are kept."""
+    """A connection that has been greeted. Frames for other ids than asked for are kept. Scripts
+    count ids from the beginning of the client's range, wherever that is; 0 stays 0."""
 
     alive = []
+    base = 0  # what the agent adds to the ids that scripts see
 
     def __init__(self, limit=LIMIT):
         sock = socket.socket(socket.AF_UNIX)
@@ -130,6 +135,7 @@ class Peer(Stream):
         Peer.alive.append(self)
         assert self.fill(8), "no prologue"
         self.range = int.from_bytes(self.take(4), "big"), int.from_bytes(self.take(4), "big")
+        self.base = self.range[0] - 1
         self.ready = Stream.next(self)
         self.kept = []
         self.last_id = 1000000
@@ -137,6 +143,29 @@ class Peer(Stream):
     def new_id(self):
         self.last_id += 1
         return self.last_id
+
+    def next(self, limit=None):
+        got = super().next(limit)
+        if got and got.id:
+            got.id -= self.base
+        return got
+
+    def mine(self, data):
+        """The same bytes, with the ids of all whole frame heads in it moved into the range."""
+        if not self.base:
+            return data
+        data, at = bytearray(data), 0
+        while at + 8 <= len(data):
+            length, id = struct.unpack_from(">II", data, at)
+            if not 5 <= length <= FRAME_MAX:
+                break
+            if id:
+                struct.pack_into(">I", data, at + 4, (id + self.base) & 0xffffffff)
+            at += 4 + length
+        return bytes(data)
+
+    def send(self, data):
+        super().send(self.mine(data))
 
     def tell(self, type, id=0, payload=None, **how):
         self.send(frame(type, id, payload, **how))
@@ -231,6 +260,11 @@ class Peer(Stream):
         super().close()
         if self in Peer.alive:
             Peer.alive.remove(self)
+
+
+def Guest():
+    """The agent of the relay under test."""
+    return guest_module.Guest(DIR + "/port", LIMIT)
 
 
 # ---- the daemon from outside ----

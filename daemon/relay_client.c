@@ -1,0 +1,234 @@
+/* One client of the relay: its greeting, its turns, its queues. */
+#include <errno.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "../shared/log.h"
+#include "relay.h"
+
+#define FRAMES_A_TURN 256
+#define BYTES_A_TURN  (1024 * 1024)
+/* Over so much that it does not take, a client is given up: it asked for windows it cannot use. */
+#define OUT_HARD (64 * 1024 * 1024)
+#define OUT_MAX	 (OUT_HARD + 2 * FRAME_WIRE_MAX)
+/* Answers that nobody reads must not pile up: beyond this, no more is asked of it. */
+#define CHOKED		(1024 * 1024)
+#define CHOKED_FOR_EACH (512 * 1024) /* session, whose output may rightly be there */
+#define SESSIONS_MAX	64
+
+static struct relay_slot *slot_of(const struct relay_client *client)
+{
+	return &client->relay->by_slot[client->slot];
+}
+
+static void free_client(struct loop_grave *grave)
+{
+	free((char *)grave - offsetof(struct relay_client, grave));
+}
+
+void relay_client_close(struct relay_client *client, const char *why)
+{
+	struct relay *relay = client->relay;
+
+	log_info("%s: closed: %s", client->name, why);
+	if (slot_of(client)->client)
+		relay_slot_leave(slot_of(client));
+	loop_unmark(relay->loop, &client->turn);
+	link_release(&client->link);
+	*(client->prev ? &client->prev->next : &relay->clients) = client->next;
+	if (client->next)
+		client->next->prev = client->prev;
+	relay->client_count--;
+	loop_bury(relay->loop, &client->grave, free_client);
+	/* It may have been the one that kept the agent waiting. */
+	relay_agent_mark(&relay->agent);
+}
+
+void relay_client_mark(struct relay_client *client)
+{
+	loop_mark(client->relay->loop, &client->turn);
+}
+
+void relay_client_end_id(struct relay_client *client, const struct route *route, const char *why)
+{
+	struct msg_text none = {0};
+
+	relay_client_mark(client);
+	if (route->abandoned)
+		return;
+	if (route->v < MSG_GENERATION_ERR)
+		client->doom = why;
+	else if (msg_put_error(&client->link.out, route->id, MSG_REFUSAL_INVALID_SESSION, why,
+			       none) < 0)
+		client->doom = "it takes nothing";
+}
+
+/* ---- the turn: after each batch, everything is derived anew from the queues ---- */
+
+static bool is_choked(const struct relay_client *client)
+{
+	const struct route_table *routes = &slot_of(client)->routes;
+	size_t sessions = routes->count < SESSIONS_MAX ? routes->count : SESSIONS_MAX;
+
+	return route_table_is_full(routes) ||
+	       link_unsent(&client->link) >= CHOKED + sessions * CHOKED_FOR_EACH;
+}
+
+/* Whether the client has to wait for the agent, which takes one turn's worth after the other. */
+static bool must_wait(const struct relay_client *client)
+{
+	const struct relay_agent *agent = &client->relay->agent;
+
+	return client->relay->ending || (relay_agent_is_up(agent) && !relay_agent_has_room(agent));
+}
+
+/* 0, or -errno to close. */
+static int take_frames(struct relay_client *client)
+{
+	struct frame frame;
+	size_t taken = 0;
+
+	for (int i = 0; i < FRAMES_A_TURN && taken < BYTES_A_TURN; i++) {
+		int r;
+
+		if (client->doom || is_choked(client) || must_wait(client))
+			return 0;
+		r = link_next(&client->link, &frame);
+		if (r <= 0)
+			return r;
+		taken += frame.wire_len;
+		r = relay_letter(client, &frame);
+		if (r == -EAGAIN)
+			return 0;
+		link_done(&client->link, &frame);
+		if (r < 0)
+			return r;
+	}
+	relay_client_mark(client);
+	return 0;
+}
+
+/* Tells the agent what the client's socket has taken, and gives it the input that may go. */
+static void settle_routes(struct relay_client *client)
+{
+	struct relay_agent *agent = &client->relay->agent;
+	uint64_t consumed;
+
+	for (struct route *route = slot_of(client)->routes.first; route; route = route->next) {
+		if (route_sent(route, client->link.sent, &consumed))
+			relay_agent_told(agent, msg_put_credit(relay_agent_out(agent), route->id,
+							       MSG_EXEC_OUTPUT_CREDIT, consumed));
+		relay_pump_input(client, route);
+	}
+}
+
+static void send_frames(struct relay_client *client)
+{
+	bool was_full = link_unsent(&client->link) >= RELAY_CLIENT_FULL;
+
+	link_flush(&client->link);
+	if (link_unsent(&client->link) >= OUT_HARD)
+		client->doom = "it takes too little of what it asked for";
+	if (relay_agent_is_up(&client->relay->agent))
+		settle_routes(client);
+	if (was_full)
+		relay_agent_mark(&client->relay->agent);
+}
+
+static const char *reason(int num)
+{
+	return num == -EMSGSIZE || num == -EBADMSG ? "framing lost" : strerror(-num);
+}
+
+static void on_turn(struct loop_task *task)
+{
+	struct relay_client *client =
+		(struct relay_client *)((char *)task - offsetof(struct relay_client, turn));
+	struct frame frame;
+	int r = take_frames(client);
+
+	send_frames(client);
+	if (r < 0) {
+		relay_client_close(client, reason(r));
+		return;
+	}
+	if (client->link.broken)
+		client->doom = "it takes no more";
+	/* What came before the end is still acted upon, unless it waits behind a stalled session.
+	 */
+	if (client->link.ended && (is_choked(client) || link_next(&client->link, &frame) == 0))
+		client->doom = "the client is gone";
+	if (client->doom) {
+		relay_client_close(client, client->doom);
+		return;
+	}
+	link_watch(&client->link, !is_choked(client) && !must_wait(client), true);
+}
+
+static void on_ready(struct link *link, uint32_t ready)
+{
+	struct relay_client *client =
+		(struct relay_client *)((char *)link - offsetof(struct relay_client, link));
+
+	if ((ready & LOOP_IN) && !link->ended)
+		link_read(link);
+	/* While its input is not read: what it still had to say was for commands that end now. */
+	if (ready == LOOP_HUP)
+		link->ended = true;
+	relay_client_mark(client);
+}
+
+/* ---- opening ---- */
+
+void relay_client_greet(struct relay_client *client)
+{
+	const struct buf *ready = &client->relay->agent.ready;
+	uint8_t range[8];
+
+	if (client->greeted)
+		return;
+	client->greeted = true;
+	frame_put_u32(range, relay_slot_min(client->slot));
+	frame_put_u32(range + 4, relay_slot_end(client->slot));
+	if (buf_append(&client->link.out, range, sizeof(range)) < 0 ||
+	    buf_append(&client->link.out, buf_head(ready), buf_len(ready)) < 0)
+		client->doom = "no memory";
+	relay_client_mark(client);
+}
+
+void relay_client_open(struct relay *relay, int fd, bool trusted, const char *name)
+{
+	struct relay_client *client = calloc(1, sizeof(*client));
+	int slot = client ? relay_slots_take(&relay->slots) : -ENOMEM;
+	int r = slot;
+
+	if (slot >= 0)
+		r = link_init(&client->link, relay->loop, fd, fd, OUT_MAX, &relay->spare, on_ready);
+	if (r < 0) {
+		log_warn("refused %s: %s", name,
+			 r == -EBUSY ? "all 128 ranges of ids are taken" : strerror(-r));
+		if (slot >= 0)
+			relay_slots_free(&relay->slots, slot);
+		free(client);
+		close(fd);
+		return;
+	}
+	client->relay = relay;
+	client->slot = slot;
+	client->trusted = trusted;
+	client->turn.on_run = on_turn;
+	snprintf(client->name, sizeof(client->name), "%s", name);
+	relay->by_slot[slot].client = client;
+	client->next = relay->clients;
+	if (client->next)
+		client->next->prev = client;
+	relay->clients = client;
+	relay->client_count++;
+	/* Otherwise when the guest is there. */
+	if (relay_agent_is_up(&relay->agent))
+		relay_client_greet(client);
+	relay_client_mark(client);
+}

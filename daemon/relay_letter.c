@@ -1,0 +1,388 @@
+/*
+ * What becomes of each frame that a client sends. Nothing reaches the agent that was not decoded
+ * here, and what does is in an envelope that we wrote; what is wrong gets the answer that msb-execd
+ * would give.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "../shared/log.h"
+#include "relay.h"
+
+static const char no_guest[] = "the guest is not connected";
+
+static struct relay_agent *agent_of(const struct relay_client *client)
+{
+	return &client->relay->agent;
+}
+
+static struct buf *out_of(const struct relay_client *client)
+{
+	return relay_agent_out(&client->relay->agent);
+}
+
+static struct route *find(const struct relay_client *client, const struct letter *letter)
+{
+	return route_find(relay_routes((struct relay_client *)client), letter->frame->id);
+}
+
+/* ---- answers ---- */
+
+/* The client has had its last frame: the agent is to end it, and its own last frame is awaited. */
+static void abandon(struct relay_client *client, struct route *route)
+{
+	struct relay_agent *agent = agent_of(client);
+
+	route->abandoned = true;
+	route_went(relay_routes(client), route, buf_len(&route->held));
+	if (route->kind != ROUTE_EXEC)
+		return;
+	relay_agent_told(agent, msg_put_exec_signal(out_of(client), route->id, 9));
+	/* A descendant that holds the output would keep the id from ending. */
+	for (int i = MSG_STREAM_STDOUT; i <= MSG_STREAM_STDERR; i++)
+		if (relay_agent_has(agent, MSG_FEATURE_OUTPUT_CLOSE))
+			relay_agent_told(agent, msg_put_output_close(out_of(client), route->id,
+								     (enum msg_stream)i));
+}
+
+static int refuse(struct relay_client *client, const struct letter *letter,
+		  const struct letter_fault *fault)
+{
+	struct route *route = find(client, letter);
+	bool live = route && route->kind == ROUTE_EXEC && !route->abandoned;
+
+	log_info("%s: id %u: %s", client->name, letter->frame->id, fault->message);
+	if (live)
+		abandon(client, route);
+	return letter_refuse(&client->link.out, letter, fault, live);
+}
+
+/* The same for what is well said, but cannot be had. */
+static int refuse_session(struct relay_client *client, const struct letter *letter, const char *why)
+{
+	struct letter_fault fault = {.kind = MSG_REFUSAL_INVALID_SESSION};
+
+	strncpy(fault.message, why, sizeof(fault.message) - 1);
+	return letter_refuse(&client->link.out, letter, &fault, true);
+}
+
+/* Decodes the payload on the side, so that it can still be passed on as it came. */
+static int decode_aside(struct relay_client *client, const struct letter *letter, void *ret_struct,
+			struct letter_fault *ret_fault)
+{
+	struct buf *scratch = &client->relay->scratch;
+	struct letter copy = *letter;
+
+	buf_consume(scratch, buf_len(scratch));
+	if (buf_append(scratch, letter->envelope.payload.ptr, letter->envelope.payload.len) < 0)
+		return -ENOMEM;
+	copy.envelope.payload.ptr = buf_head(scratch);
+	return letter_decode(&copy, ret_struct, ret_fault);
+}
+
+/* ---- exec ---- */
+
+/* What an agent can do that its client does not ask for, is asked for on its behalf. */
+static struct msg_windows windows_for(const struct relay_client *client,
+				      const struct msg_exec_request *request)
+{
+	const struct relay_agent *agent = agent_of(client);
+	struct msg_windows add = {0};
+
+	add.input = relay_agent_has(agent, MSG_FEATURE_STDIN_WINDOW) && !request->stdin_window;
+	if (relay_agent_has(agent, MSG_FEATURE_OUTPUT_WINDOW) && !request->output_window)
+		add.output = route_window(relay_routes((struct relay_client *)client)->execs);
+	return add;
+}
+
+static int start(struct relay_client *client, const struct letter *letter,
+		 const struct msg_exec_request *request)
+{
+	struct route_table *routes = relay_routes(client);
+	struct msg_windows add = windows_for(client, request);
+	uint32_t id = letter->frame->id;
+	struct route *route = route_add(routes, id, ROUTE_EXEC);
+	int r;
+
+	if (!route)
+		return -ENOMEM;
+	r = msg_put_request_with(out_of(client), id, letter->envelope.payload, &add);
+	if (r == -EMSGSIZE) {
+		/* A frame of the largest size has no room for them. */
+		add = (struct msg_windows){0};
+		r = msg_put_payload(out_of(client), id, MSG_EXEC_REQUEST, letter->envelope.payload);
+	}
+	relay_agent_told(agent_of(client), r);
+	route->v = letter->envelope.v;
+	route->tty = request->tty;
+	route->holds_input = add.input;
+	route->input.window = add.input ? ROUTE_EARLY_INPUT : 0;
+	route->output.window = add.output;
+	return 0;
+}
+
+static int on_request(struct relay_client *client, const struct letter *letter)
+{
+	struct route *route = find(client, letter);
+	struct msg_exec_request request;
+	struct letter_fault fault;
+	int r;
+
+	/* One that was killed for a bad frame ends soon, if the agent can be told all. */
+	if (route && route->abandoned &&
+	    relay_agent_has(agent_of(client), MSG_FEATURE_OUTPUT_CLOSE))
+		return -EAGAIN;
+	if (route)
+		return -EEXIST;
+	r = decode_aside(client, letter, &request, &fault);
+	if (r < 0)
+		return r == -EBADMSG ? refuse(client, letter, &fault) : r;
+	if (!relay_agent_is_up(agent_of(client)))
+		return refuse_session(client, letter, no_guest);
+	if (relay_routes(client)->execs >= ROUTE_EXECS_MAX)
+		return msg_put_exec_failed(&client->link.out, letter->frame->id,
+					   MSG_FAILURE_RESOURCE_LIMIT, 0,
+					   "too many commands of one client are running", NULL);
+	return start(client, letter, &request);
+}
+
+void relay_pump_input(struct relay_client *client, struct route *route)
+{
+	struct route_table *routes = relay_routes(client);
+	struct relay_agent *agent = agent_of(client);
+	size_t len;
+
+	while (relay_agent_has_room(agent) && (len = route_may_go(route, SIZE_MAX)) > 0) {
+		relay_agent_put_input(agent, route->id, buf_head(&route->held), len);
+		route_went(routes, route, len);
+	}
+	if (route->end_due && !buf_len(&route->held) && relay_agent_has_room(agent)) {
+		route->end_due = false;
+		relay_agent_put_input(agent, route->id, NULL, 0);
+	}
+}
+
+/* What the agent gave credit for goes at once and uncopied, the rest waits. */
+static int hold_input(struct relay_client *client, struct route *route, struct msg_bytes data)
+{
+	size_t now = 0;
+
+	if (route->input_over)
+		return 0;
+	if (!data.len) {
+		/* To a terminal it means nothing, and more may follow. */
+		route->input_over = route->end_due = !route->tty;
+		relay_pump_input(client, route);
+		return 0;
+	}
+	if (!buf_len(&route->held))
+		now = credit_room(&route->input, data.len);
+	if (now) {
+		relay_agent_put_input(agent_of(client), route->id, data.ptr, now);
+		route->input.sent += now;
+	}
+	if (now == data.len)
+		return 0;
+	return route_hold(relay_routes(client), route, data.ptr + now, data.len - now);
+}
+
+static int on_stdin(struct relay_client *client, const struct letter *letter)
+{
+	struct route *route = find(client, letter);
+	struct letter_fault fault;
+	struct msg_data data;
+
+	if (letter_decode(letter, &data, &fault) < 0)
+		return refuse(client, letter, &fault);
+	if (!route || route->kind != ROUTE_EXEC || route->abandoned)
+		return 0;
+	if (route->holds_input)
+		return hold_input(client, route, data.data);
+	relay_agent_put_input(agent_of(client), route->id, data.data.ptr, data.data.len);
+	return 0;
+}
+
+/* The route to pass something on to, or NULL when there is no such session. */
+static struct route *find_exec(struct relay_client *client, const struct letter *letter)
+{
+	struct route *route = find(client, letter);
+
+	return route && route->kind == ROUTE_EXEC && !route->abandoned ? route : NULL;
+}
+
+static int on_resize(struct relay_client *client, const struct letter *letter)
+{
+	struct msg_exec_resize resize;
+	struct letter_fault fault;
+	int r = decode_aside(client, letter, &resize, &fault);
+
+	if (r < 0)
+		return r == -EBADMSG ? refuse(client, letter, &fault) : r;
+	/* As it came: with the keys that only the agent knows. */
+	if (find_exec(client, letter))
+		relay_agent_told(agent_of(client),
+				 msg_put_payload(out_of(client), letter->frame->id, MSG_EXEC_RESIZE,
+						 letter->envelope.payload));
+	return 0;
+}
+
+static int on_signal(struct relay_client *client, const struct letter *letter)
+{
+	struct msg_exec_signal signal;
+	struct letter_fault fault;
+
+	if (letter_decode(letter, &signal, &fault) < 0)
+		return refuse(client, letter, &fault);
+	if (find_exec(client, letter))
+		relay_agent_told(
+			agent_of(client),
+			msg_put_exec_signal(out_of(client), letter->frame->id, signal.signal));
+	return 0;
+}
+
+static int on_output_close(struct relay_client *client, const struct letter *letter)
+{
+	struct letter_fault fault;
+	enum msg_stream stream;
+
+	if (letter_decode_stream(letter, &stream, &fault) < 0)
+		return refuse(client, letter, &fault);
+	if (find_exec(client, letter) &&
+	    relay_agent_has(agent_of(client), MSG_FEATURE_OUTPUT_CLOSE))
+		relay_agent_told(agent_of(client),
+				 msg_put_output_close(out_of(client), letter->frame->id, stream));
+	return 0;
+}
+
+static int on_output_credit(struct relay_client *client, const struct letter *letter)
+{
+	struct letter_fault fault;
+	struct msg_credit credit;
+	struct route *route;
+
+	if (letter_decode(letter, &credit, &fault) < 0)
+		return refuse(client, letter, &fault);
+	route = find_exec(client, letter);
+	/* Where we count ourselves the client has asked for nothing. */
+	if (route && !route->output.window &&
+	    relay_agent_has(agent_of(client), MSG_FEATURE_OUTPUT_WINDOW))
+		relay_agent_told(agent_of(client),
+				 msg_put_credit(out_of(client), route->id, MSG_EXEC_OUTPUT_CREDIT,
+						credit.consumed));
+	return 0;
+}
+
+/* ---- the rest ---- */
+
+/* Ping and touch: one answer is due for each. */
+static int on_ask(struct relay_client *client, const struct letter *letter)
+{
+	enum msg_type type = letter->envelope.type;
+	struct route *route = find(client, letter);
+	struct letter_fault fault;
+
+	if (letter_decode(letter, NULL, &fault) < 0)
+		return refuse(client, letter, &fault);
+	if (!relay_agent_is_up(agent_of(client)))
+		return refuse_session(client, letter, no_guest);
+	if (relay_routes(client)->count >= ROUTE_MAX)
+		return refuse_session(client, letter, "too many ids of one client are in use");
+	if (!route) {
+		route = route_add(relay_routes(client), letter->frame->id, ROUTE_ASK);
+		if (!route)
+			return -ENOMEM;
+		route->v = letter->envelope.v;
+	}
+	route->asks++;
+	relay_agent_told(agent_of(client), msg_put_empty(out_of(client), route->id, type));
+	return 0;
+}
+
+/* The beginning of a stream of files or TCP, of which only its ids concern us. */
+static int on_stream(struct relay_client *client, const struct letter *letter)
+{
+	bool is_fs = letter->envelope.type == MSG_FS_REQUEST;
+	struct relay_agent *agent = agent_of(client);
+	struct letter_fault fault = {.kind = MSG_REFUSAL_INVALID_PAYLOAD};
+	uint32_t id = letter->frame->id;
+	struct route *route;
+
+	/* Our own agent refuses them without a look, and so can we. */
+	if (relay_agent_is_up(agent) && agent->features)
+		return is_fs ? letter_refuse_fs(&client->link.out, id)
+			     : letter_refuse_tcp(&client->link.out, id);
+	if (!relay_agent_is_up(agent) || relay_routes(client)->count >= ROUTE_MAX)
+		return is_fs ? msg_put_fs_refusal(&client->link.out, id, no_guest)
+			     : msg_put_tcp_refusal(&client->link.out, id, no_guest);
+	if (find(client, letter))
+		return -EEXIST;
+	if (msg_check(letter->envelope.payload) < 0) {
+		strcpy(fault.message, "the payload is no map");
+		return refuse(client, letter, &fault);
+	}
+	route = route_add(relay_routes(client), id, ROUTE_STREAM);
+	if (!route)
+		return -ENOMEM;
+	route->v = letter->envelope.v;
+	relay_agent_told(agent, msg_put_payload(out_of(client), id, letter->envelope.type,
+						letter->envelope.payload));
+	return 0;
+}
+
+static int on_stream_data(struct relay_client *client, const struct letter *letter)
+{
+	struct route *route = find(client, letter);
+
+	if (route && route->kind == ROUTE_STREAM && msg_check(letter->envelope.payload) == 0)
+		relay_agent_told(agent_of(client),
+				 msg_put_payload(out_of(client), route->id, letter->envelope.type,
+						 letter->envelope.payload));
+	return 0;
+}
+
+static int on_shutdown(struct relay_client *client, const struct letter *letter)
+{
+	(void)letter;
+	if (!client->trusted)
+		log_warn("%s: may not shut down the agent", client->name);
+	else if (relay_agent_is_up(agent_of(client)))
+		relay_agent_told(agent_of(client), msg_put_empty(out_of(client), 0, MSG_SHUTDOWN));
+	return 0;
+}
+
+typedef int handler(struct relay_client *client, const struct letter *letter);
+
+/* What has no row is for another place or another direction, and ignored. */
+static handler *const handlers[MSG_TYPE_COUNT] = {
+	[MSG_SHUTDOWN] = on_shutdown,
+	[MSG_PING] = on_ask,
+	[MSG_TOUCH] = on_ask,
+	[MSG_EXEC_REQUEST] = on_request,
+	[MSG_EXEC_STDIN] = on_stdin,
+	[MSG_EXEC_RESIZE] = on_resize,
+	[MSG_EXEC_SIGNAL] = on_signal,
+	[MSG_EXEC_OUTPUT_CLOSE] = on_output_close,
+	[MSG_EXEC_OUTPUT_CREDIT] = on_output_credit,
+	[MSG_FS_REQUEST] = on_stream,
+	[MSG_FS_DATA] = on_stream_data,
+	[MSG_TCP_CONNECT] = on_stream,
+	[MSG_TCP_DATA] = on_stream_data,
+	[MSG_TCP_EOF] = on_stream_data,
+	[MSG_TCP_CLOSE] = on_stream_data,
+};
+
+int relay_letter(struct relay_client *client, const struct frame *frame)
+{
+	struct letter_fault fault;
+	struct letter letter;
+	int r;
+
+	if (frame->id && relay_slot_of(frame->id) != client->slot)
+		return -EPROTO;
+	r = letter_open(&letter, frame, &fault);
+	if (r == -EBADMSG)
+		return refuse(client, &letter, &fault);
+	if (r < 0 || !handlers[letter.envelope.type])
+		return r;
+	return handlers[letter.envelope.type](client, &letter);
+}

@@ -1,0 +1,27 @@
+/*
+ * Finding the guest's greeting in a byte stream that may begin, or break off, in the midst of
+ * anything. Pure.
+ */
+#ifndef MSB_RELAY_SEEK_H
+#define MSB_RELAY_SEEK_H
+
+#include "../shared/msg.h"
+
+#define SEEK_FRAME_MAX 16384 /* bytes of a frame that counts as a greeting */
+
+enum seek_found {
+	SEEK_NOTHING,
+	SEEK_READY,    /* core.ready */
+	SEEK_RESOLVED, /* core.init.resolved, which is to be answered before ready comes */
+};
+
+/* What a whole frame of so many bytes is. They are not changed. */
+enum seek_found seek_look(const uint8_t *wire, size_t len);
+
+/*
+ * The first greeting that begins at any offset: *ret_at is where, *ret_len its length. With
+ * SEEK_NOTHING, *ret_at bytes can be no part of one and may be dropped.
+ */
+enum seek_found seek_greeting(const uint8_t *data, size_t len, size_t *ret_at, size_t *ret_len);
+
+#endif

@@ -1,0 +1,30 @@
+/* msb-relayd's command line. */
+#ifndef MSB_RELAY_SETTINGS_H
+#define MSB_RELAY_SETTINGS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "../shared/endpoint.h"
+#include "../shared/err.h"
+#include "../shared/log.h"
+#include "peer.h"
+
+#define RELAY_LISTEN_MAX 16
+
+struct relay_settings {
+	struct endpoint agent; /* points into argv, as the others do */
+	bool has_agent;
+	struct endpoint listen[RELAY_LISTEN_MAX];
+	size_t listen_count;
+	struct peer_rules allow;
+	enum log_level log_level;
+	bool help, version;
+};
+
+/* 0, or -EINVAL with *err filled. */
+int relay_settings_parse(int argc, char *const argv[], struct relay_settings *ret, struct err *err);
+
+void relay_settings_help(void);
+
+#endif

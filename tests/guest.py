@@ -1,0 +1,91 @@
+"""The guest's end of a stream that msb-relayd takes, played by a script of peer.py: no greeting of
+a socket, the ids of all clients, and every frame that comes checked to be one that an agent may
+be sent. Answers are the script's affair."""
+
+import os
+import socket
+
+from wire import FLAGS, Stream, frame, ready
+
+FEATURES = ["timeout", "linger", "on_disconnect", "login_shell", "usage", "output_close",
+            "stdin_window", "output_window"]
+STEP = 33554431
+TO_AGENTS = ("core.init.ack", "core.bootstrap", "core.shutdown", "core.ping", "core.touch",
+             "core.relay.client.disconnected", "core.exec.request", "core.exec.stdin",
+             "core.exec.resize", "core.exec.signal", "core.exec.output.close",
+             "core.exec.output.credit", "core.fs.request", "core.fs.data", "core.tcp.connect",
+             "core.tcp.data", "core.tcp.eof", "core.tcp.close")
+
+
+class Guest:
+    """Listens where the relay looks for its agent; accept() once it has connected."""
+
+    def __init__(self, path, limit):
+        self.limit = limit
+        self.listener = socket.socket(socket.AF_UNIX)
+        self.listener.bind(path + ".new")
+        self.listener.listen()
+        self.listener.settimeout(limit)
+        # There only once it can be connected to.
+        os.rename(path + ".new", path)
+        self.path = path
+        self.stream = None
+
+    def accept(self):
+        self.stream = Stream(self.listener.accept()[0], self.limit)
+        return self
+
+    def up(self, features=(), v=7, **more):
+        """Accepts and says hello. Without features as a reference agent."""
+        self.accept()
+        self.greet(features, v, **more)
+        return self
+
+    def greet(self, features=(), v=7, **more):
+        if features:
+            more = {"exec_features": list(features), **more}
+        self.send(ready(v, **more))
+
+    def send(self, data):
+        self.stream.send(data)
+
+    def tell(self, type, id=0, payload=None, **how):
+        self.send(frame(type, id, payload, **how))
+
+    def next(self, limit=None):
+        got = self.stream.next(limit)
+        if got:
+            assert got.type in TO_AGENTS and got.flags == FLAGS.get(got.type, 0), f"got {got!r}"
+            assert got.raw and isinstance(got.payload, dict), f"got {got!r}"
+        return got
+
+    def expect(self, type, id=None):
+        """The next frame, which is of that type and id."""
+        got = self.next()
+        assert got and got.type == type, f"got {got!r}, wanted {type}"
+        assert id is None or got.id == id, f"got {got!r}, wanted id {id}"
+        return got
+
+    def start(self, **keys):
+        """Takes a request and says that it runs."""
+        request = self.expect("core.exec.request")
+        self.tell("core.exec.started", request.id, {"pid": 5, **keys})
+        return request
+
+    def quiet(self, limit=0.3):
+        """Nothing comes."""
+        try:
+            got = self.next(limit)
+        except TimeoutError:
+            return
+        raise AssertionError(f"got {got!r}, wanted nothing")
+
+    def hang_up(self):
+        self.stream.close()
+        self.stream = None
+
+    def close(self):
+        if self.stream:
+            self.hang_up()
+        self.listener.close()
+        os.unlink(self.path)
