@@ -47,7 +47,7 @@ PROGRAMS := $(BUILD)/msb-exec $(BUILD)/msb-execd $(BUILD)/msb-relayd
 # Two programs live in daemon/. What is named after the relay is its own; the letters, the listening
 # and a few more are common to both.
 RELAY    := $(filter $(BUILD)/daemon/relay%.o,$(DAEMON)) $(patsubst %,$(BUILD)/daemon/%.o,letter \
-	listen notify peer signals)
+	listen notify passed peer signals)
 EXECD    := $(filter-out $(BUILD)/daemon/relay%.o,$(DAEMON))
 
 .PHONY: all

@@ -27,6 +27,7 @@ static long number_of(const char *name)
 
 int passed_take(struct err *err)
 {
+	static const char *const told[] = {"LISTEN_FDS", "LISTEN_PID", "LISTEN_FDNAMES"};
 	long count = number_of("LISTEN_FDS");
 
 	/* Who has not been told by its own pid has inherited what was said to somebody else. */
@@ -39,6 +40,9 @@ int passed_take(struct err *err)
 		if (fcntl(fd, F_SETFD, FD_CLOEXEC) < 0)
 			return err_set(err, errno, NULL,
 				       "socket %d of the %ld that LISTEN_FDS promises", fd, count);
+	/* Nobody whom we start is to take it for its own. */
+	for (size_t i = 0; i < sizeof(told) / sizeof(told[0]); i++)
+		unsetenv(told[i]);
 	return (int)count;
 }
 

@@ -9,7 +9,8 @@
 #include "listen.h"
 
 /*
- * How many descriptors, from 3 on, were passed to this very process; they become close-on-exec.
+ * How many descriptors, from 3 on, were passed to this very process; they become close-on-exec, and
+ * what says so leaves the environment.
  * To be called before anything is opened, since a number is all that tells them from ours. 0 when
  * none were, or when they were meant for another process; -errno with *err filled.
  */

@@ -78,7 +78,8 @@ static int take_option(struct relay_settings *s, int option, const char *value, 
 	}
 }
 
-int relay_settings_parse(int argc, char *const argv[], struct relay_settings *ret, struct err *err)
+int relay_settings_parse(int argc, char *const argv[], bool has_sockets, struct relay_settings *ret,
+			 struct err *err)
 {
 	struct relay_settings s = {.log_level = LOG_LEVEL_WARN};
 	const char *value = NULL;
@@ -91,7 +92,7 @@ int relay_settings_parse(int argc, char *const argv[], struct relay_settings *re
 		return -EINVAL;
 	if (operand < argc)
 		return err_set(err, 0, NULL, "unexpected operand %s", argv[operand]);
-	if (!s.help && !s.version && (!s.has_agent || !s.listen_count))
+	if (!s.help && !s.version && (!s.has_agent || (!s.listen_count && !has_sockets)))
 		return err_set(err, 0, NULL, "--agent and --listen are needed");
 	*ret = s;
 	return 0;

@@ -22,8 +22,9 @@ struct relay_settings {
 	bool help, version;
 };
 
-/* 0, or -EINVAL with *err filled. */
-int relay_settings_parse(int argc, char *const argv[], struct relay_settings *ret, struct err *err);
+/* has_sockets: --listen is not needed, since systemd passed some. 0, or -EINVAL with *err filled. */
+int relay_settings_parse(int argc, char *const argv[], bool has_sockets, struct relay_settings *ret,
+			 struct err *err);
 
 void relay_settings_help(void);
 

@@ -11,6 +11,7 @@
 #include "../shared/version.h"
 #include "listen.h"
 #include "notify.h"
+#include "passed.h"
 #include "relay.h"
 #include "relay_settings.h"
 #include "signals.h"
@@ -61,7 +62,7 @@ static void on_client(struct listen_host *listen, int fd, const struct peer *pee
 	relay_client_open(&relayd->relay, fd, peer->trusted, peer->name);
 }
 
-static int start(struct relayd *relayd, struct err *err)
+static int start(struct relayd *relayd, int passed, struct err *err)
 {
 	struct relay *relay = &relayd->relay;
 	int r = loop_init(&relayd->loop);
@@ -82,6 +83,8 @@ static int start(struct relayd *relayd, struct err *err)
 		r = relay_start(relay);
 	if (r < 0)
 		return err_set(err, -r, NULL, "cannot set up the event loop");
+	if (passed_listen(&relayd->listen, passed, err) < 0)
+		return -1;
 	for (size_t i = 0; i < relayd->settings.listen_count; i++)
 		if (listen_open(&relayd->listen, &relayd->settings.listen[i], err) < 0)
 			return -1;
@@ -93,11 +96,16 @@ int main(int argc, char *argv[])
 	static struct relayd relayd = {.loop = {.epoll_fd = -1, .signal_fd = -1}};
 	char words[ERR_TEXT_MAX + 64];
 	struct err err;
-	int r;
+	int passed, r;
 
 	fd_open_standard();
 	log_init("msb-relayd", LOG_LEVEL_WARN);
-	if (relay_settings_parse(argc, argv, &relayd.settings, &err) < 0) {
+	passed = passed_take(&err);
+	if (passed < 0) {
+		log_error("%s", err_words(&err, words, sizeof(words)));
+		return 1;
+	}
+	if (relay_settings_parse(argc, argv, passed > 0, &relayd.settings, &err) < 0) {
 		log_error("%s; see msb-relayd --help", err_words(&err, words, sizeof(words)));
 		return 2;
 	}
@@ -110,7 +118,7 @@ int main(int argc, char *argv[])
 		return 0;
 	}
 	log_init("msb-relayd", relayd.settings.log_level);
-	r = start(&relayd, &err);
+	r = start(&relayd, passed, &err);
 	if (r < 0) {
 		log_error("%s", err_words(&err, words, sizeof(words)));
 	} else {

@@ -111,6 +111,23 @@ listens_on() {
 	"$X" -- true
 }
 
+@test "service: a relay serves passed sockets, and then needs no address" {
+	"${ACTIVATE[@]}" "unix:$DIR/r" -- "$BUILD/msb-relayd" --agent "unix:$DIR/port" 2>"$DIR/relay.log" 3>&- &
+	relay=$!
+	python3 -B "$BATS_TEST_DIRNAME/chardev.py" "$DIR/port" "$DIR/tty" 3>&- &
+	machine=$!
+	daemon_start --listen "serial:$DIR/tty"
+	wait_for 5 timeout $((20 * SLOW)) "$X" -q -S "$DIR/r" --ping
+	run -0 timeout $((20 * SLOW)) "$X" -S "$DIR/r" -- echo relayed
+	kill "$relay" "$machine"
+	wait "$relay" "$machine"
+	[[ $output == relayed && -S $DIR/r ]]
+	run -2 "$BUILD/msb-relayd" --agent "unix:$DIR/port"
+	[[ $output == *--listen* ]]
+	run -1 "${ACTIVATE[@]}" tcp: -- "$BUILD/msb-relayd" --agent "unix:$DIR/port"
+	[[ $output == 'msb-relayd: socket 3 passed by systemd is neither'* ]]
+}
+
 @test "service: systemd-socket-activate starts it at the first client" {
 	command -v systemd-socket-activate >/dev/null || skip "needs systemd-socket-activate"
 	systemd-socket-activate --listen="$SOCKET" "$EXECD" 2>>"$DIR/daemon.log" 3>&- &
@@ -136,6 +153,8 @@ listens_on() {
 	"$EXECD" --listen tcp:1 2>>"$DIR/journal" || true
 	grep -q '^<3>.*tcp:1' "$DIR/journal"
 	run -1 grep -vE '^<[3-7]>' "$DIR/journal"
+	"$BUILD/msb-relayd" --bogus 2>"$DIR/journal" || true
+	grep -q '^<3>.*--bogus' "$DIR/journal"
 	# Not where stderr is something else.
 	run -2 "$EXECD" --listen tcp:1
 	[[ $output == msb-execd:* ]]
