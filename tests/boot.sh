@@ -57,6 +57,7 @@ inside() {
 	mount --bind /proc/sys /proc/sys
 	mount -o remount,bind,ro /proc/sys
 	mount -t tmpfs tmpfs /run
+	rm -rf "${folder:?}/etc"
 	mkdir -p /run/systemd/system "$folder/etc"
 	cp -a /etc/. "$folder/etc"
 	mount --bind "$folder/etc" /etc

@@ -44,7 +44,7 @@ booted() {
 	[[ ${#units[@]} -ge 2 ]]
 	for unit in "${units[@]}"; do
 		[[ $(stat -c %a "$unit") == 644 ]]
-		run -1 grep -E '@|/usr/local' "$unit"
+		run -1 grep -E '@SBIN@|/usr/local' "$unit"
 	done
 	grep -q '^ExecStart=/opt/x/sbin/msb-execd ' "${units[@]}"
 }
@@ -132,4 +132,45 @@ booted() {
 		journalctl --sync
 		[[ $(errors) == 'unknown '*--bogus* ]]
 	SH
+}
+
+@test "units: a relay serves its machine with hardly a right, and hears when the machine comes" {
+	booted <<-SH
+		peer=$BATS_TEST_DIRNAME/chardev.py
+		mkdir /etc/msb-exec /run/vm
+		echo 'MSB_RELAY_AGENT=unix:/run/vm/socket' >/etc/msb-exec/relay-vm.conf
+		echo 'MSB_RELAYD_OPTIONS=--log-level info' >>/etc/msb-exec/relay-vm.conf
+		systemctl start msb-relayd@vm.service
+		export MSB_EXEC_ENDPOINT=/run/msb-relayd/vm/agent.sock
+		python3 -B \$peer /run/vm/socket /run/vm/port &
+		msb-execd --listen serial:/run/vm/port &
+		[[ \$(msb-exec -- echo relayed) == relayed ]]
+		# Both ways with what large transfers use, under the filter of system calls.
+		[[ \$(msb-exec -- head -c 10000000 /dev/zero | wc -c) == 10000000 ]]
+		[[ \$(head -c 10000000 /dev/zero | msb-exec -- wc -c) == 10000000 ]]
+		status=/proc/\$(systemctl show -P MainPID msb-relayd@vm.service)/status
+		grep -qx 'CapEff:.0000000000000000' \$status
+		grep -qx 'NoNewPrivs:.1' \$status
+		grep -qx 'Seccomp:.2' \$status
+		# The next instance is another.
+		echo 'MSB_RELAY_AGENT=unix:/run/vm/other' >/etc/msb-exec/relay-two.conf
+		systemctl start msb-relayd@two.service
+		systemctl stop msb-relayd@two.service
+		[[ ! -e /run/msb-relayd/two ]]
+		[[ \$(msb-exec -- echo still) == still ]]
+		systemctl stop msb-relayd@vm.service
+		[[ ! -e /run/msb-relayd/vm ]]
+		journalctl --sync
+		journalctl -u msb-relayd@vm.service -t msb-relayd -p warning -o cat | grep 'No such file'
+		[[ \$(journalctl -u msb-relayd@vm.service -t msb-relayd -o cat) == *'ending: Terminated' ]]
+	SH
+}
+
+@test "units: the relay's exposure, as systemd reckons it, stays low" {
+	systemd-analyze security --offline=yes --root="$DEST" --threshold=15 msb-relayd@name.service >"$BATS_TEST_TMPDIR/said" || {
+		tail -1 "$BATS_TEST_TMPDIR/said"
+		return 1
+	}
+	# And it is reckoned: the daemon's, which takes nothing away, is far above.
+	run -1 systemd-analyze security --offline=yes --root="$DEST" --threshold=15 msb-execd.service
 }
