@@ -10,6 +10,12 @@ CFLAGS  ?= -O2 -g
 ifdef SANITIZE
 BUILD   := build/sanitize
 FLAVOUR := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+else ifdef FUZZ
+# clang's own: what `make fuzz` builds its targets from.
+BUILD   := build/fuzz
+CC      := clang
+FLAVOUR := -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all \
+	-fno-omit-frame-pointer -O1
 else ifdef DEBUG
 BUILD   := build/debug
 FLAVOUR := -O0 -g3
@@ -32,6 +38,8 @@ LINKING   := $(if $(STATIC),-static-pie,-pie) -Wl,-z,relro -Wl,--as-needed -Wl,-
 # Evaluated when used, so that `make check` may install pkg-config first.
 CBOR_CFLAGS = $(shell pkg-config --cflags libcbor)
 CBOR_LIBS   = $(shell pkg-config $(if $(STATIC),--static) --libs libcbor)
+
+comma := ,
 
 # `make V=1` shows the commands.
 run = $(if $(V),$(2),@echo "  $(1) $@"; $(2))
@@ -73,7 +81,8 @@ $(BUILD)/%.o: %.c
 	@mkdir -p $(@D)
 	$(call run,CC  ,$(COMPILE) -c -o $@ $<)
 
--include $(patsubst %.o,%.d,$(CLI) $(DAEMON) $(SHARED)) $(wildcard $(BUILD)/tests/*.d) $(wildcard $(BUILD)/bench/*.d)
+-include $(patsubst %.o,%.d,$(CLI) $(DAEMON) $(SHARED)) \
+	$(wildcard $(BUILD)/tests/*.d $(BUILD)/bench/*.d $(BUILD)/fuzz_*.d)
 
 # ---- for guests ----
 
@@ -136,10 +145,31 @@ $(BUILD)/tests/%: tests/%.c $(SHARED)
 	@mkdir -p $(@D)
 	$(call run,TEST,$(COMPILE) -o $@ $< $(LINKING) $(SHARED) $(LDFLAGS) $(CBOR_LIBS) -lutil)
 
+# ---- fuzz and soak ----
+
+# Seconds for each target; what it finds is under build/fuzz/found, what it has learnt beside it.
+FUZZ_SECONDS ?= 60
+FUZZERS      := $(patsubst tests/fuzz/%.c,$(BUILD)/%,$(sort $(wildcard tests/fuzz/fuzz_*.c)))
+
+.PHONY: fuzz fuzz-run
+fuzz:
+	@tests/deps.sh build fuzz
+	@$(MAKE) --no-print-directory FUZZ=1 fuzz-run
+
+fuzz-run: $(FUZZERS)
+	@python3 -B tests/fuzz/run.py $(FUZZ_SECONDS) build/fuzz $(FUZZERS)
+
+# A target says in a line WRAP: which functions of ours its own stand in for.
+$(BUILD)/fuzz_%: tests/fuzz/fuzz_%.c $(PURE)
+	@mkdir -p $(@D)
+	$(call run,FUZZ,$(COMPILE) -Itests/fuzz -fsanitize=fuzzer -o $@ $< $(LINKING) $(PURE) \
+		$(patsubst %,-Wl$(comma)--wrap=%,$(shell sed -n 's:^/\* WRAP\: \(.*\) \*/:\1:p' $<)) \
+		$(LDFLAGS) $(CBOR_LIBS))
+
 # ---- lint ----
 
 C_FILES   = $(wildcard shared/*.[ch] daemon/*.[ch] daemon/bundle/*.c cli/*.[ch] tests/*.[ch] tests/unit/*.[ch] \
-	tests/bench/*.c)
+	tests/bench/*.c tests/fuzz/*.[ch])
 SH_FILES  = $(wildcard daemon/bundle/*.sh tests/*.sh tests/*.bash tests/*.bats tests/interop/*.sh) .ci/run
 HEADERS   = $(wildcard shared/*.h daemon/*.h cli/*.h)
 MANUALS   = $(wildcard cli/*.1 daemon/*.8)

@@ -96,7 +96,8 @@ int buf_reserve(struct buf *buf, size_t len, uint8_t **ret_space)
 				return r;
 		}
 	}
-	*ret_space = buf->data + buf->tail;
+	/* No bytes of a queue that has no memory yet: even NULL + 0 is undefined. */
+	*ret_space = buf->data ? buf->data + buf->tail : NULL;
 	return 0;
 }
 

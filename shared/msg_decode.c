@@ -199,9 +199,13 @@ int msg_decode(enum msg_type type, struct msg_bytes payload, void *ret_struct)
 
 int msg_next_text(struct msg_list *list, struct msg_text *ret_text)
 {
-	struct wire_reader r = {list->cbor.ptr, list->cbor.ptr + list->cbor.len};
+	struct wire_reader r;
 
-	if (!list->count || wire_read_text(&r, ret_text) < 0)
+	/* A list that was not given has no place either, and even NULL + 0 is undefined. */
+	if (!list->count)
+		return 0;
+	r = (struct wire_reader){list->cbor.ptr, list->cbor.ptr + list->cbor.len};
+	if (wire_read_text(&r, ret_text) < 0)
 		return 0;
 	list->count--;
 	list->cbor = (struct msg_bytes){r.at, (size_t)(r.end - r.at)};
@@ -210,10 +214,11 @@ int msg_next_text(struct msg_list *list, struct msg_text *ret_text)
 
 static int next_map(struct msg_list *list, const struct schema *schema, void *ret_struct)
 {
-	struct wire_reader r = {list->cbor.ptr, list->cbor.ptr + list->cbor.len};
+	struct wire_reader r;
 
 	if (!list->count)
 		return 0;
+	r = (struct wire_reader){list->cbor.ptr, list->cbor.ptr + list->cbor.len};
 	memset(ret_struct, 0, schema->size);
 	if (read_map(&r, schema, ret_struct) < 0)
 		return -EBADMSG;

@@ -1,5 +1,6 @@
 #!/bin/sh
-# Installs with apt-get what the given targets need and this machine lacks: build, check, lint.
+# Installs with apt-get what the given targets need and this machine lacks: build, check,
+# lint, bench, fuzz.
 set -eu
 
 packages() {
@@ -11,6 +12,7 @@ packages() {
 		# Whoever has node has it from anywhere.
 		interop) command -v node >/dev/null && command -v npm >/dev/null || echo nodejs npm ;;
 		bench) echo python3 socat openssh-server openssh-client crun ;;
+		fuzz) echo clang libclang-rt-dev python3 ;;
 		lint) echo clang-format clang-tidy shellcheck mandoc ;;
 		esac
 	done

@@ -1,0 +1,66 @@
+/*
+ * msb-exec against an agent that says anything at all: the greeting, old and new, and every frame
+ * that follows. The connection is a socket pair that the linker puts in place of a real one. The
+ * first byte says what msb-exec was asked to do and how large the pieces are that it reads.
+ */
+#include "fuzz.h"
+
+#include "../../cli/exec.h"
+#include "../../cli/ping.h"
+#include "../../shared/log.h"
+
+/* WRAP: endpoint_connect */
+int __wrap_endpoint_connect(const struct endpoint *endpoint, struct endpoint_stream *ret,
+			    struct err *err);
+
+static int agent_fd;
+
+int __wrap_endpoint_connect(const struct endpoint *endpoint, struct endpoint_stream *ret,
+			    struct err *err)
+{
+	(void)endpoint;
+	(void)err;
+	*ret = (struct endpoint_stream){.fd = agent_fd};
+	return 0;
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
+{
+	static char *command[] = {(char *)"true", (char *)"x", NULL};
+	static struct buf_spare spare; /* kept, since a new one each time takes longest of all */
+	static struct exec exec;
+	struct loop loop;
+	struct fuzz_peer peer;
+	struct opts opts = {
+		.endpoint = "/agent",
+		.kill_after_ms = 5000,
+		.timeout_signal = 15,
+		.linger_ms = 500,
+		.quiet = true,
+	};
+	uint8_t how;
+
+	if (len < 2)
+		return 0;
+	how = data[0];
+	log_init("fuzz", LOG_LEVEL_NONE);
+	CLAIM(loop_init(&loop) == 0);
+	opts.command = command;
+	opts.command_len = how & 1 ? 2 : 0;
+	opts.tty = how & 2 ? OPTS_TTY_FORCED : OPTS_TTY_NEVER;
+	opts.no_stdin = how & 4;
+	fuzz_peer_open(&peer, &loop, data + 1, len - 1, how & 32 ? 1 + how / 64 : len, &agent_fd);
+	/* What msb-exec says before it knows its id is nothing, and then frames. */
+	peer.on_heard = NULL;
+	if ((how & 24) == 24) {
+		ping_run(&opts, &loop, &spare);
+	} else {
+		exec = (struct exec){.status = -1};
+		exec_run(&exec, &opts, &loop, &spare);
+		CLAIM(exec.finished && exec.status >= 0 && exec.status <= 255);
+		exec_release(&exec);
+	}
+	fuzz_peer_close(&peer);
+	loop_release(&loop);
+	return 0;
+}

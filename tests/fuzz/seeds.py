@@ -1,0 +1,126 @@
+"""What each fuzz target begins with: frames of every kind in every dialect, those recorded from the
+reference agent, and words as people type them. seeds(TARGET) yields inputs; their first byte means
+what the target's own first lines say."""
+
+import os
+import sys
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, os.path.dirname(HERE))
+
+from wire import FLAGS, Raw, encode, frame, ready  # noqa: E402
+
+VECTORS = os.path.join(os.path.dirname(HERE), "vectors", "agent-0.6.14.tsv")
+DIALECTS = ("plain", "ts", "indefinite")
+
+REQUEST = {
+    "cmd": "sh", "args": ["-c", "id"], "env": ["A=1", "PATH=/bin"], "cwd": "/tmp", "user": "1:1",
+    "tty": False, "rows": 24, "cols": 80,
+    "rlimits": [{"resource": "nofile", "soft": 64, "hard": 128}],
+    "timeout_ms": 1000, "timeout_signal": 2, "kill_after_ms": 100, "linger_ms": 10,
+    "on_disconnect": "keep", "stdin_window": True, "output_window": 65536, "xpixel": 1, "ypixel": 2,
+}
+LOGIN = {"cmd": "", "login_shell": True, "tty": True, "output_window": 1000}
+HOST = [
+    ("core.exec.stdin", {"data": b"hello"}),
+    ("core.exec.resize", {"rows": 50, "cols": 132}),
+    ("core.exec.signal", {"signal": 15}),
+    ("core.exec.output.close", {"stream": "stdout"}),
+    ("core.exec.output.credit", {"consumed": 5}),
+    ("core.exec.stdin", {"data": b""}),
+    ("core.ping", {}), ("core.touch", {}), ("core.shutdown", None),
+    ("core.fs.request", {"op": "stat", "path": "/"}), ("core.tcp.connect", {"port": 1}),
+    ("core.bulk.open", {}), ("core.init.ack", {}), ("core.clock.sync", {"t": 1}),
+    ("core.bootstrap", {"security_profile": "restricted", "user": "1", "default_cwd": "/"}),
+    ("core.relay.client.disconnected", {"id_start": 1, "id_end_exclusive": 9}),
+]
+AGENT = [
+    ("core.exec.started", {"pid": 5, "stdin_window": 65536}),
+    ("core.exec.stdout", {"data": b"out"}), ("core.exec.stderr", {"data": b"err"}),
+    ("core.exec.stdin.credit", {"consumed": 3}),
+    ("core.exec.stdin.error", {"errno": 32, "errno_name": "EPIPE", "message": "gone"}),
+    ("core.error", {"kind": "invalid_flags", "message": "no", "offending_type": "core.ping"}),
+    ("core.pong", {}), ("core.touched", {"activity_seq": 1}),
+    ("core.exec.failed", {"kind": "not_found", "errno": 2, "errno_name": "ENOENT",
+                          "message": "none such", "stage": "execve"}),
+    ("core.exec.exited", {"code": -1, "signal": 9, "core_dumped": True, "timed_out": True,
+                          "usage": {"user_us": 1, "sys_us": 2, "wall_us": 3, "max_rss_kib": 4}}),
+]
+READY = {"agent_version": "1.2.3",
+         "exec_features": ["timeout", "linger", "on_disconnect", "login_shell", "usage", "pixels",
+                           "output_close", "stdin_window", "output_window"]}
+
+
+def vectors(direction):
+    with open(VECTORS, encoding="utf-8") as file:
+        for line in file:
+            fields = line.rstrip("\n").split("\t")
+            if len(fields) > 2 and fields[1] == direction:
+                yield bytes.fromhex(fields[2])
+
+
+def messages():
+    for type, payload in [("core.ready", READY), ("core.exec.request", REQUEST), *HOST, *AGENT]:
+        for dialect in DIALECTS:
+            yield b"\0" + frame(type, 1, payload, dialect=dialect)
+            for number in range(1, 35):
+                if dialect == "plain" or type in FLAGS:
+                    yield bytes([number]) + encode(payload or {}, dialect)
+    for wire in (*vectors("h2g"), *vectors("g2h")):
+        yield b"\0" + wire
+
+
+def daemon():
+    for how in (0, 130, 255):
+        for dialect in DIALECTS:
+            start = frame("core.exec.request", 1, REQUEST, dialect=dialect)
+            yield bytes([how]) + start + b"".join(
+                frame(type, 1, payload, dialect=dialect) for type, payload in HOST)
+            yield bytes([how]) + frame("core.exec.request", 2, LOGIN, dialect=dialect) + start
+        yield bytes([how]) + frame("core.exec.request", 3, {"cmd": "!no"})
+        yield bytes([how]) + b"".join(
+            frame("core.exec.request", i, {"cmd": "cat", "on_disconnect": word})
+            + frame("core.exec.stdin", i, {"data": b"x" * 500})
+            for i, word in enumerate(("kill", "hangup", "keep"), 1))
+        for type, payload in HOST:
+            yield bytes([how]) + frame(type, 7, payload)
+            yield bytes([how]) + frame(type, 0, payload, v=3, flags=9)
+    for wire in vectors("h2g"):
+        yield b"\1" + wire
+
+
+def client():
+    greetings = [bytes(4) + b"\1\xff\xff\xff" + ready(7, **READY), bytes(4) + ready(1),
+                 b"\0\0\0\1\0\0\0\xff" + ready(9, **READY)]
+    for how in (1, 2, 3, 5, 24, 33, 97):
+        for greeting in greetings:
+            for id in (0, 1):
+                yield bytes([how]) + greeting + b"".join(
+                    frame(type, id, payload) for type, payload in AGENT[:5])
+                for type, payload in AGENT[5:]:
+                    yield (bytes([how]) + greeting + frame(*("core.exec.started", id, {"pid": 5}))
+                           + frame(type, id, payload))
+    for wire in vectors("g2h"):
+        yield b"\1" + greetings[0] + wire
+
+
+def words():
+    lines = ["-u root:wheel -w /tmp -e A=1 -e TERM --rlimit nofile=64:unlimited -- sh -c id",
+             "--env-file f --timeout 1.5s -k 0 --signal SIGKILL --linger inf --on-disconnect keep",
+             "-S unix:/x -tt -T -i -n -q -v --ping", "--local true", "-V", "-h", "--time 5"]
+    settings = ["-l unix:/x --listen stdio: -u 1:1 --security-profile restricted --cwd /",
+                "--allow-uid 5 --max-sessions 9 --log-level debug", "-V", "-h"]
+    for line in lines:
+        yield b"\0" + line.replace(" ", "\0").encode()
+    for line in settings:
+        yield b"\x40" + line.replace(" ", "\0").encode()
+    values = ["1.5s", "500ms", "inf", "SIGTERM", "9", "nofile=1:2", "cpu=unlimited", "unix:/x",
+              "vsock:2:1024", "vsock:5", "hvsock:/x:5", "exec:ssh h", "sandbox:a", "serial:org.x",
+              "A=1\n# no\n\n B=2\r\nC", "\ufeffA=1", "root:x:0:0:r:/root:/bin/sh\n", "x:0", "0:0"]
+    for value in values:
+        for kind in range(7):
+            yield bytes([133 + kind]) + value.encode()
+
+
+def seeds(target):
+    return globals()[target.removeprefix("fuzz_")]()
