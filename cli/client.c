@@ -112,6 +112,7 @@ static void greet(struct client *client)
 		lose(client, r == -EPROTO ? EPROTO : -r, "no agent answers at");
 	} else if (r > 0) {
 		client->greeted = true;
+		client->link.greeting = false;
 		loop_disarm(client->loop, &client->deadline);
 		client->on_greeted(client);
 	}
@@ -245,6 +246,7 @@ int client_connect(struct client *client, struct loop *loop, const char *text,
 		return r;
 	client->process = stream.process;
 	r = link_init(&client->link, loop, stream.fd, stream.fd, OUT_MAX, spare, on_ready);
+	client->link.greeting = true;
 	if (r == 0)
 		r = loop_arm(loop, &client->deadline, HANDSHAKE_MS);
 	return r < 0 ? err_set(err, -r, NULL, "cannot watch %s", client->name) : 0;

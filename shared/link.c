@@ -193,7 +193,7 @@ int link_put(struct link *link, const uint8_t *data, size_t len)
 void link_watch(struct link *link, bool read_more, bool hear_hangup)
 {
 	struct frame frame;
-	bool waits = link_next(link, &frame) > 0;
+	bool waits = !link->greeting && link_next(link, &frame) > 0;
 	uint32_t in = link->ended ? 0 : read_more && !waits ? LOOP_IN : hear_hangup ? LOOP_HUP : 0;
 	uint32_t out = link_unsent(link) && !link->broken ? LOOP_OUT : 0;
 

@@ -23,10 +23,11 @@ struct link {
 	bool nonblock;	  /* out_fd is, as bulk needs it */
 	uint64_t sent;	  /* bytes that have gone out */
 	size_t narrow; /* read no more than that at a frame's beginning, to leave a large body where it is */
-	size_t body; /* bytes in the stream that the owner takes from in_fd itself */
-	bool ended;  /* the peer said end of file, or reading failed */
-	bool broken; /* writing failed: what is queued goes nowhere */
-	int error;   /* the errno behind either, 0 for a plain end */
+	bool greeting; /* what comes first is no frame yet, whatever it looks like */
+	size_t body;   /* bytes in the stream that the owner takes from in_fd itself */
+	bool ended;    /* the peer said end of file, or reading failed */
+	bool broken;   /* writing failed: what is queued goes nowhere */
+	int error;     /* the errno behind either, 0 for a plain end */
 	void (*on_ready)(struct link *link, uint32_t ready);
 };
 

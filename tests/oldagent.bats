@@ -289,6 +289,17 @@ EOF
 	agent_done
 }
 
+@test "oldagent: a greeting that begins like a frame and comes in pieces is waited for" {
+	agent <<'EOF'
+client.drip(struct.pack(">II", 24, 132) + ready())
+equal(client.expect("core.exec.request").id, 24)
+client.tell("core.exec.started", {"pid": 1})
+client.exit(3)
+EOF
+	run -3 x -- true
+	agent_done
+}
+
 @test "oldagent: all of a session in one write, and the connection closed behind it" {
 	agent <<'EOF'
 client.serve()
