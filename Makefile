@@ -166,6 +166,18 @@ $(BUILD)/fuzz_%: tests/fuzz/fuzz_%.c $(PURE)
 		$(patsubst %,-Wl$(comma)--wrap=%,$(shell sed -n 's:^/\* WRAP\: \(.*\) \*/:\1:p' $<)) \
 		$(LDFLAGS) $(CBOR_LIBS))
 
+# One daemon and many clients for so long, SANITIZE=1 with the sanitizers; SEED=N for the same again.
+SOAK_SECONDS ?= 300
+
+.PHONY: soak soak-run
+soak:
+	@tests/deps.sh build soak
+	@$(MAKE) --no-print-directory soak-run
+
+soak-run: all
+	@SLOW=$(SLOW) timeout $$(($(SOAK_SECONDS) + 600)) \
+		python3 -B tests/soak/soak.py $(SOAK_SECONDS) $(BUILD) $(SEED)
+
 # ---- lint ----
 
 C_FILES   = $(wildcard shared/*.[ch] daemon/*.[ch] daemon/bundle/*.c cli/*.[ch] tests/*.[ch] tests/unit/*.[ch] \

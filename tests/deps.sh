@@ -1,6 +1,6 @@
 #!/bin/sh
 # Installs with apt-get what the given targets need and this machine lacks: build, check,
-# lint, bench, fuzz.
+# lint, bench, fuzz, soak.
 set -eu
 
 packages() {
@@ -13,6 +13,7 @@ packages() {
 		interop) command -v node >/dev/null && command -v npm >/dev/null || echo nodejs npm ;;
 		bench) echo python3 socat openssh-server openssh-client crun ;;
 		fuzz) echo clang libclang-rt-dev python3 ;;
+		soak) echo python3 ;;
 		lint) echo clang-format clang-tidy shellcheck mandoc ;;
 		esac
 	done

@@ -1,0 +1,310 @@
+#!/usr/bin/env python3
+"""soak.py SECONDS BUILD [SEED]: a daemon with many clients at once, each doing something else all the
+time: short commands, floods, stalls, garbage, lost and killed clients. Every status and every byte must
+be right, and at the end the daemon must be as it was: descriptors, children, memory; and no process of
+any command may be left. Says ok or not ok for each kind of client and each of these."""
+
+import collections
+import contextlib
+import hashlib
+import os
+import random
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+from wire import frame  # noqa: E402
+
+SLOW = float(os.environ.get("SLOW", "1"))
+LIMIT = 30 * SLOW  # seconds that anything may take beside all the others
+WORKERS = 10
+GONE_MS = 5000  # a forced end takes 2 s at most, and a look or two
+
+BUILD = os.path.abspath(sys.argv[2])
+# What malloc keeps; a sanitizer also keeps what was freed, to catch who still uses it.
+RSS_SLACK_KIB = 262144 if "sanitize" in BUILD else 4096
+CLIENT = BUILD + "/msb-exec"
+# In the environment of the daemon and so of all that it starts.
+MARK = f"SOAK_RUN={os.getpid()}.{time.time_ns()}"
+
+
+class Failure(Exception):
+    pass
+
+
+def claim(condition, what):
+    if not condition:
+        raise Failure(what)
+
+
+def wait_for(condition, what, limit=LIMIT):
+    end = time.monotonic() + limit
+    while not (value := condition()):
+        claim(time.monotonic() < end, f"gave up waiting for: {what}")
+        time.sleep(0.02)
+    return value
+
+
+def run(*words, status=0, **how):
+    """msb-exec with these words: what it wrote, if it ended as it should."""
+    if "input" not in how:
+        how.setdefault("stdin", subprocess.DEVNULL)
+    done = subprocess.run([CLIENT, *words], capture_output=True, timeout=LIMIT, **how)
+    claim(done.returncode == status,
+          f"{words}: ended with {done.returncode}, not {status}: {done.stderr[:500]!r}")
+    return done.stdout
+
+
+def start(*words):
+    return subprocess.Popen([CLIENT, *words], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                            stderr=subprocess.PIPE)
+
+
+def alive(pid):
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as file:
+            return file.read().rpartition(b")")[2].split()[0] not in b"ZX"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
+def ours():
+    """The processes that carry our mark: the daemon and what it started."""
+    found = []
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        with contextlib.suppress(OSError), open(f"/proc/{pid}/environ", "rb") as file:
+            if MARK.encode() in file.read().split(b"\0") and alive(pid):
+                found.append(int(pid))
+    return found
+
+
+# ---- the clients ----
+
+def short(rng):
+    status = rng.choice((0, 1, 3, 100, 255))
+    out = run("--", "sh", "-c", f"echo out; echo err >&2; exit {status}", status=status)
+    claim(out == b"out\n", f"wrote {out!r}")
+
+
+def missing(rng):
+    if rng.random() < 0.5:
+        run("--", "/nonexistent/program", status=127)
+    else:
+        run("--", "/etc/passwd", status=126)
+
+
+def there_and_back(rng):
+    data = rng.randbytes(rng.choice((0, 1, 4096, 65537, 3_000_000)))
+    out = run("--", "cat", input=data)
+    claim(hashlib.sha256(out).digest() == hashlib.sha256(data).digest(),
+          f"{len(data)} bytes went, {len(out)} came back, or others")
+
+
+def flood(rng):
+    size = rng.randrange(1, 40_000_000)
+    child = start("--", "head", "-c", str(size), "/dev/zero")
+    got = 0
+    while piece := child.stdout.read1(1 << 20):
+        got += len(piece)
+    claim(child.wait(LIMIT) == 0 and got == size, f"{got} of {size} bytes, {child.returncode}")
+
+
+def terminal(rng):
+    status = rng.randrange(256)
+    out = run("-tt", "--", "sh", "-c", f"stty size; exit {status}", status=status)
+    claim(out == b"24 80\r\n", f"wrote {out!r}")
+
+
+def time_out(rng):
+    run("--timeout", f"{rng.randrange(20, 200)}ms", "--", "sleep", "1000", status=124)
+
+
+def told_to_end(rng):
+    child = start("--", "sh", "-c", "echo up; exec sleep 1000")
+    claim(child.stdout.readline() == b"up\n", "it did not start")
+    which = rng.choice((signal.SIGTERM, signal.SIGINT, signal.SIGUSR1))
+    child.send_signal(which)
+    claim(child.wait(LIMIT) == -which, f"ended with {child.returncode}, not by {which}")
+
+
+def stalled(rng):
+    """Takes nothing of a flood for a while, then goes in one of three ways."""
+    child = start("--", "sh", "-c", "echo $$; exec yes")
+    pid = int(child.stdout.readline())
+    time.sleep(rng.random() / 3)
+    way = rng.choice(("kill", "term", "close"))
+    if way == "close":
+        child.stdout.close()
+        claim(child.wait(LIMIT) == 128 + signal.SIGPIPE, f"{way}: ended with {child.returncode}")
+    else:
+        which = signal.SIGKILL if way == "kill" else signal.SIGTERM
+        child.send_signal(which)
+        claim(child.wait(LIMIT) == -which, f"{way}: ended with {child.returncode}")
+    wait_for(lambda: not alive(pid), f"the end of the command whose client went by {way}")
+
+
+def deaf(rng):
+    """A command that takes no input, although there is much; the time-out gets through."""
+    with open("/dev/zero", "rb") as zero:
+        run("--timeout", "300ms", "--", "sleep", "1000", status=124, stdin=zero)
+
+
+def left_behind(rng):
+    """A normal end kills nothing."""
+    pid = int(run("--", "sh", "-c", "sleep 1000 >/dev/null 2>&1 & echo $!"))
+    claim(alive(pid), "what a command left behind did not live on")
+    os.kill(pid, signal.SIGKILL)
+
+
+def kept(rng):
+    child = start("--on-disconnect", "keep", "--", "sh", "-c", "echo $$; exec sleep 1000")
+    pid = int(child.stdout.readline())
+    child.kill()
+    child.wait(LIMIT)
+    claim(alive(pid), "what was to be kept did not live on")
+    os.kill(pid, signal.SIGKILL)
+    wait_for(lambda: not alive(pid), "the end of what was kept")
+
+
+def connect():
+    sock = socket.socket(socket.AF_UNIX)
+    sock.settimeout(LIMIT)
+    sock.connect(os.environ["MSB_EXEC_ENDPOINT"].removeprefix("unix:"))
+    return sock
+
+
+def cut_short(rng):
+    """A client that goes in the midst of a frame, its commands running."""
+    wire = b"".join(frame("core.exec.request", id, {"cmd": "sleep", "args": ["1000"]})
+                    + frame("core.exec.stdin", id, {"data": b"x" * 5000}) for id in (1, 2, 3))
+    with connect() as sock, contextlib.suppress(ConnectionError):
+        sock.sendall(wire[:rng.randrange(len(wire))])
+        if rng.random() < 0.5:
+            sock.recv(rng.randrange(1, 500))
+
+
+def garbage(rng):
+    with connect() as sock, contextlib.suppress(ConnectionError):
+        sock.sendall(rng.randbytes(rng.randrange(1, 20000)))
+        sock.recv(100)
+
+
+CLIENTS = (short, short, short, missing, there_and_back, flood, terminal, time_out, told_to_end,
+           stalled, deaf, left_behind, kept, cut_short, garbage)
+
+
+# ---- the daemon ----
+
+def state(daemon):
+    """Descriptors, children, KiB of memory."""
+    with open(f"/proc/{daemon.pid}/status", encoding="ascii") as file:
+        rss = next(int(line.split()[1]) for line in file if line.startswith("VmRSS"))
+    with open(f"/proc/{daemon.pid}/task/{daemon.pid}/children", encoding="ascii") as file:
+        children = file.read().split()
+    return len(os.listdir(f"/proc/{daemon.pid}/fd")), len(children), rss
+
+
+class Soak:
+    def __init__(self, seconds, seed):
+        self.end = time.monotonic() + seconds
+        self.seed = seed
+        self.done = collections.Counter()
+        self.failures = collections.defaultdict(list)
+        self.lock = threading.Lock()
+
+    def once(self, client, rng):
+        name = client.__name__
+        try:
+            client(rng)
+        except Exception as error:  # whatever it is, the others go on
+            with self.lock:
+                self.failures[name].append(f"{type(error).__name__}: {error}")
+        with self.lock:
+            self.done[name] += 1
+
+    def worker(self, number):
+        rng = random.Random(f"{self.seed}.{number}")
+        while time.monotonic() < self.end:
+            self.once(rng.choice(CLIENTS), rng)
+
+    def work(self):
+        threads = [threading.Thread(target=self.worker, args=(i,)) for i in range(WORKERS)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+
+
+def report(good, what, details=()):
+    print(f"{'ok' if good else 'not ok'} - soak: {what}", flush=True)
+    if not good:
+        for line in list(details)[:5]:
+            print(f"# {line}")
+    return good
+
+
+def settled(daemon, before):
+    """The daemon's state once it is as before, or as it is after some time."""
+    with contextlib.suppress(Failure):
+        wait_for(lambda: state(daemon)[:2] == before[:2] and ours() == [daemon.pid],
+                 "the daemon's rest", GONE_MS / 1000 * SLOW)
+    return state(daemon)
+
+
+def check(soak, daemon, before):
+    good = True
+    for name in sorted(set(soak.done)):
+        failed = soak.failures[name]
+        good &= report(not failed, f"{name}: {soak.done[name]} times, {len(failed)} wrong", failed)
+    fds, children, rss = settled(daemon, before)
+    good &= report(fds == before[0], f"the daemon has {fds} descriptors, as before ({before[0]})")
+    good &= report(children == 0, f"the daemon has {children} children")
+    good &= report(rss <= before[2] + RSS_SLACK_KIB, f"the daemon's memory is {rss} KiB, after "
+                   f"{before[2]} KiB, at most {RSS_SLACK_KIB} KiB more")
+    strays = [pid for pid in ours() if pid != daemon.pid]
+    good &= report(not strays, "no process of any command is left", map(str, strays))
+    for pid in strays:
+        os.kill(pid, signal.SIGKILL)
+    return good
+
+
+def main():
+    seed = sys.argv[3] if len(sys.argv) > 3 else str(time.time_ns())
+    folder = tempfile.mkdtemp(prefix="msb-soak.")
+    os.environ["MSB_EXEC_ENDPOINT"] = f"unix:{folder}/s"
+    name, _, value = MARK.partition("=")
+    log = open(folder + "/log", "wb")
+    daemon = subprocess.Popen([BUILD + "/msb-execd", "--listen", os.environ["MSB_EXEC_ENDPOINT"]],
+                              env={**os.environ, name: value}, stdin=subprocess.DEVNULL,
+                              stderr=log)
+    soak = Soak(float(sys.argv[1]), seed)
+    print(f"# seed {seed}", flush=True)
+    try:
+        wait_for(lambda: os.path.exists(folder + "/s"), "the daemon's socket")
+        fresh = state(daemon)
+        # Once round, so that what is allocated once and kept is there.
+        rng = random.Random(seed)
+        for client in dict.fromkeys(CLIENTS):
+            soak.once(client, rng)
+        before = (*fresh[:2], settled(daemon, fresh)[2])
+        soak.work()
+        good = check(soak, daemon, before)
+    finally:
+        daemon.terminate()
+        status = daemon.wait(LIMIT)
+        with open(folder + "/log", encoding="utf-8", errors="replace") as file:
+            text = file.read()
+        shutil.rmtree(folder)
+    good &= report(status == 0 and "Sanitizer" not in text, f"the daemon ends with {status}",
+                   text.splitlines())
+    sys.exit(not good)
+
+
+if __name__ == "__main__":
+    main()
