@@ -51,7 +51,7 @@ static void read_settings(int argc, char *argv[])
 	struct err err;
 
 	if (settings_parse(argc, argv, &settings, &err) == 0)
-		CLAIM(settings.listen_count >= 1 && settings.listen_count <= SETTINGS_LISTEN_MAX);
+		CLAIM(settings.listen_count <= SETTINGS_LISTEN_MAX);
 	else
 		CLAIM(err.text[0] || err.num);
 }
