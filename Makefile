@@ -117,7 +117,7 @@ deps:
 check: deps
 	@$(MAKE) --no-print-directory check-run
 
-check-run: units bats
+check-run: units bats bats-relay
 
 .PHONY: units
 units: $(UNITS)
@@ -136,6 +136,12 @@ check-interop:
 
 check-interop-run: all
 	@SLOW=$(SLOW) tests/interop/run.sh $(BUILD)
+
+# What a client may say wrong, said through a relay: the answers must be the same.
+.PHONY: bats-relay
+bats-relay: all $(DRIVERS)
+	$(if $(FILES),,@THROUGH=relay BUILD=$(abspath $(BUILD)) SLOW=$(SLOW) BATS_TEST_TIMEOUT=$(TIMEOUT) \
+		bats $(BATSFLAGS) tests/badinput.bats </dev/null)
 
 $(BUILD)/tests/%: tests/unit/%.c $(PURE)
 	@mkdir -p $(@D)

@@ -23,8 +23,10 @@ struct relay_client {
 	struct loop_grave grave;
 	int slot;
 	bool greeted;
-	bool trusted;	  /* may shut down the agent */
-	const char *doom; /* why it is to be closed after this batch */
+	bool trusted;	     /* may shut down the agent */
+	const char *doom;    /* why it is to be closed after this batch */
+	const char *parting; /* why it says no more; answers that are due still go out */
+	struct loop_timer part_limit;
 	char name[32];
 };
 

@@ -18,6 +18,7 @@
 #define CHOKED		(1024 * 1024)
 #define CHOKED_FOR_EACH (512 * 1024) /* session, whose output may rightly be there */
 #define SESSIONS_MAX	64
+#define PARTING_MS	2000 /* for the agent's answers to what a client asked before it ended */
 
 static struct relay_slot *slot_of(const struct relay_client *client)
 {
@@ -37,6 +38,7 @@ void relay_client_close(struct relay_client *client, const char *why)
 	if (slot_of(client)->client)
 		relay_slot_leave(slot_of(client));
 	loop_unmark(relay->loop, &client->turn);
+	loop_disarm(relay->loop, &client->part_limit);
 	link_release(&client->link);
 	*(client->prev ? &client->prev->next : &relay->clients) = client->next;
 	if (client->next)
@@ -94,7 +96,7 @@ static int take_frames(struct relay_client *client)
 	for (int i = 0; i < FRAMES_A_TURN && taken < BYTES_A_TURN; i++) {
 		int r;
 
-		if (client->doom || is_choked(client) || must_wait(client))
+		if (client->doom || client->parting || is_choked(client) || must_wait(client))
 			return 0;
 		r = link_next(&client->link, &frame);
 		if (r <= 0)
@@ -138,9 +140,30 @@ static void send_frames(struct relay_client *client)
 		relay_agent_mark(&client->relay->agent);
 }
 
-static const char *reason(int num)
+static bool awaits_answers(const struct relay_client *client)
 {
-	return num == -EMSGSIZE || num == -EBADMSG ? "framing lost" : strerror(-num);
+	for (const struct route *route = slot_of(client)->routes.first; route; route = route->next)
+		if (route->kind == ROUTE_ASK)
+			return true;
+	return false;
+}
+
+/* The client has said its last. What it asked before is still answered, as the agent would. */
+static void part(struct relay_client *client, const char *why)
+{
+	if (client->parting)
+		return;
+	client->parting = why;
+	loop_arm(client->relay->loop, &client->part_limit, PARTING_MS);
+}
+
+static void on_part_limit(struct loop_timer *timer)
+{
+	struct relay_client *client =
+		(struct relay_client *)((char *)timer - offsetof(struct relay_client, part_limit));
+
+	client->doom = client->parting;
+	relay_client_mark(client);
 }
 
 static void on_turn(struct loop_task *task)
@@ -151,21 +174,24 @@ static void on_turn(struct loop_task *task)
 	int r = take_frames(client);
 
 	send_frames(client);
-	if (r < 0) {
-		relay_client_close(client, reason(r));
-		return;
-	}
+	if (r == -EMSGSIZE || r == -EBADMSG)
+		part(client, "framing lost");
+	else if (r < 0)
+		client->doom = strerror(-r);
 	if (client->link.broken)
 		client->doom = "it takes no more";
 	/* What came before the end is still acted upon, unless it waits behind a stalled session.
 	 */
 	if (client->link.ended && (is_choked(client) || link_next(&client->link, &frame) == 0))
-		client->doom = "the client is gone";
+		part(client, "the client is gone");
+	if (client->parting && !awaits_answers(client))
+		client->doom = client->parting;
 	if (client->doom) {
 		relay_client_close(client, client->doom);
 		return;
 	}
-	link_watch(&client->link, !is_choked(client) && !must_wait(client), true);
+	link_watch(&client->link, !client->parting && !is_choked(client) && !must_wait(client),
+		   true);
 }
 
 static void on_ready(struct link *link, uint32_t ready)
@@ -220,6 +246,7 @@ void relay_client_open(struct relay *relay, int fd, bool trusted, const char *na
 	client->slot = slot;
 	client->trusted = trusted;
 	client->turn.on_run = on_turn;
+	client->part_limit.on_due = on_part_limit;
 	snprintf(client->name, sizeof(client->name), "%s", name);
 	relay->by_slot[slot].client = client;
 	client->next = relay->clients;

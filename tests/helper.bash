@@ -7,6 +7,7 @@ ROOT=$(cd "$BATS_TEST_DIRNAME/.." && pwd)
 BUILD=${BUILD:-$ROOT/build}
 X=$BUILD/msb-exec
 EXECD=$BUILD/msb-execd
+RELAYD=$BUILD/msb-relayd
 # Sanitized programs are slower; limits of time stretch with this.
 SLOW=${SLOW:-1}
 # With MSB_TEST_AGENT=ENDPOINT the tests run against that agent, which may be in another machine
@@ -15,12 +16,17 @@ SLOW=${SLOW:-1}
 AGENT=${MSB_TEST_AGENT:-}
 GUEST=${AGENT:+$X -q -n --}
 
+# With THROUGH=relay the daemon serves a serial port (chardev.py), and msb-relayd is at $SOCKET.
+THROUGH=${THROUGH:-}
+
 common_setup() {
 	DIR=$(mktemp -d "${BATS_TMPDIR:-/tmp}/msb.XXXXXX")
 	chmod 755 "$DIR"
 	SOCKET=$DIR/s
 	unset MSB_EXEC_ENDPOINT
 	DAEMON=
+	RELAY=
+	CHARDEV=
 	WRAP=()
 	if [[ -n $AGENT ]]; then
 		export MSB_EXEC_ENDPOINT=$AGENT
@@ -51,7 +57,13 @@ daemon_start() {
 		[[ $# -eq 0 && ${#WRAP[@]} -eq 0 ]] || need_local "a daemon with options of its own"
 		return 0
 	fi
-	"${WRAP[@]}" "$EXECD" --listen "unix:$SOCKET" --log-level info "$@" 2>>"$DIR/daemon.log" 3>&- &
+	local listen=unix:$SOCKET
+	if [[ $THROUGH == relay ]]; then
+		listen=serial:$DIR/port
+		chardev_start
+		relay_start "$DIR/chardev"
+	fi
+	"${WRAP[@]}" "$EXECD" --listen "$listen" --log-level info "$@" 2>>"$DIR/daemon.log" 3>&- &
 	DAEMON=$!
 	export MSB_EXEC_ENDPOINT=unix:$SOCKET
 	wait_for 5 daemon_answers || {
@@ -67,11 +79,53 @@ daemon_answers() {
 # daemon_stop: ends it, and fails if it does not end well.
 daemon_stop() {
 	local status=0
+	if [[ -n $RELAY ]]; then
+		relay_stop || status=$?
+	fi
 	kill "$DAEMON" 2>/dev/null || true
 	wait "$DAEMON" || status=$?
 	DAEMON=
+	if [[ -n $CHARDEV ]]; then
+		chardev_stop
+	fi
 	[[ $status -eq 0 ]] || echo "the daemon ended with $status" >&2
 	return $status
+}
+
+# relay_start AGENT: a relay in front of the socket of that name.
+relay_start() {
+	"$RELAYD" --agent "unix:$1" --listen "unix:$SOCKET" --log-level info 2>>"$DIR/daemon.log" 3>&- &
+	RELAY=$!
+	wait_for 5 test -S "$SOCKET"
+}
+
+relay_stop() {
+	local status=0
+	kill "$RELAY" 2>/dev/null || true
+	wait "$RELAY" || status=$?
+	RELAY=
+	[[ $status -eq 0 ]] || echo "the relay ended with $status" >&2
+	return $status
+}
+
+# chardev_start: a virtual machine's serial port without the machine: for a relay $DIR/chardev, for
+# a daemon serial:$DIR/port.
+chardev_start() {
+	python3 -B "$BATS_TEST_DIRNAME/chardev.py" "$DIR/chardev" "$DIR/port" 2>>"$DIR/daemon.log" 3>&- &
+	CHARDEV=$!
+	wait_for 5 test -S "$DIR/chardev"
+}
+
+chardev_stop() {
+	kill "$CHARDEV" 2>/dev/null || true
+	wait "$CHARDEV" || true
+	CHARDEV=
+	rm -f "$DIR/chardev" "$DIR/port"
+}
+
+# need_direct WHY: skips what is another matter through a relay.
+need_direct() {
+	[[ $THROUGH != relay ]] || skip "through a relay: $1"
 }
 
 # wait_for SECONDS COMMAND...: until the command succeeds.
@@ -142,7 +196,7 @@ drive() {
 # peer ARG...: runs the Python on stdin as clients of our daemon, which is to look the same afterwards
 # (see peer.py).
 peer() {
-	DIR=$DIR python3 -B "$BATS_TEST_DIRNAME/peer.py" --watched "$SOCKET" "$DAEMON" "$@"
+	DIR=$DIR RELAY=$RELAY python3 -B "$BATS_TEST_DIRNAME/peer.py" --watched "$SOCKET" "$DAEMON" "$@"
 }
 
 # The agent in another machine is root there.

@@ -269,8 +269,13 @@ def Guest():
 
 # ---- the daemon from outside ----
 
+def pids():
+    """The daemon's process, and that of the relay before it."""
+    return [PID, *map(int, os.environ.get("RELAY", "").split())]
+
+
 def count_fds():
-    return len(os.listdir(f"/proc/{PID}/fd"))
+    return sum(len(os.listdir(f"/proc/{pid}/fd")) for pid in pids())
 
 
 def children():
@@ -285,8 +290,11 @@ def children():
 
 
 def rss_kib():
-    with open(f"/proc/{PID}/status", encoding="ascii") as file:
-        return next(int(line.split()[1]) for line in file if line.startswith("VmRSS"))
+    total = 0
+    for pid in pids():
+        with open(f"/proc/{pid}/status", encoding="ascii") as file:
+            total += next(int(line.split()[1]) for line in file if line.startswith("VmRSS"))
+    return total
 
 
 def check_rss(before, kib):

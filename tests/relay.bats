@@ -4,43 +4,22 @@
 
 load helper
 
-RELAYD=$BUILD/msb-relayd
-
 setup() {
 	common_setup
-	RELAY=
 }
 
 teardown() {
 	local status=0
-	if [[ -n $RELAY ]]; then
+	if [[ -n $RELAY && -z $DAEMON ]]; then
 		relay_stop || status=1
 	fi
 	common_teardown || status=1
 	return $status
 }
 
-# relay_start: in front of whatever is at $DIR/port.
-relay_start() {
-	"$RELAYD" --agent "unix:$DIR/port" --listen "unix:$SOCKET" --log-level info \
-		2>>"$DIR/daemon.log" 3>&- &
-	RELAY=$!
-	export MSB_EXEC_ENDPOINT=unix:$SOCKET
-	wait_for 5 test -S "$SOCKET"
-}
-
-relay_stop() {
-	local status=0
-	kill "$RELAY" 2>/dev/null || true
-	wait "$RELAY" || status=$?
-	RELAY=
-	[[ $status -eq 0 ]] || echo "the relay ended with $status" >&2
-	return $status
-}
-
 # ends: runs the Python on stdin as clients and guest of a relay.
 ends() {
-	relay_start
+	relay_start "$DIR/port"
 	DIR=$DIR python3 -B "$BATS_TEST_DIRNAME/peer.py" "$SOCKET" "$RELAY"
 }
 
@@ -175,4 +154,362 @@ for i in range(60):
     guest.expect("core.relay.client.disconnected")
 guest.quiet()
 PY
+}
+
+# ---- credit on behalf of clients that do not know it ----
+
+@test "relay: windows are asked for where the agent knows them and the client does not" {
+	ends <<'PY'
+guest = Guest().up(FEATURES)
+peer = Peer()
+for dialect in "plain", "ts", "indefinite":
+    peer.request(1, "x", dialect=dialect, env=["A=1"], odd=[1, {"a": [None]}], output_window=None)
+    got = guest.start(stdin_window=100)
+    equal((got.cmd, got.env, got.odd), ("x", ["A=1"], [1, {"a": [None]}]))
+    assert got.stdin_window is True and got.output_window >= 65536, got
+    guest.tell("core.exec.exited", got.id, {"code": 0})
+    equal(peer.outcome(1).types, ["core.exec.started", "core.exec.exited"])
+peer.request(2, "x", stdin_window=True, output_window=77)
+got = guest.start(stdin_window=100)
+equal((got.stdin_window, got.output_window), (True, 77))
+guest.tell("core.exec.stdin.credit", got.id, {"consumed": 5})
+equal(peer.answer(2, "core.exec.started").stdin_window, 100)
+equal(peer.answer(2, "core.exec.stdin.credit").consumed, 5)
+peer.tell("core.exec.output.credit", 2, {"consumed": 6})
+equal(guest.expect("core.exec.output.credit").consumed, 6)
+PY
+}
+
+@test "relay: an agent that lists nothing is sent nothing new" {
+	ends <<'PY'
+guest = Guest().up()
+peer = Peer()
+peer.request(1, "x", stdin_window=True)
+got = guest.start()
+equal(set(got.payload), {"cmd", "args", "stdin_window"})
+peer.tell("core.exec.output.close", 1, {"stream": "stdout"})
+peer.tell("core.exec.output.credit", 1, {"consumed": 6})
+peer.tell("core.ping", 2)
+guest.expect("core.ping")
+PY
+}
+
+@test "relay: input waits for the agent's credit, and what is behind it gets through" {
+	ends <<'PY'
+guest = Guest().up(FEATURES)
+peer = Peer()
+peer.request(1, "x")
+request = guest.expect("core.exec.request")
+sent = random.Random(1).randbytes(200000)
+for at in range(0, len(sent), 30000):
+    peer.stdin(1, sent[at:at + 30000])
+peer.stdin(1, b"")
+peer.signal(1, 15)
+got = b""
+while len(got) < 65536:
+    got += guest.expect("core.exec.stdin", request.id).data
+equal(len(got), 65536)
+equal(guest.expect("core.exec.signal", request.id).signal, 15)
+guest.quiet()
+guest.tell("core.exec.started", request.id, {"pid": 5, "stdin_window": 100000})
+while len(got) < 100000:
+    got += guest.expect("core.exec.stdin", request.id).data
+guest.quiet()
+guest.tell("core.exec.stdin.credit", request.id, {"consumed": 100000})
+while len(got) < 200000:
+    got += guest.expect("core.exec.stdin", request.id).data
+equal(got, sent)
+equal(guest.expect("core.exec.stdin", request.id).data, b"")
+guest.tell("core.exec.exited", request.id, {"code": 0})
+# The credit was not the client's affair.
+equal(peer.outcome(1).types, ["core.exec.started", "core.exec.exited"])
+PY
+}
+
+@test "relay: output is credited as the client takes it, and no sooner" {
+	ends <<'PY'
+guest = Guest().up(FEATURES)
+peer = Peer()
+peer.request(1, "x")
+request = guest.start()
+window = request.output_window
+peer.answer(1, "core.exec.started")
+sent = credited = 0
+while sent - credited < window:
+    guest.tell("core.exec.stdout", request.id, {"data": bytes(16384)})
+    sent += 16384
+    try:
+        while got := guest.next(0.02):
+            equal((got.type, got.id), ("core.exec.output.credit", request.id))
+            credited = got.consumed
+    except TimeoutError:
+        pass
+    assert sent < 8 << 20, "credit for what nobody takes"
+guest.quiet()
+# The client reads again.
+taken = 0
+while taken < sent:
+    taken += len(peer.answer(1, "core.exec.stdout").data)
+while credited < sent - window // 4:
+    credited = guest.expect("core.exec.output.credit").consumed
+assert credited <= sent
+PY
+}
+
+# ---- ends ----
+
+@test "relay: of a reference agent, a vanished client's commands are killed one by one" {
+	ends <<'PY'
+guest = Guest().up()
+peer = Peer()
+ids = []
+for id in range(1, 6):
+    peer.request(id, "x")
+    ids.append(guest.start().id)
+guest.tell("core.exec.exited", ids[0], {"code": 0})
+peer.outcome(1)
+peer.close()
+killed = [guest.expect("core.exec.signal") for _ in ids[1:]]
+equal(({got.id for got in killed}, {got.signal for got in killed}), (set(ids[1:]), {9}))
+gone = guest.expect("core.relay.client.disconnected", 0)
+equal((gone.id_start, gone.id_end_exclusive), (peer.range[0], peer.range[1]))
+PY
+}
+
+@test "relay: of ours it is told, and its range is given again only behind its last frame" {
+	ends <<'PY'
+guest = Guest().up(FEATURES)
+peers = [Peer() for _ in range(128)]
+peers[5].request(1, "x", on_disconnect="keep")
+request = guest.start()
+peers[5].close()
+equal(guest.expect("core.relay.client.disconnected").id_start, peers[5].range[0])
+ping = guest.expect("core.ping")
+assert peers[5].range[0] < ping.id < peers[5].range[1]
+
+def is_refused():
+    sock = socket.socket(socket.AF_UNIX)
+    sock.connect(SOCKET)
+    sock.settimeout(LIMIT)
+    return sock.recv(1) == b""
+
+assert is_refused()
+guest.tell("core.exec.stdout", request.id, {"data": b"late"})
+assert is_refused()
+guest.tell("core.pong", ping.id)
+time.sleep(0.05)
+late = wait_for(lambda: not is_refused(), "the range")
+PY
+}
+
+@test "relay: the guest goes and comes: sessions end with an error, clients stay" {
+	ends <<'PY'
+guest = Guest().up()
+peer, old = Peer(), Peer()
+peer.request(1, "x")
+guest.start()
+peer.answer(1, "core.exec.started")
+old.request(1, "x", v=4)
+guest.start()
+guest.hang_up()
+assert "lost" in peer.refused(1, "invalid_session")
+while got := old.next():
+    equal(got.type, "core.exec.started")
+peer.request(2, "x")
+assert "not connected" in peer.refused(2, "invalid_session")
+peer.tell("core.fs.request", 3, {"op": {}})
+assert "not connected" in peer.answer(3, "core.fs.response").error
+guest.up()
+peer.request(4, "x")
+guest.tell("core.exec.exited", guest.start().id, {"code": 7})
+equal(peer.outcome(4).last.code, 7)
+PY
+}
+
+@test "relay: a ready in the stream is a guest that has restarted; inside a frame it is not" {
+	ends <<'PY'
+guest = Guest().up()
+peer = Peer()
+for cut in False, True:
+    peer.request(1, "x")
+    request = guest.start()
+    peer.answer(1, "core.exec.started")
+    # Whole, it is a command's output.
+    guest.tell("core.exec.stdout", request.id, {"data": ready() * 3})
+    equal(peer.answer(1, "core.exec.stdout").data, ready() * 3)
+    if cut:
+        guest.send(frame("core.exec.stdout", request.id, {"data": bytes(100000)})[:50000])
+    guest.greet(agent_version="new")
+    assert "restarted" in peer.refused(1, "invalid_session")
+    assert peer.ready.payload.get("agent_version") is None
+    equal(Peer().ready.agent_version, "new")
+    peer.ping_id = 50
+    peer.tell("core.ping", 50)
+    guest.tell("core.pong", guest.expect("core.ping").id)
+    peer.answer(50, "core.pong")
+PY
+}
+
+@test "relay: a bad frame on a live id kills its command, whose last words nobody hears" {
+	ends <<'PY'
+guest = Guest().up(FEATURES)
+peer = Peer()
+peer.request(1, "x")
+request = guest.start()
+peer.answer(1, "core.exec.started")
+peer.tell("core.exec.stdin", 1, {"data": "text"})
+peer.refused(1, "invalid_payload")
+equal(guest.expect("core.exec.signal", request.id).signal, 9)
+peer.stdin(1, b"late")
+guest.tell("core.exec.stdout", request.id, {"data": b"late"})
+peer.request(1, "next")
+guest.tell("core.exec.exited", request.id, {"code": -1})
+for _ in range(2):
+    guest.expect("core.exec.output.close", request.id)
+equal(guest.start().cmd, "next")
+equal(peer.answer(1).type, "core.exec.started")
+PY
+}
+
+@test "relay: TERM tells the clients and the guest, and ends with 0" {
+	ends <<'PY'
+guest = Guest().up(FEATURES)
+peer = Peer()
+peer.request(1, "x")
+guest.start()
+peer.answer(1, "core.exec.started")
+os.kill(PID, signal.SIGTERM)
+assert "relay ends" in peer.refused(1, "invalid_session")
+peer.closed()
+equal(guest.expect("core.relay.client.disconnected").id_start, peer.range[0])
+guest.expect("core.ping")
+equal(guest.next(), None)
+PY
+	wait "$RELAY"
+	RELAY=
+	[[ ! -e $SOCKET ]]
+}
+
+@test "relay: core.shutdown is passed on for root and our own user alone" {
+	need_root
+	ends <<'PY'
+guest = Guest().up(FEATURES)
+peer = Peer()
+peer.tell("core.shutdown", 0, None, flags=0)
+peer.tell("core.shutdown", 0, None)
+guest.expect("core.shutdown", 0)
+PY
+}
+
+# ---- with a real daemon behind it ----
+
+# real: a daemon on a serial port, and a relay before it.
+real() {
+	THROUGH=relay
+	daemon_start
+}
+
+@test "relay: commands, their statuses, 8 MiB each way, and a terminal" {
+	real
+	run -3 "$X" -- sh -c 'echo out; echo err >&2; exit 3'
+	[[ $output == $'out\nerr' || $output == $'err\nout' ]]
+	run -127 "$X" -- /no/such
+	head -c 8M /dev/urandom >"$DIR/data"
+	"$X" -- cat <"$DIR/data" >"$DIR/back"
+	cmp "$DIR/data" "$DIR/back"
+	drive 24x80 "$X" -t -- sh -c 'stty size; read a; echo "got $a"' <<-'SCRIPT'
+		expect 24 80
+		send word\r
+		expect got word
+	SCRIPT
+}
+
+@test "relay: eight clients at once, each with its own" {
+	real
+	for i in 1 2 3 4 5 6 7 8; do
+		"$X" -- sh -c "head -c 100000 /dev/zero | tr '\0' $i; exit $i" >"$DIR/out$i" &
+		pids[i]=$!
+	done
+	for i in 1 2 3 4 5 6 7 8; do
+		status=0
+		wait "${pids[i]}" || status=$?
+		[[ $status -eq $i && $(tr -d "$i" <"$DIR/out$i" | wc -c) -eq 0 && $(wc -c <"$DIR/out$i") -eq 100000 ]]
+	done
+}
+
+@test "relay: a client that takes nothing of its flood holds up nobody, and costs little" {
+	real
+	peer <<'PY'
+before = rss_kib()
+# As the reference's clients do: without keys for credit, and more sessions than one.
+idle = Peer()
+for id in 1, 2, 3, 4:
+    idle.request(id, "cat", "/dev/zero")
+pid = idle.start(5, "sh", "-c", "exec cat >/dev/null")
+other = Peer()
+for i in range(20):
+    equal(other.run(1, "true").last.code, 0)
+check_rss(before, 24 * 1024)
+# And one that feeds a command which does not read.
+greedy = Peer()
+greedy.start(1, "sleep", "1000")
+greedy.sock.settimeout(0.3 * SLOW)
+try:
+    for _ in range(1000):
+        greedy.sock.sendall(greedy.mine(frame("core.exec.stdin", 1, {"data": bytes(60000)})))
+    assert False, "60 MB that nobody reads were taken"
+except TimeoutError:
+    pass
+equal(other.run(1, "echo", "ok").stdout, b"ok\n")
+check_rss(before, 40 * 1024)
+PY
+}
+
+@test "relay: msb-exec stopped while its command floods; the next one is not held up" {
+	real
+	"$X" -- cat /dev/zero >/dev/null &
+	stopped=$!
+	wait_for 5 pgrep -f -P "$DAEMON" 'cat /dev/zero'
+	kill -STOP "$stopped"
+	for _ in 1 2 3 4 5; do
+		timeout $((5 * SLOW)) "$X" -- true
+	done
+	kill -9 "$stopped"
+	wait "$stopped" || true
+	wait_for 5 none_of_ours
+}
+
+none_of_ours() {
+	! pgrep -P "$DAEMON" >/dev/null
+}
+
+@test "relay: a vanished client's commands end, and with --on-disconnect keep they do not" {
+	real
+	short=$(mark) long=$(mark)1
+	"$X" -- sleep "$short" &
+	one=$!
+	"$X" --on-disconnect keep -- sleep "$long" &
+	two=$!
+	wait_for 5 pgrep -f "^sleep $short" && wait_for 5 pgrep -f "^sleep $long"
+	kill -9 "$one" "$two"
+	wait_for 5 none_match "^sleep $short"
+	"$X" -- true
+	pgrep -f "^sleep $long"
+	kill "$(pgrep -f "^sleep $long")"
+}
+
+@test "relay: SIGKILL of the relay ends what it ran, and another one serves again" {
+	real
+	number=$(mark)
+	"$X" -- sleep "$number" &
+	client=$!
+	wait_for 5 pgrep -f "^sleep $number"
+	kill -9 "$RELAY"
+	wait "$RELAY" || true
+	status=0
+	wait "$client" || status=$?
+	[[ $status -eq 125 ]]
+	relay_start "$DIR/chardev"
+	wait_for 10 daemon_answers
+	wait_for 5 none_match "^sleep $number"
 }
