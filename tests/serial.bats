@@ -391,3 +391,25 @@ host() {
 		assert not is_gone(pid)
 	PY
 }
+
+@test "serial: a host that hangs up while nobody reads it leaves nothing behind for the next" {
+	host <<-'PY'
+		port = Port()
+		agent = Agent()
+		host = port.host()
+		host.greeted()
+		# It does not read its input, and the client counts no credit: the stream stands still.
+		pid = host.start(1, "sleep", "1000")
+		with contextlib.suppress(TimeoutError):
+		    while True:
+		        host.sock.settimeout(0.5 * SLOW)
+		        host.sock.sendall(frame("core.exec.stdin", 1, {"data": b"x" * 65536}))
+		check_rss(0, 16 * 1024)
+		port.unplug(host)
+		wait_gone(pid)
+		port.plug()
+		host = port.host()
+		host.greeted()
+		equal(host.run(1, "true").last.code, 0)
+	PY
+}
