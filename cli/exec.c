@@ -10,7 +10,6 @@
 #include "../shared/log.h"
 #include "exec_inside.h"
 #include "request.h"
-#include "term.h"
 
 #define INPUT_UNASKED (64 * 1024)   /* what may go before the agent has said what its window is */
 #define OUTPUT_AHEAD  (1024 * 1024) /* what may wait for our readers, of an agent without credit */
@@ -222,8 +221,8 @@ static void on_greeted(struct client *client)
 		exec->in_newline = true;
 		exec_end_input(exec);
 	}
-	if (exec->tty && exec->in_terminal)
-		term_make_raw(STDIN_FILENO);
+	if (exec->tty)
+		exec_begin_terminal(exec);
 	if (opts->timeout_ms && !(client->features & MSG_FEATURE_TIMEOUT))
 		loop_arm(exec->loop, &exec->timeout, opts->timeout_ms);
 }
@@ -259,7 +258,7 @@ void exec_run(struct exec *exec, const struct opts *opts, struct loop *loop,
 		exec_finish_with(exec, EXIT_FAILED, err_words(&err, words, sizeof(words)));
 	if (!exec->finished)
 		exec_finish_with(exec, EXIT_FAILED, r < 0 ? strerror(-r) : "stopped");
-	term_restore();
+	exec_end_terminal(exec);
 	if (exec->complaint[0])
 		log_error("%s", exec->complaint);
 	if (hint)

@@ -7,6 +7,8 @@
 #include "../shared/credit.h"
 #include "../shared/loop.h"
 #include "client.h"
+#include "escape.h"
+#include "modes.h"
 #include "opts.h"
 #include "stream.h"
 
@@ -14,7 +16,9 @@
 #define EXIT_FAILED	125
 #define EXIT_CANNOT_RUN 126
 #define EXIT_NOT_FOUND	127
-#define EXIT_NO_SIGNAL	255 /* -1 from an agent that does not say which signal */
+#define EXEC_ENDS	3 /* so many INTs or TERMs mean msb-exec itself */
+
+#define EXIT_NO_SIGNAL 255 /* -1 from an agent that does not say which signal */
 
 struct exec {
 	struct loop *loop;
@@ -26,6 +30,10 @@ struct exec {
 	bool tty;		     /* the command gets a pty */
 	bool resized;		     /* our window may have another size than size */
 	struct msg_exec_resize size; /* as the agent was told */
+	bool repaint;		     /* to be told even if it is the same */
+	bool away;		     /* the terminal was somebody else's when we looked */
+	struct modes modes;	     /* that the command turned on in it */
+	struct escape escape;	     /* our own keys */
 	uint64_t size_end;	     /* what the link has sent once it has sent that */
 	bool in_terminal;	     /* our stdin is one */
 	bool write_failed; /* our own output could not be written, for another reason than EPIPE */
@@ -40,11 +48,11 @@ struct exec {
 	bool timed_out;		      /* by our own clock, for agents that have none */
 	uint32_t forwarded;	      /* a bit for each signal that was */
 	bool leaving;		      /* INT, TERM or QUIT was: nobody is waited for any more */
-	unsigned ends;		      /* INT and TERM in a row */
-	uint64_t last_end_ms;
-	int status;	      /* what to exit with */
-	int die_of;	      /* or the signal to die of, 0 for none */
-	char complaint[1024]; /* the line to leave with, or empty */
+	uint64_t ends_ms[EXEC_ENDS];  /* when the last INTs and TERMs came, in turn */
+	unsigned ends;		      /* how many did */
+	int status;		      /* what to exit with */
+	int die_of;		      /* or the signal to die of, 0 for none */
+	char complaint[1024];	      /* the line to leave with, or empty */
 	struct loop_timer timeout, kill_after, background, last_call;
 };
 

@@ -40,12 +40,18 @@ static bool may_read_input(struct exec *exec)
 	if (!exec->sent || exec->finished || exec->in_ended)
 		return false;
 	if (exec->in_terminal && !term_is_foreground(STDIN_FILENO)) {
+		exec->away = true;
 		loop_arm(exec->loop, &exec->background, LOOK_AGAIN_MS);
 		return false;
 	}
+	if (exec->away) {
+		exec->away = false;
+		exec_look_again(exec);
+	}
 	if (exec->in_plenty && exec->client.link.bulk.len)
 		return false;
-	return link_unsent(&exec->client.link) < INPUT_AHEAD && credit_room(&exec->input, 1);
+	return link_unsent(&exec->client.link) < INPUT_AHEAD &&
+	       credit_room(&exec->input, 2) > exec->escape.held;
 }
 
 void exec_watch_input(struct exec *exec)
@@ -57,16 +63,20 @@ void exec_watch_input(struct exec *exec)
 static ssize_t read_input(struct exec *exec)
 {
 	struct buf *out = &exec->client.link.out;
-	size_t max = credit_room(&exec->input, INPUT_CHUNK);
+	bool keys = exec->tty && exec->in_terminal;
+	size_t max = credit_room(&exec->input, INPUT_CHUNK) - exec->escape.held, len;
 	uint8_t *space;
 	ssize_t n;
 
-	if (msg_data_begin(out, max, &space) < 0)
+	/* One byte more: for the escape character that was held. */
+	if (msg_data_begin(out, max + 1, &space) < 0)
 		return -EAGAIN;
-	n = stream_read(&exec->in, space, max);
-	if (n > 0) {
-		exec->in_newline = space[n - 1] == '\n';
-		msg_data_end(out, exec->client.id, MSG_EXEC_STDIN, (size_t)n);
+	n = stream_read(&exec->in, space + keys, max);
+	len = n <= 0 ? 0 : keys ? exec_take_keys(exec, space + 1, (size_t)n) : (size_t)n;
+	if (len) {
+		exec->in_newline = space[len - 1] == '\n';
+		exec->input.sent += len;
+		msg_data_end(out, exec->client.id, MSG_EXEC_STDIN, len);
 	} else {
 		buf_settle(out);
 	}
@@ -87,6 +97,7 @@ static ssize_t move_input(struct exec *exec)
 	if (msg_data_head(&link->out, exec->client.id, MSG_EXEC_STDIN, (size_t)n) < 0)
 		exec_finish_with(exec, EXIT_FAILED, "no memory for the input");
 	link->bulk.before = buf_len(&link->out);
+	exec->input.sent += (size_t)n;
 	exec->in_plenty = n >= INPUT_CHUNK;
 	return n;
 }
@@ -106,8 +117,6 @@ void exec_on_input(struct stream *stream)
 	/* The end is for stream_read() to see. */
 	if (n == -EOPNOTSUPP || n == 0)
 		n = read_input(exec);
-	if (n > 0)
-		exec->input.sent += (size_t)n;
 	if (n == 0) {
 		if (stream->error)
 			log_warn("cannot read standard input: %s", strerror(stream->error));

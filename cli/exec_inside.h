@@ -20,6 +20,22 @@ void exec_end_input(struct exec *exec);
 struct msg_exec_resize exec_size(const struct exec *exec);
 void exec_tell_size(struct exec *exec);
 
+/* The terminal once the request has been sent, and on the way out, before the last line. */
+void exec_begin_terminal(struct exec *exec);
+void exec_end_terminal(struct exec *exec);
+
+/* Stops msb-exec, or all of its group, until it is continued. */
+void exec_suspend(struct exec *exec, bool whole_group);
+
+/* Somebody else may have had the terminal, and changed it. */
+void exec_look_again(struct exec *exec);
+
+/*
+ * Does what those keys ask of msb-exec, and leaves the others, one more perhaps than came, in
+ * keys - 1: their number.
+ */
+size_t exec_take_keys(struct exec *exec, uint8_t *keys, size_t len);
+
 /* The beginning of a large frame of output: takes it, so that the rest is moved and not copied. */
 bool exec_on_part(struct client *client);
 

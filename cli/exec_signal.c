@@ -2,10 +2,8 @@
 #include <signal.h>
 
 #include "exec_inside.h"
-#include "term.h"
 
-#define ENDS_MAX 3
-#define ENDS_MS	 2000
+#define ENDS_MS 2000
 
 static void leave_by(struct exec *exec, int signal)
 {
@@ -18,15 +16,15 @@ static void leave_by(struct exec *exec, int signal)
 /* Whoever asks three times in two seconds means msb-exec, not the command. */
 static bool is_last_straw(struct exec *exec, int signal)
 {
-	uint64_t now = loop_now_ms();
+	uint64_t now = loop_now_ms(), *at = &exec->ends_ms[exec->ends % EXEC_ENDS];
 
 	if (signal != SIGINT && signal != SIGTERM)
 		return false;
-	if (now - exec->last_end_ms > ENDS_MS)
-		exec->ends = 0;
-	if (!exec->ends)
-		exec->last_end_ms = now;
-	return ++exec->ends >= ENDS_MAX;
+	*at = now;
+	exec->ends++;
+	/* The one that is overwritten next is the oldest of the last three. */
+	at = &exec->ends_ms[exec->ends % EXEC_ENDS];
+	return exec->ends >= EXEC_ENDS && now - *at <= ENDS_MS;
 }
 
 static void forward(struct exec *exec, int signal)
@@ -51,13 +49,12 @@ void exec_signal(struct exec *exec, const struct loop_signal *signal)
 {
 	switch (signal->number) {
 	case SIGTSTP:
-		term_suspend();
-		/* The window may have another size since. */
-		exec->resized = true;
-		client_mark(&exec->client);
+		exec_suspend(exec, false);
+		return;
+	case SIGCONT:
+		exec_look_again(exec);
 		return;
 	case SIGWINCH:
-	case SIGCONT:
 		exec->resized = true;
 		client_mark(&exec->client);
 		return;

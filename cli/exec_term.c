@@ -1,8 +1,12 @@
-/* The terminal of a session that has one on both sides. */
+/* The terminal of a session that has one on both sides: its size, its modes, and our own keys. */
+#include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "exec_inside.h"
 #include "term.h"
+
+/* ---- the window ---- */
 
 struct msg_exec_resize exec_size(const struct exec *exec)
 {
@@ -13,6 +17,16 @@ struct msg_exec_resize exec_size(const struct exec *exec)
 	if (!(exec->client.features & MSG_FEATURE_PIXELS))
 		size.xpixel = size.ypixel = 0;
 	return size;
+}
+
+/* Programs paint the screen anew when the size changes, so it does, and back. */
+static void tell_other_size(struct exec *exec, struct msg_exec_resize size)
+{
+	if (exec->client.features & MSG_FEATURE_PIXELS)
+		size.ypixel ^= 1;
+	else
+		size.rows = (uint16_t)(size.rows > 1 ? size.rows - 1 : size.rows + 1);
+	msg_put_exec_resize(&exec->client.link.out, exec->client.id, &size);
 }
 
 /*
@@ -29,10 +43,142 @@ void exec_tell_size(struct exec *exec)
 		return;
 	exec->resized = false;
 	size = exec_size(exec);
-	if (memcmp(&size, &exec->size, sizeof(size)) == 0)
+	if (memcmp(&size, &exec->size, sizeof(size)) == 0 && !exec->repaint)
 		return;
+	if (exec->repaint)
+		tell_other_size(exec, size);
+	exec->repaint = false;
 	if (msg_put_exec_resize(&link->out, exec->client.id, &size) < 0)
 		return;
 	exec->size = size;
 	exec->size_end = link->sent + link_unsent(link);
+}
+
+/* ---- modes ---- */
+
+/* What reached the terminal, and only that, is on in it. */
+static void on_written(struct stream *stream, const uint8_t *data, size_t len)
+{
+	struct exec *exec = stream->owner;
+	uint32_t before = exec->modes.on;
+
+	modes_watch(&exec->modes, data, len);
+	if (exec->modes.on != before)
+		term_note_modes(stream->fd, exec->modes.on);
+}
+
+void exec_begin_terminal(struct exec *exec)
+{
+	if (isatty(STDOUT_FILENO))
+		exec->out.on_written = on_written;
+	if (!exec->in_terminal)
+		return;
+	exec->escape.character = exec->opts->escape_char;
+	exec->escape.detach = exec->opts->detach_keys;
+	term_make_raw(STDIN_FILENO);
+}
+
+void exec_end_terminal(struct exec *exec)
+{
+	bool in_line = exec->modes.in_line && !modes_have_screen(exec->modes.on);
+
+	term_restore();
+	/* The line to leave with does not continue the command's. */
+	if (exec->complaint[0] && in_line && isatty(STDERR_FILENO))
+		fputs("\n", stderr);
+}
+
+void exec_suspend(struct exec *exec, bool whole_group)
+{
+	/* What came before goes out before; a terminal that takes nothing is not waited for. */
+	stream_flush(&exec->out);
+	stream_flush(&exec->err);
+	term_suspend(whole_group);
+	exec_look_again(exec);
+}
+
+void exec_look_again(struct exec *exec)
+{
+	if (exec->tty && exec->sent && !exec->finished && exec->in_terminal)
+		term_resume(STDIN_FILENO);
+	exec->resized = true;
+	exec->repaint = modes_have_screen(exec->modes.on);
+	client_mark(&exec->client);
+}
+
+/* ---- keys ---- */
+
+/* Goes without asking the command; what becomes of it is for the agent, as the request said. */
+static void leave(struct exec *exec, bool detach)
+{
+	static const char *const fates[] = {
+		[MSG_DISCONNECT_KILL] = "the agent ends the command",
+		[MSG_DISCONNECT_HANGUP] = "the agent hangs up on the command",
+		[MSG_DISCONNECT_KEEP] = "the command runs on",
+	};
+	enum msg_on_disconnect what = exec->opts->on_disconnect;
+	bool kept = what == MSG_DISCONNECT_KEEP;
+	char complaint[160];
+
+	snprintf(complaint, sizeof(complaint), "%s: %s%s", detach ? "detached" : "disconnected",
+		 fates[what],
+		 !detach || kept ? ""
+		 : exec->client.features & MSG_FEATURE_ON_DISCONNECT
+			 ? "; with --on-disconnect keep it would run on"
+			 : "; this one cannot keep it");
+	exec_finish_with(exec, detach && kept ? 0 : EXIT_FAILED, complaint);
+	loop_stop(exec->loop);
+}
+
+static void show_help(struct exec *exec)
+{
+	char character[4], text[512];
+	int c = exec->escape.character, n;
+
+	snprintf(character, sizeof(character), c < ' ' ? "^%c" : "%c", c < ' ' ? c + '@' : c);
+	n = snprintf(text, sizeof(text),
+		     "%s?\r\nAfter a newline:\r\n"
+		     " %s.   disconnect\r\n"
+		     " %s^Z  suspend msb-exec\r\n"
+		     " %s?   this help\r\n"
+		     " %s%s   send the escape character\r\n",
+		     character, character, character, character, character, character);
+	stream_write(&exec->err, text, (size_t)n);
+}
+
+static void act(struct exec *exec, enum escape_action action)
+{
+	switch (action) {
+	case ESCAPE_END:
+		leave(exec, false);
+		break;
+	case ESCAPE_DETACH:
+		leave(exec, true);
+		break;
+	case ESCAPE_SUSPEND:
+		exec_suspend(exec, true);
+		break;
+	case ESCAPE_HELP:
+		show_help(exec);
+		break;
+	case ESCAPE_NOTHING:
+		break;
+	}
+}
+
+size_t exec_take_keys(struct exec *exec, uint8_t *keys, size_t len)
+{
+	uint64_t now_ms = loop_now_ms();
+	size_t done = 0, kept = 0;
+
+	while (done < len && !exec->finished) {
+		size_t taken, more;
+		enum escape_action action = escape_take(&exec->escape, now_ms, keys + done,
+							len - done, keys - 1 + kept, &taken, &more);
+
+		done += taken;
+		kept += more;
+		act(exec, action);
+	}
+	return kept;
 }

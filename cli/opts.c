@@ -10,6 +10,8 @@
 #include "../shared/options.h"
 #include "../shared/utf8.h"
 
+#define CTRL(key) ((key)&0x1f)
+
 enum {
 	OPT_SOCKET,
 	OPT_LOCAL,
@@ -27,6 +29,8 @@ enum {
 	OPT_SIGNAL,
 	OPT_LINGER,
 	OPT_ON_DISCONNECT,
+	OPT_ESCAPE_CHAR,
+	OPT_DETACH_KEYS,
 	OPT_PING,
 	OPT_QUIET,
 	OPT_VERBOSE,
@@ -63,6 +67,12 @@ static const struct option_row rows[] = {
 	[OPT_ON_DISCONNECT] =
 		{0, "on-disconnect", "WHAT",
 		 "kill, hangup or keep the command if msb-exec is lost (default kill)"},
+	[OPT_ESCAPE_CHAR] = {0, "escape-char", "C",
+			     "in a terminal, after a newline, C? tells what msb-exec itself does "
+			     "(default ~; ^X: a control character; none)"},
+	[OPT_DETACH_KEYS] = {0, "detach-keys", "SEQ",
+			     "keys that disconnect, such as ctrl-p,ctrl-q (default ctrl-] three "
+			     "times within a second; empty: none)"},
 	[OPT_PING] = {0, "ping", NULL, "ask the agent for a sign of life, and run nothing"},
 	[OPT_QUIET] = {'q', "quiet", NULL, "no warnings"},
 	[OPT_VERBOSE] = {'v', "verbose", NULL, "say what happens"},
@@ -128,6 +138,10 @@ static int take_value(struct opts *o, int option, const char *value, struct err 
 		return value_signal(value, &o->timeout_signal, err);
 	case OPT_LINGER:
 		return value_duration(value, true, &o->linger_ms, err);
+	case OPT_ESCAPE_CHAR:
+		return value_escape_char(value, &o->escape_char, err);
+	case OPT_DETACH_KEYS:
+		return value_keys(value, &o->detach_keys, err);
 	default:
 		return parse_on_disconnect(o, value, err);
 	}
@@ -210,6 +224,8 @@ int opts_parse(int argc, char *argv[], struct opts *ret, struct err *err)
 		.timeout_signal = SIGTERM,
 		.linger_ms = 500,
 		.on_disconnect = MSG_DISCONNECT_KILL,
+		.escape_char = '~',
+		.detach_keys = {{CTRL(']'), CTRL(']'), CTRL(']')}, 3},
 	};
 	while ((option = options_next(argc, argv, rows, ROWS, &value, &operand, err)) >= 0) {
 		if (!rows[option].arg)

@@ -8,6 +8,7 @@
 
 #include "../shared/err.h"
 #include "../shared/msg.h"
+#include "escape.h"
 #include "values.h"
 
 #define OPTS_RLIMITS_MAX 32
@@ -28,6 +29,8 @@ struct opts {
 	int timeout_signal;
 	uint64_t linger_ms; /* DURATION_INFINITE: for ever */
 	enum msg_on_disconnect on_disconnect;
+	int escape_char; /* ESCAPE_OFF: none */
+	struct escape_keys detach_keys;
 	bool ping, quiet, verbose, help, version;
 	char **command; /* NULL at the end; empty for the login shell */
 	size_t command_len;

@@ -139,6 +139,8 @@ static size_t write_all(struct stream *stream, const uint8_t *data, size_t len)
 			stream->error = (int)-n;
 			break;
 		}
+		if (stream->on_written)
+			stream->on_written(stream, data + done, (size_t)n);
 		done += (size_t)n;
 	}
 	return done;

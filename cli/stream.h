@@ -35,6 +35,8 @@ struct stream {
 	int error;    /* why, an errno, or 0 for a plain end */
 	void *owner;
 	void (*on_ready)(struct stream *stream);
+	/* Output: so much has been written, moved pages aside. May be NULL. */
+	void (*on_written)(struct stream *stream, const uint8_t *data, size_t len);
 };
 
 void stream_init(struct stream *stream, struct loop *loop, int fd, size_t queue_max,

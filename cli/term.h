@@ -1,22 +1,39 @@
 /*
  * The terminal that msb-exec was started on: raw while a pty session runs, and as it was before
- * on every way out but SIGKILL.
+ * on every way out but SIGKILL, what the command turned on in it included.
  */
 #ifndef MSB_TERM_H
 #define MSB_TERM_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "../shared/msg.h"
 
 /* Saves the modes of the terminal on fd and makes it raw. 0 or -errno. */
 int term_make_raw(int fd);
 
-/* Gives the saved modes back, if they were changed. Idempotent; safe in a signal handler. */
+/* What a command has turned on in the terminal on fd (see modes.h), for term_restore(). */
+void term_note_modes(int fd, uint32_t on);
+
+/*
+ * Gives the saved modes back and turns off what was noted, if there is any; not in the background,
+ * where the terminal is somebody else's. Idempotent; safe in a signal handler. Waits for a terminal
+ * that takes nothing for no longer than half a second.
+ */
 void term_restore(void);
 
-/* Restores, stops the process as Ctrl-Z would, and makes the terminal raw again afterwards. */
-void term_suspend(void);
+/*
+ * Restores, stops the process as Ctrl-Z would, with its whole group if so wanted, and makes the
+ * terminal anew what it was.
+ */
+void term_suspend(bool whole_group);
+
+/*
+ * After somebody else has had the terminal (a shell, while we were stopped): makes it raw again,
+ * unless it still is, or is not ours.
+ */
+void term_resume(int fd);
 
 /* The size of whichever standard stream is a terminal, stdin first; else 24 by 80. */
 void term_size_or_default(struct msg_exec_resize *ret);

@@ -11,6 +11,8 @@
 #include "../shared/names.h"
 #include "../shared/rlimit.h"
 
+#define CTRL_MASK 0x1f
+
 int value_duration(const char *text, bool allow_inf, uint64_t *ret_ms, struct err *err)
 {
 	static const struct {
@@ -57,6 +59,53 @@ int value_signal(const char *text, int *ret_signal, struct err *err)
 		}
 	}
 	return err_set(err, 0, NULL, "%s is not a signal such as TERM, SIGKILL or 2", text);
+}
+
+int value_escape_char(const char *text, int *ret_character, struct err *err)
+{
+	unsigned char c = (unsigned char)text[0];
+
+	if (strcmp(text, "none") == 0)
+		*ret_character = ESCAPE_OFF;
+	else if (c && !text[1])
+		*ret_character = c;
+	else if (c == '^' && text[1] >= '@' && !text[2])
+		*ret_character = text[1] & CTRL_MASK;
+	else
+		return err_set(err, 0, NULL, "--escape-char takes a character, ^X or none, not %s",
+			       text);
+	return 0;
+}
+
+/* One key of the notation, of so many bytes: its byte, or -EINVAL. */
+static int parse_key(const char *text, size_t len)
+{
+	if (len == 1)
+		return (unsigned char)text[0];
+	if (len == 6 && strncasecmp(text, "ctrl-", 5) == 0 && text[5] >= '@')
+		return text[5] & CTRL_MASK;
+	return -EINVAL;
+}
+
+int value_keys(const char *text, struct escape_keys *ret, struct err *err)
+{
+	struct escape_keys keys = {.len = 0};
+
+	for (const char *at = text; *at;) {
+		/* A comma that no other follows is the key of that name. */
+		size_t len = 1 + strcspn(at + 1, ",");
+		int key = parse_key(at, len);
+
+		if (key < 0 || keys.len == ESCAPE_KEYS_MAX || (at[len] && !at[len + 1]))
+			return err_set(err, 0, NULL,
+				       "--detach-keys takes up to %d keys such as ctrl-p,ctrl-q "
+				       "or ctrl-],q, not %s",
+				       ESCAPE_KEYS_MAX, text);
+		keys.keys[keys.len++] = (uint8_t)key;
+		at += len + (at[len] ? 1 : 0);
+	}
+	*ret = keys;
+	return 0;
 }
 
 /* A number of 64 bits up to the end of the text or a colon. */

@@ -8,6 +8,7 @@
 
 #include "../shared/err.h"
 #include "../shared/msg.h"
+#include "escape.h"
 
 #define DURATION_INFINITE UINT64_MAX
 
@@ -22,6 +23,12 @@ int value_signal(const char *text, int *ret_signal, struct err *err);
 
 /* NAME=SOFT[:HARD] with numbers or unlimited; *ret points into text. */
 int value_rlimit(const char *text, struct msg_rlimit *ret, struct err *err);
+
+/* ssh's notation: a character, ^X, or none, which is ESCAPE_OFF. */
+int value_escape_char(const char *text, int *ret_character, struct err *err);
+
+/* docker's notation: characters and ctrl-X, with commas between; empty is no keys. */
+int value_keys(const char *text, struct escape_keys *ret, struct err *err);
 
 /* A growing list of K=V, for the request; all strings are owned. */
 struct env_list {

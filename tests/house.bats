@@ -51,7 +51,7 @@ setup() {
 	for file in shared/buf shared/frame shared/utf8 shared/endpoint shared/msg_item shared/msg_wire shared/msg_write \
 		shared/msg_decode shared/msg_fields shared/msg_draft shared/msg_types shared/msg_encode_host \
 		shared/msg_encode_agent shared/msg_encode_relay daemon/session daemon/environ daemon/letter \
-		daemon/relay_slots daemon/relay_route daemon/relay_seek; do
+		daemon/relay_slots daemon/relay_route daemon/relay_seek cli/escape cli/modes; do
 		run bash -c "nm -u $ROOT/build/$file.o | awk '{ print \$2 }' |
 			grep -E '^(read|write|open|close|socket|send|recv|kill|fork|epoll.*|poll|ioctl|fcntl)(64)?$'"
 		[[ -z $output ]]

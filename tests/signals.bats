@@ -124,6 +124,27 @@ waiting() {
 	wait_for 4 none_match "$MARK"
 }
 
+# since MS: so long ago the moment in $BEGIN was.
+since() {
+	((${EPOCHREALTIME/./} - BEGIN >= $1 * 1000))
+}
+
+@test "signals: any three TERMs within two seconds do, not those since the first alone" {
+	start -- sh -c "trap 'echo TERM >>$DIR/got' TERM; $(waiting); : $MARK" </dev/null
+	wait_for 5 has "$DIR/out" 1
+	BEGIN=${EPOCHREALTIME/./}
+	kill "$PID"
+	wait_for 5 since 1500
+	kill "$PID"
+	wait_for 5 since 2200
+	kill "$PID"
+	wait_for 5 has "$DIR/got" 3
+	kill -0 "$PID"
+	kill "$PID"
+	ends_with 125
+	wait_for 4 none_match "$MARK"
+}
+
 @test "signals: Ctrl-C three times gets away from a command that ignores it" {
 	drive 24x80 "$X" -- sh -c "trap 'echo got' INT; $(waiting); : $MARK" <<-END
 		expect ready

@@ -64,6 +64,9 @@ static void nothing_but_a_command_takes_the_defaults(void **state)
 	assert_int_equal(o.timeout_signal, SIGTERM);
 	assert_int_equal(o.linger_ms, 500);
 	assert_int_equal(o.on_disconnect, MSG_DISCONNECT_KILL);
+	assert_int_equal(o.escape_char, '~');
+	assert_int_equal(o.detach_keys.len, 3);
+	assert_memory_equal(o.detach_keys.keys, "\x1d\x1d\x1d", 3);
 	assert_false(o.no_stdin || o.ping || o.quiet || o.verbose || o.help || o.version);
 	assert_int_equal(o.command_len, 2);
 	assert_string_equal(o.command[0], "ls");
@@ -179,6 +182,8 @@ static void each_way_to_disconnect_is_known(void **state)
 {
 	(void)state;
 	assert_int_equal(parse(ARGS("--on-disconnect=keep")).on_disconnect, MSG_DISCONNECT_KEEP);
+	assert_int_equal(parse(ARGS("--escape-char=none")).escape_char, ESCAPE_OFF);
+	assert_int_equal(parse(ARGS("--detach-keys", "")).detach_keys.len, 0);
 	assert_int_equal(parse(ARGS("--on-disconnect=hangup")).on_disconnect,
 			 MSG_DISCONNECT_HANGUP);
 	assert_int_equal(parse(ARGS("--on-disconnect=keep", "--on-disconnect=kill")).on_disconnect,

@@ -239,6 +239,58 @@ static void what_is_no_limit_is_refused(void **state)
 	}
 }
 
+static void escape_characters_are_written_as_for_ssh(void **state)
+{
+	static const struct {
+		const char *text;
+		int character;
+	} rows[] = {{"~", '~'}, {"%", '%'}, {"^", '^'}, {"^A", 1},     {"^a", 1},
+		    {"^]", 29}, {"^@", 0},  {"n", 'n'}, {"\xff", 255}, {"none", ESCAPE_OFF}};
+	static const char *const refused[] = {"", "ab", "^ab", "^1", "^?", "None", "^\xff"};
+	struct err err;
+	int character;
+
+	(void)state;
+	for (size_t i = 0; i < UNIT_COUNT(rows); i++) {
+		assert_int_equal(value_escape_char(rows[i].text, &character, &err), 0);
+		assert_int_equal(character, rows[i].character);
+	}
+	for (size_t i = 0; i < UNIT_COUNT(refused); i++)
+		if (value_escape_char(refused[i], &character, &err) != -EINVAL)
+			fail_msg("took %s", refused[i]);
+}
+
+static void detach_keys_are_written_as_for_docker(void **state)
+{
+	static const struct {
+		const char *text, *keys;
+	} rows[] = {{"", ""},
+		    {"q", "q"},
+		    {",", ","},
+		    {"ctrl-p,ctrl-q", "\x10\x11"},
+		    {"Ctrl-P,x", "\x10x"},
+		    {"ctrl-],ctrl-],ctrl-]", "\x1d\x1d\x1d"},
+		    {"ctrl-a,d", "\001d"},
+		    {"a,,,b", "a,b"},
+		    {"a,b,c,d,e,f,g,h,i,j,k,l,m,n,o,p", "abcdefghijklmnop"}};
+	static const char *const refused[] = {
+		"ctrl-", "ctrl-p,", "ctrl-pq", "pq", "ctrl-1", "a,b,c,d,e,f,g,h,i,j,k,l,m,n,o,p,q",
+		"del"};
+	struct escape_keys keys;
+	struct err err;
+
+	(void)state;
+	for (size_t i = 0; i < UNIT_COUNT(rows); i++) {
+		if (value_keys(rows[i].text, &keys, &err) < 0)
+			fail_msg("%s: %s", rows[i].text, err.text);
+		assert_int_equal(keys.len, strlen(rows[i].keys));
+		assert_memory_equal(keys.keys, rows[i].keys, keys.len);
+	}
+	for (size_t i = 0; i < UNIT_COUNT(refused); i++)
+		if (value_keys(refused[i], &keys, &err) != -EINVAL)
+			fail_msg("took %s", refused[i]);
+}
+
 int main(void)
 {
 	const struct CMUnitTest value_tests[] = {
@@ -249,6 +301,8 @@ int main(void)
 		cmocka_unit_test(duration_that_is_absurd_is_refused),
 		cmocka_unit_test(signals_have_names_and_numbers),
 		cmocka_unit_test(what_is_no_signal_is_refused),
+		cmocka_unit_test(escape_characters_are_written_as_for_ssh),
+		cmocka_unit_test(detach_keys_are_written_as_for_docker),
 		cmocka_unit_test(limits_are_soft_and_hard),
 		cmocka_unit_test(all_names_of_the_wire_are_limits),
 		cmocka_unit_test(what_is_no_limit_is_refused),

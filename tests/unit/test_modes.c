@@ -1,0 +1,187 @@
+/* What a command left on in the terminal, from what it printed. */
+#include "../../cli/modes.h"
+#include "unit.h"
+
+/* What would be printed after that, to turn off what is on. */
+static void left(const char *printed, size_t cut, char *ret_text)
+{
+	struct modes modes = {.on = 0};
+
+	modes_watch(&modes, (const uint8_t *)printed, cut);
+	modes_watch(&modes, (const uint8_t *)printed + cut, strlen(printed) - cut);
+	ret_text[modes_off(modes.on, ret_text)] = '\0';
+}
+
+static void assert_left(const char *printed, const char *off)
+{
+	char text[MODES_TEXT_MAX + 1];
+
+	/* However the reads cut it. */
+	for (size_t cut = 0; cut <= strlen(printed); cut++) {
+		left(printed, cut, text);
+		if (strcmp(text, off))
+			fail_msg("after \"%s\", cut at %zu: \"%s\"", printed + 1, cut, text + 1);
+	}
+}
+
+static void each_mode_is_turned_off_by_its_own_sequence(void **state)
+{
+	static const char *const pairs[][2] = {
+		{"\033[?1049h", "\033[?1049l"}, {"\033[?1047h", "\033[?1047l"},
+		{"\033[?47h", "\033[?47l"},	{"\033[?25l", "\033[?25h"},
+		{"\033[?2004h", "\033[?2004l"}, {"\033[?1000h", "\033[?1000l"},
+		{"\033[?1002h", "\033[?1002l"}, {"\033[?1003h", "\033[?1003l"},
+		{"\033[?1005h", "\033[?1005l"}, {"\033[?1006h", "\033[?1006l"},
+		{"\033[?1015h", "\033[?1015l"}, {"\033[?1016h", "\033[?1016l"},
+		{"\033[?9h", "\033[?9l"},	{"\033[?1004h", "\033[?1004l"},
+		{"\033[?2026h", "\033[?2026l"}, {"\033[?1h", "\033[?1l"},
+		{"\033[?7l", "\033[?7h"},	{"\033=", "\033>"},
+		{"\033[>4;2m", "\033[>4m"},
+	};
+	char both[32];
+
+	(void)state;
+	for (size_t i = 0; i < UNIT_COUNT(pairs); i++) {
+		assert_left(pairs[i][0], pairs[i][1]);
+		snprintf(both, sizeof(both), "%s%s", pairs[i][0], pairs[i][1]);
+		assert_left(both, "");
+		assert_left(pairs[i][1], "");
+	}
+}
+
+static void what_was_turned_off_again_is_not_left(void **state)
+{
+	(void)state;
+	assert_left("text \033[31mred\033[m \033[?25l\033[2J\033[?25h more", "");
+	assert_left("\033[?1049h\033[?25l\033[?2004h\033[?2004l", "\033[?25h\033[?1049l");
+	/* One alternate screen, whichever way in and out. */
+	assert_left("\033[?1049h\033[?47l", "");
+}
+
+static void several_modes_in_one_sequence(void **state)
+{
+	(void)state;
+	assert_left("\033[?1000;1006;25h", "\033[?1000l\033[?1006l");
+	assert_left("\033[?;12;2004;1h", "\033[?1l\033[?2004l");
+	assert_left("\033[?1;2;3;4;5;6;8;10;11;12;13;14;15;16;17;18;19;20;1049h",
+		    "\033[?1l\033[?1049l");
+}
+
+static void what_only_looks_like_a_mode_is_none(void **state)
+{
+	static const char *const printed[] = {
+		"[?1049h",
+		"\033 [?1049h",
+		"\033[1049h",
+		"\033[?1049$h",
+		"\033[?1049x",
+		"\033(=",
+		"\033#=",
+		"\033[?104900h",
+		"\033[>1h",
+		"\033[?1049",
+		"\033[=1h",
+		"\033\033",
+		"\033[?10490\bh",
+		"\033[4;2m",
+		"\033[?4;2m",
+		"\033[>0;276;0c",
+		"\033[?99999999999999999999999999h",
+		"\033[?1049\030h",
+		"\033[?1049\032h",
+		"\033[?10\xc3\xa4"
+		"49h",
+	};
+
+	(void)state;
+	for (size_t i = 0; i < UNIT_COUNT(printed); i++)
+		assert_left(printed[i], "");
+}
+
+static void sequences_that_are_broken_off_hide_none(void **state)
+{
+	(void)state;
+	assert_left("\033[?\033[?25l", "\033[?25h");
+	assert_left("\033\033=", "\033>");
+	assert_left("\033]0;title\033\\\033[?25l", "\033[?25h");
+	assert_left("\033[?\r\n25l", "\033[?25h");
+	assert_left("\033(\033[?25l", "\033[?25h");
+}
+
+static void resets_reset(void **state)
+{
+	(void)state;
+	assert_left("\033[?1049h\033[?25l\033=\033c", "");
+	assert_left("\033[?2004h\033[?25l\033[?1h\033[?7l\033=\033[!p", "\033[?2004l");
+	assert_left("\033[>4;2m\033[>m", "");
+	assert_left("\033[>4;2m\033[>4;0m", "");
+	assert_left("\033[>4;2m\033[>1m", "\033[>4m");
+}
+
+static void everything_at_once_fits_and_comes_back_in_the_other_order(void **state)
+{
+	char text[MODES_TEXT_MAX], again[MODES_TEXT_MAX + 1];
+	struct modes modes = {.on = 0};
+
+	(void)state;
+	assert_in_range(modes_off(UINT32_MAX, text), 100, MODES_TEXT_MAX);
+	assert_in_range(modes_on(UINT32_MAX, text), 100, MODES_TEXT_MAX);
+	assert_int_equal(modes_off(0, text), 0);
+	modes_watch(&modes, (const uint8_t *)"\033[?25l\033[?1049h", 14);
+	again[modes_on(modes.on, again)] = '\0';
+	assert_string_equal(again, "\033[?1049h\033[?25l");
+	assert_true(modes_have_screen(modes.on));
+	modes_watch(&modes, (const uint8_t *)"\033[?1049l", 8);
+	assert_false(modes_have_screen(modes.on));
+}
+
+static void whether_a_line_has_begun(void **state)
+{
+	struct modes modes = {.on = 0};
+
+	(void)state;
+	assert_false(modes.in_line);
+	modes_watch(&modes, (const uint8_t *)"$ ", 2);
+	assert_true(modes.in_line);
+	modes_watch(&modes, NULL, 0);
+	assert_true(modes.in_line);
+	modes_watch(&modes, (const uint8_t *)"\r\n", 2);
+	assert_false(modes.in_line);
+}
+
+static void noise_is_survived(void **state)
+{
+	uint64_t random = 1;
+
+	(void)state;
+	for (int round = 0; round < 2000; round++) {
+		static const char likely[] = "\033[?>!;;:0124579hlmpc=>(";
+		struct modes modes = {.on = 0};
+		char text[MODES_TEXT_MAX];
+		uint8_t noise[64];
+
+		for (size_t i = 0; i < sizeof(noise); i++)
+			noise[i] = unit_below(&random, 8)
+					   ? (uint8_t)likely[unit_below(&random, sizeof(likely))]
+					   : (uint8_t)unit_random(&random);
+		modes_watch(&modes, noise, sizeof(noise));
+		assert_true(modes_off(modes.on, text) <= sizeof(text));
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest modes_tests[] = {
+		cmocka_unit_test(each_mode_is_turned_off_by_its_own_sequence),
+		cmocka_unit_test(what_was_turned_off_again_is_not_left),
+		cmocka_unit_test(several_modes_in_one_sequence),
+		cmocka_unit_test(what_only_looks_like_a_mode_is_none),
+		cmocka_unit_test(sequences_that_are_broken_off_hide_none),
+		cmocka_unit_test(resets_reset),
+		cmocka_unit_test(everything_at_once_fits_and_comes_back_in_the_other_order),
+		cmocka_unit_test(whether_a_line_has_begun),
+		cmocka_unit_test(noise_is_survived),
+	};
+
+	return cmocka_run_group_tests(modes_tests, NULL, NULL);
+}
