@@ -160,7 +160,7 @@ while True: signal.pause()'
 
 @test "tty: without a command, terminals give a login shell on a terminal" {
 	need_root # whose shell is one
-	drive 30x90 "$X" -e HISTFILE= <<-END
+	drive 30x90 "$X" -e HISTFILE= -e "HOME=$DIR" <<-END
 		modes raw
 		send echo [\$0] \$(stty size) \$(tty)\r
 		expect [-
@@ -173,9 +173,9 @@ while True: signal.pause()'
 
 @test "tty: without a command, pipes give a login shell that reads them" {
 	need_root # whose shell is one
-	run -5 --separate-stderr x -e HISTFILE= <<<$'echo "[$0]"\ntty\nexit 5'
+	run -5 --separate-stderr x -e HISTFILE= -e "HOME=$DIR" <<<$'echo "[$0]"\ntty\nexit 5'
 	[[ ${lines[0]} == '[-'*']' && ${lines[1]} == 'not a tty' && ${#lines[@]} -eq 2 ]]
-	drive 24x80 sh -c "$X -e HISTFILE= >$DIR/out" <<-END
+	drive 24x80 sh -c "$X -e HISTFILE= -e HOME=$DIR >$DIR/out" <<-END
 		send echo "[\$0]"; tty; exit 5\r
 		wait 5
 	END
