@@ -143,6 +143,32 @@ bats-relay: all $(DRIVERS)
 	$(if $(FILES),,@THROUGH=relay BUILD=$(abspath $(BUILD)) SLOW=$(SLOW) BATS_TEST_TIMEOUT=$(TIMEOUT) \
 		bats $(BATSFLAGS) tests/badinput.bats </dev/null)
 
+# The daemon in a machine of QEMU's, behind msb-relayd: tests/vm. The kernel is Debian's, unpacked
+# in build/vm; what is not busybox in the guest comes from here, with its libraries.
+VM_IMAGE    := $(BUILD)/vm/guest.cpio
+VM_PROGRAMS := bash pgrep ps nohup
+
+.PHONY: check-vm check-vm-run
+ifeq ($(shell uname -m),x86_64)
+check-vm:
+	@tests/deps.sh build check vm
+	@$(MAKE) --no-print-directory check-vm-run
+
+check-vm-run: all $(DRIVERS) $(VM_IMAGE)
+	@tests/vm/run.sh $(BUILD) $(FILES)
+else
+check-vm:
+	@echo 'ok 1 a machine of $(shell uname -m) # skip the tests know those of x86_64 alone'
+endif
+
+$(VM_IMAGE): tests/vm/image.sh $(BUNDLE) $(BUILD)/msb-exec build/vm/vmlinuz
+	@mkdir -p $(@D)
+	$(call run,IMG ,tests/vm/image.sh build/vm $(BUNDLE) $@ \
+		$$(command -v $(VM_PROGRAMS)) $(abspath $(BUILD)/msb-exec))
+
+build/vm/vmlinuz: | tests/vm/kernel.sh
+	$(call run,GET ,tests/vm/kernel.sh build/vm)
+
 $(BUILD)/tests/%: tests/unit/%.c $(PURE)
 	@mkdir -p $(@D)
 	$(call run,TEST,$(COMPILE) -o $@ $< $(LINKING) $(PURE) $(LDFLAGS) $(CBOR_LIBS) $(CMOCKA_LIBS))
@@ -188,7 +214,8 @@ soak-run: all
 
 C_FILES   = $(wildcard shared/*.[ch] daemon/*.[ch] daemon/bundle/*.c cli/*.[ch] tests/*.[ch] tests/unit/*.[ch] \
 	tests/bench/*.c tests/fuzz/*.[ch])
-SH_FILES  = $(wildcard daemon/bundle/*.sh tests/*.sh tests/*.bash tests/*.bats tests/interop/*.sh) .ci/run
+SH_FILES  = $(wildcard daemon/bundle/*.sh tests/*.sh tests/*.bash tests/*.bats tests/interop/*.sh \
+	tests/vm/*.sh tests/vm/*.bash tests/vm/*.bats) .ci/run
 HEADERS   = $(wildcard shared/*.h daemon/*.h cli/*.h)
 MANUALS   = $(wildcard cli/*.1 daemon/*.8)
 LINT_OBJ := build/lint

@@ -11,6 +11,7 @@ packages() {
 			util-linux libreadline-dev bsdextrautils busybox-static mandoc systemd ;;
 		# Whoever has node has it from anywhere.
 		interop) command -v node >/dev/null && command -v npm >/dev/null || echo nodejs npm ;;
+		vm) echo qemu-system-x86 binutils ;;
 		bench) echo python3 socat openssh-server openssh-client crun ;;
 		fuzz) echo clang libclang-rt-dev python3 ;;
 		soak) echo python3 ;;

@@ -3,7 +3,7 @@
 
 bats_require_minimum_version 1.5.0
 
-ROOT=$(cd "$BATS_TEST_DIRNAME/.." && pwd)
+ROOT=$(cd "${BASH_SOURCE[0]%/*}/.." && pwd)
 BUILD=${BUILD:-$ROOT/build}
 X=$BUILD/msb-exec
 EXECD=$BUILD/msb-execd
@@ -196,7 +196,7 @@ drive() {
 # peer ARG...: runs the Python on stdin as clients of our daemon, which is to look the same afterwards
 # (see peer.py).
 peer() {
-	DIR=$DIR RELAY=$RELAY python3 -B "$BATS_TEST_DIRNAME/peer.py" --watched "$SOCKET" "$DAEMON" "$@"
+	DIR=$DIR RELAY=$RELAY python3 -B "$ROOT/tests/peer.py" --watched "$SOCKET" "$DAEMON" "$@"
 }
 
 # The agent in another machine is root there.
