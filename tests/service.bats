@@ -5,10 +5,13 @@ load helper
 
 setup() {
 	common_setup
+	BESIDE=()
 	ACTIVATE=(python3 -B "$BATS_TEST_DIRNAME/activate.py")
 }
 
 teardown() {
+	# What a test that failed half-way did not end.
+	[[ ${#BESIDE[@]} -eq 0 ]] || kill "${BESIDE[@]}" 2>/dev/null || true
 	common_teardown
 }
 
@@ -113,14 +116,14 @@ listens_on() {
 
 @test "service: a relay serves passed sockets, and then needs no address" {
 	"${ACTIVATE[@]}" "unix:$DIR/r" -- "$BUILD/msb-relayd" --agent "unix:$DIR/port" 2>"$DIR/relay.log" 3>&- &
-	relay=$!
+	BESIDE+=($!)
 	python3 -B "$BATS_TEST_DIRNAME/chardev.py" "$DIR/port" "$DIR/tty" 3>&- &
-	machine=$!
+	BESIDE+=($!)
 	daemon_start --listen "serial:$DIR/tty"
 	wait_for 5 timeout $((20 * SLOW)) "$X" -q -S "$DIR/r" --ping
 	run -0 timeout $((20 * SLOW)) "$X" -S "$DIR/r" -- echo relayed
-	kill "$relay" "$machine"
-	wait "$relay" "$machine"
+	kill "${BESIDE[@]}"
+	wait "${BESIDE[@]}"
 	[[ $output == relayed && -S $DIR/r ]]
 	run -2 "$BUILD/msb-relayd" --agent "unix:$DIR/port"
 	[[ $output == *--listen* ]]
