@@ -7,24 +7,39 @@
 
 #include <stdbool.h>
 
-#include "../shared/endpoint.h"
+#include "../shared/dial.h"
 #include "../shared/err.h"
 #include "../shared/link.h"
+#include "../shared/liveness.h"
 #include "../shared/msg.h"
 
 struct client {
 	struct loop *loop;
+	struct dial dial;
 	struct link link;
+	struct buf_spare *spare;
 	struct loop_task turn;
-	struct loop_timer deadline; /* of the handshake, or of an answer that the owner waits for */
-	pid_t process;		    /* that was started for the connection, or 0 */
+	struct loop_timer deadline; /* of the greeting, or of an answer that the owner waits for */
+	uint64_t connect_ms;	    /* for connecting and the greeting; DIAL_FOREVER: no limit */
+	uint64_t connect_due_ms;
+	struct liveness liveness;
+	struct loop_timer alive;
+	uint32_t ping_id;	   /* of the last ping, the last id used */
+	pid_t process;		   /* that was started for the connection, or 0 */
+	struct loop_source ending; /* its pidfd, while it is waited for to say how it ended */
+	bool linked;		   /* there is a link */
 	bool greeted;
 	bool lost;
-	uint32_t id;	     /* the first of our range; one is all we need */
+	bool listens;	     /* the link is read dry, so that silence is the agent's */
+	bool excused;	     /* the owner has sent what the agent may be stuck on */
+	uint32_t id;	     /* the first of our range, for the one session */
+	uint32_t ids_end;    /* behind the last */
 	uint32_t generation; /* the lower of both sides' */
 	uint32_t features;   /* enum msg_feature */
 	char version[64];    /* of the agent, as it calls itself */
 	char name[128];	     /* of the address, for messages */
+	char users[108];     /* without an address: the path of the user's own daemon */
+	const char *hint;    /* once lost: the way out, or NULL */
 
 	void *owner;
 	void (*on_greeted)(struct client *client);
@@ -38,14 +53,20 @@ struct client {
 };
 
 /*
- * Connects to text, or, if that is NULL, to the usual places. The callbacks and the owner must be
- * set before. 0, or -errno with *err filled, and *ret_hint too where there is a way out.
+ * Connects to text, or, if that is NULL, to the usual places. The callbacks, the owner, connect_ms
+ * and, for an agent that is to be asked for signs of life, liveness.limit_ms must be set before. A
+ * failure is told by on_lost, maybe before this returns.
  */
-int client_connect(struct client *client, struct loop *loop, const char *text,
-		   struct buf_spare *spare, struct err *err, const char **ret_hint);
+void client_connect(struct client *client, struct loop *loop, const char *text,
+		    struct buf_spare *spare);
+
+/* Blocks for some seconds if a process that carried the connection does not end by itself. */
 void client_release(struct client *client);
 
 /* Something changed that on_turn derives from. */
 void client_mark(struct client *client);
+
+/* We were stopped: silence so far does not count. */
+void client_awake(struct client *client);
 
 #endif

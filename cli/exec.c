@@ -134,6 +134,8 @@ static bool on_turn(struct client *client)
 {
 	struct exec *exec = client->owner;
 
+	/* It may be stuck on input of which no credit tells it that the command takes none. */
+	client->excused = !exec->input.window && exec->input.sent > INPUT_UNASKED;
 	exec->moves = exec_move_body(exec);
 	close_output(exec, &exec->out, &exec->out_closed, MSG_STREAM_STDOUT);
 	close_output(exec, &exec->err, &exec->err_closed, MSG_STREAM_STDERR);
@@ -230,9 +232,6 @@ static void on_greeted(struct client *client)
 void exec_run(struct exec *exec, const struct opts *opts, struct loop *loop,
 	      struct buf_spare *spare)
 {
-	char words[ERR_TEXT_MAX + 64];
-	const char *hint = NULL;
-	struct err err;
 	int r;
 
 	exec->opts = opts;
@@ -250,19 +249,18 @@ void exec_run(struct exec *exec, const struct opts *opts, struct loop *loop,
 	exec->client.on_part = exec_on_part;
 	exec->client.on_lost = on_lost;
 	exec->client.on_turn = on_turn;
+	exec->client.connect_ms = opts->connect_ms;
+	exec->client.liveness.limit_ms = opts->keepalive_ms;
 	decide_tty(exec);
-	r = client_connect(&exec->client, loop, opts->endpoint, spare, &err, &hint);
-	if (r == 0)
-		r = loop_run(loop);
-	else
-		exec_finish_with(exec, EXIT_FAILED, err_words(&err, words, sizeof(words)));
+	client_connect(&exec->client, loop, opts->endpoint, spare);
+	r = loop_run(loop);
 	if (!exec->finished)
 		exec_finish_with(exec, EXIT_FAILED, r < 0 ? strerror(-r) : "stopped");
 	exec_end_terminal(exec);
 	if (exec->complaint[0])
 		log_error("%s", exec->complaint);
-	if (hint)
-		log_error("%s", hint);
+	if (exec->client.hint)
+		log_error("%s", exec->client.hint);
 	if (exec->write_failed && exec->status == 0)
 		exec->status = EXIT_FAILED;
 }

@@ -103,6 +103,7 @@ void exec_look_again(struct exec *exec)
 		term_resume(STDIN_FILENO);
 	exec->resized = true;
 	exec->repaint = modes_have_screen(exec->modes.on);
+	client_awake(&exec->client);
 	client_mark(&exec->client);
 }
 

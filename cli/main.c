@@ -88,6 +88,8 @@ int main(int argc, char *argv[])
 
 	fd_open_standard();
 	signal(SIGPIPE, SIG_IGN);
+	/* Or the kernel would reap in our place, and we would not hear how a program ended. */
+	signal(SIGCHLD, SIG_DFL);
 	log_init("msb-exec", LOG_LEVEL_WARN);
 	if (opts_parse(argc, argv, &opts, &err) < 0) {
 		log_error("%s; see msb-exec --help", err_words(&err, words, sizeof(words)));

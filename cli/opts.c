@@ -14,7 +14,10 @@
 
 enum {
 	OPT_SOCKET,
+	OPT_SANDBOX,
 	OPT_LOCAL,
+	OPT_CONNECT_TIMEOUT,
+	OPT_KEEPALIVE,
 	OPT_TTY,
 	OPT_NO_TTY,
 	OPT_INTERACTIVE,
@@ -40,8 +43,17 @@ enum {
 
 static const struct option_row rows[] = {
 	[OPT_SOCKET] = {'S', "socket", "ENDPOINT",
-			"the agent's address: unix:/path, /path or local:"},
+			"the agent's address: unix:/path, vsock:CID:PORT, hvsock:/path:PORT, "
+			"exec:COMMAND"},
+	[OPT_SANDBOX] = {'s', "sandbox", "NAME", "the same of a microsandbox sandbox"},
 	[OPT_LOCAL] = {0, "local", NULL, "start a private msb-execd for this command alone"},
+	[OPT_CONNECT_TIMEOUT] = {0, "connect-timeout", "DURATION",
+				 "give up if no agent has answered by then (default 10s; 0 or inf: "
+				 "never)"},
+	[OPT_KEEPALIVE] =
+		{0, "keepalive", "DURATION",
+		 "ask a silent agent for a sign of life after this time, and give up after "
+		 "as much again (default 10s; 0 or inf: never)"},
 	[OPT_TTY] = {'t', "tty", NULL,
 		     "give the command a terminal, if stdin is one; twice: always"},
 	[OPT_NO_TTY] = {'T', "no-tty", NULL, "give it none"},
@@ -89,7 +101,11 @@ void opts_help(void)
 	     "Runs a command in a guest, or, without one, the user's login shell there.\n");
 	options_help(stdout, rows, ROWS);
 	puts("\nThe agent's address comes from -S, else from $MSB_EXEC_ENDPOINT, else it is\n"
-	     "$XDG_RUNTIME_DIR/msb-execd.sock or /run/msb-execd.sock.\n\n"
+	     "$XDG_RUNTIME_DIR/msb-execd.sock or /run/msb-execd.sock. An address that is given is "
+	     "the\n"
+	     "only one tried; of -S, -s and --local the last one counts. exec:COMMAND talks to the "
+	     "stdin\n"
+	     "and stdout of a shell's command, such as exec:ssh HOST msb-execd --listen stdio:\n\n"
 	     "Exit status: the command's own; 124 it timed out; 125 msb-exec or the agent failed;\n"
 	     "126 it cannot be run; 127 it was not found; 128+N signal N killed it.");
 }
@@ -112,12 +128,41 @@ static int parse_on_disconnect(struct opts *o, const char *text, struct err *err
 	return 0;
 }
 
+/* The same as an address: where several say it, the last one counts. */
+static int set_sandbox(struct opts *o, const char *name, struct err *err)
+{
+	free(o->sandbox);
+	if (asprintf(&o->sandbox, "sandbox:%s", name) < 0) {
+		o->sandbox = NULL;
+		return err_set(err, ENOMEM, NULL, "sandbox %s", name);
+	}
+	o->endpoint = o->sandbox;
+	return 0;
+}
+
+/* Both none and endless mean that there is no limit. */
+static int parse_limit(const char *text, uint64_t none, uint64_t *ret_ms, struct err *err)
+{
+	uint64_t ms;
+	int r = value_duration(text, true, &ms, err);
+
+	if (r == 0)
+		*ret_ms = ms && ms != DURATION_INFINITE ? ms : none;
+	return r;
+}
+
 static int take_value(struct opts *o, int option, const char *value, struct err *err)
 {
 	switch (option) {
 	case OPT_SOCKET:
 		o->endpoint = value;
 		return 0;
+	case OPT_SANDBOX:
+		return set_sandbox(o, value, err);
+	case OPT_CONNECT_TIMEOUT:
+		return parse_limit(value, DURATION_INFINITE, &o->connect_ms, err);
+	case OPT_KEEPALIVE:
+		return parse_limit(value, 0, &o->keepalive_ms, err);
 	case OPT_USER:
 		o->user = value;
 		return 0;
@@ -220,6 +265,8 @@ int opts_parse(int argc, char *argv[], struct opts *ret, struct err *err)
 	int option, operand = 0;
 
 	*ret = (struct opts){
+		.connect_ms = 10000,
+		.keepalive_ms = 10000,
 		.kill_after_ms = 5000,
 		.timeout_signal = SIGTERM,
 		.linger_ms = 500,
@@ -243,4 +290,5 @@ int opts_parse(int argc, char *argv[], struct opts *ret, struct err *err)
 void opts_release(struct opts *opts)
 {
 	env_release(&opts->env);
+	free(opts->sandbox);
 }

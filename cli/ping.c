@@ -57,6 +57,8 @@ static void on_lost(struct client *client, const struct err *err)
 	char words[ERR_TEXT_MAX + 64];
 
 	log_error("%s", err_words(err, words, sizeof(words)));
+	if (client->hint)
+		log_error("%s", client->hint);
 	loop_stop(client->loop);
 }
 
@@ -75,19 +77,12 @@ int ping_run(const struct opts *opts, struct loop *loop, struct buf_spare *spare
 		.client = {.on_greeted = on_greeted,
 			   .on_frame = on_frame,
 			   .on_lost = on_lost,
-			   .on_turn = on_turn},
+			   .on_turn = on_turn,
+			   .connect_ms = opts->connect_ms},
 	};
-	char words[ERR_TEXT_MAX + 64];
-	const char *hint = NULL;
-	struct err err;
 
 	ping.client.owner = &ping;
-	if (client_connect(&ping.client, loop, opts->endpoint, spare, &err, &hint) < 0) {
-		log_error("%s", err_words(&err, words, sizeof(words)));
-		if (hint)
-			log_error("%s", hint);
-		return EXIT_FAILED;
-	}
+	client_connect(&ping.client, loop, opts->endpoint, spare);
 	loop_run(loop);
 	client_release(&ping.client);
 	return ping.status;

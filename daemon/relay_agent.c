@@ -15,6 +15,7 @@
 #define OUT_FULL      (256 * 1024)	 /* queued bytes at which clients wait */
 #define OUT_MAX	      (16 * 1024 * 1024) /* with what the relay says itself */
 #define INPUT_PIECE   (1024 * 1024)
+#define DIAL_MS	      10000
 #define PAUSE_MIN_MS  100
 #define PAUSE_MAX_MS  2000
 #define NUDGE_MS      1000  /* without a ready: ask for it */
@@ -31,6 +32,7 @@
 
 static void close_stream(struct relay_agent *agent)
 {
+	dial_cancel(&agent->dial);
 	loop_disarm(agent->loop, &agent->clock);
 	loop_disarm(agent->loop, &agent->stall);
 	if (agent->state != AGENT_DOWN)
@@ -252,23 +254,20 @@ static void reap(struct relay_agent *agent)
 		agent->process = 0;
 }
 
-static void try_connect(struct relay_agent *agent)
+static void on_dialed(struct dial *dial, int fd, pid_t process, const struct err *err)
 {
-	struct endpoint_stream stream = {.fd = -1};
+	struct relay_agent *agent = AGENT_OF(dial, dial);
 	char words[ERR_TEXT_MAX + 64];
-	struct err err;
 	int r;
 
-	reap(agent);
-	if (endpoint_connect(agent->endpoint, &stream, &err) < 0) {
-		retry(agent, err_words(&err, words, sizeof(words)));
+	if (fd < 0) {
+		retry(agent, err_words(err, words, sizeof(words)));
 		return;
 	}
-	agent->process = stream.process;
+	agent->process = process;
 	agent->state = AGENT_SEEKING;
 	agent->asked = 0;
-	r = link_init(&agent->link, agent->loop, stream.fd, stream.fd, OUT_MAX, agent->spare,
-		      on_ready);
+	r = link_init(&agent->link, agent->loop, fd, fd, OUT_MAX, agent->spare, on_ready);
 	if (r < 0) {
 		lose(agent, strerror(-r));
 		return;
@@ -276,6 +275,12 @@ static void try_connect(struct relay_agent *agent)
 	log_info("%s: connected; waiting for the guest", agent->name);
 	loop_arm(agent->loop, &agent->clock, NUDGE_MS);
 	relay_agent_mark(agent);
+}
+
+static void try_connect(struct relay_agent *agent)
+{
+	reap(agent);
+	dial_start(&agent->dial, agent->loop, agent->endpoint, DIAL_MS, on_dialed);
 }
 
 static void on_silence(struct relay_agent *agent)

@@ -5,7 +5,7 @@
 #ifndef MSB_RELAY_AGENT_H
 #define MSB_RELAY_AGENT_H
 
-#include "../shared/endpoint.h"
+#include "../shared/dial.h"
 #include "../shared/link.h"
 #include "../shared/msg.h"
 
@@ -30,6 +30,7 @@ struct relay_agent {
 	bool (*may_read)(struct relay_agent *agent);
 
 	enum agent_state state;
+	struct dial dial; /* while an attempt is under way */
 	struct link link; /* unless it is down */
 	pid_t process;	  /* behind an exec: address */
 	struct loop_task turn;

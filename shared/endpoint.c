@@ -190,25 +190,23 @@ int endpoint_parse(const char *text, enum endpoint_side side, struct endpoint *r
 const char *endpoint_name(const struct endpoint *endpoint, char *out, size_t len)
 {
 	const char *prefix = kinds[endpoint->kind].prefix;
+	const char *rest = endpoint->path      ? endpoint->path
+			   : endpoint->name    ? endpoint->name
+			   : endpoint->command ? endpoint->command
+					       : "";
+	int n;
 
-	switch (endpoint->kind) {
-	case ENDPOINT_VSOCK:
-		if (endpoint->cid == ENDPOINT_CID_ANY)
-			snprintf(out, len, "%s%u", prefix, endpoint->port);
-		else
-			snprintf(out, len, "%s%u:%u", prefix, endpoint->cid, endpoint->port);
-		break;
-	case ENDPOINT_HVSOCK:
-		snprintf(out, len, "%s%.*s:%u", prefix, (int)endpoint->path_len, endpoint->path,
-			 endpoint->port);
-		break;
-	default:
-		snprintf(out, len, "%s%s", prefix,
-			 endpoint->path	     ? endpoint->path
-			 : endpoint->name    ? endpoint->name
-			 : endpoint->command ? endpoint->command
-					     : "");
-		break;
-	}
+	if (endpoint->kind == ENDPOINT_HVSOCK)
+		n = snprintf(out, len, "%s%.*s:%u", prefix, (int)endpoint->path_len, rest,
+			     endpoint->port);
+	else if (endpoint->kind != ENDPOINT_VSOCK)
+		n = snprintf(out, len, "%s%s", prefix, rest);
+	else if (endpoint->cid == ENDPOINT_CID_ANY)
+		n = snprintf(out, len, "%s%u", prefix, endpoint->port);
+	else
+		n = snprintf(out, len, "%s%u:%u", prefix, endpoint->cid, endpoint->port);
+	/* A command may be long; that it goes on is to be seen. */
+	if (n >= (int)len && len > 4)
+		strcpy(out + len - 4, "...");
 	return out;
 }

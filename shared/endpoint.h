@@ -1,6 +1,6 @@
 /*
  * Where an agent is: the text of an address, and what becomes of it. endpoint.c reads the text and
- * is pure, endpoint_connect.c is the clients' side, endpoint_listen.c the daemon's.
+ * is pure, endpoint_listen.c is the daemon's side of it, dial.h the clients'.
  *
  *	unix:/path or /path   a Unix stream socket (both sides)
  *	vsock:CID:PORT        a virtual machine's socket (clients)
@@ -37,7 +37,7 @@ enum endpoint_kind {
 enum endpoint_side { ENDPOINT_CLIENT = 1, ENDPOINT_DAEMON = 2 };
 
 #define ENDPOINT_CID_ANY  UINT32_MAX
-#define ENDPOINT_NAME_MAX 512 /* an address in a message, with its NUL; cut, never overrun */
+#define ENDPOINT_NAME_MAX 512 /* an address in a message, with its NUL */
 
 struct endpoint {
 	enum endpoint_kind kind;
@@ -57,20 +57,8 @@ struct endpoint {
 int endpoint_parse(const char *text, enum endpoint_side side, struct endpoint *ret,
 		   struct err *err);
 
-/* The address as messages name it, always with its kind. Returns out. */
+/* The address as messages name it, with its kind; what is cut ends in "...". Returns out. */
 const char *endpoint_name(const struct endpoint *endpoint, char *out, size_t len);
-
-/* What a client holds of a connection. */
-struct endpoint_stream {
-	int fd;	       /* owned by the caller: in and out */
-	pid_t process; /* of a program that was started for it, 0 for none */
-};
-
-/*
- * Connects, or starts the program that will be talked to. Blocks no longer than a connect() to a
- * Unix socket does. 0, or -errno with *err filled.
- */
-int endpoint_connect(const struct endpoint *endpoint, struct endpoint_stream *ret, struct err *err);
 
 /*
  * Binds and listens on a Unix socket, with mode 0600, or on vsock; non-blocking. A dead socket in

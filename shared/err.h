@@ -7,7 +7,7 @@
 
 #include <stddef.h>
 
-#define ERR_TEXT_MAX 384
+#define ERR_TEXT_MAX 512
 
 struct err {
 	int num;		 /* a positive errno value, or 0 when no system call failed */

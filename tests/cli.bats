@@ -15,7 +15,7 @@ teardown() {
 	run -0 "$X" --version
 	[[ $output == 'msb-exec '* ]]
 	run -0 "$X" --help
-	for word in --socket --tty --user --workdir --env --env-file --rlimit --timeout --kill-after \
+	for word in --socket --sandbox --connect-timeout --keepalive --tty --user --workdir --env --env-file --rlimit --timeout --kill-after \
 		--signal --linger --on-disconnect --ping --quiet --verbose 124 125 126 127; do
 		[[ $output == *"$word"* ]]
 	done

@@ -242,7 +242,9 @@ static void messages_name_every_address_with_its_kind(void **state)
 	}
 	e = parsed("/a", ENDPOINT_CLIENT);
 	assert_string_equal(endpoint_name(&e, name, sizeof(name)), "unix:/a");
-	assert_string_equal(endpoint_name(&e, name, 7), "unix:/");
+	assert_string_equal(endpoint_name(&e, name, 8), "unix:/a");
+	assert_string_equal(endpoint_name(&e, name, 7), "uni...");
+	assert_string_equal(endpoint_name(&e, name, 3), "un");
 	e = parsed("vsock:5", ENDPOINT_DAEMON);
 	assert_string_equal(endpoint_name(&e, name, sizeof(name)), "vsock:5");
 	e = parsed("serial:agent", ENDPOINT_DAEMON);

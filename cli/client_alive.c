@@ -1,0 +1,69 @@
+/* Whether the agent is still there: it is pinged when nothing has come for long. */
+#include <stdio.h>
+
+#include "client_inside.h"
+
+#define PING_GENERATION 6 /* the first whose agents answer a ping */
+
+/* An id is never used again. */
+static bool can_ask(const struct client *client)
+{
+	return client->ids_end - client->ping_id > 1;
+}
+
+/* The answer is not waited for: whatever comes is a sign of life. */
+static void ping(struct client *client)
+{
+	if (msg_put_empty(&client->link.out, client->ping_id + 1, MSG_PING) == 0)
+		client->ping_id++;
+	client_mark(client);
+}
+
+static void lose_silent(struct client *client)
+{
+	struct err err;
+
+	err_set(&err, 0, NULL, "lost the connection to %s: the agent has not answered for %g s",
+		client->name, (double)client->liveness.limit_ms * 2 / 1e3);
+	client_lose(client, &err);
+}
+
+static void on_alive(struct loop_timer *timer)
+{
+	struct client *client = CLIENT_OF(timer, alive);
+	uint64_t wait_ms;
+
+	if (!client->listens || client->excused || (!client->liveness.asked && !can_ask(client)))
+		client_heard(client);
+	switch (liveness_look(&client->liveness, loop_now_ms(), &wait_ms)) {
+	case LIVENESS_LOST:
+		lose_silent(client);
+		return;
+	case LIVENESS_ASK:
+		ping(client);
+		break;
+	case LIVENESS_WAIT:
+		break;
+	}
+	loop_arm(client->loop, &client->alive, wait_ms);
+}
+
+void client_heard(struct client *client)
+{
+	if (client->liveness.limit_ms)
+		liveness_heard(&client->liveness, loop_now_ms());
+}
+
+void client_awake(struct client *client)
+{
+	client_heard(client);
+}
+
+void client_watch_life(struct client *client)
+{
+	if (!client->liveness.limit_ms || client->generation < PING_GENERATION)
+		return;
+	client->alive.on_due = on_alive;
+	loop_arm(client->loop, &client->alive, client->liveness.limit_ms);
+	client_heard(client);
+}

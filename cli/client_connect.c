@@ -1,0 +1,242 @@
+/* The beginning and the end of a connection to an agent: see client.h. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "../shared/process.h"
+#include "client_inside.h"
+
+#define OUT_MAX	    (FRAME_WIRE_MAX + 1024 * 1024) /* a whole request, and input behind it */
+#define RUN_SOCKET  "/run/msb-execd.sock"
+#define ENDING_MS   1000 /* from the end of its stream to that of a process */
+#define PATIENCE_MS 4000 /* the same, once more: a daemon gives its commands 2 s */
+
+/* ---- the end ---- */
+
+static void say_ended(struct client *client, const char *how)
+{
+	struct err err;
+
+	if (client->greeted)
+		err_set(&err, 0, NULL, "lost the connection to %s: %s%s", client->name,
+			how ? "it ended with " : "the agent closed it", how ? how : "");
+	else if (how)
+		err_set(&err, 0, NULL, "%s ended with %s before an agent answered", client->name,
+			how);
+	else
+		err_set(&err, 0, NULL,
+			"%s closed the connection at once; may this user connect "
+			"(msb-execd --allow-uid)?",
+			client->name);
+	client_lose(client, &err);
+}
+
+static void stop_waiting(struct client *client)
+{
+	int fd = client->ending.fd;
+
+	if (fd < 0)
+		return;
+	loop_disarm(client->loop, &client->deadline);
+	loop_remove(client->loop, &client->ending);
+	close(fd);
+}
+
+static void on_process_ended(struct loop_source *source, uint32_t ready)
+{
+	struct client *client = CLIENT_OF(source, ending);
+	char words[64];
+	int status;
+
+	(void)ready;
+	stop_waiting(client);
+	if (waitpid(client->process, &status, WNOHANG) != client->process) {
+		say_ended(client, NULL);
+		return;
+	}
+	client->process = 0;
+	say_ended(client, process_words(status, words, sizeof(words)));
+}
+
+void client_lose_ended(struct client *client)
+{
+	struct err err;
+	int fd;
+
+	if (client->lost)
+		return;
+	if (client->link.error && client->process <= 0) {
+		err_set(&err, client->link.error, NULL, "lost the connection to %s", client->name);
+		client_lose(client, &err);
+		return;
+	}
+	/* From Linux 5.3 on; without it the line says a little less. */
+	fd = client->process > 0 ? (int)syscall(SYS_pidfd_open, client->process, 0) : -1;
+	if (fd < 0) {
+		say_ended(client, NULL);
+		return;
+	}
+	link_watch(&client->link, false, false);
+	loop_source_init(&client->ending, fd, on_process_ended);
+	loop_want(client->loop, &client->ending, LOOP_IN);
+	loop_arm(client->loop, &client->deadline, ENDING_MS);
+}
+
+/* It is in the background, and what reads or sets a terminal there is stopped by the kernel. */
+static bool is_stopped(pid_t process)
+{
+	siginfo_t info = {.si_pid = 0};
+
+	return process > 0 &&
+	       waitid(P_PID, (id_t)process, &info, WSTOPPED | WNOHANG | WNOWAIT) == 0 &&
+	       info.si_pid == process;
+}
+
+static void on_deadline(struct loop_timer *timer)
+{
+	struct client *client = CLIENT_OF(timer, deadline);
+	struct err err;
+
+	if (client->ending.fd >= 0) {
+		stop_waiting(client);
+		say_ended(client, NULL);
+		return;
+	}
+	if (is_stopped(client->process))
+		client->hint = "it was stopped, maybe because it asks for a password, and the "
+			       "terminal is the command's; use a key";
+	err_set(&err, ETIMEDOUT, NULL, "%s %s",
+		client->greeted ? "no answer from" : "no greeting from", client->name);
+	client_lose(client, &err);
+}
+
+void client_release(struct client *client)
+{
+	/* Of an agent that said nothing or no more there is nothing to wait for. */
+	bool patient = client->greeted && !client->lost;
+
+	dial_cancel(&client->dial);
+	stop_waiting(client);
+	loop_disarm(client->loop, &client->deadline);
+	loop_disarm(client->loop, &client->alive);
+	loop_unmark(client->loop, &client->turn);
+	if (client->linked)
+		link_release(&client->link);
+	if (client->process > 0)
+		process_end(client->process, patient ? PATIENCE_MS : 0);
+}
+
+/* ---- the beginning ---- */
+
+static uint64_t left_ms(const struct client *client)
+{
+	uint64_t now = loop_now_ms();
+
+	if (client->connect_ms == DIAL_FOREVER)
+		return DIAL_FOREVER;
+	return client->connect_due_ms > now ? client->connect_due_ms - now : 0;
+}
+
+static void take_stream(struct client *client, int fd, pid_t process)
+{
+	uint64_t left = left_ms(client);
+	struct err err;
+	int r;
+
+	client->process = process;
+	r = link_init(&client->link, client->loop, fd, fd, OUT_MAX, client->spare, client_on_ready);
+	client->linked = true;
+	client->link.greeting = true;
+	if (r == 0 && left != DIAL_FOREVER)
+		r = loop_arm(client->loop, &client->deadline, left);
+	if (r == 0)
+		return;
+	err_set(&err, -r, NULL, "cannot watch %s", client->name);
+	client_lose(client, &err);
+}
+
+static void on_dialed(struct dial *dial, int fd, pid_t process, const struct err *err)
+{
+	struct client *client = CLIENT_OF(dial, dial);
+
+	if (fd < 0)
+		client_lose(client, err);
+	else
+		take_stream(client, fd, process);
+}
+
+static void connect_to(struct client *client, const char *text,
+		       void (*on_done)(struct dial *dial, int fd, pid_t process,
+				       const struct err *err))
+{
+	struct endpoint endpoint;
+	struct err err;
+
+	if (endpoint_parse(text, ENDPOINT_CLIENT, &endpoint, &err) < 0) {
+		on_done(&client->dial, -1, 0, &err);
+		return;
+	}
+	endpoint_name(&endpoint, client->name, sizeof(client->name));
+	dial_start(&client->dial, client->loop, &endpoint, left_ms(client), on_done);
+}
+
+static void on_system_dialed(struct dial *dial, int fd, pid_t process, const struct err *err)
+{
+	struct client *client = CLIENT_OF(dial, dial);
+	struct err ours;
+
+	if (fd >= 0) {
+		take_stream(client, fd, process);
+		return;
+	}
+	client->hint = "start one with msb-execd, name its address with -S, or use --local";
+	err_set(&ours, err->num, NULL, "no agent at %s%sunix:" RUN_SOCKET,
+		client->users[0] ? "unix:" : "",
+		client->users[0] ? strcat(client->users, " nor at ") : "");
+	client_lose(client, &ours);
+}
+
+static void on_users_dialed(struct dial *dial, int fd, pid_t process, const struct err *err)
+{
+	struct client *client = CLIENT_OF(dial, dial);
+
+	(void)err;
+	if (fd >= 0)
+		take_stream(client, fd, process);
+	else
+		connect_to(client, RUN_SOCKET, on_system_dialed);
+}
+
+/* Without an address: the user's daemon, then the system's. */
+static void connect_usual(struct client *client)
+{
+	const char *runtime = getenv("XDG_RUNTIME_DIR");
+
+	client->users[0] = '\0';
+	if (!runtime || runtime[0] != '/' || strlen(runtime) >= sizeof(client->users) - 30) {
+		connect_to(client, RUN_SOCKET, on_system_dialed);
+		return;
+	}
+	snprintf(client->users, sizeof(client->users), "%s/msb-execd.sock", runtime);
+	connect_to(client, client->users, on_users_dialed);
+}
+
+void client_connect(struct client *client, struct loop *loop, const char *text,
+		    struct buf_spare *spare)
+{
+	client->loop = loop;
+	client->spare = spare;
+	client->turn.on_run = client_on_turn;
+	client->deadline.on_due = on_deadline;
+	client->ending.fd = -1;
+	if (client->connect_ms != DIAL_FOREVER)
+		client->connect_due_ms = loop_now_ms() + client->connect_ms;
+	if (text)
+		connect_to(client, text, on_dialed);
+	else
+		connect_usual(client);
+}

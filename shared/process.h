@@ -1,0 +1,30 @@
+/*
+ * A program that is started to be talked to over its stdin and stdout (ssh, a private msb-execd):
+ * its beginning, and its end, which takes no longer than it may.
+ */
+#ifndef MSB_PROCESS_H
+#define MSB_PROCESS_H
+
+#include <stddef.h>
+#include <sys/types.h>
+
+#include "err.h"
+
+/*
+ * Starts program, looked for in PATH, in a process group of its own with a socket as its stdin and
+ * stdout; stderr and the environment are inherited. Returns our end, which the caller closes, with
+ * its process in *ret_pid, which the caller reaps, or -errno with *err filled.
+ */
+int process_start(const char *program, char *const argv[], pid_t *ret_pid, struct err *err);
+
+/*
+ * Blocks until pid is gone and reaped. Its end of the stream must have been closed by now; if that
+ * has not ended it after patience_ms, its group gets TERM, and a while later KILL. INT, TERM, QUIT
+ * and HUP, if blocked, cut each wait short.
+ */
+void process_end(pid_t pid, unsigned patience_ms);
+
+/* How waitpid() says that it ended: "status 255" or "signal 9 (KILL)". Returns out. */
+const char *process_words(int wait_status, char *out, size_t len);
+
+#endif
