@@ -80,7 +80,7 @@ void exec_begin_terminal(struct exec *exec)
 
 void exec_end_terminal(struct exec *exec)
 {
-	bool in_line = exec->modes.in_line && !modes_have_screen(exec->modes.on);
+	bool in_line = exec->modes.in_line;
 
 	term_restore();
 	/* The line to leave with does not continue the command's. */
@@ -118,13 +118,18 @@ static void leave(struct exec *exec, bool detach)
 		[MSG_DISCONNECT_KEEP] = "the command runs on",
 	};
 	enum msg_on_disconnect what = exec->opts->on_disconnect;
-	bool kept = what == MSG_DISCONNECT_KEEP;
+	bool private = exec->opts->endpoint && strcmp(exec->opts->endpoint, "local:") == 0;
+	bool kept = what == MSG_DISCONNECT_KEEP && !private;
 	char complaint[160];
 
+	/* A private agent ends with us, and ends what it runs. */
+	if (private)
+		what = MSG_DISCONNECT_KILL;
 	snprintf(complaint, sizeof(complaint), "%s: %s%s", detach ? "detached" : "disconnected",
-		 fates[what],
+		 kept && exec->client.process > 0 ? "the command runs on if its agent does"
+						  : fates[what],
 		 !detach || kept ? ""
-		 : exec->client.features & MSG_FEATURE_ON_DISCONNECT
+		 : !private && exec->client.features & MSG_FEATURE_ON_DISCONNECT
 			 ? "; with --on-disconnect keep it would run on"
 			 : "; this one cannot keep it");
 	exec_finish_with(exec, detach && kept ? 0 : EXIT_FAILED, complaint);

@@ -255,6 +255,16 @@ end_sleep() {
 	end_sleep
 }
 
+@test "escape: a private agent ends the command, whatever was asked for, and that is what is said" {
+	sleeper --local --on-disconnect keep <<-END
+		expect ready
+		send \x1d\x1d\x1d
+		expect msb-exec: detached: the agent ends the command; this one cannot keep it\r\n
+		wait 125
+		run ! pgrep -fx 'sleep $MARK'
+	END
+}
+
 @test "escape: other detach keys, and none; the usual ones then are keys" {
 	told --detach-keys ctrl-p,ctrl-q <<-END
 		expect ready
