@@ -49,7 +49,8 @@ COMPILE = $(CC) -std=gnu17 -D_GNU_SOURCE -MMD -MP $(WARNINGS) $(HARDENING) $(FLA
 LINK    = $(CC) $(LINKING) $(FLAVOUR) $(CFLAGS) $(LDFLAGS)
 
 SHARED   := $(patsubst %.c,$(BUILD)/%.o,$(sort $(wildcard shared/*.c)))
-CLI      := $(patsubst %.c,$(BUILD)/%.o,$(sort $(wildcard cli/*.c)))
+CONSOLE  := $(patsubst %.c,$(BUILD)/%.o,$(sort $(wildcard cli/console*.c)))
+CLI      := $(filter-out $(CONSOLE),$(patsubst %.c,$(BUILD)/%.o,$(sort $(wildcard cli/*.c))))
 DAEMON   := $(patsubst %.c,$(BUILD)/%.o,$(sort $(wildcard daemon/*.c)))
 PROGRAMS := $(BUILD)/msb-exec $(BUILD)/msb-execd $(BUILD)/msb-relayd
 # Two programs live in daemon/. What is named after the relay is its own; the letters, the listening
@@ -58,8 +59,19 @@ RELAY    := $(filter $(BUILD)/daemon/relay%.o,$(DAEMON)) $(patsubst %,$(BUILD)/d
 	listen notify passed peer signals)
 EXECD    := $(filter-out $(BUILD)/daemon/relay%.o,$(DAEMON))
 
+# The console is the one program that needs readline, and the only one that may be missing. A static
+# program is for guests, which need none.
+READLINE := $(if $(STATIC),,$(shell pkg-config --exists readline 2>/dev/null && echo yes))
+READLINE_LIBS = $(shell pkg-config --libs readline)
+PROGRAMS += $(if $(READLINE),$(BUILD)/msb-exec-console)
+
 .PHONY: all
-all: $(if $(STATIC),static-cbor) $(PROGRAMS)
+all: $(if $(STATIC),static-cbor) $(PROGRAMS) $(if $(READLINE)$(STATIC),,no-readline)
+
+.PHONY: no-readline
+no-readline:
+	@echo 'make: no GNU readline for pkg-config (Debian: libreadline-dev):' \
+		'msb-exec --console is left out, the rest is built' >&2
 
 # Debian ships libcbor as a shared library alone.
 .PHONY: static-cbor
@@ -71,6 +83,10 @@ static-cbor:
 $(BUILD)/msb-exec: $(CLI) $(SHARED)
 	$(call run,LINK,$(LINK) -o $@ $^ $(CBOR_LIBS) $(LDLIBS))
 
+# All of msb-exec but its main, and what it takes for a prompt.
+$(BUILD)/msb-exec-console: $(CONSOLE) $(filter-out %/main.o,$(CLI)) $(SHARED)
+	$(call run,LINK,$(LINK) -o $@ $^ $(CBOR_LIBS) $(READLINE_LIBS) $(LDLIBS))
+
 $(BUILD)/msb-execd: $(EXECD) $(SHARED)
 	$(call run,LINK,$(LINK) -o $@ $^ $(CBOR_LIBS) $(LDLIBS))
 
@@ -81,7 +97,7 @@ $(BUILD)/%.o: %.c
 	@mkdir -p $(@D)
 	$(call run,CC  ,$(COMPILE) -c -o $@ $<)
 
--include $(patsubst %.o,%.d,$(CLI) $(DAEMON) $(SHARED)) \
+-include $(patsubst %.o,%.d,$(CLI) $(CONSOLE) $(DAEMON) $(SHARED)) \
 	$(wildcard $(BUILD)/tests/*.d $(BUILD)/bench/*.d $(BUILD)/fuzz_*.d)
 
 # ---- for guests ----
@@ -103,7 +119,8 @@ CMOCKA_LIBS = $(shell pkg-config --libs cmocka)
 UNITS   := $(patsubst tests/unit/%.c,$(BUILD)/tests/%,$(sort $(wildcard tests/unit/test_*.c)))
 DRIVERS := $(patsubst tests/%.c,$(BUILD)/tests/%,$(sort $(wildcard tests/*.c)))
 # What the units may use: all but the mains.
-PURE    := $(SHARED) $(filter-out %/execd.o %/relayd.o,$(DAEMON)) $(filter-out %/main.o,$(CLI))
+PURE    := $(SHARED) $(filter-out %/execd.o %/relayd.o,$(DAEMON)) $(filter-out %/main.o,$(CLI)) \
+	$(addprefix $(BUILD)/cli/console_,guest.o history.o lex.o marks.o quote.o)
 # Seconds that one test may take, and how much slower a sanitized program is.
 SLOW    := $(if $(SANITIZE),4,1)
 TIMEOUT := $(if $(SANITIZE),240,60)
@@ -277,6 +294,7 @@ install: all
 		$(DESTDIR)$(PREFIX)/share/man/man1 $(DESTDIR)$(PREFIX)/share/man/man8 \
 		$(DESTDIR)$(PREFIX)/lib/systemd/system
 	install -m 755 $(BUILD)/msb-exec $(DESTDIR)$(PREFIX)/bin/msb-exec
+	$(if $(READLINE),install -m 755 $(BUILD)/msb-exec-console $(DESTDIR)$(PREFIX)/bin/msb-exec-console)
 	install -m 755 $(BUILD)/msb-execd $(DESTDIR)$(PREFIX)/sbin/msb-execd
 	install -m 755 $(BUILD)/msb-relayd $(DESTDIR)$(PREFIX)/sbin/msb-relayd
 	install -m 644 README.md LICENSE $(DESTDIR)$(PREFIX)/share/doc/msb-exec/

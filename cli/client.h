@@ -24,7 +24,7 @@ struct client {
 	uint64_t connect_due_ms;
 	struct liveness liveness;
 	struct loop_timer alive;
-	uint32_t ping_id;	   /* of the last ping, the last id used */
+	uint32_t ping_id;	   /* the last id used: of a ping, or of one more session */
 	pid_t process;		   /* that was started for the connection, or 0 */
 	struct loop_source ending; /* its pidfd, while it is waited for to say how it ended */
 	bool linked;		   /* there is a link */

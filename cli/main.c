@@ -1,8 +1,11 @@
 /* msb-exec: runs one command in a guest. Options in, exit status out. */
+#include <errno.h>
+#include <limits.h>
 #include <signal.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "../shared/fd.h"
@@ -48,6 +51,30 @@ static _Noreturn void die_of(int number)
 	raise(number);
 	sigprocmask(SIG_UNBLOCK, &set, NULL);
 	_exit(128 + number);
+}
+
+/* The console beside our own program, or where make install puts it, or in PATH. */
+static int start_console(char *argv[])
+{
+	static const char *const places[] = {"msb-exec-console",
+					     "../libexec/msb-exec/msb-exec-console"};
+	char path[PATH_MAX + 64];
+	ssize_t n = readlink("/proc/self/exe", path, PATH_MAX);
+	char *slash;
+
+	path[n > 0 ? n : 0] = '\0';
+	slash = strrchr(path, '/');
+	argv[0] = path;
+	for (size_t i = 0; slash && i < sizeof(places) / sizeof(places[0]); i++) {
+		strcpy(slash + 1, places[i]);
+		if (access(path, X_OK) == 0)
+			execv(path, argv);
+	}
+	argv[0] = (char *)places[0];
+	execvp(argv[0], argv);
+	log_error("cannot start msb-exec-console: %s", strerror(errno));
+	log_error("it is built where GNU readline is, and belongs beside msb-exec or in PATH");
+	return EXIT_FAILED;
 }
 
 static int run(const struct opts *opts)
@@ -96,7 +123,9 @@ int main(int argc, char *argv[])
 		opts_release(&opts);
 		return EXIT_FAILED;
 	}
-	if (opts.help) {
+	if (opts.console) {
+		status = start_console(argv);
+	} else if (opts.help) {
 		opts_help();
 		status = 0;
 	} else if (opts.version) {

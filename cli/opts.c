@@ -34,6 +34,7 @@ enum {
 	OPT_ON_DISCONNECT,
 	OPT_ESCAPE_CHAR,
 	OPT_DETACH_KEYS,
+	OPT_CONSOLE,
 	OPT_PING,
 	OPT_QUIET,
 	OPT_VERBOSE,
@@ -85,6 +86,8 @@ static const struct option_row rows[] = {
 	[OPT_DETACH_KEYS] = {0, "detach-keys", "SEQ",
 			     "keys that disconnect, such as ctrl-p,ctrl-q (default ctrl-] three "
 			     "times within a second; empty: none)"},
+	[OPT_CONSOLE] = {0, "console", NULL,
+			 "start msb-exec-console, a prompt in the guest, with these options"},
 	[OPT_PING] = {0, "ping", NULL, "ask the agent for a sign of life, and run nothing"},
 	[OPT_QUIET] = {'q', "quiet", NULL, "no warnings"},
 	[OPT_VERBOSE] = {'v', "verbose", NULL, "say what happens"},
@@ -98,6 +101,7 @@ void opts_help(void)
 {
 	puts("Usage: msb-exec [OPTION]... [--] COMMAND [ARG]...\n"
 	     "       msb-exec [OPTION]...\n"
+	     "       msb-exec --console [OPTION]...\n"
 	     "Runs a command in a guest, or, without one, the user's login shell there.\n");
 	options_help(stdout, rows, ROWS);
 	puts("\nThe agent's address comes from -S, else from $MSB_EXEC_ENDPOINT, else it is\n"
@@ -129,7 +133,7 @@ static int parse_on_disconnect(struct opts *o, const char *text, struct err *err
 }
 
 /* The same as an address: where several say it, the last one counts. */
-static int set_sandbox(struct opts *o, const char *name, struct err *err)
+int opts_set_sandbox(struct opts *o, const char *name, struct err *err)
 {
 	free(o->sandbox);
 	if (asprintf(&o->sandbox, "sandbox:%s", name) < 0) {
@@ -141,7 +145,7 @@ static int set_sandbox(struct opts *o, const char *name, struct err *err)
 }
 
 /* Both none and endless mean that there is no limit. */
-static int parse_limit(const char *text, uint64_t none, uint64_t *ret_ms, struct err *err)
+int opts_parse_limit(const char *text, uint64_t none, uint64_t *ret_ms, struct err *err)
 {
 	uint64_t ms;
 	int r = value_duration(text, true, &ms, err);
@@ -158,11 +162,11 @@ static int take_value(struct opts *o, int option, const char *value, struct err 
 		o->endpoint = value;
 		return 0;
 	case OPT_SANDBOX:
-		return set_sandbox(o, value, err);
+		return opts_set_sandbox(o, value, err);
 	case OPT_CONNECT_TIMEOUT:
-		return parse_limit(value, DURATION_INFINITE, &o->connect_ms, err);
+		return opts_parse_limit(value, DURATION_INFINITE, &o->connect_ms, err);
 	case OPT_KEEPALIVE:
-		return parse_limit(value, 0, &o->keepalive_ms, err);
+		return opts_parse_limit(value, 0, &o->keepalive_ms, err);
 	case OPT_USER:
 		o->user = value;
 		return 0;
@@ -275,6 +279,10 @@ int opts_parse(int argc, char *argv[], struct opts *ret, struct err *err)
 		.detach_keys = {{CTRL(']'), CTRL(']'), CTRL(']')}, 3},
 	};
 	while ((option = options_next(argc, argv, rows, ROWS, &value, &operand, err)) >= 0) {
+		/* The console has options of its own, and reads them all anew. */
+		ret->console = option == OPT_CONSOLE;
+		if (ret->console)
+			return 0;
 		if (!rows[option].arg)
 			take_flag(ret, option);
 		else if (take_value(ret, option, value, err) < 0)

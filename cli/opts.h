@@ -34,6 +34,7 @@ struct opts {
 	enum msg_on_disconnect on_disconnect;
 	int escape_char; /* ESCAPE_OFF: none */
 	struct escape_keys detach_keys;
+	bool console; /* the rest is for msb-exec-console to read */
 	bool ping, quiet, verbose, help, version;
 	char **command; /* NULL at the end; empty for the login shell */
 	size_t command_len;
@@ -43,5 +44,10 @@ struct opts {
 int opts_parse(int argc, char *argv[], struct opts *ret, struct err *err);
 void opts_release(struct opts *opts);
 void opts_help(void);
+
+/* What the console's options share with ours: the address of a sandbox, owned by opts; and a duration
+ * of which 0 and inf both mean none, which is *ret_ms then. 0, or -errno with *err filled. */
+int opts_set_sandbox(struct opts *opts, const char *name, struct err *err);
+int opts_parse_limit(const char *text, uint64_t none, uint64_t *ret_ms, struct err *err);
 
 #endif

@@ -6,9 +6,9 @@ set -eu
 packages() {
 	for target; do
 		case $target in
-		build) echo gcc libc6-dev make pkg-config libcbor-dev ;;
+		build) echo gcc libc6-dev make pkg-config libcbor-dev libreadline-dev ;;
 		check) echo bats libcmocka-dev tmux vim-tiny less procps python3 libcap2-bin \
-			util-linux libreadline-dev bsdextrautils openssh-server openssh-client busybox-static mandoc systemd ;;
+			util-linux bsdextrautils expect openssh-server openssh-client busybox-static mandoc systemd ;;
 		# Whoever has node has it from anywhere.
 		interop) command -v node >/dev/null && command -v npm >/dev/null || echo nodejs npm ;;
 		vm) echo qemu-system-x86 binutils ;;

@@ -8,6 +8,7 @@ BUILD=${BUILD:-$ROOT/build}
 X=$BUILD/msb-exec
 EXECD=$BUILD/msb-execd
 RELAYD=$BUILD/msb-relayd
+CONSOLE=$BUILD/msb-exec-console
 # Sanitized programs are slower; limits of time stretch with this.
 SLOW=${SLOW:-1}
 # With MSB_TEST_AGENT=ENDPOINT the tests run against that agent, which may be in another machine

@@ -38,13 +38,13 @@ setup() {
 	[[ -z $output ]]
 }
 
-@test "house: libcbor is known to the msg files alone, epoll to the loop alone, readline to nobody yet" {
+@test "house: libcbor is known to the msg files alone, epoll to the loop alone, readline to the console" {
 	run grep -lE '#include *<cbor' shared/*.[ch] daemon/*.[ch] cli/*.[ch]
 	[[ $(grep -v '^shared/msg' <<<"$output") == '' ]]
 	run grep -lE '#include *<sys/epoll' shared/*.[ch] daemon/*.[ch] cli/*.[ch]
 	[[ $output == shared/loop.c ]]
 	run grep -lE '#include *<readline' shared/*.[ch] daemon/*.[ch] cli/*.[ch]
-	[[ -z $output ]]
+	[[ -n $output && $(grep -v '^cli/console' <<<"$output") == '' ]]
 }
 
 @test "house: what is pure makes no system call" {
@@ -52,18 +52,21 @@ setup() {
 		shared/sha256 shared/liveness shared/msg_item shared/msg_wire shared/msg_write \
 		shared/msg_decode shared/msg_fields shared/msg_draft shared/msg_types shared/msg_encode_host \
 		shared/msg_encode_agent shared/msg_encode_relay daemon/session daemon/environ daemon/letter \
-		daemon/relay_slots daemon/relay_route daemon/relay_seek cli/escape cli/modes; do
+		daemon/relay_slots daemon/relay_route daemon/relay_seek cli/escape cli/modes \
+		cli/console_lex cli/console_quote cli/console_marks cli/console_guest; do
 		run bash -c "nm -u $ROOT/build/$file.o | awk '{ print \$2 }' |
 			grep -E '^(read|write|open|close|socket|send|recv|kill|fork|epoll.*|poll|ioctl|fcntl)(64)?$'"
 		[[ -z $output ]]
 	done
 }
 
-@test "house: no program links readline, and msb-exec needs libc and libcbor alone" {
+@test "house: the console alone links readline; the others need libc and libcbor alone" {
 	for program in msb-exec msb-execd msb-relayd; do
 		run bash -c "readelf -d $ROOT/build/$program | grep NEEDED"
 		[[ $(wc -l <<<"$output") -eq 2 && $output == *libcbor* && $output == *libc.so* ]]
 	done
+	run bash -c "readelf -d $ROOT/build/msb-exec-console | grep NEEDED"
+	[[ $(wc -l <<<"$output") -eq 3 && $output == *libreadline* && $output == *libcbor* ]]
 }
 
 @test "house: every file is a sitting" {
@@ -74,10 +77,13 @@ setup() {
 @test "house: make install puts the programs where PREFIX and DESTDIR say" {
 	make -s install DESTDIR="$BATS_TEST_TMPDIR/dest" PREFIX=/opt/x >/dev/null
 	"$BATS_TEST_TMPDIR/dest/opt/x/bin/msb-exec" --version
+	"$BATS_TEST_TMPDIR/dest/opt/x/bin/msb-exec-console" --version
 	"$BATS_TEST_TMPDIR/dest/opt/x/sbin/msb-execd" --version
 	"$BATS_TEST_TMPDIR/dest/opt/x/sbin/msb-relayd" --version
 	run -0 "$BATS_TEST_TMPDIR/dest/opt/x/bin/msb-exec" --local -- echo installed
 	[[ $output == installed ]]
+	run -0 "$BATS_TEST_TMPDIR/dest/opt/x/bin/msb-exec" --console --local -c 'echo console'
+	[[ $output == console ]]
 	cmp cli/msb-exec.1 "$BATS_TEST_TMPDIR/dest/opt/x/share/man/man1/msb-exec.1"
 	cmp daemon/msb-execd.8 "$BATS_TEST_TMPDIR/dest/opt/x/share/man/man8/msb-execd.8"
 }

@@ -1,0 +1,308 @@
+/*
+ * msb-exec-console: a prompt in a guest. Options in, exit status out; its life, its output, signals.
+ */
+#include <errno.h>
+#include <locale.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "../shared/fd.h"
+#include "../shared/log.h"
+#include "../shared/version.h"
+#include "console_inside.h"
+#include "exec.h"
+#include "term.h"
+
+#define OUTPUT_MAX (16 * 1024 * 1024)
+
+#define OWNER(ptr, member) ((struct console *)((char *)(ptr)-offsetof(struct console, member)))
+
+/* ---- the end ---- */
+
+void console_finish(struct console *console, int status, const char *complaint)
+{
+	if (console->finished)
+		return;
+	console->finished = true;
+	console->exit_status = status;
+	if (complaint)
+		snprintf(console->complaint, sizeof(console->complaint), "%s", complaint);
+	read_stop(console);
+	if (!buf_len(&console->out.queue) && !buf_len(&console->err.queue))
+		loop_stop(&console->loop);
+}
+
+/* By the shell's own exit, which knows about stopped jobs. */
+void console_leave(struct console *console)
+{
+	char line[64];
+
+	if (!console->interactive) {
+		console_finish(console, console->status, NULL);
+		return;
+	}
+	snprintf(line, sizeof(line), "exit %d", console->status);
+	console_take_line(console, strdup(line));
+}
+
+/* ---- output ---- */
+
+void console_print(struct console *console, enum msg_type stream, const char *data, size_t len)
+{
+	if (!len)
+		return;
+	if (console->capture) {
+		buf_append(console->capture, data, len);
+		return;
+	}
+	if (console->prompting) {
+		read_above(console, data, len);
+		return;
+	}
+	console->at_margin = data[len - 1] == '\n';
+	stream_write(stream == MSG_EXEC_STDERR ? &console->err : &console->out, data, len);
+	stream_watch_output(&console->out, false);
+	stream_watch_output(&console->err, false);
+}
+
+void console_say(struct console *console, const char *fmt, ...)
+{
+	char text[1024];
+	va_list args;
+	int len;
+
+	va_start(args, fmt);
+	len = vsnprintf(text, sizeof(text) - 2, fmt, args);
+	va_end(args);
+	if (len < 0)
+		return;
+	if ((size_t)len > sizeof(text) - 3)
+		len = sizeof(text) - 3;
+	log_clean(text, (size_t)len);
+	/* The terminal may be raw. */
+	memcpy(text + len, "\r\n", 3);
+	if (console->interactive)
+		console_print(console, MSG_EXEC_STDERR, text, (size_t)len + 2);
+	else
+		log_error("%.*s", len, text);
+}
+
+/* The next line is asked for once all output is out. */
+void console_go_on(struct console *console)
+{
+	if (buf_len(&console->out.queue) || buf_len(&console->err.queue))
+		return;
+	if (console->finished) {
+		loop_stop(&console->loop);
+	} else if (console->wants_line) {
+		console->wants_line = false;
+		if (console->interactive)
+			read_prompt(console);
+		else
+			script_next(console);
+	}
+}
+
+static void on_out(struct stream *stream)
+{
+	struct console *console = stream->owner;
+
+	stream_flush(stream);
+	stream_watch_output(stream, false);
+	if (console->shell)
+		client_mark(&console->peer->client);
+	console_go_on(console);
+}
+
+/* ---- signals ---- */
+
+static void note_size(struct console *console)
+{
+	console->resized = true;
+	if (console->peer)
+		client_mark(&console->peer->client);
+	read_resize(console);
+}
+
+static void on_interrupt(struct console *console)
+{
+	if (console->prompting)
+		read_interrupt(console);
+	else if (!console->interactive && console->shell)
+		shell_signal(console->shell, SIGINT);
+	else if (!console->shell || !console->interactive)
+		console->die_of = SIGINT, console_finish(console, 128 + SIGINT, NULL);
+}
+
+static void on_signal(struct loop *loop, const struct loop_signal *signal)
+{
+	struct console *console = OWNER(loop, loop);
+
+	switch (signal->number) {
+	case SIGWINCH:
+		note_size(console);
+		break;
+	case SIGINT:
+		on_interrupt(console);
+		break;
+	case SIGQUIT:
+		if (!console->interactive)
+			console->die_of = SIGQUIT, console_finish(console, 128 + SIGQUIT, NULL);
+		break;
+	case SIGTSTP:
+		read_suspend(console);
+		if (console->peer)
+			client_awake(&console->peer->client);
+		note_size(console);
+		break;
+	default:
+		console->die_of = signal->number;
+		console_finish(console, 128 + signal->number, NULL);
+		loop_stop(loop);
+		break;
+	}
+}
+
+static int watch_signals(struct console *console)
+{
+	static const int watched[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGWINCH, SIGTSTP};
+	struct sigaction action;
+	sigset_t set;
+
+	sigemptyset(&set);
+	for (size_t i = 0; i < sizeof(watched) / sizeof(watched[0]); i++)
+		if (sigaction(watched[i], NULL, &action) == 0 && action.sa_handler != SIG_IGN)
+			sigaddset(&set, watched[i]);
+	return loop_signals(&console->loop, &set, on_signal);
+}
+
+static _Noreturn void die_of(int number)
+{
+	sigset_t set;
+
+	signal(number, SIG_DFL);
+	sigemptyset(&set);
+	sigaddset(&set, number);
+	raise(number);
+	sigprocmask(SIG_UNBLOCK, &set, NULL);
+	_exit(128 + number);
+}
+
+/* ---- life ---- */
+
+static void set_up(struct console *console, const struct console_opts *opts)
+{
+	console->opts = opts;
+	console->guest = opts->guest;
+	console->interactive = !opts->line && !opts->file && isatty(STDIN_FILENO);
+	console->busy = true;
+	console->at_margin = true;
+	console->keys_due.on_due = console_on_keys_due;
+	console->killer.on_done = console_on_killed;
+	stream_init(&console->in, &console->loop, STDIN_FILENO, 0, &console->spare, console,
+		    console_on_keys);
+	stream_init(&console->out, &console->loop, STDOUT_FILENO, OUTPUT_MAX, &console->spare,
+		    console, on_out);
+	stream_init(&console->err, &console->loop, STDERR_FILENO, OUTPUT_MAX, &console->spare,
+		    console, on_out);
+}
+
+static void tear_down(struct console *console)
+{
+	read_stop(console);
+	term_restore();
+	side_release(&console->check);
+	side_release(&console->complete);
+	side_release(&console->killer);
+	for (size_t i = 0; i < 2; i++)
+		if (console->shells[i].loop)
+			shell_release(&console->shells[i]);
+	peers_release(console);
+	stream_release(&console->in);
+	stream_release(&console->out);
+	stream_release(&console->err);
+	buf_release(&console->captured_bytes);
+	buf_release(&console->script.text);
+	free(console->text);
+	free(console->argument);
+	free(console->user);
+	free(console->candidate_user);
+	loop_release(&console->loop);
+	buf_spare_release(&console->spare);
+}
+
+static int run(const struct console_opts *opts)
+{
+	static struct console console;
+	struct err err = {.text = "cannot set up the event loop"};
+	char words[ERR_TEXT_MAX + 64];
+	int r;
+
+	r = loop_init(&console.loop);
+	if (r == 0)
+		r = watch_signals(&console);
+	set_up(&console, opts);
+	if (r == 0 && console.interactive)
+		read_init(&console);
+	else if (r == 0)
+		r = script_init(&console, &err);
+	if (r < 0) {
+		log_error("%s", err_words(&err, words, sizeof(words)));
+		tear_down(&console);
+		return EXIT_FAILED;
+	}
+	candidate_start(&console, opts->guest.endpoint, true);
+	r = console.finished && !buf_len(&console.out.queue) ? 0 : loop_run(&console.loop);
+	if (!console.finished)
+		console_finish(&console, EXIT_FAILED, r < 0 ? strerror(-r) : "stopped");
+	tear_down(&console);
+	if (console.complaint[0])
+		log_error("%s", console.complaint);
+	if (console.die_of)
+		die_of(console.die_of);
+	return console.exit_status;
+}
+
+static void print_version(void)
+{
+	puts(CONSOLE
+	     " " MSB_EXEC_VERSION "\n"
+	     "This program is linked with GNU readline: as a whole it is under the GNU GPL,\n"
+	     "version 3 or later. Its own sources are under the Apache License 2.0.");
+}
+
+int main(int argc, char *argv[])
+{
+	char words[ERR_TEXT_MAX + 64];
+	struct console_opts opts;
+	struct err err;
+	int status = 0;
+
+	setlocale(LC_CTYPE, "");
+	fd_open_standard();
+	signal(SIGPIPE, SIG_IGN);
+	log_init(CONSOLE, LOG_LEVEL_WARN);
+	if (console_opts_parse(argc, argv, &opts, &err) < 0) {
+		log_error("%s; see " CONSOLE " --help", err_words(&err, words, sizeof(words)));
+		console_opts_release(&opts);
+		return EXIT_FAILED;
+	}
+	if (opts.guest.help) {
+		console_opts_help();
+	} else if (opts.guest.version) {
+		print_version();
+	} else {
+		log_init(CONSOLE, opts.guest.verbose ? LOG_LEVEL_INFO
+				  : opts.guest.quiet ? LOG_LEVEL_ERROR
+						     : LOG_LEVEL_WARN);
+		if (!opts.guest.endpoint)
+			opts.guest.endpoint = getenv("MSB_EXEC_ENDPOINT");
+		status = run(&opts);
+	}
+	console_opts_release(&opts);
+	return status;
+}

@@ -1,0 +1,363 @@
+#!/usr/bin/env bats
+# msb-exec --console at the keyboard, driven by expect (talk.exp), and its lines without a terminal.
+
+load helper
+
+setup() {
+	common_setup
+	[[ -x $CONSOLE ]] || skip "built without readline"
+	# The guest's shell, too, is not to find a ~/.bashrc of this machine.
+	export TERM=xterm HOME=$DIR/home XDG_STATE_HOME=$DIR/state INPUTRC=$DIR/inputrc
+	unset MSB_EXEC_HISTFILE PROMPT_COMMAND
+	mkdir "$HOME"
+	echo 'set enable-bracketed-paste off' >"$INPUTRC"
+	ulimit -c 0
+	daemon_start
+}
+
+teardown() {
+	common_teardown
+}
+
+# talk [OPTION...]: the console, with a script for talk.exp on stdin.
+talk() {
+	cat >"$DIR/script"
+	SLOW=$SLOW timeout $((50 * SLOW)) \
+		expect "$BATS_TEST_DIRNAME/talk.exp" "$DIR/script" "$X" --console -e HOME "$@" 3>&-
+}
+
+# lines [OPTION...]: the console without a terminal.
+lines() {
+	timeout $((20 * SLOW)) "$X" --console -e HOME "$@"
+}
+
+# A guest whose PATH has no bash, so that its /bin/sh is what the console gets.
+without_bash() {
+	mkdir -p "$DIR/bin"
+	for tool in grep ls cat sleep id uname stty env echo printf true false; do
+		ln -sf "$(command -v "$tool")" "$DIR/bin/$tool"
+	done
+	echo "PATH=$DIR/bin"
+}
+
+daemon_lost() {
+	wait "$DAEMON" || true
+	DAEMON=
+}
+
+# ---- one shell ----
+
+@test "console: folders, variables, functions, options and \$? are kept between lines" {
+	for path in "PATH=$PATH" "$(without_bash)"; do
+		talk -e "$path" -w /tmp <<-'END'
+			prompt
+			run {cd /usr; x=1; export Y="a  b"}
+			run {f() { echo "f$1 $x"; }; set -f}
+			run {pwd; f 2; env | grep ^Y=; echo *}
+			is "/usr\nf2 1\nY=a  b\n*"
+			run {false} 1
+			run {echo $?}
+			is 1
+			run {set +f; (exit 42)} 42
+			run {} 42
+			run {echo $?}
+			is 42
+			run {alias greet='echo hello'}
+			run {greet you}
+			is "hello you"
+			line {exit 3}
+			ends 3
+		END
+	done
+}
+
+@test "console: declare, local and return mean what they mean in a shell" {
+	talk <<-'END'
+		prompt
+		run {declare -i n=2+3; declare -a list=(a b)}
+		run {echo $n ${list[1]}}
+		is "5 b"
+		run {f() { local n=1; return 7; }; f} 7
+		run {echo $n}
+		is 5
+		line {exit}
+		ends 0
+	END
+}
+
+@test "console: a command of several lines, with quotes and here-documents, is one command" {
+	for path in "PATH=$PATH" "$(without_bash)"; do
+		talk -e "$path" <<-'END'
+			proc more {text} {
+				line $text
+				sees {\n> $}
+			}
+			prompt
+			more {for i in 1 2}
+			more {do echo "i$i"}
+			run {done}
+			is "i1\ni2"
+			more {if false; then}
+			more {echo no}
+			run {else echo yes; fi}
+			is yes
+			more {echo 'one}
+			run {two'}
+			is "one\ntwo"
+			more {cat <<END}
+			more {it's "$((40 + 2))" (}
+			run {END}
+			is {it's "42" (}
+			more "echo a\\"
+			run {b}
+			is ab
+			more "true &&"
+			run {echo and}
+			is and
+			more "f() {"
+			more "echo \$("
+			more "echo deep"
+			more ")"
+			run "}; f"
+			is deep
+			run {echo 'END' done}
+			is "END done"
+			key "\004"
+			ends 0
+		END
+	done
+}
+
+@test "console: a syntax error is said, has a status and harms nothing" {
+	for path in "PATH=$PATH" "$(without_bash)"; do
+		talk -e "$path" <<-'END'
+			prompt
+			run {fi} 2
+			if {![string match "*yntax error*" $output]} {fail $output}
+			run {echo $?}
+			is 2
+			run {x=5; )} 2
+			run {echo fine}
+			is fine
+			line {exit}
+			ends 0
+		END
+	done
+}
+
+@test "console: Ctrl-D leaves with the last status, and in the midst of a command gives it up" {
+	talk <<-'END'
+		prompt
+		run {(exit 9)} 9
+		line {for i in 1}
+		sees {\n> $}
+		key "\004"
+		prompt 9
+		key "\004"
+		ends 9
+	END
+}
+
+@test "console: a line far over what a terminal takes arrives whole" {
+	{
+		echo 'prompt'
+		printf 'run {x=%s}\n' "$(head -c 60000 /dev/zero | tr '\0' 'x')"
+		# shellcheck disable=SC2016 # for the guest
+		echo 'run {echo ${#x}}; is 60000; line exit; ends 0'
+	} | talk
+}
+
+@test "console: control characters in a line are data" {
+	run -0 lines -c $'printf %s "a\tb\x03c\x04\x1a\x7f\x15d" | od -An -c | tr -d " "'
+	[[ $output == $'a\\tb003c004032177025d' ]]
+	talk <<-'END'
+		prompt
+		run "printf %s 'a\026\tb' | wc -c"
+		is 3
+		line exit
+		ends 0
+	END
+}
+
+# ---- its output ----
+
+@test "console: output without a newline at its end is whole, and the prompt has its own line" {
+	talk <<-'END'
+		prompt
+		line {printf ab"c"}
+		see "\r\nabc\r\n"
+		prompt
+		line exit
+		ends 0
+	END
+	run -0 lines -c 'printf abc'
+	[[ $output == abc ]]
+}
+
+@test "console: what looks like a mark is output" {
+	talk <<-'END'
+		prompt
+		run {set | grep -a __msb_ | wc -l}
+		if {$output < 3} {fail "no such variables"}
+		run {set >/dev/null; set; echo "$PS1"; declare -f; declare -p | tail -n 1}
+		run {printf '\0360123456789abcdef0123456789abcdefe0\036'; echo ok}
+		if {![string match "*ok" $output]} {fail $output}
+		run {set -x; true; set +x}
+		run {PS1='mine> ' PROMPT_COMMAND='echo before'}
+		run {PS1='mine> ' PROMPT_COMMAND='echo before'; echo still}
+		is still
+		run {exec 2>/dev/null}
+		run {echo here; echo not >&2}
+		is here
+		line {exit 4}
+		ends 4
+	END
+}
+
+@test "console: large and binary output is the same, fast" {
+	head -c 20000000 /dev/urandom >"$DIR/random"
+	lines -c "cat $DIR/random" | cmp - "$DIR/random"
+	timed lines -c 'head -c 300000000 /dev/zero' | wc -c >"$DIR/count"
+	[[ $(<"$DIR/count") -eq 300000000 ]]
+	talk <<-'END'
+		prompt
+		run {seq 200000 | tail -n 150000 | wc -l}
+		is 150000
+		run {seq 30000}
+		if {[llength [split $output "\n"]] != 30000} {fail "[llength [split $output "\n"]] lines"}
+		line exit
+		ends 0
+	END
+}
+
+@test "console: a command gets the terminal: its size, its keys, its colours" {
+	talk <<-'END'
+		prompt
+		run {tty | cut -c 1-8; stty size; test -t 0 && test -t 1 && test -t 2; echo $?}
+		is "/dev/pts\n24 100\n0"
+		line {read -r word; echo "got $word"}
+		after 300
+		line {some thing}
+		see "got some thing"
+		prompt
+		line {cat}
+		after 300
+		line {echoed}
+		see "echoed\r\nechoed"
+		key "\004"
+		prompt
+		line {stty -echo; echo ready; read -r w; stty echo; echo "w${#w}"}
+		see "\nready"
+		after 300
+		line secret
+		sees {\nw6}
+		if {[string match *secret* $shown]} {fail "echoed what is not to be"}
+		prompt
+		line exit
+		ends 0
+	END
+}
+
+# ---- without a terminal ----
+
+@test "console: lines from stdin, -c and -f stop at the first failure, whose status it is" {
+	printf '%s\n' 'cd /usr' 'pwd' '(exit 7)' 'echo not' >"$DIR/lines"
+	for way in stdin file line; do
+		case $way in
+		stdin) run -7 lines <"$DIR/lines" ;;
+		file) run -7 lines -f "$DIR/lines" </dev/null ;;
+		line) run -7 lines -c "$(<"$DIR/lines")" </dev/null ;;
+		esac
+		[[ $output == /usr ]]
+	done
+}
+
+@test "console: a line that begins with - may fail" {
+	run -0 --separate-stderr lines <<-'END'
+		-false
+		echo $?
+		-ls /no/such/folder
+		echo after
+	END
+	[[ $output == $'1\nafter' && $stderr == *'/no/such/folder'* ]]
+	run -5 lines <<<$'-false\n(exit 5)\necho not'
+	[[ -z $output ]]
+}
+
+@test "console: exit in a script is its end; commands of several lines are whole there too" {
+	run -3 lines <<-'END'
+		for i in 1 2
+		do
+			echo "$i"
+		done
+		cat <<E
+		here
+		E
+		exit 3
+		echo not
+	END
+	[[ $output == $'1\n2\nhere' ]]
+	run -0 lines -c $'if true; then\necho yes\nfi'
+	[[ $output == yes ]]
+	run -2 --separate-stderr lines -c 'echo "open'
+	[[ -z $output && -n $stderr ]]
+	run -0 lines </dev/null
+	[[ -z $output ]]
+}
+
+@test "console: a script's stdout and stderr are apart, and its commands do not read its lines" {
+	lines >"$DIR/out" 2>"$DIR/err" <<-'END'
+		echo out; echo err >&2
+		cat
+		echo end
+	END
+	[[ $(<"$DIR/out") == $'out\nend' && $(<"$DIR/err") == err ]]
+}
+
+@test "console: a script in a guest without bash" {
+	path=$(without_bash)
+	run -4 lines -e "$path" <<-'END'
+		x=1
+		f() {
+			echo "f$x"
+		}
+		f
+		-fi
+		echo on
+		(exit 4)
+	END
+	[[ $output == *f1*on && $output == *yntax* ]]
+}
+
+@test "console: a command that waits for a line of the script gets it when it comes" {
+	mkfifo "$DIR/fifo"
+	lines <"$DIR/fifo" >"$DIR/out" 3>&- &
+	pid=$!
+	exec 7>"$DIR/fifo"
+	echo 'echo first' >&7
+	wait_for 5 grep -q first "$DIR/out"
+	echo 'echo second' >&7
+	wait_for 5 grep -q second "$DIR/out"
+	exec 7>&-
+	wait "$pid"
+}
+
+@test "console: what it does not know it says" {
+	run -125 lines -c a -f b
+	[[ $output == *'-c and -f'* ]]
+	run -125 lines ls
+	[[ $output == *'takes no command'* ]]
+	run -125 lines -f "$DIR/none"
+	[[ $output == *"$DIR/none: No such file"* ]]
+	run -125 lines -S "$DIR/none" -c true
+	[[ $output == *"$DIR/none: No such file"* ]]
+	run -125 lines -u nobody-of-this-name -c true
+	[[ $output == *nobody-of-this-name* ]]
+	run -125 lines -w /no/such/folder -c true
+	[[ $output == *'/no/such/folder'* ]]
+}
+
+@test "console: --version names the licence that readline brings" {
+	run -0 lines --version
+	[[ $output == "msb-exec-console "*GPL*"version 3"* ]]
+}
