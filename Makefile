@@ -181,7 +181,7 @@ endif
 $(VM_IMAGE): tests/vm/image.sh $(BUNDLE) $(BUILD)/msb-exec build/vm/vmlinuz
 	@mkdir -p $(@D)
 	$(call run,IMG ,tests/vm/image.sh build/vm $(BUNDLE) $@ \
-		$$(command -v $(VM_PROGRAMS)) $(abspath $(BUILD)/msb-exec))
+		$(VM_PROGRAMS) $(abspath $(BUILD)/msb-exec))
 
 build/vm/vmlinuz: | tests/vm/kernel.sh
 	$(call run,GET ,tests/vm/kernel.sh build/vm)

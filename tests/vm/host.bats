@@ -33,7 +33,7 @@ daemon_ticks() {
 	end relay
 	# The pause is the test: nobody is at the other end for so long.
 	sleep 5
-	relay_start
+	vm_relay
 	vm_answers_soon
 	after=$(daemon_ticks)
 	echo "# $((after - before)) hundredths of a second in 5 s without a host" >&3
@@ -50,7 +50,7 @@ daemon_ticks() {
 	wait_for 5 gone "$client"
 	wait "$client" || status=$?
 	[[ $status -eq 125 && $(<"$VM/err") == *'lost the connection'* ]]
-	relay_start
+	vm_relay
 	vm_answers_soon
 	wait_for 5 none_match "sleep $MARK"
 }

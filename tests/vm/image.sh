@@ -32,7 +32,8 @@ cp "$(command -v busybox)" bin/
 # Links to where it is here, /bin or /usr/bin: there too, as /usr/bin is /bin.
 busybox --install -s bin
 for file; do
-	[[ -x $file ]]
+	# Of a word of the shell's own that would be no path.
+	file=$(type -P "$file")
 	rm -f "bin/${file##*/}"
 	program "$file"
 done

@@ -1,11 +1,10 @@
 # A machine of QEMU's with our daemon in it, and msb-relayd in front. All of it lives in the folder
 # $VM and is found there again: sockets, logs, and the processes to end, by whichever shell.
 
-RELAYD=$BUILD/msb-relayd
 KERNEL=$ROOT/build/vm
 IMAGE=$BUILD/vm/guest.cpio
 # Whatever goes wrong, no machine outlives this many seconds.
-VM_LIMIT=1500
+VM_LIMIT=${VM_LIMIT:-1500}
 
 # vm_new: an empty folder for one more machine.
 vm_new() {
@@ -31,7 +30,7 @@ vm_boot() {
 	wait_for 5 test -s "$VM/qemu" -a -S "$VM/agent" -a -S "$VM/monitor"
 }
 
-relay_start() {
+vm_relay() {
 	"$RELAYD" --agent "unix:$VM/agent" --listen "unix:$VM/s" --log-level info \
 		>>"$VM/relay.log" 2>&1 </dev/null 3>&- &
 	echo $! >"$VM/relay"
@@ -39,7 +38,7 @@ relay_start() {
 
 # vm_up: a machine that answers.
 vm_up() {
-	if ! { vm_boot && relay_start && vm_answers_soon; }; then
+	if ! { vm_boot && vm_relay && vm_answers_soon; }; then
 		vm_tell
 		return 1
 	fi
