@@ -69,7 +69,7 @@ static void catch_fatal(int signal)
 				   .sa_flags = (int)SA_RESETHAND | SA_NODEFER};
 	struct sigaction before;
 
-	if (sigaction(signal, NULL, &before) == 0 && before.sa_handler == SIG_DFL)
+	if (sigaction(signal, NULL, &before) == 0 && before.sa_handler != SIG_IGN)
 		sigaction(signal, &action, NULL);
 }
 
