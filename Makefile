@@ -232,7 +232,7 @@ soak-run: all
 C_FILES   = $(wildcard shared/*.[ch] daemon/*.[ch] daemon/bundle/*.c cli/*.[ch] tests/*.[ch] tests/unit/*.[ch] \
 	tests/bench/*.c tests/fuzz/*.[ch])
 SH_FILES  = $(wildcard daemon/bundle/*.sh tests/*.sh tests/*.bash tests/*.bats tests/interop/*.sh \
-	tests/vm/*.sh tests/vm/*.bash tests/vm/*.bats) .ci/run
+	tests/vm/*.sh tests/vm/*.bash tests/vm/*.bats) completions/msb-exec.bash .ci/run
 HEADERS   = $(wildcard shared/*.h daemon/*.h cli/*.h)
 MANUALS   = $(wildcard cli/*.1 daemon/*.8)
 LINT_OBJ := build/lint
@@ -288,6 +288,19 @@ bench-run: all $(BENCH_TOOLS)
 
 UNIT_FILES = $(notdir $(wildcard daemon/*.service daemon/*.socket))
 
+# The tables in the completions, after an option has changed.
+.PHONY: completions
+completions: all
+	@python3 -B completions/generate.py . $(PROGRAMS)
+
+# The README's picture: a real session, drawn from a real screen.
+.PHONY: picture
+picture: all
+	@tests/deps.sh check
+	@python3 -B tests/picture.py $(BUILD) tests/session.svg
+
+COMPLETIONS := bash-completion/completions zsh/site-functions fish/vendor_completions.d
+
 .PHONY: install
 install: all
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/sbin $(DESTDIR)$(PREFIX)/share/doc/msb-exec \
@@ -303,6 +316,15 @@ install: all
 	for unit in $(UNIT_FILES); do \
 		sed 's|@SBIN@|$(PREFIX)/sbin|' daemon/$$unit >$(DESTDIR)$(PREFIX)/lib/systemd/system/$$unit && \
 			chmod 644 $(DESTDIR)$(PREFIX)/lib/systemd/system/$$unit || exit 1; \
+	done
+	install -d $(addprefix $(DESTDIR)$(PREFIX)/share/,$(COMPLETIONS))
+	install -m 644 completions/_msb-exec $(DESTDIR)$(PREFIX)/share/zsh/site-functions/
+	@# bash and fish look for a file of the program's own name.
+	for name in $(notdir $(PROGRAMS)); do \
+		install -m 644 completions/msb-exec.bash \
+			$(DESTDIR)$(PREFIX)/share/bash-completion/completions/$$name && \
+		install -m 644 completions/msb-exec.fish \
+			$(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/$$name.fish || exit; \
 	done
 
 .PHONY: clean

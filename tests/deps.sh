@@ -8,7 +8,9 @@ packages() {
 		case $target in
 		build) echo gcc libc6-dev make pkg-config libcbor-dev libreadline-dev ;;
 		check) echo bats libcmocka-dev tmux vim-tiny less procps python3 libcap2-bin \
-			util-linux bsdextrautils expect openssh-server openssh-client busybox-static mandoc systemd ;;
+			util-linux bsdextrautils expect openssh-server openssh-client busybox-static mandoc systemd
+			# Shells that complete.
+			echo zsh fish ;;
 		# Whoever has node has it from anywhere.
 		interop) command -v node >/dev/null && command -v npm >/dev/null || echo nodejs npm ;;
 		vm) echo qemu-system-x86 binutils ;;

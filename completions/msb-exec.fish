@@ -1,0 +1,216 @@
+# Completion in fish for msb-exec and its companions: options, their values, and what is in the guest.
+#
+# The guest is asked through msb-exec itself, within 300 ms (or $MSB_EXEC_COMPLETE_TIMEOUT, in seconds),
+# in silence if it fails, and only where that means connecting: an address that would start a program
+# (exec:) is not asked at all, and --local is this machine, so the answer is found here.
+
+# Walks over what stands before the word at the cursor. Prints how many operands came before it, or
+# -1 while options may follow; or, asked for "agent", the words that say who is asked and where, the
+# first being guest, here or nowhere, the second the folder.
+function __msb_walk
+    set -l operands -1
+    set -l option
+    set -l where guest
+    set -l folder .
+    set -l agent
+    set -l as
+    set -l in
+    set -l words (commandline -opc)[2..-1]
+    switch "$MSB_EXEC_ENDPOINT"
+        case local:
+            set where here
+        case 'exec:*'
+            set where nowhere
+    end
+    for word in $words
+        set -l value
+        set -l taken
+        if test $operands -ge 0
+            set operands (math $operands + 1)
+            continue
+        else if test -n "$option"
+            set value $word
+            set taken $option
+            set option
+        else if test "$word" = --
+            set operands 0
+            continue
+        else if string match -qr '^--[^=]+=' -- $word
+            set taken (string replace -r '=.*' '' -- $word)
+            set value (string replace -r '^[^=]*=' '' -- $word)
+        else if string match -q -- '--*' $word
+            if contains -- $word $__msb_exec_with_value
+                set option $word
+                continue
+            end
+            set taken $word
+        else if string match -qr '^-.' -- $word
+            # Of letters that stand together the first that takes a value takes the rest.
+            for letter in (string split '' -- (string sub -s 2 -- $word))
+                set option
+                if contains -- -$letter $__msb_exec_with_value
+                    set option -$letter
+                    set value (string replace -r "^-[^$letter]*$letter" '' -- $word)
+                    break
+                end
+            end
+            test -n "$option" -a -n "$value"; or continue
+            set taken $option
+            set option
+        else
+            set operands 1
+            continue
+        end
+        switch $taken
+            case -S --socket
+                set agent -S $value
+                set where guest
+                switch $value
+                    case local:
+                        set where here
+                    case 'exec:*'
+                        set where nowhere
+                end
+            case -s --sandbox
+                set agent -s $value
+                set where guest
+            case --local
+                set where here
+            case -u --user
+                set as -u $value
+            case -w --workdir
+                set folder $value
+                set in -w $value
+        end
+    end
+    if test "$argv[1]" = agent
+        printf '%s\n' $where $folder $agent $as $in
+    else
+        echo $operands
+    end
+end
+
+function __msb_operands_are
+    test (__msb_walk) $argv
+end
+
+# What a command prints in the guest, if it does so at once.
+function __msb_ask
+    set -l agent (__msb_walk agent)
+    set -l program (string replace -r '^~/' "$HOME/" -- (commandline -opc)[1])
+    # Only msb-exec asks; what the daemons name is on this machine.
+    string match -qr '(^|/)msb-exec(-console)?$' -- $program; or set agent here .
+    set -l limit $MSB_EXEC_COMPLETE_TIMEOUT
+    test -n "$limit"; or set limit 0.3
+    switch $agent[1]
+        case guest
+            timeout -k 0.1 $limit (string replace -r -- '-console$' '' $program) $agent[3..-1] \
+                -q -n -T --linger 0 -- $argv 2>/dev/null </dev/null
+        case here
+            timeout -k 0.1 $limit env -C $agent[2] $argv 2>/dev/null </dev/null
+    end
+end
+
+# The value that is being typed, without an option before it.
+function __msb_typed
+    string replace -r '^(--[a-z-]+=)' '' -- (commandline -ct) | string unescape
+end
+
+function __msb_paths
+    set -l typed (__msb_typed)
+    __msb_ask sh -c 'n="
+"; for f in "$1"*; do case $f in .|..|*/.|*/..|*"$n"*) continue;; esac
+        [ -e "$f" ] || [ -h "$f" ] || continue
+        [ -d "$f" ] && f=$f/ || [ -z "$2" ] || continue; printf "%s\n" "$f"; done' sh "$typed" "$argv[1]"
+end
+
+function __msb_commands
+    set -l typed (__msb_typed)
+    if string match -q -- '*/*' $typed
+        __msb_paths
+        return
+    end
+    __msb_ask sh -c 'IFS=:; for d in $PATH; do for f in "$d/$1"*; do
+        [ -f "$f" ] && [ -x "$f" ] && printf "%s\n" "${f##*/}"; done; done' sh "$typed" | sort -u
+end
+
+function __msb_users
+    set -l typed (__msb_typed)
+    if string match -q -- '*:*' $typed
+        __msb_ask cat /etc/group | string replace -r ':.*' '' |
+            string replace -r '^' (string replace -r ':.*' ':' -- $typed)
+    else
+        __msb_ask cat /etc/passwd | string replace -r ':.*' ''
+    end
+end
+
+function __msb_sandboxes
+    set -l home $MSB_HOME
+    test -n "$home"; or set home ~/.microsandbox
+    for folder in $home/sandboxes/*/
+        string replace -r '.*/' "$argv[1]" -- (string trim -r -c / -- $folder)
+    end
+end
+
+function __msb_endpoints
+    set -l typed (__msb_typed)
+    switch $typed
+        case 'unix:*' 'hvsock:*'
+            set -l scheme (string replace -r ':.*' ':' -- $typed)
+            for file in (string replace -- $scheme '' $typed)*
+                test -d $file; and set file $file/
+                echo $scheme$file
+            end
+        case 'sandbox:*'
+            __msb_sandboxes sandbox:
+        case '*'
+            printf '%s\n' $argv
+            __fish_complete_path $typed
+    end
+end
+
+# >>> from --help by make completions
+set -g __msb_exec_with_value -S --socket -u --user -w --workdir -e --env --env-file --rlimit --timeout -k --kill-after --signal --linger --on-disconnect
+complete -c msb-exec -n '__msb_operands_are -lt 0' -s S -l socket -x -a '(__msb_endpoints unix: vsock: hvsock: exec: sandbox: local:)' -d 'the agent\'s address: unix:/path, /path or local:'
+complete -c msb-exec -n '__msb_operands_are -lt 0' -l local -d 'start a private msb-execd for this command alone'
+complete -c msb-exec -n '__msb_operands_are -lt 0' -s t -l tty -d 'give the command a terminal, if stdin is one; twice: always'
+complete -c msb-exec -n '__msb_operands_are -lt 0' -s T -l no-tty -d 'give it none'
+complete -c msb-exec -n '__msb_operands_are -lt 0' -s i -l interactive -d 'accepted and needless: stdin streams anyway'
+complete -c msb-exec -n '__msb_operands_are -lt 0' -s n -l no-stdin -d 'do not read stdin: the command finds it at its end'
+complete -c msb-exec -n '__msb_operands_are -lt 0' -s u -l user -x -a '(__msb_users)' -d 'run as this user of the guest, by name or number'
+complete -c msb-exec -n '__msb_operands_are -lt 0' -s w -l workdir -x -a '(__msb_paths folders)' -d 'run in this folder of the guest'
+complete -c msb-exec -n '__msb_operands_are -lt 0' -s e -l env -x -a '(set -nx)' -d 'set a variable, or copy the host\'s; repeatable'
+complete -c msb-exec -n '__msb_operands_are -lt 0' -l env-file -r -F -d 'set variables from lines NAME=VALUE; repeatable'
+complete -c msb-exec -n '__msb_operands_are -lt 0' -l rlimit -x -a 'cpu= fsize= data= stack= core= rss= nproc= nofile= memlock= as= locks= sigpending= msgqueue= nice= rtprio= rttime=' -d 'set a resource limit, such as nofile=64:128; repeatable'
+complete -c msb-exec -n '__msb_operands_are -lt 0' -l timeout -x -d 'end the command after this time (exit status 124)'
+complete -c msb-exec -n '__msb_operands_are -lt 0' -s k -l kill-after -x -d 'kill it this long after the time-out\'s signal (default 5s, 0 never)'
+complete -c msb-exec -n '__msb_operands_are -lt 0' -l signal -x -a 'HUP INT QUIT ILL TRAP ABRT BUS FPE KILL USR1 SEGV USR2 PIPE ALRM TERM STKFLT CHLD CONT STOP TSTP TTIN TTOU URG XCPU XFSZ VTALRM PROF WINCH POLL PWR SYS' -d 'the time-out\'s signal (default TERM)'
+complete -c msb-exec -n '__msb_operands_are -lt 0' -l linger -x -d 'wait for descendants that hold the output until they are silent for so long (default 500ms; inf: until they end)'
+complete -c msb-exec -n '__msb_operands_are -lt 0' -l on-disconnect -x -a 'kill hangup keep' -d 'kill, hangup or keep the command if msb-exec is lost (default kill)'
+complete -c msb-exec -n '__msb_operands_are -lt 0' -l ping -d 'ask the agent for a sign of life, and run nothing'
+complete -c msb-exec -n '__msb_operands_are -lt 0' -s q -l quiet -d 'no warnings'
+complete -c msb-exec -n '__msb_operands_are -lt 0' -s v -l verbose -d 'say what happens'
+complete -c msb-exec -n '__msb_operands_are -lt 0' -s V -l version -d 'print the version'
+complete -c msb-exec -n '__msb_operands_are -lt 0' -s h -l help -d 'print this help'
+complete -c msb-execd -s l -l listen -x -a '(__msb_endpoints unix: vsock: serial: stdio:)' -d 'unix:/path, vsock:PORT, serial:NAME|/path or stdio:; repeatable'
+complete -c msb-execd -s u -l user -x -a '(__msb_users)' -d 'run commands as this user unless the client names one'
+complete -c msb-execd -l security-profile -x -a 'default restricted' -d 'default, or restricted: no new privileges, no CAP_SYS_ADMIN'
+complete -c msb-execd -l cwd -x -a '(__fish_complete_directories)' -d 'start commands here unless the client names a folder'
+complete -c msb-execd -l allow-uid -x -d 'let this user connect, beside root and our own; repeatable'
+complete -c msb-execd -l allow-cid -x -d 'let this machine connect over vsock, beside the host; repeatable'
+complete -c msb-execd -l max-sessions -x -d 'refuse more commands at once (default 1024)'
+complete -c msb-execd -l init -d 'be process 1 of a machine or a container'
+complete -c msb-execd -l log-level -x -a 'none error warn info debug' -d 'none, error, warn, info or debug (default warn)'
+complete -c msb-execd -s V -l version -d 'print the version'
+complete -c msb-execd -s h -l help -d 'print this help'
+complete -c msb-relayd -s a -l agent -x -a '(__msb_endpoints unix: vsock: serial: stdio:)' -d 'where the guest\'s one stream is, such as unix:/path of QEMU\'s chardev'
+complete -c msb-relayd -s l -l listen -x -a '(__msb_endpoints unix: vsock: serial: stdio:)' -d 'unix:/path for clients; repeatable'
+complete -c msb-relayd -l allow-uid -x -d 'let this user connect, beside root and our own; repeatable'
+complete -c msb-relayd -l log-level -x -a 'none error warn info debug' -d 'none, error, warn, info or debug (default warn)'
+complete -c msb-relayd -s V -l version -d 'print the version'
+complete -c msb-relayd -s h -l help -d 'print this help'
+# <<<
+
+complete -c msb-exec -f
+complete -c msb-exec -n '__msb_operands_are -le 0' -f -a '(__msb_commands)'
+complete -c msb-exec -n '__msb_operands_are -gt 0' -f -a '(__msb_paths)'

@@ -1,0 +1,203 @@
+#!/usr/bin/env bats
+# Completion in real shells: bash and zsh in a terminal, with a Tab, and fish, which can be asked.
+
+load helper
+
+setup() {
+	common_setup
+	MUTE=
+	mkdir -p "$DIR/guest/my dir" "$DIR/bin" "$DIR/home/sandboxes/box-one"
+	touch "$DIR/guest/my file" "$DIR/guest/my dir/inside" "$DIR/guest/other.txt"
+	printf '#!/bin/sh\n' >"$DIR/bin/guest-only-command"
+	chmod +x "$DIR/bin/guest-only-command"
+	WRAP=(env PATH="$DIR/bin:$PATH")
+	daemon_start --cwd "$DIR/guest"
+	PATH=$BUILD:$PATH
+	# The guest answers at its leisure, however slow the machine is that tests.
+	export MSB_EXEC_COMPLETE_TIMEOUT=20 MSB_HOME=$DIR/home
+	cd "$DIR/home" || return 1
+}
+
+teardown() {
+	tm kill-server 2>/dev/null || true
+	[[ ! $MUTE ]] || kill "$MUTE" 2>/dev/null || true
+	common_teardown
+}
+
+tm() {
+	tmux -S "$DIR/tmux" -f /dev/null "$@"
+}
+
+# at_prompt LINE: the last line of the screen is the prompt and that; blanks at its end do not show.
+at_prompt() {
+	local line
+	line=$(tm capture-pane -p | grep -v '^$' | tail -n 1)
+	[[ $line == ">${1:+ $1}" ]]
+}
+
+shows() {
+	tm capture-pane -p | grep -qF -- "$1"
+}
+
+# A Ctrl-C that comes while a shell still completes ends that alone.
+cleared() {
+	tm send-keys C-c
+	at_prompt ''
+}
+
+# tab TYPED WANTED: what the line becomes.
+tab() {
+	tm send-keys -l -- "$1"
+	tm send-keys Tab
+	wait_for 10 at_prompt "$2" || {
+		tm capture-pane -p
+		return 1
+	}
+	wait_for 10 cleared
+	tm send-keys C-l
+}
+
+start_bash() {
+	tm new-session -d -x 120 -y 30 -e 'PS1=> ' -e HISTFILE= -e PROMPT_COMMAND= bash --norc --noprofile 3>&-
+	wait_for 10 at_prompt ''
+	tm send-keys -l -- "source $ROOT/completions/msb-exec.bash; clear"
+	tm send-keys Enter
+	wait_for 10 at_prompt ''
+}
+
+start_zsh() {
+	tm new-session -d -x 120 -y 30 -e 'PS1=> ' -e "ZDOTDIR=$DIR" zsh -f 3>&-
+	wait_for 10 shows '>'
+	tm send-keys -l -- "PS1='> '; fpath=($ROOT/completions \$fpath); autoload -Uz compinit; compinit -u -D; clear"
+	tm send-keys Enter
+	wait_for 10 at_prompt ''
+}
+
+# offers TYPED: what fish offers for it, the words alone.
+offers() {
+	fish --no-config -c "source $ROOT/completions/msb-exec.fish; complete -C \$argv" "$1" | cut -f1
+}
+
+# The same lines in all three.
+every_line() {
+	"$1" 'msb-exec --no-s' 'msb-exec --no-stdin'
+	"$1" 'msb-exec --on-disconnect ha' 'msb-exec --on-disconnect hangup'
+	"$1" 'msb-exec --user=daem' 'msb-exec --user=daemon'
+	"$1" 'msb-exec -u daem' 'msb-exec -u daemon'
+	"$1" 'msb-exec -u daemon:staf' 'msb-exec -u daemon:staff'
+	"$1" 'msb-exec --signal VTA' 'msb-exec --signal VTALRM'
+	"$1" 'msb-exec --rlimit nof' 'msb-exec --rlimit nofile='
+	"$1" 'msb-exec -S loc' 'msb-exec -S local:'
+	"$1" 'msb-exec -n -e A=1 guest-on' 'msb-exec -n -e A=1 guest-only-command'
+	"$1" 'msb-exec -- guest-on' 'msb-exec -- guest-only-command'
+	"$1" 'msb-exec cat oth' 'msb-exec cat other.txt'
+	"$1" "msb-exec -w '$DIR/guest/my dir' cat ins" "msb-exec -w '$DIR/guest/my dir' cat inside"
+	"$1" "msb-exec -S unix:$SOCKET cat oth" "msb-exec -S unix:$SOCKET cat other.txt"
+	"$1" 'msb-execd --security-profile res' 'msb-execd --security-profile restricted'
+}
+
+@test "complete: the files hold what --help says, and it is found when they do not" {
+	python3 -B "$ROOT/completions/generate.py" --check "$ROOT" "$BUILD"/msb-*
+	cp -r "$ROOT/completions" "$DIR"
+	sed -i '/no-stdin/d' "$DIR/completions/msb-exec.fish"
+	run -1 python3 -B "$DIR/completions/generate.py" --check "$ROOT" "$BUILD"/msb-*
+	[[ $output == *msb-exec.fish* && $output != *msb-exec.bash* ]]
+}
+
+@test "complete: bash, with a Tab" {
+	start_bash
+	every_line tab
+	tab 'msb-exec cat my\ f' 'msb-exec cat my\ file'
+	tab 'msb-exec cat "my f' 'msb-exec cat "my file"'
+	tab "msb-exec cat 'my f" "msb-exec cat 'my file'"
+	tab 'msb-exec ls my\ d' 'msb-exec ls my\ dir/'
+}
+
+@test "complete: zsh, with a Tab" {
+	start_zsh
+	every_line tab
+	tab 'msb-exec cat my\ f' 'msb-exec cat my\ file'
+	tab "msb-exec cat 'my f" "msb-exec cat 'my file'"
+	tab 'msb-exec ls my\ d' 'msb-exec ls my\ dir/'
+}
+
+# fish says the word that the last one becomes.
+fish_line() {
+	local got
+	got=$(offers "$1")
+	[[ $got == "${2##* }" ]] || {
+		echo "$1: $got" >&2
+		return 1
+	}
+}
+
+@test "complete: fish" {
+	every_line fish_line
+	run -0 offers 'msb-exec cat "my f'
+	[[ $output == 'my file' ]]
+	run -0 offers 'msb-exec ls my\ d'
+	[[ $output == 'my dir/' ]]
+}
+
+@test "complete: options end with the first operand" {
+	start_bash
+	tab 'msb-exec ls --no-s' 'msb-exec ls --no-s'
+	run -0 offers 'msb-exec ls --no-s'
+	[[ -z $output ]]
+}
+
+# bash_says TYPED: what bash would offer, without a terminal.
+bash_says() {
+	bash --norc -c 'source "$1"; compopt() { :; }; COMP_LINE=$2 COMP_POINT=${#2}
+		COMP_WORDS=($2) COMP_CWORD=$((${#COMP_WORDS[@]} - 1)); _msb_exec
+		printf "%s\n" "${COMPREPLY[@]}"' bash "$ROOT/completions/msb-exec.bash" "$1"
+}
+
+@test "complete: names of sandboxes, where there is such an option" {
+	"$X" --help | grep -q -- '-s, --sandbox' || skip "not yet"
+	[[ $(bash_says 'msb-exec -s box') == box-one && $(offers 'msb-exec -s box') == box-one ]]
+	start_zsh
+	tab 'msb-exec -s bo' 'msb-exec -s box-one'
+}
+
+@test "complete: no program is started to ask, and --local is this machine" {
+	[[ -z $(bash_says "msb-exec -S exec:touch\$IFS$DIR/ran guest-on") ]]
+	[[ -z $(offers "msb-exec -S 'exec:touch $DIR/ran' guest-on") ]]
+	touch "$DIR/home/here"
+	[[ $(bash_says 'msb-exec --local cat he') == here ]]
+	[[ $(offers 'msb-exec --local cat he') == here ]]
+	start_zsh
+	tab "msb-exec -S 'exec:touch $DIR/ran' guest-on" "msb-exec -S 'exec:touch $DIR/ran' guest-on"
+	tab 'msb-exec --local cat he' 'msb-exec --local cat here'
+	[[ ! -e $DIR/ran ]]
+}
+
+@test "complete: an agent that does not answer costs little time and no words" {
+	daemon_stop
+	python3 -c 'import socket, sys, time
+s = socket.socket(socket.AF_UNIX); s.bind(sys.argv[1]); s.listen()
+time.sleep(60)' "$SOCKET" 3>&- &
+	MUTE=$!
+	wait_for 5 test -S "$SOCKET"
+	unset MSB_EXEC_COMPLETE_TIMEOUT
+	timed bash_says 'msb-exec -- guest-on' >"$DIR/out" 2>&1
+	[[ $MS -ge 250 && $MS -lt $((2000 * SLOW)) && -z $(<"$DIR/out") ]]
+	timed offers 'msb-exec -- guest-on' >"$DIR/out" 2>&1
+	[[ $MS -ge 250 && $MS -lt $((4000 * SLOW)) && ! -s $DIR/out ]]
+	start_zsh
+	tm send-keys -l -- 'msb-exec -- guest-on'
+	tm send-keys Tab
+	# Typed behind the Tab: it shows once the shell has given up.
+	tm send-keys -l x
+	wait_for 4 at_prompt 'msb-exec -- guest-onx'
+}
+
+@test "complete: make install puts them where the shells look" {
+	unset MAKEFLAGS MFLAGS MAKEOVERRIDES MAKELEVEL
+	make -s -C "$ROOT" install DESTDIR="$DIR/dest" PREFIX=/usr >/dev/null
+	for name in msb-exec msb-execd; do
+		cmp "$ROOT/completions/msb-exec.bash" "$DIR/dest/usr/share/bash-completion/completions/$name"
+		cmp "$ROOT/completions/msb-exec.fish" "$DIR/dest/usr/share/fish/vendor_completions.d/$name.fish"
+	done
+	cmp "$ROOT/completions/_msb-exec" "$DIR/dest/usr/share/zsh/site-functions/_msb-exec"
+}
