@@ -31,8 +31,8 @@ int msg_put_payload(struct buf *out, uint32_t id, enum msg_type type, struct msg
 
 static bool is_key(struct msg_bytes cbor, const char *wanted)
 {
+	struct wire_reader r, again;
 	uint8_t copy[KEY_MAX];
-	struct wire_reader r = {copy, copy + cbor.len}, again = r;
 	struct msg_text text;
 	struct msg_bytes bytes;
 
@@ -40,6 +40,7 @@ static bool is_key(struct msg_bytes cbor, const char *wanted)
 	if (cbor.len > sizeof(copy))
 		return false;
 	memcpy(copy, cbor.ptr, cbor.len);
+	r = again = (struct wire_reader){copy, copy + cbor.len};
 	if (wire_read_text(&r, &text) < 0) {
 		if (wire_read_bytes(&again, &bytes) < 0)
 			return false;

@@ -89,6 +89,17 @@ def daemon():
         yield b"\1" + wire
 
 
+def relay():
+    for how in (0, 2, 4, 6):
+        for dialect in DIALECTS:
+            for keys in ({}, {"stdin_window": False, "output_window": 7}):
+                yield bytes([how]) + encode({**REQUEST, **keys}, dialect)
+    greeting = ready(7, **READY)
+    for before in (b"", b"\0" * 9, greeting[:30], greeting[1:], frame("core.pong", 5)):
+        yield b"\1" + before + greeting + before
+    yield b"\1" + frame("core.init.resolved", 0, {"default_user": {"uid": 0, "gid": 0}}) + greeting
+
+
 def client():
     greetings = [bytes(4) + b"\1\xff\xff\xff" + ready(7, **READY), bytes(4) + ready(1),
                  b"\0\0\0\1\0\0\0\xff" + ready(9, **READY)]
