@@ -26,6 +26,8 @@ _msb_options[msb-exec]='-S|--socket|ENDPOINT
 |--signal|SIGNAL
 |--linger|DURATION
 |--on-disconnect|WHAT
+|--escape-char|C
+|--detach-keys|SEQ
 |--ping|
 -q|--quiet|
 -v|--verbose|
@@ -209,7 +211,7 @@ __msb_values() {
 	--sandbox:*) __msb_sandboxes ;;
 	--security-profile:*) printf '%s\n' default restricted ;;
 	--log-level:*) printf '%s\n' none error warn info debug ;;
-	--escape-char:* | --detach-keys:*) printf 'none\n' ;;
+	--escape-char:*) printf 'none\n' ;;
 	*:ENDPOINT) __msb_endpoints "$3" ;;
 	*:FILE | *:DIR | *:PATH) __msb_files "$3" ;;
 	esac

@@ -170,7 +170,7 @@ function __msb_endpoints
 end
 
 # >>> from --help by make completions
-set -g __msb_exec_with_value -S --socket -u --user -w --workdir -e --env --env-file --rlimit --timeout -k --kill-after --signal --linger --on-disconnect
+set -g __msb_exec_with_value -S --socket -u --user -w --workdir -e --env --env-file --rlimit --timeout -k --kill-after --signal --linger --on-disconnect --escape-char --detach-keys
 complete -c msb-exec -n '__msb_operands_are -lt 0' -s S -l socket -x -a '(__msb_endpoints unix: vsock: hvsock: exec: sandbox: local:)' -d 'the agent\'s address: unix:/path, /path or local:'
 complete -c msb-exec -n '__msb_operands_are -lt 0' -l local -d 'start a private msb-execd for this command alone'
 complete -c msb-exec -n '__msb_operands_are -lt 0' -s t -l tty -d 'give the command a terminal, if stdin is one; twice: always'
@@ -187,6 +187,8 @@ complete -c msb-exec -n '__msb_operands_are -lt 0' -s k -l kill-after -x -d 'kil
 complete -c msb-exec -n '__msb_operands_are -lt 0' -l signal -x -a 'HUP INT QUIT ILL TRAP ABRT BUS FPE KILL USR1 SEGV USR2 PIPE ALRM TERM STKFLT CHLD CONT STOP TSTP TTIN TTOU URG XCPU XFSZ VTALRM PROF WINCH POLL PWR SYS' -d 'the time-out\'s signal (default TERM)'
 complete -c msb-exec -n '__msb_operands_are -lt 0' -l linger -x -d 'wait for descendants that hold the output until they are silent for so long (default 500ms; inf: until they end)'
 complete -c msb-exec -n '__msb_operands_are -lt 0' -l on-disconnect -x -a 'kill hangup keep' -d 'kill, hangup or keep the command if msb-exec is lost (default kill)'
+complete -c msb-exec -n '__msb_operands_are -lt 0' -l escape-char -x -a none -d 'in a terminal, after a newline, C? tells what msb-exec itself does (default ~; ^X: a control character; none)'
+complete -c msb-exec -n '__msb_operands_are -lt 0' -l detach-keys -x -d 'keys that disconnect, such as ctrl-p,ctrl-q (default ctrl-] three times within a second; empty: none)'
 complete -c msb-exec -n '__msb_operands_are -lt 0' -l ping -d 'ask the agent for a sign of life, and run nothing'
 complete -c msb-exec -n '__msb_operands_are -lt 0' -s q -l quiet -d 'no warnings'
 complete -c msb-exec -n '__msb_operands_are -lt 0' -s v -l verbose -d 'say what happens'
