@@ -11,7 +11,10 @@
 # >>> from --help by make completions
 declare -gA _msb_options _msb_schemes
 _msb_options[msb-exec]='-S|--socket|ENDPOINT
+-s|--sandbox|NAME
 |--local|
+|--connect-timeout|DURATION
+|--keepalive|DURATION
 -t|--tty|
 -T|--no-tty|
 -i|--interactive|

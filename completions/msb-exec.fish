@@ -170,9 +170,12 @@ function __msb_endpoints
 end
 
 # >>> from --help by make completions
-set -g __msb_exec_with_value -S --socket -u --user -w --workdir -e --env --env-file --rlimit --timeout -k --kill-after --signal --linger --on-disconnect --escape-char --detach-keys
-complete -c msb-exec -n '__msb_operands_are -lt 0' -s S -l socket -x -a '(__msb_endpoints unix: vsock: hvsock: exec: sandbox: local:)' -d 'the agent\'s address: unix:/path, /path or local:'
+set -g __msb_exec_with_value -S --socket -s --sandbox --connect-timeout --keepalive -u --user -w --workdir -e --env --env-file --rlimit --timeout -k --kill-after --signal --linger --on-disconnect --escape-char --detach-keys
+complete -c msb-exec -n '__msb_operands_are -lt 0' -s S -l socket -x -a '(__msb_endpoints unix: vsock: hvsock: exec: sandbox: local:)' -d 'the agent\'s address: unix:/path, vsock:CID:PORT, hvsock:/path:PORT, exec:COMMAND'
+complete -c msb-exec -n '__msb_operands_are -lt 0' -s s -l sandbox -x -a '(__msb_sandboxes)' -d 'the same of a microsandbox sandbox'
 complete -c msb-exec -n '__msb_operands_are -lt 0' -l local -d 'start a private msb-execd for this command alone'
+complete -c msb-exec -n '__msb_operands_are -lt 0' -l connect-timeout -x -d 'give up if no agent has answered by then (default 10s; 0 or inf: never)'
+complete -c msb-exec -n '__msb_operands_are -lt 0' -l keepalive -x -d 'ask a silent agent for a sign of life after this time, and give up after as much again (default 10s; 0 or inf: never)'
 complete -c msb-exec -n '__msb_operands_are -lt 0' -s t -l tty -d 'give the command a terminal, if stdin is one; twice: always'
 complete -c msb-exec -n '__msb_operands_are -lt 0' -s T -l no-tty -d 'give it none'
 complete -c msb-exec -n '__msb_operands_are -lt 0' -s i -l interactive -d 'accepted and needless: stdin streams anyway'

@@ -9,19 +9,23 @@
 #include "../../cli/ping.h"
 #include "../../shared/log.h"
 
-/* WRAP: endpoint_connect */
-int __wrap_endpoint_connect(const struct endpoint *endpoint, struct endpoint_stream *ret,
-			    struct err *err);
+/* WRAP: dial_start */
+void __wrap_dial_start(struct dial *dial, struct loop *loop, const struct endpoint *endpoint,
+		       uint64_t timeout_ms,
+		       void (*on_done)(struct dial *dial, int fd, pid_t process,
+				       const struct err *err));
 
 static int agent_fd;
 
-int __wrap_endpoint_connect(const struct endpoint *endpoint, struct endpoint_stream *ret,
-			    struct err *err)
+void __wrap_dial_start(struct dial *dial, struct loop *loop, const struct endpoint *endpoint,
+		       uint64_t timeout_ms,
+		       void (*on_done)(struct dial *dial, int fd, pid_t process,
+				       const struct err *err))
 {
+	(void)loop;
 	(void)endpoint;
-	(void)err;
-	*ret = (struct endpoint_stream){.fd = agent_fd};
-	return 0;
+	(void)timeout_ms;
+	on_done(dial, agent_fd, 0, NULL);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
@@ -33,6 +37,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	struct fuzz_peer peer;
 	struct opts opts = {
 		.endpoint = "/agent",
+		.connect_ms = 10000,
 		.kill_after_ms = 5000,
 		.timeout_signal = 15,
 		.linger_ms = 500,

@@ -100,6 +100,14 @@ def relay():
     yield b"\1" + frame("core.init.resolved", 0, {"default_user": {"uid": 0, "gid": 0}}) + greeting
 
 
+def terminal():
+    typed = [b"ls\r~.", b"\r~?", b"\n~~x", b"\r~\x1a", b"~\x1d\x1d\x1d", b"a\x10b\x10\x11c"]
+    shown = [b"\x1b[?1049h\x1b[?25l", b"\x1b[?1000;1006h", b"\x1b[?2004h\x1b=\x1b[>4;1m", b"\x1bc"]
+    for how in (b"~\0\xff", b"\0\0\0", b"~\2\0\x10\x11", b"\x1d\3\1\x1d\x1d\x1d"):
+        for text in typed + shown:
+            yield how + text
+
+
 def client():
     greetings = [bytes(4) + b"\1\xff\xff\xff" + ready(7, **READY), bytes(4) + ready(1),
                  b"\0\0\0\1\0\0\0\xff" + ready(9, **READY)]
