@@ -31,12 +31,31 @@ _msb_options[msb-exec]='-S|--socket|ENDPOINT
 |--on-disconnect|WHAT
 |--escape-char|C
 |--detach-keys|SEQ
+|--console|
 |--ping|
 -q|--quiet|
 -v|--verbose|
 -V|--version|
 -h|--help|'
 _msb_schemes[msb-exec]='unix: vsock: hvsock: exec: sandbox: local:'
+_msb_options[msb-exec-console]='-S|--socket|ENDPOINT
+-s|--sandbox|NAME
+|--local|
+|--connect-timeout|DURATION
+|--keepalive|DURATION
+-u|--user|USER[:GROUP]
+-w|--workdir|DIR
+-e|--env|NAME[=VALUE]
+|--env-file|FILE
+|--rlimit|NAME=SOFT[:HARD]
+-c|--command|LINE
+-f|--file|FILE
+|--console|
+-q|--quiet|
+-v|--verbose|
+-V|--version|
+-h|--help|'
+_msb_schemes[msb-exec-console]='unix: vsock: hvsock: exec: sandbox: local:'
 _msb_options[msb-execd]='-l|--listen|ENDPOINT
 -u|--user|SPEC
 |--security-profile|NAME
