@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "../shared/options.h"
+#include "../shared/rlimit.h"
 #include "../shared/utf8.h"
 #include "console_commands.h"
 
@@ -78,7 +79,7 @@ static int add_rlimit(struct opts *o, const char *text, struct err *err)
 {
 	if (o->rlimit_count == OPTS_RLIMITS_MAX)
 		return err_set(err, 0, NULL, "more than %d resource limits", OPTS_RLIMITS_MAX);
-	return value_rlimit(text, &o->rlimits[o->rlimit_count++], err);
+	return rlimit_parse(text, &o->rlimits[o->rlimit_count++], err);
 }
 
 static int take_value(struct console_opts *o, int option, const char *value, struct err *err)

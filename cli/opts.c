@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "../shared/options.h"
+#include "../shared/rlimit.h"
 #include "../shared/utf8.h"
 
 #define CTRL(key) ((key)&0x1f)
@@ -118,7 +119,7 @@ static int add_rlimit(struct opts *o, const char *text, struct err *err)
 {
 	if (o->rlimit_count == OPTS_RLIMITS_MAX)
 		return err_set(err, 0, NULL, "more than %d resource limits", OPTS_RLIMITS_MAX);
-	return value_rlimit(text, &o->rlimits[o->rlimit_count++], err);
+	return rlimit_parse(text, &o->rlimits[o->rlimit_count++], err);
 }
 
 static int parse_on_disconnect(struct opts *o, const char *text, struct err *err)

@@ -9,7 +9,6 @@
 #include <strings.h>
 
 #include "../shared/names.h"
-#include "../shared/rlimit.h"
 
 #define CTRL_MASK 0x1f
 
@@ -105,47 +104,6 @@ int value_keys(const char *text, struct escape_keys *ret, struct err *err)
 		at += len + (at[len] ? 1 : 0);
 	}
 	*ret = keys;
-	return 0;
-}
-
-/* A number of 64 bits up to the end of the text or a colon. */
-static int parse_limit(const char *text, const char **ret_end, uint64_t *ret_value)
-{
-	char *end;
-
-	if (strncmp(text, "unlimited", 9) == 0) {
-		*ret_value = UINT64_MAX;
-		*ret_end = text + 9;
-		return 0;
-	}
-	if (!isdigit((unsigned char)text[0]))
-		return -EINVAL;
-	errno = 0;
-	*ret_value = strtoull(text, &end, 10);
-	*ret_end = end;
-	return errno ? -errno : 0;
-}
-
-int value_rlimit(const char *text, struct msg_rlimit *ret, struct err *err)
-{
-	const char *equals = strchr(text, '='), *at;
-	size_t len = equals ? (size_t)(equals - text) : strlen(text);
-
-	if (!equals)
-		return err_set(err, 0, NULL, "resource limit %s is not NAME=SOFT[:HARD]", text);
-	if (!rlimit_find(text, len))
-		return err_set(err, 0, NULL, "unknown resource limit %.*s", (int)len, text);
-	ret->resource = (struct msg_text){text, len};
-	if (parse_limit(equals + 1, &at, &ret->soft) < 0)
-		return err_set(err, 0, NULL, "resource limit %s is not NAME=SOFT[:HARD]", text);
-	ret->hard = ret->soft;
-	if (*at == ':' && parse_limit(at + 1, &at, &ret->hard) < 0)
-		return err_set(err, 0, NULL, "resource limit %s is not NAME=SOFT[:HARD]", text);
-	if (*at)
-		return err_set(err, 0, NULL, "resource limit %s is not NAME=SOFT[:HARD]", text);
-	if (ret->soft > ret->hard)
-		return err_set(err, 0, NULL,
-			       "resource limit %s: the soft limit is above the hard one", text);
 	return 0;
 }
 

@@ -21,9 +21,6 @@ int value_duration(const char *text, bool allow_inf, uint64_t *ret_ms, struct er
 /* TERM, SIGTERM, term or 15; 1 to 31. */
 int value_signal(const char *text, int *ret_signal, struct err *err);
 
-/* NAME=SOFT[:HARD] with numbers or unlimited; *ret points into text. */
-int value_rlimit(const char *text, struct msg_rlimit *ret, struct err *err);
-
 /* ssh's notation: a character, ^X, or none, which is ESCAPE_OFF. */
 int value_escape_char(const char *text, int *ret_character, struct err *err);
 

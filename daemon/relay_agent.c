@@ -70,27 +70,42 @@ static void lose(struct relay_agent *agent, const char *why)
 
 /* ---- ready ---- */
 
+static void boot(struct relay_agent *agent)
+{
+	agent->booted = false;
+	if (agent->bootstrap)
+		relay_agent_told(agent, msg_put_bootstrap(&agent->link.out, agent->bootstrap));
+}
+
+/*
+ * Whether a guest of ours has yet to answer the bootstrap, without which its commands would have
+ * more privilege than they should. The reference's says ready only after it, and may not answer.
+ */
+static bool must_boot_first(const struct relay_agent *agent, const struct msg_ready *ready)
+{
+	return agent->bootstrap && !agent->booted && ready->features;
+}
+
 static void take_ready(struct relay_agent *agent, const uint8_t *wire, size_t len)
 {
-	struct frame frame = {.body_len = len - FRAME_HEADER_LEN};
-	struct msg_envelope envelope;
-	struct msg_ready ready;
-	struct buf copy;
+	uint8_t copy[SEEK_FRAME_MAX];
+	struct frame frame = {.body = copy, .body_len = len - FRAME_HEADER_LEN};
+	struct msg_envelope envelope = {0};
+	struct msg_ready ready = {0};
 
-	buf_init(&copy, SEEK_FRAME_MAX, NULL);
 	buf_release(&agent->ready);
-	if (buf_append(&agent->ready, wire, len) < 0 || buf_append(&copy, wire, len) < 0) {
+	if (buf_append(&agent->ready, wire, len) < 0) {
 		agent->doom = "no memory";
-		buf_release(&copy);
 		return;
 	}
-	frame.body = buf_head(&copy) + FRAME_HEADER_LEN;
-	if (msg_open(&frame, &envelope) == 0 &&
-	    msg_decode(MSG_READY, envelope.payload, &ready) == 0) {
-		agent->generation = envelope.v;
-		agent->features = ready.features;
-	}
-	buf_release(&copy);
+	/* Decoding may change it, and clients get it as it came. */
+	memcpy(copy, wire + FRAME_HEADER_LEN, frame.body_len);
+	if (msg_open(&frame, &envelope) == 0)
+		msg_decode(MSG_READY, envelope.payload, &ready);
+	agent->generation = envelope.v;
+	agent->features = ready.features;
+	if (must_boot_first(agent, &ready))
+		return;
 	agent->state = AGENT_UP;
 	agent->pause_ms = PAUSE_MIN_MS;
 	agent->asked = 0;
@@ -110,11 +125,14 @@ static void greet(struct relay_agent *agent, enum seek_found found, const uint8_
 		agent->asked = 0;
 		loop_arm(agent->loop, &agent->clock, NUDGE_MS);
 		agent->on_down(agent, "the guest restarted");
+		boot(agent);
 	}
-	if (found == SEEK_READY)
+	if (found == SEEK_READY) {
 		take_ready(agent, wire, len);
-	else
-		relay_agent_told(agent, msg_put_empty(&agent->link.out, 0, MSG_INIT_ACK));
+		return;
+	}
+	agent->booted = true;
+	relay_agent_told(agent, msg_put_empty(&agent->link.out, 0, MSG_INIT_ACK));
 }
 
 /* ---- frames ---- */
@@ -195,8 +213,7 @@ static void on_turn(struct loop_task *task)
 	link_flush(&agent->link);
 	if (agent->link.broken && !agent->link.ended)
 		agent->doom = agent->link.error ? strerror(agent->link.error) : "closed";
-	if (agent->link.ended && (agent->state == AGENT_SEEKING || agent->may_read(agent)) &&
-	    !agent->turn.marked)
+	if (agent->link.ended && wants_to_read(agent) && !agent->turn.marked)
 		agent->doom = agent->link.error ? strerror(agent->link.error)
 						: "the other end closed the connection";
 	if (agent->doom) {
@@ -273,6 +290,7 @@ static void on_dialed(struct dial *dial, int fd, pid_t process, const struct err
 		return;
 	}
 	log_info("%s: connected; waiting for the guest", agent->name);
+	boot(agent);
 	loop_arm(agent->loop, &agent->clock, NUDGE_MS);
 	relay_agent_mark(agent);
 }
@@ -335,11 +353,6 @@ bool relay_agent_has_room(const struct relay_agent *agent)
 	return agent->state == AGENT_UP && link_unsent(&agent->link) < OUT_FULL;
 }
 
-struct buf *relay_agent_out(struct relay_agent *agent)
-{
-	return &agent->link.out;
-}
-
 void relay_agent_told(struct relay_agent *agent, int result)
 {
 	if (result < 0 && result != -EMSGSIZE)
@@ -359,11 +372,6 @@ void relay_agent_put_input(struct relay_agent *agent, uint32_t id, const uint8_t
 		data += piece;
 		len -= piece;
 	} while (len);
-}
-
-void relay_agent_mark(struct relay_agent *agent)
-{
-	loop_mark(agent->loop, &agent->turn);
 }
 
 int relay_agent_start(struct relay_agent *agent)

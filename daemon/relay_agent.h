@@ -21,6 +21,7 @@ struct relay_agent {
 	struct buf_spare *spare;
 	const struct endpoint *endpoint;
 	char name[ENDPOINT_NAME_MAX];
+	const struct msg_bootstrap *bootstrap; /* what the guest is told first; NULL: nothing */
 	/* A ready came; the one before, and all sessions, are over. */
 	void (*on_up)(struct relay_agent *agent);
 	/* The stream is lost, or the guest has restarted: why. All sessions are over. */
@@ -40,6 +41,7 @@ struct relay_agent {
 	unsigned asked;	   /* questions that nothing has been heard for */
 	uint64_t heard_ms; /* when bytes came last */
 	bool was_full;
+	bool booted;	  /* the guest has answered the bootstrap */
 	bool complained;  /* this outage is in the log */
 	const char *doom; /* why the stream is to be given up after this batch */
 
@@ -68,7 +70,10 @@ static inline bool relay_agent_has(const struct relay_agent *agent, enum msg_fea
 bool relay_agent_has_room(const struct relay_agent *agent);
 
 /* The queue of what goes out, for the msg functions; only while up. */
-struct buf *relay_agent_out(struct relay_agent *agent);
+static inline struct buf *relay_agent_out(struct relay_agent *agent)
+{
+	return &agent->link.out;
+}
 
 /* A frame was put there, with this result: a stream that cannot hold it is given up. */
 void relay_agent_told(struct relay_agent *agent, int result);
@@ -77,6 +82,9 @@ void relay_agent_told(struct relay_agent *agent, int result);
 void relay_agent_put_input(struct relay_agent *agent, uint32_t id, const uint8_t *data, size_t len);
 
 /* Takes note that the owner's answer to may_read() may have changed. */
-void relay_agent_mark(struct relay_agent *agent);
+static inline void relay_agent_mark(struct relay_agent *agent)
+{
+	loop_mark(agent->loop, &agent->turn);
+}
 
 #endif

@@ -3,12 +3,20 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "../shared/options.h"
+#include "../shared/rlimit.h"
+#include "../shared/utf8.h"
 
 enum {
 	OPT_AGENT,
 	OPT_LISTEN,
+	OPT_USER,
+	OPT_PROFILE,
+	OPT_CWD,
+	OPT_ENV,
+	OPT_RLIMIT,
 	OPT_ALLOW_UID,
 	OPT_LOG_LEVEL,
 	OPT_VERSION,
@@ -19,6 +27,14 @@ static const struct option_row rows[] = {
 	[OPT_AGENT] = {'a', "agent", "ENDPOINT",
 		       "where the guest's one stream is, such as unix:/path of QEMU's chardev"},
 	[OPT_LISTEN] = {'l', "listen", "ENDPOINT", "unix:/path for clients; repeatable"},
+	[OPT_USER] = {'u', "user", "SPEC", "the guest's default: run commands as this user"},
+	[OPT_PROFILE] = {0, "security-profile", "NAME",
+			 "the guest's default: default, or restricted (see msb-execd)"},
+	[OPT_CWD] = {0, "cwd", "DIR", "the guest's default: start commands here"},
+	[OPT_ENV] = {'e', "env", "KEY=VALUE",
+		     "the guest's default: for the environment of commands; repeatable"},
+	[OPT_RLIMIT] = {0, "rlimit", "NAME=SOFT[:HARD]",
+			"the guest's default: limit each command's resources; repeatable"},
 	[OPT_ALLOW_UID] = {0, "allow-uid", "UID",
 			   "let this user connect, beside root and our own; repeatable"},
 	[OPT_LOG_LEVEL] = {0, "log-level", "LEVEL",
@@ -51,6 +67,47 @@ static int add_listen(struct relay_settings *s, const char *text, struct err *er
 	return 0;
 }
 
+static int set_text(struct relay_settings *s, struct msg_text *text, const char *value,
+		    struct err *err)
+{
+	if (!utf8_valid((const uint8_t *)value, strlen(value)))
+		return err_set(err, 0, NULL, "the wire carries UTF-8 alone, and %s is not", value);
+	s->has_bootstrap = true;
+	*text = (struct msg_text){value, strlen(value)};
+	return 0;
+}
+
+static int set_profile(struct relay_settings *s, const char *value, struct err *err)
+{
+	if (strcmp(value, "default") != 0 && strcmp(value, "restricted") != 0)
+		return err_set(err, 0, NULL,
+			       "--security-profile takes default or restricted, not %s", value);
+	return set_text(s, &s->bootstrap.security_profile, value, err);
+}
+
+static int add_env(struct relay_settings *s, const char *value, struct err *err)
+{
+	struct msg_list *env = &s->bootstrap.default_env;
+	struct msg_text text;
+
+	if (value[0] == '=' || !strchr(value, '='))
+		return err_set(err, 0, NULL, "--env takes KEY=VALUE, not %s", value);
+	if (env->count == RELAY_ENV_MAX)
+		return err_set(err, 0, NULL, "more than %d entries", RELAY_ENV_MAX);
+	s->env[env->count++] = (char *)value;
+	return set_text(s, &text, value, err);
+}
+
+static int add_rlimit(struct relay_settings *s, const char *value, struct err *err)
+{
+	struct msg_list *rlimits = &s->bootstrap.rlimits;
+
+	if (rlimits->count == RELAY_RLIMITS_MAX)
+		return err_set(err, 0, NULL, "more than %d resource limits", RELAY_RLIMITS_MAX);
+	s->has_bootstrap = true;
+	return rlimit_parse(value, &s->rlimits[rlimits->count++], err);
+}
+
 static int take_option(struct relay_settings *s, int option, const char *value, struct err *err)
 {
 	int level;
@@ -61,6 +118,16 @@ static int take_option(struct relay_settings *s, int option, const char *value, 
 		return endpoint_parse(value, ENDPOINT_CLIENT, &s->agent, err);
 	case OPT_LISTEN:
 		return add_listen(s, value, err);
+	case OPT_USER:
+		return set_text(s, &s->bootstrap.user, value, err);
+	case OPT_PROFILE:
+		return set_profile(s, value, err);
+	case OPT_CWD:
+		return set_text(s, &s->bootstrap.default_cwd, value, err);
+	case OPT_ENV:
+		return add_env(s, value, err);
+	case OPT_RLIMIT:
+		return add_rlimit(s, value, err);
 	case OPT_ALLOW_UID:
 		return peer_allow_uid(&s->allow, value, err);
 	case OPT_LOG_LEVEL:
@@ -81,19 +148,21 @@ static int take_option(struct relay_settings *s, int option, const char *value, 
 int relay_settings_parse(int argc, char *const argv[], bool has_sockets, struct relay_settings *ret,
 			 struct err *err)
 {
-	struct relay_settings s = {.log_level = LOG_LEVEL_WARN};
 	const char *value = NULL;
 	int option, operand = 0;
 
+	*ret = (struct relay_settings){.log_level = LOG_LEVEL_WARN};
+	ret->bootstrap.default_env.strv = ret->env;
+	ret->bootstrap.limits = ret->rlimits;
 	while ((option = options_next(argc, argv, rows, ROWS, &value, &operand, err)) >= 0)
-		if (take_option(&s, option, value, err) < 0)
+		if (take_option(ret, option, value, err) < 0)
 			return -EINVAL;
 	if (option != -1)
 		return -EINVAL;
 	if (operand < argc)
 		return err_set(err, 0, NULL, "unexpected operand %s", argv[operand]);
-	if (!s.help && !s.version && (!s.has_agent || (!s.listen_count && !has_sockets)))
+	if (!ret->help && !ret->version &&
+	    (!ret->has_agent || (!ret->listen_count && !has_sockets)))
 		return err_set(err, 0, NULL, "--agent and --listen are needed");
-	*ret = s;
 	return 0;
 }

@@ -8,9 +8,12 @@
 #include "../shared/endpoint.h"
 #include "../shared/err.h"
 #include "../shared/log.h"
+#include "../shared/msg.h"
 #include "peer.h"
 
-#define RELAY_LISTEN_MAX 16
+#define RELAY_LISTEN_MAX  16
+#define RELAY_ENV_MAX	  256
+#define RELAY_RLIMITS_MAX 16
 
 struct relay_settings {
 	struct endpoint agent; /* points into argv, as the others do */
@@ -18,11 +21,19 @@ struct relay_settings {
 	struct endpoint listen[RELAY_LISTEN_MAX];
 	size_t listen_count;
 	struct peer_rules allow;
+	/* What the guest is to start commands with, when anything of it was given. */
+	struct msg_bootstrap bootstrap;
+	bool has_bootstrap;
+	char *env[RELAY_ENV_MAX];
+	struct msg_rlimit rlimits[RELAY_RLIMITS_MAX];
 	enum log_level log_level;
 	bool help, version;
 };
 
-/* has_sockets: --listen is not needed, since systemd passed some. 0, or -EINVAL with *err filled. */
+/*
+ * Parses into *ret, which must stay where it is. has_sockets: --listen is not needed, since systemd
+ * passed some. 0, or -EINVAL with *err filled.
+ */
 int relay_settings_parse(int argc, char *const argv[], bool has_sockets, struct relay_settings *ret,
 			 struct err *err);
 

@@ -72,6 +72,8 @@ static int start(struct relayd *relayd, int passed, struct err *err)
 	relay->loop = &relayd->loop;
 	relay->agent.endpoint = &relayd->settings.agent;
 	endpoint_name(&relayd->settings.agent, relay->agent.name, sizeof(relay->agent.name));
+	if (relayd->settings.has_bootstrap)
+		relay->agent.bootstrap = &relayd->settings.bootstrap;
 	relayd->last_flush.on_due = on_last_flush;
 	relayd->listen.loop = &relayd->loop;
 	relayd->listen.rules = &relayd->settings.allow;

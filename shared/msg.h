@@ -134,8 +134,9 @@ struct msg_pair {
 /* The guest's configuration, as far as its commands are concerned; ptr NULL: not given. */
 struct msg_bootstrap {
 	struct msg_text user, security_profile, default_cwd;
-	struct msg_list default_env; /* walk with msg_next_pair() */
-	struct msg_list rlimits;     /* walk with msg_next_rlimit() */
+	struct msg_list default_env;	 /* walk with msg_next_pair() */
+	struct msg_list rlimits;	 /* walk with msg_next_rlimit() */
+	const struct msg_rlimit *limits; /* to be encoded: rlimits.count of them */
 };
 
 struct msg_identity {
@@ -299,6 +300,9 @@ int msg_put_error(struct buf *out, uint32_t id, enum msg_refusal kind, const cha
 int msg_put_touched(struct buf *out, uint32_t id, uint64_t activity_seq);
 int msg_put_fs_refusal(struct buf *out, uint32_t id, const char *message);
 int msg_put_tcp_refusal(struct buf *out, uint32_t id, const char *message);
+
+/* default_env as K=V entries. */
+int msg_put_bootstrap(struct buf *out, const struct msg_bootstrap *bootstrap);
 
 /*
  * What a relay passes on: the payload as it is, which nobody may have decoded before, since that

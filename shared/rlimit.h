@@ -4,6 +4,9 @@
 
 #include <stddef.h>
 
+#include "err.h"
+#include "msg.h"
+
 struct rlimit_name {
 	const char *name;  /* "nofile" */
 	const char *macro; /* "RLIMIT_NOFILE" */
@@ -15,5 +18,11 @@ extern const size_t rlimit_count;
 
 /* The row of that name in any case, not terminated, or NULL. */
 const struct rlimit_name *rlimit_find(const char *name, size_t len);
+
+/*
+ * Reads NAME=SOFT[:HARD], with numbers or unlimited, as a command line has it; *ret points into
+ * text. 0, or -EINVAL with *err filled.
+ */
+int rlimit_parse(const char *text, struct msg_rlimit *ret, struct err *err);
 
 #endif

@@ -93,9 +93,10 @@ daemon_stop() {
 	return $status
 }
 
-# relay_start AGENT: a relay in front of the socket of that name.
+# relay_start AGENT [OPTION...]: a relay in front of the socket of that name.
 relay_start() {
-	"$RELAYD" --agent "unix:$1" --listen "unix:$SOCKET" --log-level info 2>>"$DIR/daemon.log" 3>&- &
+	"$RELAYD" --agent "unix:$1" --listen "unix:$SOCKET" --log-level info "${@:2}" \
+		2>>"$DIR/daemon.log" 3>&- &
 	RELAY=$!
 	wait_for 5 test -S "$SOCKET"
 }

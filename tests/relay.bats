@@ -320,6 +320,7 @@ assert "not connected" in peer.refused(2, "invalid_session")
 peer.tell("core.fs.request", 3, {"op": {}})
 assert "not connected" in peer.answer(3, "core.fs.response").error
 guest.up()
+Peer()  # is greeted once the relay has heard that
 peer.request(4, "x")
 guest.tell("core.exec.exited", guest.start().id, {"code": 7})
 equal(peer.outcome(4).last.code, 7)
@@ -512,4 +513,52 @@ none_of_ours() {
 	relay_start "$DIR/chardev"
 	wait_for 10 daemon_answers
 	wait_for 5 none_match "^sleep $number"
+}
+
+@test "relay: the guest's defaults are sent first, also to one that restarts, and hold" {
+	need_root
+	THROUGH=relay
+	chardev_start
+	relay_start "$DIR/chardev" -u 65534:65534 --cwd /usr -e A=one -e B= --rlimit nofile=77:88 \
+		--security-profile restricted
+	export MSB_EXEC_ENDPOINT=unix:$SOCKET
+	for _ in 1 2; do
+		"$EXECD" --listen "serial:$DIR/port" 2>>"$DIR/daemon.log" 3>&- &
+		DAEMON=$!
+		wait_for 40 daemon_answers
+		run -0 "$X" -- sh -c 'id -u; pwd; echo "$A-$B-"; ulimit -n; grep NoNewPrivs /proc/self/status'
+		[[ $output == $'65534\n/usr\none--\n77\nNoNewPrivs:\t1' ]]
+		kill "$DAEMON"
+		wait "$DAEMON"
+		DAEMON=
+		chardev_stop
+		chardev_start
+	done
+	chardev_stop
+}
+
+@test "relay: without an answer to the bootstrap nothing runs, until it comes" {
+	relay_start "$DIR/port" -u nobody
+	DIR=$DIR python3 -B "$BATS_TEST_DIRNAME/peer.py" "$SOCKET" "$RELAY" <<'PY'
+guest = Guest().accept()
+equal(guest.expect("core.bootstrap", 0).user, "nobody")
+sock = socket.socket(socket.AF_UNIX)
+sock.connect(SOCKET)
+client = Stream(sock, LIMIT)
+guest.greet(FEATURES)
+try:
+    client.fill(1, 0.3)
+    assert False, "served before the guest has the bootstrap"
+except TimeoutError:
+    pass
+guest.tell("core.init.resolved", 0, {"default_user": {"uid": 1, "gid": 2}})
+guest.expect("core.init.ack", 0)
+guest.greet(FEATURES)
+client.fill(8)
+client.take(8)
+equal(client.next().type, "core.ready")
+# It restarts.
+guest.greet(FEATURES)
+equal(guest.expect("core.bootstrap", 0).user, "nobody")
+PY
 }

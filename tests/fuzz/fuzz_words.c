@@ -10,6 +10,7 @@
 #include "../../cli/opts.h"
 #include "../../daemon/settings.h"
 #include "../../daemon/user.h"
+#include "../../shared/rlimit.h"
 #include "../../shared/utf8.h"
 
 #define WORDS_MAX 64
@@ -95,7 +96,7 @@ static void read_value(int kind, const char *text)
 			CLAIM(signal >= 1 && signal <= 31);
 		break;
 	case 2:
-		if (value_rlimit(text, &limit, &err) == 0)
+		if (rlimit_parse(text, &limit, &err) == 0)
 			CLAIM(limit.soft <= limit.hard);
 		break;
 	case 3:

@@ -1,5 +1,6 @@
 /* The values of msb-exec's options: durations, signals, limits. */
 #include "../../cli/values.h"
+#include "../../shared/rlimit.h"
 
 #include <signal.h>
 
@@ -174,7 +175,7 @@ static void limits_are_soft_and_hard(void **state)
 		struct err err = {.text = ""};
 		struct msg_rlimit limit;
 
-		if (value_rlimit(rows[i].text, &limit, &err) < 0)
+		if (rlimit_parse(rows[i].text, &limit, &err) < 0)
 			fail_msg("%s", err.text);
 		unit_assert_text(limit.resource, rows[i].name);
 		assert_true(limit.soft == rows[i].soft && limit.hard == rows[i].hard);
@@ -194,7 +195,7 @@ static void all_names_of_the_wire_are_limits(void **state)
 		char text[32];
 
 		snprintf(text, sizeof(text), "%s=1", names[i]);
-		assert_int_equal(value_rlimit(text, &limit, &err), 0);
+		assert_int_equal(rlimit_parse(text, &limit, &err), 0);
 	}
 }
 
@@ -232,7 +233,7 @@ static void what_is_no_limit_is_refused(void **state)
 		struct err err = {.text = ""};
 		struct msg_rlimit limit;
 
-		if (value_rlimit(rows[i].text, &limit, &err) != -EINVAL)
+		if (rlimit_parse(rows[i].text, &limit, &err) != -EINVAL)
 			fail_msg("took %s", rows[i].text);
 		if (!strstr(err.text, rows[i].why))
 			fail_msg("%s: not \"%s\"", err.text, rows[i].why);
