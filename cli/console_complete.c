@@ -77,11 +77,14 @@ static bool ask_guest(struct console *console, const char *script, const char *w
 	answered = false;
 	loop_want(&console->loop, &console->terminal, 0);
 	side_start(&console->complete, &console->peer->client, peer_take_id(console->peer), &terms);
+	console->asking = true;
 	if (!answered)
 		loop_run(&console->loop);
+	console->asking = false;
+	side_cancel(&console->complete);
 	/* Something else may have ended it, and means it. */
 	console->loop.stopped = console->finished;
-	if (console->finished)
+	if (console->finished || console->interrupted)
 		return false;
 	loop_want(&console->loop, &console->terminal, LOOP_IN);
 	return answered;

@@ -51,9 +51,11 @@ struct console {
 	struct program program;
 	struct script script;
 	bool interactive;
-	bool busy;	 /* a line, or what it led to, is not done */
-	bool wants_line; /* the next, as soon as all output is out */
-	bool prompting;	 /* readline has the terminal */
+	bool busy;	  /* a line, or what it led to, is not done */
+	bool wants_line;  /* the next, as soon as all output is out */
+	bool prompting;	  /* readline has the terminal */
+	bool asking;	  /* Tab waits for the guest, in the midst of readline */
+	bool interrupted; /* meanwhile Ctrl-C came */
 	bool timing;
 	bool resized;	 /* the guest's terminals are to be told */
 	bool at_margin;	 /* the last output ended with a newline */

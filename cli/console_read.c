@@ -28,6 +28,9 @@ static void on_terminal(struct loop_source *source, uint32_t ready)
 	(void)source;
 	(void)ready;
 	rl_callback_read_char();
+	if (reading->interrupted && reading->prompting)
+		read_interrupt(reading);
+	reading->interrupted = false;
 }
 
 void read_init(struct console *console)
@@ -124,7 +127,8 @@ void read_prompt(struct console *console)
 
 void read_stop(struct console *console)
 {
-	if (!console->prompting)
+	/* In the midst of Tab it is too early; whoever ends the loop calls again. */
+	if (!console->prompting || console->asking)
 		return;
 	stop_reading(console);
 	putchar('\n');
@@ -154,6 +158,11 @@ void read_resize(struct console *console)
 /* Ctrl-C clears the line, and those before it that it belongs to. */
 void read_interrupt(struct console *console)
 {
+	if (console->asking) {
+		console->interrupted = true;
+		loop_stop(&console->loop);
+		return;
+	}
 	rl_free_line_state();
 	rl_callback_sigcleanup();
 	fputs("^C", rl_outstream);

@@ -2,47 +2,15 @@
 # msb-exec --console at the keyboard, driven by expect (talk.exp), and its lines without a terminal.
 
 load helper
+load talk
 
 setup() {
 	common_setup
-	[[ -x $CONSOLE ]] || skip "built without readline"
-	# The guest's shell, too, is not to find a ~/.bashrc of this machine.
-	export TERM=xterm HOME=$DIR/home XDG_STATE_HOME=$DIR/state INPUTRC=$DIR/inputrc
-	unset MSB_EXEC_HISTFILE PROMPT_COMMAND
-	mkdir "$HOME"
-	echo 'set enable-bracketed-paste off' >"$INPUTRC"
-	ulimit -c 0
-	daemon_start
+	talk_setup
 }
 
 teardown() {
 	common_teardown
-}
-
-# talk [OPTION...]: the console, with a script for talk.exp on stdin.
-talk() {
-	cat >"$DIR/script"
-	SLOW=$SLOW timeout $((50 * SLOW)) \
-		expect "$BATS_TEST_DIRNAME/talk.exp" "$DIR/script" "$X" --console -e HOME "$@" 3>&-
-}
-
-# lines [OPTION...]: the console without a terminal.
-lines() {
-	timeout $((20 * SLOW)) "$X" --console -e HOME "$@"
-}
-
-# A guest whose PATH has no bash, so that its /bin/sh is what the console gets.
-without_bash() {
-	mkdir -p "$DIR/bin"
-	for tool in grep ls cat sleep id uname stty env echo printf true false; do
-		ln -sf "$(command -v "$tool")" "$DIR/bin/$tool"
-	done
-	echo "PATH=$DIR/bin"
-}
-
-daemon_lost() {
-	wait "$DAEMON" || true
-	DAEMON=
 }
 
 # ---- one shell ----

@@ -1,0 +1,544 @@
+#!/usr/bin/env bats
+# The console at the keyboard: prompt, Ctrl-C, jobs, backslash commands, Tab, history, ways out.
+
+load helper
+load talk
+
+setup() {
+	common_setup
+	talk_setup
+}
+
+teardown() {
+	common_teardown
+}
+
+# ---- the prompt ----
+
+@test "console: the prompt has the user, the guest, the folder and a status that is not 0" {
+	mkdir -p "$HOME/in side" "$DIR/$(printf 'a\033[31mb')"
+	talk -w / <<-END
+		sees {^[a-z]+@$(uname -n):/[#$] \$}
+		run {cd}
+		sees {}
+		run {cd; false} 1
+		if {![string match "*@$(uname -n):~ \\\\\[1\\\\\]*" \$shown]} {fail \$shown}
+		run {cd "in side"}
+		if {![string match "*:~/in side*" \$shown]} {fail \$shown}
+		run {cd "$DIR"/a*b}
+		if {[string match "*\033\\\\\[31m*" \$shown]} {fail "a folder's name acts on the terminal"}
+		line exit
+		ends 0
+	END
+}
+
+@test "console: a new size redraws the line and reaches the guest" {
+	talk <<-'END'
+		prompt
+		key {stty si}
+		see {stty si}
+		size 30 60
+		key {ze}
+		see {ze}
+		key "\r"
+		see "30 60"
+		prompt
+		line {trap 'stty size' WINCH; echo ready; sleep 10 & wait; kill %1}
+		see "\nready"
+		size 31 61
+		see "31 61"
+		prompt
+		line exit
+		ends 0
+	END
+}
+
+# ---- Ctrl-C, jobs ----
+
+@test "console: Ctrl-C clears the line, and stops what runs and the rest of its line" {
+	for path in "PATH=$PATH" "$(without_bash)"; do
+		talk -e "$path" <<-'END'
+			prompt
+			key {echo never}
+			see never
+			key "\003"
+			see {^C}
+			prompt
+			line {for i in 1}
+			sees {\n> $}
+			key "\003"
+			prompt
+			line {sleep 60; echo "ne"ver}
+			after 300
+			key "\003"
+			prompt 130
+			if {[string match "*\nnever*" $shown]} {fail "the line went on"}
+			line {while :; do :; done}
+			after 300
+			key "\003"
+			prompt 130
+			run {echo on}
+			is on
+			line exit
+			ends 0
+		END
+	done
+}
+
+@test "console: a second Ctrl-C kills what ignores the first, but not what reads keys itself" {
+	talk <<-'END'
+		prompt
+		line {sh -c 'trap "" INT; echo ready; while :; do sleep 0.1; done'}
+		see "\nready"
+		after 200
+		key "\003"
+		after 200
+		key "\003"
+		prompt 137
+		line {stty raw; echo ready; dd bs=1 count=3 2>/dev/null | od -An -c; stty sane}
+		see "ready"
+		after 300
+		key "\003"
+		after 200
+		key "\003"
+		after 500
+		key "x"
+		see "003 003"
+		see "x"
+		prompt
+		line exit
+		ends 0
+	END
+}
+
+@test "console: jobs in the background print above the line and are stopped, continued and killed" {
+	talk <<-END
+		prompt
+		line {sleep 0.7 && echo from-a-"jo"b &}
+		prompt
+		key {echo edi}
+		see {from-a-job}
+		see {echo edi}
+		run {"ted"}
+		run {sleep $MARK & true}
+		line {sleep $MARK}
+		after 300
+		key "\032"
+		sees {Stopped}
+		prompt 148
+		run {jobs | wc -l}
+		is 2
+		run {\\kill}
+		after 300
+		run {true}
+		run {jobs | wc -l}
+		is 0
+		run {\\kill} 1
+		run {\\kill NONE} 125
+		line {exit 0}
+		ends 0
+	END
+	wait_for 5 none_match "sleep $MARK"
+}
+
+@test "console: exit with stopped jobs is refused once" {
+	talk <<-END
+		prompt
+		line {sleep $MARK}
+		after 300
+		key "\032"
+		prompt 148
+		line {exit 6}
+		see "stopped jobs"
+		prompt 1
+		line {exit 6}
+		ends 6
+	END
+	wait_for 5 none_match "sleep $MARK"
+}
+
+@test "console: what is typed ahead runs, and its unfinished rest spoils nothing" {
+	for path in "PATH=$PATH" "$(without_bash)"; do
+		talk -e "$path" <<-'END'
+			prompt
+			line {sleep 1}
+			after 400
+			line {echo ahea$((1))d}
+			see ahea1d
+			prompt
+			line {sleep 1}
+			after 400
+			key {rest}
+			prompt
+			run {echo y$((1+1))}
+			is y2
+			line {stty raw -echo; sleep 1}
+			after 400
+			key {rest}
+			prompt
+			run {stty sane; echo z$((1+1))}
+			if {![string match "*z2*" $output]} {fail "printed: $output"}
+			run {echo fine}
+			is fine
+			line exit
+			ends 0
+		END
+	done
+}
+
+# ---- backslash commands ----
+
+@test "console: \\cd, \\env, \\timing and \\? do what they say; \\ls is the shell's" {
+	talk <<-'END'
+		prompt
+		run {\cd /usr}
+		run {pwd}
+		is /usr
+		run {\cd /no/such} 1
+		run {\env A_B='x  y'}
+		run {echo "$A_B"; env | grep -c ^A_B=}
+		is "x  y\n1"
+		run {\env}
+		if {![string match "*A_B=*" $output]} {fail $output}
+		run {\timing on}
+		run {true}
+		if {![regexp {time: [0-9.]+ ms} $output]} {fail $output}
+		run {\timing off}
+		run {true}
+		is ""
+		run {\timing maybe} 125
+		run {\?}
+		if {![string match "*\\connect ENDPOINT*" $output]} {fail $output}
+		run {\echo shells}
+		is shells
+		run {\?x} 127
+		run {(exit 3)} 3
+		line {\q}
+		ends 3
+	END
+}
+
+@test "console: \\user goes on as another user with the folder and what was exported" {
+	need_root
+	talk <<-'END'
+		prompt
+		run {cd /usr; export KEPT='a  b'; lost=1; HOME=/x}
+		line {\user nobody}
+		sees {nobody@[^ ]*:/usr\$ $}
+		run {id -un; echo "$KEPT:$lost:$HOME"; pwd}
+		if {![string match "nobody\na  b::/*\n/usr" $output] || [string match "*:/x*" $output]} {fail $output}
+		run {\user no-such-user} 125
+		if {![string match "*no-such-user*" $output]} {fail $output}
+		run {\user}
+		is nobody
+		line exit
+		ends 0
+	END
+}
+
+@test "console: \\tty runs a program beside the shell, on a terminal of its own" {
+	talk <<-'END'
+		prompt
+		run {cd /usr; export KEPT=k; echo $$ $(tty)}
+		set shell $output
+		run {\tty echo $PPID $(tty) $KEPT; pwd; read -t 0.1 x; exit 3} 3
+		if {$output eq $shell || ![string match "*/dev/pts/* k\n/usr" $output]} {fail $output}
+		line {\tty cat}
+		after 300
+		line {words}
+		see "words\r\nwords"
+		key "\004"
+		prompt
+		run {\tty} 125
+		line exit
+		ends 0
+	END
+}
+
+@test "console: \\connect goes to another guest, and stays where it was if that does not answer" {
+	"$EXECD" --listen "unix:$DIR/other" --cwd /usr 2>>"$DIR/daemon.log" 3>&- &
+	other=$!
+	wait_for 5 "$X" -q -S "unix:$DIR/other" --ping
+	talk -w /tmp <<-END
+		prompt
+		run {x=1}
+		run {\\connect unix:$DIR/none} 125
+		run {\\connect nonsense} 125
+		run {echo \$x; pwd}
+		is "1\n/tmp"
+		run {\\connect unix:$DIR/other}
+		run {echo "[\$x]"; pwd}
+		is {[]
+		/usr}
+		run {\\connect}
+		if {![string match "*$DIR/other*" \$output]} {fail \$output}
+		line {exit 2}
+		ends 2
+	END
+	kill "$other"
+	wait "$other"
+}
+
+@test "console: \\lcd and \\! are of the host" {
+	mkdir "$DIR/a b"
+	talk <<-END
+		prompt
+		run {\\lcd $DIR/a\\ b}
+		run {\\! pwd}
+		is "$DIR/a b"
+		run {pwd}
+		if {[string match "*a b*" \$output]} {fail \$output}
+		run {\\lcd /no/such} 125
+		run {\\! exit 4} 4
+		run {\\! test -t 0 && stty -a | grep -c ' icanon'}
+		is 1
+		line {exit}
+		ends 0
+	END
+}
+
+# ---- Tab ----
+
+@test "console: Tab completes commands, paths with their quotes, and backslash commands" {
+	mkdir -p "$DIR/t/fold er" "$DIR/t/bin"
+	touch "$DIR/t/fold er/one" "$DIR/t/it's" "$DIR/t/xa1" "$DIR/t/xa2"
+	printf '#!/bin/sh\necho ran "$@"\n' >"$DIR/t/bin/only-this-one"
+	chmod +x "$DIR/t/bin/only-this-one"
+	talk -w "$DIR/t" <<-'END'
+		prompt
+		run {PATH=$PATH:$PWD/bin}
+		key "only-th\t"
+		see {only-this-one }
+		run {x}
+		is "ran x"
+		key "echo fold\t"
+		see {echo fold\ er/}
+		key "\t"
+		see {one }
+		run {}
+		is "fold er/one"
+		key "echo \"fold\t"
+		see {echo "fold er/}
+		key "o\t"
+		see {one" }
+		run {}
+		is "fold er/one"
+		key "echo it\t"
+		see {it\'s }
+		run {}
+		is "it's"
+		key "ls x\t"
+		sees {x\x07*a}
+		key "\t\t"
+		sees {xa1 +xa2}
+		key "\003"
+		prompt
+		key "true; only-th\t"
+		see {only-this-one}
+		key "\003"
+		prompt
+		key "no-such-thing-at-all\t"
+		key "\003"
+		prompt
+		key "\\tim\t"
+		see {\timing }
+		key "of\t"
+		see {off }
+		key "\003"
+		prompt
+		key "\\kill US\t1\t"
+		sees {US\x07*R\x07*1 }
+		key "\003"
+		prompt
+		key "\\user nobo\t"
+		see {nobody }
+		key "\003"
+		prompt
+		line exit
+		ends 0
+	END
+}
+
+@test "console: a name with control characters does not act on the terminal and is quoted" {
+	mkdir "$DIR/t"
+	touch "$DIR/t/$(printf 'q\033]0;evil\a1')" "$DIR/t/$(printf 'q\n2')" "$DIR/t/$(printf 'z\nz')"
+	talk -w "$DIR/t" <<-'END'
+		prompt
+		key "ls q\t\t"
+		after 500
+		key "\003"
+		prompt
+		if {[string match "*\033\]0;evil*" $said$shown]} {fail "acted on the terminal"}
+		key "cat z\t"
+		see "\$'z\\012z'"
+		run {}
+		line exit
+		ends 0
+	END
+}
+
+@test "console: Tab waits no longer than its budget, and leaves nothing behind" {
+	mkdir "$DIR/slow"
+	cat >"$DIR/slow/bash" <<-END
+		#!/bin/sh
+		case \$* in
+		*printf*) sleep $MARK ;;
+		*) exec $(command -v bash) "\$@" ;;
+		esac
+	END
+	chmod +x "$DIR/slow/bash"
+	daemon_stop
+	PATH=$DIR/slow:$PATH daemon_start
+	talk <<-'END'
+		prompt
+		set began [clock milliseconds]
+		key "ls /us\tx"
+		sees {ls /us\x07*x}
+		set took [expr {[clock milliseconds] - $began}]
+		if {$took < 250 || $took > 1500 * $slow} {fail "took $took ms"}
+		key "\003"
+		prompt
+		line exit
+		ends 0
+	END
+	wait_for 5 none_match "sleep $MARK"
+}
+
+# ---- history ----
+
+@test "console: the history is private, appended, without repeats and lines that begin with a space" {
+	file=$XDG_STATE_HOME/msb-exec/history
+	talk <<-'END'
+		prompt
+		run {echo one}
+		run {echo one}
+		run { echo secret}
+		run {\timing off}
+		line exit
+		ends 0
+	END
+	[[ $(<"$file") == $'echo one\n\\timing off\nexit' ]]
+	[[ $(stat -c %a "$file") == 600 && $(stat -c %a "${file%/*}") == 700 ]]
+	chmod 644 "$file"
+	talk <<-'END'
+		prompt
+		key "\033\[A\033\[A\033\[A"
+		see {echo one}
+		run {}
+		is one
+		line {exit}
+		ends 0
+	END
+	[[ $(wc -l <"$file") -eq 5 && $(stat -c %a "$file") == 600 ]]
+}
+
+@test "console: two consoles at once lose no line, and the file is cut" {
+	file=$XDG_STATE_HOME/msb-exec/history
+	mkdir -p "${file%/*}"
+	seq 6000 | sed 's/^/echo /' >"$file"
+	echo 'prompt; run {echo inner}; line exit; ends 0' >"$DIR/inner"
+	talk <<-END
+		prompt
+		run {echo outer}
+		run {\\! TERM=xterm expect $BATS_TEST_DIRNAME/talk.exp $DIR/inner $X --console -e HOME >/dev/null}
+		run {echo after}
+		line exit
+		ends 0
+	END
+	[[ $(tail -n 3 "$file") == *$'echo after\nexit' && $(wc -l <"$file") -lt 5100 ]]
+	[[ $(grep -cxE 'echo (outer|inner)' "$file") -eq 2 ]]
+}
+
+@test "console: MSB_EXEC_HISTFILE names the file, and empty there is none" {
+	for MSB_EXEC_HISTFILE in "$DIR/mine" ''; do
+		export MSB_EXEC_HISTFILE
+		talk <<-'END'
+			prompt
+			run {echo one}
+			line exit
+			ends 0
+		END
+	done
+	[[ $(<"$DIR/mine") == $'echo one\nexit' ]]
+	[[ ! -e $XDG_STATE_HOME && ! -e $HOME/.local ]]
+}
+
+@test "console: ~/.inputrc can ask for msb-exec" {
+	printf '%s\n' '$if msb-exec' '"\C-o": "echo from-inputrc"' '$endif' >>"$INPUTRC"
+	talk <<-'END'
+		prompt
+		key "\017"
+		see {echo from-inputrc}
+		run {}
+		is from-inputrc
+		line exit
+		ends 0
+	END
+}
+
+# ---- the ways out ----
+
+@test "console: a killed shell is said and replaced; one that dies at once ends the console" {
+	talk -w /tmp <<-'END'
+		prompt
+		run {cd /usr}
+		after 1200
+		line {kill -KILL $$}
+		see "killed by SIGKILL"
+		prompt 137
+		run {pwd}
+		is /usr
+		line {kill -KILL $$}
+		see "killed by SIGKILL"
+		ends 137
+	END
+	run -137 lines -c 'kill -KILL $$'
+	[[ $output == *SIGKILL* ]]
+}
+
+@test "console: a lost connection is said in one line, ends with 125, and the terminal is restored" {
+	for when in 'true' 'sleep 100'; do
+		[[ -n $DAEMON ]] || daemon_start
+		talk <<-END
+			set before [modes]
+			prompt
+			line {$when}
+			after 500
+			exec kill -KILL $DAEMON
+			sees {msb-exec-console: lost the connection[^\n]*\n}
+			ends 125
+		END
+		daemon_lost
+	done
+}
+
+@test "console: the terminal is as it was after each way out" {
+	for way in exit TERM HUP TERM-runs; do
+		drive 24x80 "$X" --console -e HOME <<-END
+			expect @
+			$(case $way in
+			exit) printf 'send exit\\r\nwait 0\n' ;;
+			TERM-runs) printf 'send sleep\\s60\\r\nmodes raw\nrun kill -TERM $PROGRAM\nwait TERM\n' ;;
+			*) printf 'run kill -%s $PROGRAM\nwait %s\n' "$way" "$way" ;;
+			esac)
+			modes same
+		END
+	done
+}
+
+@test "console: suspended and continued it is what it was" {
+	drive 24x80 "$X" --console -e HOME <<-'END'
+		expect @
+		send echo\shal
+		expect hal
+		run kill -TSTP $PROGRAM
+		stopped
+		modes same
+		continue
+		send f\r
+		expect half
+		send exit\r
+		wait 0
+		modes same
+	END
+}
