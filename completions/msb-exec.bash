@@ -70,6 +70,11 @@ _msb_options[msb-execd]='-l|--listen|ENDPOINT
 _msb_schemes[msb-execd]='unix: vsock: serial: stdio:'
 _msb_options[msb-relayd]='-a|--agent|ENDPOINT
 -l|--listen|ENDPOINT
+-u|--user|SPEC
+|--security-profile|NAME
+|--cwd|DIR
+-e|--env|KEY=VALUE
+|--rlimit|NAME=SOFT[:HARD]
 |--allow-uid|UID
 |--log-level|LEVEL
 -V|--version|
