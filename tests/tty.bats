@@ -79,6 +79,7 @@ show()
 while True: signal.pause()'
 
 @test "tty: the size in pixels goes along, and so do its changes" {
+	need_local "Python"
 	drive 40x132,1056x640 "$X" -tt -- python3 -c "$winsize" <<-END
 		expect rows 40 cols 132 xpixel 1056 ypixel 640.
 		resize 40 132 2112 1280
@@ -91,6 +92,7 @@ while True: signal.pause()'
 }
 
 @test "tty: a thousand sizes in two seconds end at the last one" {
+	need_local "Python"
 	drive 40x132 "$X" -tt -- python3 -c "$winsize" <<-END
 		expect rows 40 cols 132
 		storm 1000 2000 31 97
