@@ -15,6 +15,7 @@
 #include "../shared/version.h"
 #include "console_inside.h"
 #include "exec.h"
+#include "signals.h"
 #include "term.h"
 
 #define OUTPUT_MAX (16 * 1024 * 1024)
@@ -128,6 +129,12 @@ static void note_size(struct console *console)
 	read_resize(console);
 }
 
+static void die_of(struct console *console, int signal)
+{
+	console->die_of = signal;
+	console_finish(console, 128 + signal, NULL);
+}
+
 static void on_interrupt(struct console *console)
 {
 	if (console->prompting)
@@ -135,7 +142,7 @@ static void on_interrupt(struct console *console)
 	else if (!console->interactive && console->shell)
 		shell_signal(console->shell, SIGINT);
 	else if (!console->shell || !console->interactive)
-		console->die_of = SIGINT, console_finish(console, 128 + SIGINT, NULL);
+		die_of(console, SIGINT);
 }
 
 static void on_signal(struct loop *loop, const struct loop_signal *signal)
@@ -151,7 +158,7 @@ static void on_signal(struct loop *loop, const struct loop_signal *signal)
 		break;
 	case SIGQUIT:
 		if (!console->interactive)
-			console->die_of = SIGQUIT, console_finish(console, 128 + SIGQUIT, NULL);
+			die_of(console, SIGQUIT);
 		break;
 	case SIGTSTP:
 		read_suspend(console);
@@ -160,37 +167,13 @@ static void on_signal(struct loop *loop, const struct loop_signal *signal)
 		note_size(console);
 		break;
 	default:
-		console->die_of = signal->number;
-		console_finish(console, 128 + signal->number, NULL);
+		die_of(console, signal->number);
 		loop_stop(loop);
 		break;
 	}
 }
 
-static int watch_signals(struct console *console)
-{
-	static const int watched[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGWINCH, SIGTSTP};
-	struct sigaction action;
-	sigset_t set;
-
-	sigemptyset(&set);
-	for (size_t i = 0; i < sizeof(watched) / sizeof(watched[0]); i++)
-		if (sigaction(watched[i], NULL, &action) == 0 && action.sa_handler != SIG_IGN)
-			sigaddset(&set, watched[i]);
-	return loop_signals(&console->loop, &set, on_signal);
-}
-
-static _Noreturn void die_of(int number)
-{
-	sigset_t set;
-
-	signal(number, SIG_DFL);
-	sigemptyset(&set);
-	sigaddset(&set, number);
-	raise(number);
-	sigprocmask(SIG_UNBLOCK, &set, NULL);
-	_exit(128 + number);
-}
+static const int watched[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGWINCH, SIGTSTP};
 
 /* ---- life ---- */
 
@@ -244,7 +227,8 @@ static int run(const struct console_opts *opts)
 
 	r = loop_init(&console.loop);
 	if (r == 0)
-		r = watch_signals(&console);
+		r = signals_watch(&console.loop, watched, sizeof(watched) / sizeof(watched[0]),
+				  on_signal);
 	set_up(&console, opts);
 	if (r == 0 && console.interactive)
 		read_init(&console);
@@ -263,7 +247,7 @@ static int run(const struct console_opts *opts)
 	if (console.complaint[0])
 		log_error("%s", console.complaint);
 	if (console.die_of)
-		die_of(console.die_of);
+		signals_die_of(console.die_of);
 	return console.exit_status;
 }
 

@@ -13,6 +13,7 @@
 #include "../shared/version.h"
 #include "exec.h"
 #include "ping.h"
+#include "signals.h"
 
 struct program {
 	struct loop loop;
@@ -26,32 +27,8 @@ static void on_signal(struct loop *loop, const struct loop_signal *signal)
 	exec_signal(&program->exec, signal);
 }
 
-/* What we were started to ignore (nohup, a script's background job) stays ignored. */
-static int watch_signals(struct loop *loop)
-{
-	static const int watched[] = {SIGINT, SIGTERM, SIGQUIT,	 SIGUSR1, SIGUSR2,
-				      SIGHUP, SIGCONT, SIGWINCH, SIGTSTP};
-	struct sigaction action;
-	sigset_t set;
-
-	sigemptyset(&set);
-	for (size_t i = 0; i < sizeof(watched) / sizeof(watched[0]); i++)
-		if (sigaction(watched[i], NULL, &action) == 0 && action.sa_handler != SIG_IGN)
-			sigaddset(&set, watched[i]);
-	return loop_signals(loop, &set, on_signal);
-}
-
-static _Noreturn void die_of(int number)
-{
-	sigset_t set;
-
-	signal(number, SIG_DFL);
-	sigemptyset(&set);
-	sigaddset(&set, number);
-	raise(number);
-	sigprocmask(SIG_UNBLOCK, &set, NULL);
-	_exit(128 + number);
-}
+static const int watched[] = {SIGINT, SIGTERM, SIGQUIT,	 SIGUSR1, SIGUSR2,
+			      SIGHUP, SIGCONT, SIGWINCH, SIGTSTP};
 
 /* The console beside our own program, or where make install puts it, or in PATH. */
 static int start_console(char *argv[])
@@ -92,7 +69,8 @@ static int run(const struct opts *opts)
 	if (opts->ping) {
 		status = ping_run(opts, &program.loop, &spare);
 	} else {
-		r = watch_signals(&program.loop);
+		r = signals_watch(&program.loop, watched, sizeof(watched) / sizeof(watched[0]),
+				  on_signal);
 		if (r < 0)
 			log_error("cannot watch signals");
 		exec_run(exec, opts, &program.loop, &spare);
@@ -102,7 +80,7 @@ static int run(const struct opts *opts)
 	loop_release(&program.loop);
 	buf_spare_release(&spare);
 	if (exec->die_of)
-		die_of(exec->die_of);
+		signals_die_of(exec->die_of);
 	return status;
 }
 

@@ -4,22 +4,12 @@
 #include <errno.h>
 #include <stdint.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include <linux/vm_sockets.h>
 
-static int parse_number(const char *text, unsigned long max, unsigned long *ret, struct err *err)
-{
-	char *end;
-
-	errno = 0;
-	*ret = strtoul(text, &end, 10);
-	if (text[0] < '0' || text[0] > '9' || *end || errno || *ret > max)
-		return err_set(err, 0, NULL, "%s is not a number up to %lu", text, max);
-	return 0;
-}
+#include "../shared/options.h"
 
 int peer_allow_uid(struct peer_rules *rules, const char *text, struct err *err)
 {
@@ -27,7 +17,7 @@ int peer_allow_uid(struct peer_rules *rules, const char *text, struct err *err)
 
 	if (rules->uid_count == PEER_NAMED_MAX)
 		return err_set(err, 0, NULL, "more than %d uids", PEER_NAMED_MAX);
-	if (parse_number(text, UINT32_MAX - 1, &uid, err) < 0)
+	if (options_number(text, UINT32_MAX - 1, &uid, err) < 0)
 		return -EINVAL;
 	rules->uids[rules->uid_count++] = (uid_t)uid;
 	return 0;
@@ -39,7 +29,7 @@ int peer_allow_cid(struct peer_rules *rules, const char *text, struct err *err)
 
 	if (rules->cid_count == PEER_NAMED_MAX)
 		return err_set(err, 0, NULL, "more than %d CIDs", PEER_NAMED_MAX);
-	if (parse_number(text, UINT32_MAX - 1, &cid, err) < 0)
+	if (options_number(text, UINT32_MAX - 1, &cid, err) < 0)
 		return -EINVAL;
 	rules->cids[rules->cid_count++] = (uint32_t)cid;
 	return 0;

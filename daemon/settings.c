@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <stdint.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "../shared/options.h"
@@ -54,17 +53,6 @@ void settings_help(void)
 	options_help(stdout, rows, ROWS);
 }
 
-static int parse_number(const char *text, unsigned long max, unsigned long *ret, struct err *err)
-{
-	char *end;
-
-	errno = 0;
-	*ret = strtoul(text, &end, 10);
-	if (text[0] < '0' || text[0] > '9' || *end || errno || *ret > max)
-		return err_set(err, 0, NULL, "%s is not a number up to %lu", text, max);
-	return 0;
-}
-
 static int add_listen(struct settings *s, const char *text, struct err *err)
 {
 	if (s->listen_count == SETTINGS_LISTEN_MAX)
@@ -100,7 +88,7 @@ static int take_option(struct settings *s, int option, const char *value, struct
 	case OPT_ALLOW_CID:
 		return peer_allow_cid(&s->allow, value, err);
 	case OPT_MAX_SESSIONS:
-		if (parse_number(value, 1000000, &number, err) < 0)
+		if (options_number(value, 1000000, &number, err) < 0)
 			return -EINVAL;
 		s->max_sessions = number;
 		return 0;

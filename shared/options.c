@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <getopt.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define LONG_BASE   256 /* above every character, so that each row has a value of its own */
@@ -66,6 +67,17 @@ int options_next(int argc, char *const argv[], const struct option_row *rows, si
 		if (rows[i].short_name == found)
 			return (int)i;
 	return -EINVAL;
+}
+
+int options_number(const char *text, unsigned long max, unsigned long *ret, struct err *err)
+{
+	char *end;
+
+	errno = 0;
+	*ret = strtoul(text, &end, 10);
+	if (text[0] < '0' || text[0] > '9' || *end || errno || *ret > max)
+		return err_set(err, 0, NULL, "%s is not a number up to %lu", text, max);
+	return 0;
 }
 
 void options_help(FILE *out, const struct option_row *rows, size_t count)

@@ -26,6 +26,9 @@ struct option_row {
 int options_next(int argc, char *const argv[], const struct option_row *rows, size_t count,
 		 const char **ret_value, int *ret_operand, struct err *err);
 
+/* A value that is a decimal number up to max. 0, or -EINVAL with *err filled. */
+int options_number(const char *text, unsigned long max, unsigned long *ret, struct err *err);
+
 /* Prints a line or two for each row. */
 void options_help(FILE *out, const struct option_row *rows, size_t count);
 
