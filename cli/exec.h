@@ -38,6 +38,7 @@ struct exec {
 	bool in_terminal;	     /* our stdin is one */
 	bool write_failed; /* our own output could not be written, for another reason than EPIPE */
 	bool sent;	   /* the request */
+	bool runs;	   /* the agent has said so */
 	bool finished;	   /* the last frame came: only what is queued is still to be written */
 	bool in_ended;	   /* stdin: the end of file has been sent */
 	bool in_plenty;	   /* stdin: so much comes that moving pages pays */

@@ -10,6 +10,7 @@ static void on_started(struct exec *exec, struct msg_bytes payload)
 
 	if (msg_decode(MSG_EXEC_STARTED, payload, &started) < 0)
 		return;
+	exec->runs = true;
 	exec->input.window = started.stdin_window;
 	log_info("the command runs as process %u of the guest", started.pid);
 }
@@ -104,13 +105,14 @@ static void on_failed(struct exec *exec, struct msg_bytes payload)
 
 static void on_error(struct exec *exec, struct msg_bytes payload)
 {
+	const char *what = exec->runs ? "ended" : "refused";
 	char complaint[sizeof(exec->complaint)];
 	struct msg_error error;
 
 	if (msg_decode(MSG_ERROR, payload, &error) < 0)
-		snprintf(complaint, sizeof(complaint), "the agent refused the session");
+		snprintf(complaint, sizeof(complaint), "the agent %s the session", what);
 	else
-		snprintf(complaint, sizeof(complaint), "the agent refused the session: %.*s",
+		snprintf(complaint, sizeof(complaint), "the agent %s the session: %.*s", what,
 			 (int)error.message.len, error.message.ptr);
 	exec_finish_with(exec, EXIT_FAILED, complaint);
 }

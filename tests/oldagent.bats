@@ -107,9 +107,9 @@ EOF
 client.tell("core.error", {"kind": "invalid_payload", "message": "the reason",
     "offending_type": "core.exec.request"})
 EOF
-	for _ in 1 2; do
+	for what in refused ended; do
 		run -125 --separate-stderr x -- true
-		complains 'the reason'
+		complains "the agent $what the session: the reason"
 	done
 	agent_done
 }
