@@ -151,20 +151,19 @@ static void take_esc(struct modes *modes, uint8_t byte)
 
 static void take(struct modes *modes, uint8_t byte)
 {
-	if (byte == ESC) {
+	bool breaks_off = byte == CAN || byte == SUB || byte >= 0x80;
+
+	if (byte == ESC)
 		modes->state = MODES_ESC;
-	} else if (byte == CAN || byte == SUB || byte >= 0x80) {
+	else if (breaks_off || (modes->state == MODES_ESC_MORE && byte >= '0'))
 		modes->state = MODES_PLAIN;
-	} else if (byte < ' ') {
+	else if (byte < ' ')
 		/* Other controls take effect in the midst of a sequence, and it goes on. */
 		return;
-	} else if (modes->state == MODES_ESC) {
+	else if (modes->state == MODES_ESC)
 		take_esc(modes, byte);
-	} else if (modes->state == MODES_CSI) {
+	else if (modes->state == MODES_CSI)
 		take_csi(modes, byte);
-	} else if (byte >= '0') {
-		modes->state = MODES_PLAIN;
-	}
 }
 
 void modes_watch(struct modes *modes, const uint8_t *data, size_t len)
@@ -185,10 +184,9 @@ void modes_watch(struct modes *modes, const uint8_t *data, size_t len)
 
 static size_t add(char *out, size_t len, const char *text)
 {
-	size_t more = strlen(text);
-
-	memcpy(out + len, text, more);
-	return len + more;
+	while (*text)
+		out[len++] = *text++;
+	return len;
 }
 
 size_t modes_off(uint32_t on, char *out)

@@ -23,9 +23,11 @@ static void print(int fd, const char *text, size_t len)
 {
 	struct pollfd room = {.fd = fd, .events = POLLOUT};
 	int saved = errno;
+	ssize_t n = 0;
 
-	if (len && poll(&room, 1, ROOM_MS) > 0 && write(fd, text, len) < 0)
-		len = 0;
+	if (len && poll(&room, 1, ROOM_MS) > 0)
+		n = write(fd, text, len);
+	(void)n;
 	errno = saved;
 }
 

@@ -69,7 +69,7 @@ static int check_user(const struct peer_rules *rules, int fd, struct peer *ret, 
  */
 static int check_machine(const struct peer_rules *rules, int fd, struct peer *ret, struct err *err)
 {
-	struct sockaddr_vm address;
+	struct sockaddr_vm address = {.svm_family = AF_VSOCK};
 	socklen_t len = sizeof(address);
 	bool is_host;
 

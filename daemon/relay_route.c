@@ -72,8 +72,14 @@ void route_remove(struct route_table *table, struct route *route)
 
 void route_clear(struct route_table *table)
 {
-	while (table->first)
-		route_remove(table, table->first);
+	struct route *route, *next;
+
+	for (route = table->first; route; route = next) {
+		next = route->next;
+		buf_release(&route->held);
+		free(route);
+	}
+	*table = (struct route_table){.first = NULL};
 }
 
 /* ---- output ---- */

@@ -84,6 +84,11 @@ int buf_reserve(struct buf *buf, size_t len, uint8_t **ret_space)
 
 	if (len > buf->max || used > buf->max - len)
 		return -ENOBUFS;
+	/* No bytes of a queue that has no memory yet: even NULL + 0 is undefined. */
+	if (!len && !buf->data) {
+		*ret_space = NULL;
+		return 0;
+	}
 	if (buf->cap - buf->tail < len) {
 		if (buf->data && used + len <= buf->cap && buf->head >= used) {
 			/* Moves at most what has been consumed, so each byte moves once. */
@@ -96,8 +101,7 @@ int buf_reserve(struct buf *buf, size_t len, uint8_t **ret_space)
 				return r;
 		}
 	}
-	/* No bytes of a queue that has no memory yet: even NULL + 0 is undefined. */
-	*ret_space = buf->data ? buf->data + buf->tail : NULL;
+	*ret_space = buf->data + buf->tail;
 	return 0;
 }
 
