@@ -93,10 +93,11 @@ client.recv(1)' "$DIR/silent"
 @test "connect: INT, TERM and HUP end an msb-exec that connects, at once" {
 	full
 	for signal in INT TERM HUP; do
-		# Not by the shell's &, which would have INT ignored.
+		# Not by the shell's &, which would have INT ignored for good.
 		run -0 python3 - "$signal" "$X" --connect-timeout inf -S "$DIR/full" -- true <<-'PY'
 			import signal, subprocess, sys, time
 			number = getattr(signal, "SIG" + sys.argv[1])
+			signal.signal(number, signal.SIG_DFL)  # the tests themselves may run with INT ignored
 			p = subprocess.Popen(sys.argv[2:])
 			def waits():
 			    with open(f"/proc/{p.pid}/wchan") as f:

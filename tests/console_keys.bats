@@ -129,7 +129,7 @@ teardown() {
 		run {jobs | wc -l}
 		is 2
 		run {\\kill}
-		after 300
+		run {wait}
 		run {true}
 		run {jobs | wc -l}
 		is 0

@@ -130,6 +130,11 @@ need_direct() {
 	[[ $THROUGH != relay ]] || skip "through a relay: $1"
 }
 
+# programs: those that were built, but not the guest's bundle, which lies beside them.
+programs() {
+	find "$BUILD" -maxdepth 1 -type f -executable -name 'msb-*'
+}
+
 # wait_for SECONDS COMMAND...: until the command succeeds.
 wait_for() {
 	local limit=$(($1 * SLOW * 20))

@@ -110,13 +110,14 @@ ends_with() {
 		cd "$root"
 		mkdir bin etc root
 		cp "$busybox" bin/busybox
+		cp "$EXECD" bin/msb-execd
 		for name in sh ls cat stat readlink tty; do ln -s busybox "bin/\$name"; done
 		echo root:x:0:0::/root:/bin/sh >etc/passwd
-		for file in "$EXECD" \$(ldd "$EXECD" | grep -o '/[^ ]*'); do
+		for file in \$(ldd "$EXECD" | grep -o '/[^ ]*'); do
 		    mkdir -p ".\${file%/*}"
 		    cp -L "\$file" ".\$file"
 		done
-		exec env -i $(command -v chroot) . "$EXECD" --init --log-level info \
+		exec env -i $(command -v chroot) . /bin/msb-execd --init --log-level info \
 		    --listen serial:/port --listen unix:/s 0<&- 1>&-
 	SH
 	unshare --mount --pid --net --uts --fork --kill-child sh "$DIR/start" 2>"$DIR/daemon.log" 3>&- &

@@ -5,7 +5,7 @@ load helper
 
 setup() {
 	common_setup
-	mapfile -t PROGRAMS < <(find "$BUILD" -maxdepth 1 -type f -executable -name 'msb-*')
+	mapfile -t PROGRAMS < <(programs)
 }
 
 teardown() {

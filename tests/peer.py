@@ -347,7 +347,8 @@ def main():
     # So that a failed assertion shows its line.
     linecache.cache["test"] = (len(script), None, script.splitlines(True), "test")
     with watched() if args.watched else contextlib.nullcontext():
-        exec(compile(script, "test", "exec"), globals())
+        # A copy, so that no name of a script's takes the place of one of ours.
+        exec(compile(script, "test", "exec"), dict(globals()))
 
 
 if __name__ == "__main__":
