@@ -4,9 +4,7 @@
 load helper
 
 setup_file() {
-	# The plain one, whatever flavour is being tested.
-	unset MAKEFLAGS MFLAGS MAKEOVERRIDES MAKELEVEL
-	make -s -C "$BATS_TEST_DIRNAME/.." guest-bundle
+	plain_make guest-bundle
 }
 
 setup() {

@@ -193,8 +193,7 @@ time.sleep(60)' "$SOCKET" 3>&- &
 }
 
 @test "complete: make install puts them where the shells look" {
-	unset MAKEFLAGS MFLAGS MAKEOVERRIDES MAKELEVEL
-	make -s -C "$ROOT" install DESTDIR="$DIR/dest" PREFIX=/usr >/dev/null
+	plain_make install DESTDIR="$DIR/dest" PREFIX=/usr >/dev/null
 	for name in msb-exec msb-execd; do
 		cmp "$ROOT/completions/msb-exec.bash" "$DIR/dest/usr/share/bash-completion/completions/$name"
 		cmp "$ROOT/completions/msb-exec.fish" "$DIR/dest/usr/share/fish/vendor_completions.d/$name.fish"

@@ -130,6 +130,12 @@ need_direct() {
 	[[ $THROUGH != relay ]] || skip "through a relay: $1"
 }
 
+# plain_make TARGET...: of the plain programs, whatever flavour is being tested.
+plain_make() {
+	env -u MAKEFLAGS -u MFLAGS -u MAKEOVERRIDES -u MAKELEVEL -u SANITIZE -u DEBUG -u STATIC \
+		make -s -C "$ROOT" "$@"
+}
+
 # programs: those that were built, but not the guest's bundle, which lies beside them.
 programs() {
 	find "$BUILD" -maxdepth 1 -type f -executable -name 'msb-*'

@@ -4,13 +4,10 @@
 load helper
 
 setup_file() {
-	# The plain programs, whatever flavour is being tested.
-	unset MAKEFLAGS MFLAGS MAKEOVERRIDES MAKELEVEL
-	make -s -C "$BATS_TEST_DIRNAME/.." all
+	plain_make all
 }
 
 setup() {
-	unset MAKEFLAGS MFLAGS MAKEOVERRIDES MAKELEVEL
 	cd "$ROOT" || return 1
 }
 
@@ -75,7 +72,7 @@ setup() {
 }
 
 @test "house: make install puts the programs where PREFIX and DESTDIR say" {
-	make -s install DESTDIR="$BATS_TEST_TMPDIR/dest" PREFIX=/opt/x >/dev/null
+	plain_make install DESTDIR="$BATS_TEST_TMPDIR/dest" PREFIX=/opt/x >/dev/null
 	"$BATS_TEST_TMPDIR/dest/opt/x/bin/msb-exec" --version
 	"$BATS_TEST_TMPDIR/dest/opt/x/bin/msb-exec-console" --version
 	"$BATS_TEST_TMPDIR/dest/opt/x/sbin/msb-execd" --version

@@ -4,11 +4,9 @@
 load helper
 
 setup_file() {
-	# The plain programs, whatever flavour is being tested.
-	unset MAKEFLAGS MFLAGS MAKEOVERRIDES MAKELEVEL
 	DEST=$(mktemp -d "${BATS_TMPDIR:-/tmp}/msb.XXXXXX")
 	export DEST
-	make -s -C "$BATS_TEST_DIRNAME/.." install DESTDIR="$DEST" PREFIX=/usr/local >/dev/null
+	plain_make install DESTDIR="$DEST" PREFIX=/usr/local >/dev/null
 	mkdir -p "$DEST/lib/systemd/system"
 	cp /lib/systemd/system/*.target "$DEST/lib/systemd/system"
 	UNITS=$DEST/usr/local/lib/systemd/system
@@ -38,8 +36,7 @@ booted() {
 }
 
 @test "units: PREFIX is where they look for the programs" {
-	unset MAKEFLAGS MFLAGS MAKEOVERRIDES MAKELEVEL
-	make -s -C "$ROOT" install DESTDIR="$BATS_TEST_TMPDIR/d" PREFIX=/opt/x >/dev/null
+	plain_make install DESTDIR="$BATS_TEST_TMPDIR/d" PREFIX=/opt/x >/dev/null
 	units=("$BATS_TEST_TMPDIR"/d/opt/x/lib/systemd/system/*)
 	[[ ${#units[@]} -ge 2 ]]
 	for unit in "${units[@]}"; do
