@@ -422,6 +422,7 @@ real() {
 		expect 24 80
 		send word\r
 		expect got word
+		wait 0
 	SCRIPT
 }
 
