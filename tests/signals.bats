@@ -138,7 +138,7 @@ since() {
 	kill "$PID"
 	wait_for 5 since 2200
 	kill "$PID"
-	wait_for 5 has "$DIR/got" 3
+	wait_for 5 guest_has "$DIR/got" 3
 	kill -0 "$PID"
 	kill "$PID"
 	ends_with 125
