@@ -226,16 +226,18 @@ while True: signal.pause()'
 }
 
 @test "tty: all output arrives, however slow the reader" {
-	local expected
-	expected=$(seq 300000 | sed 's/$/\r/' | md5sum)
-	x -tt -- seq 300000 </dev/null | {
+	# Through an emulated port it may be a hundred kilobytes a second.
+	local expected count=300000
+	[[ -z $AGENT ]] || count=60000
+	expected=$(seq $count | sed 's/$/\r/' | md5sum)
+	x -tt -- seq $count </dev/null | {
 		# A reader that takes a bufferful now and then.
 		while head -c 65536 >"$DIR/part" && [[ -s $DIR/part ]]; do
 			cat "$DIR/part"
 			read -rt 0.02 <> <(:) || true
 		done
 	} | md5sum >"$DIR/sum"
-	[[ $(<"$DIR/sum") == "$expected" ]]
+	[[ ${PIPESTATUS[0]} -eq 0 && $(<"$DIR/sum") == "$expected" ]]
 	# And one that begins only when the command has long ended.
 	x -tt -- sh -c "seq 20000; touch $DIR/ended" </dev/null | {
 		wait_for 5 guest test -e "$DIR/ended" </dev/null
