@@ -3,6 +3,8 @@
  * that follows. The connection is a socket pair that the linker puts in place of a real one. The
  * first byte says what msb-exec was asked to do and how large the pieces are that it reads.
  */
+#include <signal.h>
+
 #include "fuzz.h"
 
 #include "../../cli/exec.h"
@@ -49,6 +51,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 		return 0;
 	how = data[0];
 	log_init("fuzz", LOG_LEVEL_NONE);
+	/* As the program's main does: a peer that is gone is an errno. */
+	signal(SIGPIPE, SIG_IGN);
 	CLAIM(loop_init(&loop) == 0);
 	opts.command = command;
 	opts.command_len = how & 1 ? 2 : 0;

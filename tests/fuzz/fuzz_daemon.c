@@ -270,6 +270,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	if (len < 2)
 		return 0;
 	log_init("fuzz", LOG_LEVEL_NONE);
+	/* As the program's main does: a peer that is gone is an errno. */
+	signal(SIGPIPE, SIG_IGN);
 	d = (struct daemon){.loop = {.epoll_fd = -1, .signal_fd = -1}};
 	CLAIM(loop_init(&d.loop) == 0);
 	d.emptied.on_due = on_emptied;
