@@ -7,7 +7,6 @@
 #include <string.h>
 
 #include "../shared/options.h"
-#include "../shared/rlimit.h"
 #include "../shared/utf8.h"
 #include "console_commands.h"
 
@@ -75,13 +74,6 @@ void console_opts_help(void)
 	     "the agent failed.");
 }
 
-static int add_rlimit(struct opts *o, const char *text, struct err *err)
-{
-	if (o->rlimit_count == OPTS_RLIMITS_MAX)
-		return err_set(err, 0, NULL, "more than %d resource limits", OPTS_RLIMITS_MAX);
-	return rlimit_parse(text, &o->rlimits[o->rlimit_count++], err);
-}
-
 static int take_value(struct console_opts *o, int option, const char *value, struct err *err)
 {
 	if (option != OPT_FILE && !utf8_valid(value, strlen(value)))
@@ -109,7 +101,7 @@ static int take_value(struct console_opts *o, int option, const char *value, str
 	case OPT_ENV_FILE:
 		return env_add_file(&o->guest.env, value, err);
 	case OPT_RLIMIT:
-		return add_rlimit(&o->guest, value, err);
+		return opts_add_rlimit(&o->guest, value, err);
 	case OPT_LINE:
 		o->line = value;
 		return 0;

@@ -10,6 +10,7 @@
 
 #include "../shared/fd.h"
 #include "../shared/log.h"
+#include "../shared/process.h"
 #include "../shared/version.h"
 #include "exec.h"
 #include "ping.h"
@@ -36,17 +37,10 @@ static int start_console(char *argv[])
 	static const char *const places[] = {"msb-exec-console",
 					     "../libexec/msb-exec/msb-exec-console"};
 	char path[PATH_MAX + 64];
-	ssize_t n = readlink("/proc/self/exe", path, PATH_MAX);
-	char *slash;
 
-	path[n > 0 ? n : 0] = '\0';
-	slash = strrchr(path, '/');
 	argv[0] = path;
-	for (size_t i = 0; slash && i < sizeof(places) / sizeof(places[0]); i++) {
-		strcpy(slash + 1, places[i]);
-		if (access(path, X_OK) == 0)
-			execv(path, argv);
-	}
+	if (process_beside(places, sizeof(places) / sizeof(places[0]), path, sizeof(path)))
+		execv(path, argv);
 	argv[0] = (char *)places[0];
 	execvp(argv[0], argv);
 	log_error("cannot start msb-exec-console: %s", strerror(errno));

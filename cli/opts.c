@@ -115,11 +115,11 @@ void opts_help(void)
 	     "126 it cannot be run; 127 it was not found; 128+N signal N killed it.");
 }
 
-static int add_rlimit(struct opts *o, const char *text, struct err *err)
+int opts_add_rlimit(struct opts *opts, const char *text, struct err *err)
 {
-	if (o->rlimit_count == OPTS_RLIMITS_MAX)
+	if (opts->rlimit_count == OPTS_RLIMITS_MAX)
 		return err_set(err, 0, NULL, "more than %d resource limits", OPTS_RLIMITS_MAX);
-	return rlimit_parse(text, &o->rlimits[o->rlimit_count++], err);
+	return rlimit_parse(text, &opts->rlimits[opts->rlimit_count++], err);
 }
 
 static int parse_on_disconnect(struct opts *o, const char *text, struct err *err)
@@ -179,7 +179,7 @@ static int take_value(struct opts *o, int option, const char *value, struct err 
 	case OPT_ENV_FILE:
 		return env_add_file(&o->env, value, err);
 	case OPT_RLIMIT:
-		return add_rlimit(o, value, err);
+		return opts_add_rlimit(o, value, err);
 	case OPT_TIMEOUT:
 		return value_duration(value, false, &o->timeout_ms, err);
 	case OPT_KILL_AFTER:

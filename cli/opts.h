@@ -45,9 +45,11 @@ int opts_parse(int argc, char *argv[], struct opts *ret, struct err *err);
 void opts_release(struct opts *opts);
 void opts_help(void);
 
-/* What the console's options share with ours: the address of a sandbox, owned by opts; and a duration
- * of which 0 and inf both mean none, which is *ret_ms then. 0, or -errno with *err filled. */
+/* What the console's options share with ours: the address of a sandbox, owned by opts; one more limit;
+ * and a duration of which 0 and inf both mean none, which is *ret_ms then. 0, or -errno with *err
+ * filled. */
 int opts_set_sandbox(struct opts *opts, const char *name, struct err *err);
+int opts_add_rlimit(struct opts *opts, const char *text, struct err *err);
 int opts_parse_limit(const char *text, uint64_t none, uint64_t *ret_ms, struct err *err);
 
 #endif

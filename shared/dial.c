@@ -251,17 +251,9 @@ static void open_vsock(struct dial *dial, uint64_t timeout_ms)
 static void find_execd(char *out, size_t len)
 {
 	static const char *const places[] = {"msb-execd", "../sbin/msb-execd"};
-	ssize_t n = readlink("/proc/self/exe", out, len - 32);
-	char *slash;
 
-	out[n > 0 ? n : 0] = '\0';
-	slash = strrchr(out, '/');
-	for (size_t i = 0; slash && i < sizeof(places) / sizeof(places[0]); i++) {
-		strcpy(slash + 1, places[i]);
-		if (access(out, X_OK) == 0)
-			return;
-	}
-	strcpy(out, "msb-execd");
+	if (!process_beside(places, sizeof(places) / sizeof(places[0]), out, len))
+		strcpy(out, "msb-execd");
 }
 
 static void started(struct dial *dial, int fd, pid_t process, const struct err *err)

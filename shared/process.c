@@ -6,6 +6,7 @@
 #include <spawn.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -115,6 +116,26 @@ void process_end(pid_t pid, unsigned patience_ms)
 		}
 	}
 	sigprocmask(SIG_SETMASK, &before, NULL);
+}
+
+bool process_beside(const char *const *places, size_t count, char *out, size_t len)
+{
+	ssize_t n = readlink("/proc/self/exe", out, len - 1);
+	size_t folder;
+	char *slash;
+
+	out[n > 0 ? n : 0] = '\0';
+	slash = strrchr(out, '/');
+	if (!slash)
+		return false;
+	folder = (size_t)(slash + 1 - out);
+	for (size_t i = 0; i < count; i++) {
+		int more = snprintf(slash + 1, len - folder, "%s", places[i]);
+
+		if ((size_t)more < len - folder && access(out, X_OK) == 0)
+			return true;
+	}
+	return false;
 }
 
 const char *process_words(int wait_status, char *out, size_t len)

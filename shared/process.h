@@ -5,6 +5,7 @@
 #ifndef MSB_PROCESS_H
 #define MSB_PROCESS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <sys/types.h>
 
@@ -23,6 +24,12 @@ int process_start(const char *program, char *const argv[], pid_t *ret_pid, struc
  * and HUP, if blocked, cut each wait short.
  */
 void process_end(pid_t pid, unsigned patience_ms);
+
+/*
+ * Looks for a program of ours beside our own: the first of the places, each relative to its folder,
+ * that can be executed. Whether there is one; its path is in out then.
+ */
+bool process_beside(const char *const *places, size_t count, char *out, size_t len);
 
 /* How waitpid() says that it ended: "status 255" or "signal 9 (KILL)". Returns out. */
 const char *process_words(int wait_status, char *out, size_t len);
