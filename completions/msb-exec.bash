@@ -75,6 +75,7 @@ _msb_options[msb-relayd]='-a|--agent|ENDPOINT
 |--cwd|DIR
 -e|--env|KEY=VALUE
 |--rlimit|NAME=SOFT[:HARD]
+|--no-bootstrap|
 |--allow-uid|UID
 |--log-level|LEVEL
 -V|--version|

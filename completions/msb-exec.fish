@@ -233,6 +233,7 @@ complete -c msb-relayd -l security-profile -x -a 'default restricted' -d 'the gu
 complete -c msb-relayd -l cwd -x -a '(__fish_complete_directories)' -d 'the guest\'s default: start commands here'
 complete -c msb-relayd -s e -l env -x -a '(set -nx)' -d 'the guest\'s default: for the environment of commands; repeatable'
 complete -c msb-relayd -l rlimit -x -a 'cpu= fsize= data= stack= core= rss= nproc= nofile= memlock= as= locks= sigpending= msgqueue= nice= rtprio= rttime=' -d 'the guest\'s default: limit each command\'s resources; repeatable'
+complete -c msb-relayd -l no-bootstrap -d 'send the guest no bootstrap: for agents that do not know it'
 complete -c msb-relayd -l allow-uid -x -d 'let this user connect, beside root and our own; repeatable'
 complete -c msb-relayd -l log-level -x -a 'none error warn info debug' -d 'none, error, warn, info or debug (default warn)'
 complete -c msb-relayd -s V -l version -d 'print the version'

@@ -32,9 +32,10 @@ static void on_limit(struct loop_timer *timer)
 	struct relay_slot *slot =
 		(struct relay_slot *)((char *)timer - offsetof(struct relay_slot, limit));
 
-	log_info("slot %d: %zu ids of a client that is gone never ended", index_of(slot),
+	/* Whoever got them now would hear of what was started for somebody else. */
+	log_warn("the range of a client that is gone is not given again yet: %zu of its ids have "
+		 "not ended",
 		 slot->routes.count);
-	free_slot(slot);
 }
 
 void relay_slot_settle(struct relay_slot *slot, bool pong)
@@ -60,13 +61,14 @@ void relay_slot_leave(struct relay_slot *slot)
 	struct relay_agent *agent = &slot->relay->agent;
 	int index = index_of(slot);
 	struct msg_id_range range = {relay_slot_min(index), relay_slot_end(index)};
-	struct buf *out = relay_agent_out(agent);
+	struct buf *out;
 
 	slot->client = NULL;
 	if (!relay_agent_is_up(agent)) {
 		free_slot(slot);
 		return;
 	}
+	out = relay_agent_out(agent);
 	/* The reference closes files on that message, but leaves commands alone. */
 	if (!relay_agent_has(agent, MSG_FEATURE_ON_DISCONNECT))
 		for (struct route *route = slot->routes.first; route; route = route->next)
@@ -94,6 +96,21 @@ static void on_up(struct relay_agent *agent)
 		relay_client_greet(client);
 }
 
+/* Ends what the guest had of a slot, for the client and for us. */
+static void end_routes(struct relay_slot *slot, const char *why)
+{
+	struct route *route, *next;
+
+	for (route = slot->routes.first; route; route = next) {
+		next = route->next;
+		if (relay_agent_keeps(&slot->relay->agent, route->probe))
+			continue;
+		if (slot->client)
+			relay_client_end_id(slot->client, route, why);
+		route_remove(&slot->routes, route);
+	}
+}
+
 /* Every session is over; clients stay. */
 static void on_down(struct relay_agent *agent, const char *why)
 {
@@ -102,11 +119,8 @@ static void on_down(struct relay_agent *agent, const char *why)
 	for (int i = 0; i < RELAY_SLOTS; i++) {
 		struct relay_slot *slot = &relay->by_slot[i];
 
-		for (struct route *route = slot->routes.first; slot->client && route;
-		     route = route->next)
-			relay_client_end_id(slot->client, route, why);
-		route_clear(&slot->routes);
-		if (!slot->client && relay->slots.taken[i])
+		end_routes(slot, why);
+		if (!slot->client && relay->slots.taken[i] && !slot->routes.count)
 			free_slot(slot);
 	}
 	for (struct relay_client *client = relay->clients; client; client = client->next)
@@ -147,10 +161,17 @@ static bool may_read(struct relay_agent *agent)
 
 	if (relay_agent_has(agent, MSG_FEATURE_OUTPUT_WINDOW))
 		return true;
+	relay->agent_waits = false;
 	for (struct relay_client *client = relay->clients; client; client = client->next)
-		if (link_unsent(&client->link) >= RELAY_CLIENT_FULL)
-			return false;
-	return true;
+		relay->agent_waits |= link_unsent(&client->link) >= RELAY_CLIENT_FULL;
+	return !relay->agent_waits;
+}
+
+static void on_wrong(struct relay_agent *agent, const char *why)
+{
+	struct relay *relay = RELAY_OF(agent);
+
+	relay->on_wrong(relay, why);
 }
 
 /* ---- all of it ---- */
@@ -168,6 +189,7 @@ int relay_start(struct relay *relay)
 	relay->agent.on_down = on_down;
 	relay->agent.on_frame = on_frame;
 	relay->agent.on_room = on_room;
+	relay->agent.on_wrong = on_wrong;
 	relay->agent.may_read = may_read;
 	return relay_agent_start(&relay->agent);
 }
@@ -192,11 +214,7 @@ size_t relay_flush(struct relay *relay)
 		link_flush(&client->link);
 		left += client->link.broken ? 0 : link_unsent(&client->link);
 	}
-	if (relay->agent.state != AGENT_DOWN) {
-		link_flush(&relay->agent.link);
-		left += relay->agent.link.broken ? 0 : link_unsent(&relay->agent.link);
-	}
-	return left;
+	return left + relay_agent_flush(&relay->agent);
 }
 
 void relay_stop(struct relay *relay)

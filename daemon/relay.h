@@ -42,7 +42,9 @@ struct relay_slot {
 /* The owner fills in the first part. */
 struct relay {
 	struct loop *loop;
-	struct relay_agent agent; /* endpoint and name */
+	struct relay_agent agent; /* endpoint, name and bootstrap */
+	/* What the endpoint names is no stream, and never was: why. */
+	void (*on_wrong)(struct relay *relay, const char *why);
 
 	struct buf_spare spare;
 	struct buf scratch; /* a payload that is decoded and yet has to stay as it is */
@@ -50,7 +52,8 @@ struct relay {
 	struct relay_slot by_slot[RELAY_SLOTS];
 	struct relay_client *clients;
 	size_t client_count;
-	bool ending; /* nothing more is taken from clients */
+	bool agent_waits; /* the agent is not read, since some client is behind */
+	bool ending;	  /* nothing more is taken from clients */
 };
 
 int relay_start(struct relay *relay);

@@ -14,16 +14,23 @@
 #define FRAMES_A_TURN 256
 #define OUT_FULL      (256 * 1024)	 /* queued bytes at which clients wait */
 #define OUT_MAX	      (16 * 1024 * 1024) /* with what the relay says itself */
-#define INPUT_PIECE   (1024 * 1024)
 #define DIAL_MS	      10000
 #define PAUSE_MIN_MS  100
 #define PAUSE_MAX_MS  2000
-#define NUDGE_MS      1000  /* without a ready: ask for it */
-#define HANG_UP_MS    10000 /* then let the guest see that the host has changed */
+#define RESET_MS      1000  /* of silence, in which another agent than ours may have begun anew */
 #define SILENCE_MS    10000 /* of an agent that should live: ask, and the same again: give up */
 #define STALL_MS      2000  /* in the midst of a frame */
-#define PING_ID	      RELAY_STEP /* nobody's */
-#define PING_SINCE    6		 /* the generation that knows it */
+#define HELD_MS	      3000  /* before frames are given to an agent that gives no credit for any */
+#define PING_SINCE    6	    /* the generation that knows it */
+#define CREDIT_ID     UINT32_MAX
+#define PING_LEN_MAX  64
+
+static const char takes_nothing[] = "the guest takes nothing";
+static const char no_stream[] =
+	"it greets as an agent does its clients, each of which needs a connection of its own: no "
+	"relay is needed, use that address with msb-exec; --agent is for a guest's one stream, "
+	"such "
+	"as a serial port";
 
 #define AGENT_OF(ptr, member) \
 	((struct relay_agent *)((char *)(ptr)-offsetof(struct relay_agent, member)))
@@ -35,11 +42,12 @@ static void close_stream(struct relay_agent *agent)
 	dial_cancel(&agent->dial);
 	loop_disarm(agent->loop, &agent->clock);
 	loop_disarm(agent->loop, &agent->stall);
+	loop_disarm(agent->loop, &agent->held);
+	outbox_clear(&agent->outbox);
 	if (agent->state != AGENT_DOWN)
 		link_release(&agent->link);
 	agent->state = AGENT_DOWN;
 	agent->doom = NULL;
-	agent->was_full = false;
 }
 
 static void complain(struct relay_agent *agent, const char *why)
@@ -60,30 +68,66 @@ static void retry(struct relay_agent *agent, const char *why)
 
 static void lose(struct relay_agent *agent, const char *why)
 {
-	bool was_up = agent->state == AGENT_UP;
+	bool had_sessions = agent->state == AGENT_UP || agent->keeps;
 
 	close_stream(agent);
+	agent->keeps = false;
+	if (why == no_stream && !agent->was_up) {
+		agent->on_wrong(agent, why);
+		return;
+	}
 	retry(agent, why);
-	if (was_up)
+	if (had_sessions)
 		agent->on_down(agent, "the connection to the guest was lost");
 }
 
-/* ---- ready ---- */
+/* ---- the greeting ---- */
 
-static void boot(struct relay_agent *agent)
+static void say(struct relay_agent *agent, const struct buf *frame, int r)
 {
-	agent->booted = false;
-	if (agent->bootstrap)
-		relay_agent_told(agent, msg_put_bootstrap(&agent->link.out, agent->bootstrap));
+	if (r == 0)
+		r = outbox_put_first(&agent->outbox, frame);
+	relay_agent_told(agent, r);
 }
 
-/*
- * Whether a guest of ours has yet to answer the bootstrap, without which its commands would have
- * more privilege than they should. The reference's says ready only after it, and may not answer.
- */
-static bool must_boot_first(const struct relay_agent *agent, const struct msg_ready *ready)
+static void take_steps(struct relay_agent *agent, unsigned steps)
 {
-	return agent->bootstrap && !agent->booted && ready->features;
+	static const struct {
+		enum hello_step step;
+		uint32_t id;
+		enum msg_type type;
+	} plain[] = {{HELLO_ACK, 0, MSG_INIT_ACK}, {HELLO_PING, SEEK_PONG_ID, MSG_PING}};
+	struct buf frame;
+
+	buf_init(&frame, FRAME_WIRE_MAX, agent->spare);
+	if (steps & HELLO_BOOTSTRAP)
+		say(agent, &frame, msg_put_bootstrap(&frame, agent->bootstrap));
+	for (int i = 0; i < 2; i++) {
+		buf_consume(&frame, buf_len(&frame));
+		if (steps & plain[i].step)
+			say(agent, &frame, msg_put_empty(&frame, plain[i].id, plain[i].type));
+	}
+	buf_release(&frame);
+	if (steps & HELLO_HANG_UP)
+		agent->doom = "no answer from the guest yet";
+}
+
+static void go_up(struct relay_agent *agent, bool ran_before)
+{
+	agent->state = AGENT_UP;
+	agent->was_up = true;
+	agent->keeps = false;
+	agent->pause_ms = PAUSE_MIN_MS;
+	agent->asked = 0;
+	quota_meet(&agent->outbox.quota, agent->generation, ran_before);
+	if (agent->complained)
+		log_warn("%s: the agent is there", agent->name);
+	agent->complained = false;
+	loop_arm(agent->loop, &agent->clock, SILENCE_MS);
+	agent->on_up(agent);
+	/* What was held back from the guest before is for this one. */
+	agent->outbox.shut = false;
+	relay_agent_mark(agent);
 }
 
 static void take_ready(struct relay_agent *agent, const uint8_t *wire, size_t len)
@@ -92,6 +136,7 @@ static void take_ready(struct relay_agent *agent, const uint8_t *wire, size_t le
 	struct frame frame = {.body = copy, .body_len = len - FRAME_HEADER_LEN};
 	struct msg_envelope envelope = {0};
 	struct msg_ready ready = {0};
+	bool is_up;
 
 	buf_release(&agent->ready);
 	if (buf_append(&agent->ready, wire, len) < 0) {
@@ -104,35 +149,85 @@ static void take_ready(struct relay_agent *agent, const uint8_t *wire, size_t le
 		msg_decode(MSG_READY, envelope.payload, &ready);
 	agent->generation = envelope.v;
 	agent->features = ready.features;
-	if (must_boot_first(agent, &ready))
+	take_steps(agent, hello_ready(&agent->hello, ready.features, &is_up));
+	if (is_up)
+		go_up(agent, false);
+}
+
+/* A guest that runs has said ready to another host, and does so once. */
+static void take_pong(struct relay_agent *agent, const uint8_t *wire)
+{
+	struct msg_ready ready = {.agent_version = {"", 0}};
+	uint8_t generation = seek_generation(wire);
+
+	if (!hello_is_running(&agent->hello, generation))
 		return;
-	agent->state = AGENT_UP;
-	agent->pause_ms = PAUSE_MIN_MS;
+	agent->generation = generation;
+	agent->features = 0;
+	buf_release(&agent->ready);
+	if (msg_put_ready(&agent->ready, &ready) < 0) {
+		agent->doom = "no memory";
+		return;
+	}
+	log_info("%s: the guest was running already", agent->name);
+	/* What it gave credit for before that is not known, so it is made to say it again. */
+	take_steps(agent, HELLO_PING);
+	go_up(agent, true);
+}
+
+static void start_over(struct relay_agent *agent, enum seek_found found)
+{
+	log_info("%s: the guest restarted", agent->name);
+	agent->state = AGENT_SEEKING;
 	agent->asked = 0;
-	if (agent->complained)
-		log_warn("%s: the agent is there", agent->name);
-	agent->complained = false;
-	loop_arm(agent->loop, &agent->clock, SILENCE_MS);
-	agent->on_up(agent);
+	/* What came while it was asked has not reached the one before. */
+	agent->keeps = agent->outbox.shut && found == SEEK_RESOLVED;
+	if (!agent->keeps)
+		outbox_clear(&agent->outbox);
+	quota_restart(&agent->outbox.quota);
+	hello_restart(&agent->hello, found == SEEK_RESOLVED);
+	loop_arm(agent->loop, &agent->clock, HELLO_LOOK_MS);
+	agent->on_down(agent, "the guest restarted");
 }
 
 /* The guest says hello: for the first time, or because it has restarted. */
 static void greet(struct relay_agent *agent, enum seek_found found, const uint8_t *wire, size_t len)
 {
-	if (agent->state == AGENT_UP) {
-		log_info("%s: the guest restarted", agent->name);
-		agent->state = AGENT_SEEKING;
-		agent->asked = 0;
-		loop_arm(agent->loop, &agent->clock, NUDGE_MS);
-		agent->on_down(agent, "the guest restarted");
-		boot(agent);
-	}
-	if (found == SEEK_READY) {
+	if (agent->state == AGENT_UP)
+		start_over(agent, found);
+	switch (found) {
+	case SEEK_READY:
 		take_ready(agent, wire, len);
-		return;
+		break;
+	case SEEK_RESOLVED:
+		take_steps(agent, hello_resolved(&agent->hello));
+		loop_arm(agent->loop, &agent->clock, HELLO_PATIENCE_MS);
+		break;
+	case SEEK_PONG:
+		take_pong(agent, wire);
+		break;
+	case SEEK_NOTHING:
+		break;
 	}
-	agent->booted = true;
-	relay_agent_told(agent, msg_put_empty(&agent->link.out, 0, MSG_INIT_ACK));
+}
+
+/* Whether the stream began with a range of ids, as agents and relays give to their clients. */
+static bool is_for_clients(const struct relay_agent *agent)
+{
+	uint32_t min = frame_u32(agent->first);
+	int slot = relay_slot_of(min);
+
+	return agent->passed_over == sizeof(agent->first) && slot >= 0 &&
+	       min == relay_slot_min(slot) && frame_u32(agent->first + 4) == relay_slot_end(slot);
+}
+
+static void pass_over(struct relay_agent *agent, const uint8_t *data, size_t len)
+{
+	for (size_t i = 0; i < len && agent->passed_over + i < sizeof(agent->first); i++)
+		agent->first[agent->passed_over + i] = data[i];
+	agent->passed_over += len;
+	if (len)
+		log_debug("%s: %zu bytes from before passed over", agent->name, len);
 }
 
 /* ---- frames ---- */
@@ -144,12 +239,25 @@ static bool seek(struct relay_agent *agent)
 	size_t at, len = 0;
 	enum seek_found found = seek_greeting(buf_head(in), buf_len(in), &at, &len);
 
-	if (at)
-		log_debug("%s: %zu bytes from before passed over", agent->name, at);
-	if (found != SEEK_NOTHING)
+	pass_over(agent, buf_head(in), at);
+	if (found == SEEK_READY && is_for_clients(agent))
+		agent->doom = no_stream;
+	else if (found != SEEK_NOTHING)
 		greet(agent, found, buf_head(in) + at, len);
 	buf_consume(in, at + len);
+	/* Of this stream no beginning is to come any more. */
+	agent->passed_over += len;
 	return found != SEEK_NOTHING;
+}
+
+static void take_credit(struct relay_agent *agent, const struct frame *frame)
+{
+	struct msg_transport_credit credit;
+	struct msg_envelope envelope;
+
+	if (msg_open(frame, &envelope) == 0 && envelope.type == MSG_TRANSPORT_CREDIT &&
+	    msg_decode(MSG_TRANSPORT_CREDIT, envelope.payload, &credit) == 0)
+		quota_grant(&agent->outbox.quota, &credit);
 }
 
 static void take_frame(struct relay_agent *agent, const struct frame *frame)
@@ -159,6 +267,10 @@ static void take_frame(struct relay_agent *agent, const struct frame *frame)
 
 	if (found != SEEK_NOTHING)
 		greet(agent, found, wire, frame->wire_len);
+	else if (frame->id == CREDIT_ID)
+		take_credit(agent, frame);
+	else if (frame->id == SEEK_PONG_ID)
+		agent->outbox.shut = false;
 	else
 		agent->on_frame(agent, frame);
 }
@@ -201,29 +313,65 @@ static void watch_for_stall(struct relay_agent *agent)
 		loop_arm(agent->loop, &agent->stall, STALL_MS);
 }
 
+static bool has_room(const struct relay_agent *agent)
+{
+	return agent->state == AGENT_UP && !outbox_is_held(&agent->outbox) &&
+	       link_unsent(&agent->link) < OUT_FULL;
+}
+
+static size_t input_room(const struct relay_agent *agent)
+{
+	if (agent->state != AGENT_UP || link_unsent(&agent->link) >= OUT_FULL)
+		return 0;
+	return outbox_input_room(&agent->outbox);
+}
+
+/*
+ * Whoever was told to wait is woken by what there is now, whatever was there in between. It was
+ * told outside this turn, which is why the telling marks it.
+ */
+static void serve_waiting(struct relay_agent *agent)
+{
+	if (!(agent->wants_room && has_room(agent)) && !(agent->wants_input && input_room(agent)))
+		return;
+	agent->wants_room = agent->wants_input = false;
+	agent->on_room(agent);
+}
+
+/* An agent that counts gives credit for the first frame that it takes. */
+static void watch_quota(struct relay_agent *agent)
+{
+	const struct outbox *outbox = &agent->outbox;
+
+	if (agent->state != AGENT_UP || outbox->quota.granted || !outbox->quota.counts ||
+	    (!outbox_is_held(outbox) && !agent->wants_input && !outbox->quota.unknown))
+		loop_disarm(agent->loop, &agent->held);
+	else if (!agent->held.slot && loop_arm(agent->loop, &agent->held, HELD_MS) == 0)
+		agent->held_ms = loop_now_ms();
+}
+
 static void on_turn(struct loop_task *task)
 {
 	struct relay_agent *agent = AGENT_OF(task, turn);
-	bool full;
 
 	if (agent->state == AGENT_DOWN)
 		return;
 	if (!take_frames(agent))
 		agent->doom = "the frames make no sense";
+	if (outbox_pump(&agent->outbox) < 0)
+		agent->doom = takes_nothing;
 	link_flush(&agent->link);
-	if (agent->link.broken && !agent->link.ended)
+	if (!agent->doom && agent->link.broken && !agent->link.ended)
 		agent->doom = agent->link.error ? strerror(agent->link.error) : "closed";
-	if (agent->link.ended && wants_to_read(agent) && !agent->turn.marked)
+	if (!agent->doom && agent->link.ended && wants_to_read(agent) && !agent->turn.marked)
 		agent->doom = agent->link.error ? strerror(agent->link.error)
 						: "the other end closed the connection";
 	if (agent->doom) {
 		lose(agent, agent->doom);
 		return;
 	}
-	full = !relay_agent_has_room(agent);
-	if (agent->was_full && !full)
-		agent->on_room(agent);
-	agent->was_full = full;
+	serve_waiting(agent);
+	watch_quota(agent);
 	watch_for_stall(agent);
 	link_watch(&agent->link, wants_to_read(agent), true);
 }
@@ -235,6 +383,7 @@ static void on_ready(struct link *link, uint32_t ready)
 	if ((ready & LOOP_IN) && !link->ended) {
 		link_read(link);
 		agent->heard_ms = loop_now_ms();
+		quota_heard(&agent->outbox.quota);
 		if (agent->state == AGENT_UP)
 			agent->asked = 0;
 		/* It moves on. */
@@ -290,8 +439,11 @@ static void on_dialed(struct dial *dial, int fd, pid_t process, const struct err
 		return;
 	}
 	log_info("%s: connected; waiting for the guest", agent->name);
-	boot(agent);
-	loop_arm(agent->loop, &agent->clock, NUDGE_MS);
+	agent->passed_over = 0;
+	agent->hello.boots = agent->bootstrap;
+	quota_begin(&agent->outbox.quota);
+	take_steps(agent, hello_begin(&agent->hello));
+	loop_arm(agent->loop, &agent->clock, HELLO_LOOK_MS);
 	relay_agent_mark(agent);
 }
 
@@ -299,6 +451,26 @@ static void try_connect(struct relay_agent *agent)
 {
 	reap(agent);
 	dial_start(&agent->dial, agent->loop, agent->endpoint, DIAL_MS, on_dialed);
+}
+
+/*
+ * A guest that was reset on this stream waits for a bootstrap and dies of anything else, and only
+ * its silence shows that it may have been. So it is asked as one at the beginning of a stream is,
+ * and nothing else goes out before it answers. One that runs passes over all but the ping.
+ */
+static void probe(struct relay_agent *agent)
+{
+	struct outbox *outbox = &agent->outbox;
+
+	if (agent->state != AGENT_UP || agent->features || !agent->hello.boots ||
+	    agent->generation < HELLO_BOOT_SINCE || outbox->shut || outbox_is_held(outbox) ||
+	    loop_now_ms() - agent->heard_ms < RESET_MS || !agent->may_read(agent))
+		return;
+	take_steps(agent, HELLO_BOOTSTRAP | HELLO_ACK | HELLO_PING);
+	outbox->shut = true;
+	agent->probes++;
+	agent->asked = 1;
+	loop_arm(agent->loop, &agent->clock, SILENCE_MS);
 }
 
 static void on_silence(struct relay_agent *agent)
@@ -315,9 +487,23 @@ static void on_silence(struct relay_agent *agent)
 		lose(agent, "the guest says nothing any more");
 		return;
 	}
+	probe(agent);
+	if (!agent->outbox.shut)
+		take_steps(agent, HELLO_PING);
 	agent->asked = 1;
-	relay_agent_told(agent, msg_put_empty(&agent->link.out, PING_ID, MSG_PING));
 	loop_arm(agent->loop, &agent->clock, SILENCE_MS);
+}
+
+static void on_seeking(struct relay_agent *agent)
+{
+	uint64_t wait_ms;
+
+	complain(agent, "connected, but no answer from the guest yet");
+	take_steps(agent, hello_look(&agent->hello, &wait_ms));
+	loop_arm(agent->loop, &agent->clock, wait_ms);
+	if (agent->doom)
+		agent->pause_ms = PAUSE_MIN_MS;
+	relay_agent_mark(agent);
 }
 
 static void on_clock(struct loop_timer *timer)
@@ -329,16 +515,7 @@ static void on_clock(struct loop_timer *timer)
 		try_connect(agent);
 		break;
 	case AGENT_SEEKING:
-		if (agent->asked) {
-			agent->pause_ms = PAUSE_MIN_MS;
-			lose(agent, "no answer from the guest yet");
-			break;
-		}
-		/* A guest that did not notice a new host has said hello to the old one. */
-		agent->asked = 1;
-		complain(agent, "connected, but no answer from the guest yet");
-		relay_agent_told(agent, msg_put_empty(&agent->link.out, 0, MSG_INIT_ACK));
-		loop_arm(agent->loop, &agent->clock, HANG_UP_MS);
+		on_seeking(agent);
 		break;
 	case AGENT_UP:
 		on_silence(agent);
@@ -346,32 +523,80 @@ static void on_clock(struct loop_timer *timer)
 	}
 }
 
+/* Frames wait, and an agent that lives has given no credit for those it had: it gives none. */
+static void on_held(struct loop_timer *timer)
+{
+	struct relay_agent *agent = AGENT_OF(timer, held);
+	struct quota *quota = &agent->outbox.quota;
+
+	if (agent->state != AGENT_UP || quota->granted)
+		return;
+	if (agent->heard_ms >= agent->held_ms) {
+		log_info("%s: an agent of generation %u that gives no credit", agent->name,
+			 agent->generation);
+		quota_waive(quota);
+	} else if (quota_fits(quota, QUOTA_CONTROL, PING_LEN_MAX)) {
+		take_steps(agent, HELLO_PING);
+	}
+	relay_agent_mark(agent);
+}
+
 /* ---- for the owner ---- */
 
-bool relay_agent_has_room(const struct relay_agent *agent)
+bool relay_agent_has_room(struct relay_agent *agent)
 {
-	return agent->state == AGENT_UP && link_unsent(&agent->link) < OUT_FULL;
+	if (has_room(agent))
+		return true;
+	agent->wants_room = true;
+	relay_agent_mark(agent);
+	return false;
+}
+
+size_t relay_agent_input_room(struct relay_agent *agent)
+{
+	size_t room;
+
+	probe(agent);
+	room = input_room(agent);
+	if (!room) {
+		agent->wants_input = true;
+		relay_agent_mark(agent);
+	}
+	return room;
+}
+
+struct buf *relay_agent_out(struct relay_agent *agent)
+{
+	probe(agent);
+	return &agent->outbox.control;
+}
+
+struct buf *relay_agent_out_stream(struct relay_agent *agent)
+{
+	probe(agent);
+	return &agent->outbox.streams;
 }
 
 void relay_agent_told(struct relay_agent *agent, int result)
 {
+	if (result == 0)
+		result = outbox_pump(&agent->outbox);
 	if (result < 0 && result != -EMSGSIZE)
-		agent->doom = "the guest takes nothing";
+		agent->doom = takes_nothing;
 	relay_agent_mark(agent);
 }
 
 void relay_agent_put_input(struct relay_agent *agent, uint32_t id, const uint8_t *data, size_t len)
 {
-	do {
-		size_t piece = len < INPUT_PIECE ? len : INPUT_PIECE;
-		int r = msg_data_head(&agent->link.out, id, MSG_EXEC_STDIN, piece);
+	relay_agent_told(agent, outbox_put_input(&agent->outbox, id, data, len));
+}
 
-		if (r == 0)
-			r = link_put(&agent->link, data, piece);
-		relay_agent_told(agent, r);
-		data += piece;
-		len -= piece;
-	} while (len);
+size_t relay_agent_flush(struct relay_agent *agent)
+{
+	if (agent->state == AGENT_DOWN)
+		return 0;
+	link_flush(&agent->link);
+	return agent->link.broken ? 0 : outbox_unsent(&agent->outbox);
 }
 
 int relay_agent_start(struct relay_agent *agent)
@@ -380,6 +605,8 @@ int relay_agent_start(struct relay_agent *agent)
 	agent->turn.on_run = on_turn;
 	agent->clock.on_due = on_clock;
 	agent->stall.on_due = on_stall;
+	agent->held.on_due = on_held;
+	outbox_init(&agent->outbox, &agent->link, agent->spare);
 	agent->pause_ms = PAUSE_MIN_MS;
 	buf_init(&agent->ready, SEEK_FRAME_MAX, NULL);
 	return loop_arm(agent->loop, &agent->clock, 0);
@@ -390,5 +617,6 @@ void relay_agent_stop(struct relay_agent *agent)
 	close_stream(agent);
 	loop_unmark(agent->loop, &agent->turn);
 	buf_release(&agent->ready);
+	outbox_release(&agent->outbox);
 	reap(agent);
 }

@@ -1,4 +1,5 @@
 /* What becomes of each frame that the agent sends: whose it is, and what it says about credit. */
+#include <signal.h>
 #include <string.h>
 
 #include "../shared/log.h"
@@ -48,7 +49,7 @@ static bool take_input_credit(struct relay_client *client, struct route *route,
 	struct msg_exec_started started;
 	struct msg_credit credit;
 
-	if (!route->holds_input)
+	if (!route->counts_input)
 		return false;
 	switch (envelope->type) {
 	case MSG_EXEC_STARTED:
@@ -107,6 +108,24 @@ static void watch_end(struct relay_slot *slot, const struct frame *frame)
 		relay_slot_settle(slot, frame->id == slot->pong_id);
 }
 
+/*
+ * A command that nobody knows of, started by what a guest found in its stream when it began anew:
+ * its client has been told that it is over. Ours ends such commands itself.
+ */
+static void end_orphan(struct relay *relay, const struct frame *frame)
+{
+	struct relay_agent *agent = &relay->agent;
+	struct answer answer;
+
+	log_debug("id %u: a frame for nobody", frame->id);
+	if (relay_agent_has(agent, MSG_FEATURE_ON_DISCONNECT))
+		return;
+	open_answer(&answer, frame);
+	if (answer.envelope.type == MSG_EXEC_STARTED)
+		relay_agent_told(agent,
+				 msg_put_exec_signal(relay_agent_out(agent), frame->id, SIGKILL));
+}
+
 void relay_answer(struct relay *relay, const struct frame *frame)
 {
 	int index = relay_slot_of(frame->id);
@@ -114,8 +133,12 @@ void relay_answer(struct relay *relay, const struct frame *frame)
 	struct route *route;
 
 	/* Nobody's: our own pings, and what is for relays of another kind. */
-	if (index < 0 || !relay->slots.taken[index])
+	if (index < 0)
 		return;
+	if (!relay->slots.taken[index]) {
+		end_orphan(relay, frame);
+		return;
+	}
 	slot = &relay->by_slot[index];
 	if (!slot->client) {
 		watch_end(slot, frame);
@@ -125,5 +148,5 @@ void relay_answer(struct relay *relay, const struct frame *frame)
 	if (route)
 		deliver(slot->client, route, frame);
 	else
-		log_debug("id %u: a frame for nobody", frame->id);
+		end_orphan(relay, frame);
 }

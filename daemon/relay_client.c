@@ -82,12 +82,17 @@ static bool is_choked(const struct relay_client *client)
 /* Whether the client has to wait for the agent, which takes one turn's worth after the other. */
 static bool must_wait(const struct relay_client *client)
 {
-	const struct relay_agent *agent = &client->relay->agent;
+	struct relay_agent *agent = &client->relay->agent;
 
 	return client->relay->ending || (relay_agent_is_up(agent) && !relay_agent_has_room(agent));
 }
 
-/* 0, or -errno to close. */
+static bool may_take(const struct relay_client *client)
+{
+	return !client->doom && !client->parting && !is_choked(client) && !must_wait(client);
+}
+
+/* 0, or -errno to close; -EAGAIN: the next frame is for later, when the agent has said something. */
 static int take_frames(struct relay_client *client)
 {
 	struct frame frame;
@@ -96,7 +101,7 @@ static int take_frames(struct relay_client *client)
 	for (int i = 0; i < FRAMES_A_TURN && taken < BYTES_A_TURN; i++) {
 		int r;
 
-		if (client->doom || client->parting || is_choked(client) || must_wait(client))
+		if (!may_take(client))
 			return 0;
 		r = link_next(&client->link, &frame);
 		if (r <= 0)
@@ -104,12 +109,11 @@ static int take_frames(struct relay_client *client)
 		taken += frame.wire_len;
 		r = relay_letter(client, &frame);
 		if (r == -EAGAIN)
-			return 0;
+			return r;
 		link_done(&client->link, &frame);
 		if (r < 0)
 			return r;
 	}
-	relay_client_mark(client);
 	return 0;
 }
 
@@ -129,14 +133,12 @@ static void settle_routes(struct relay_client *client)
 
 static void send_frames(struct relay_client *client)
 {
-	bool was_full = link_unsent(&client->link) >= RELAY_CLIENT_FULL;
-
 	link_flush(&client->link);
 	if (link_unsent(&client->link) >= OUT_HARD)
 		client->doom = "it takes too little of what it asked for";
 	if (relay_agent_is_up(&client->relay->agent))
 		settle_routes(client);
-	if (was_full)
+	if (client->relay->agent_waits && link_unsent(&client->link) < RELAY_CLIENT_FULL)
 		relay_agent_mark(&client->relay->agent);
 }
 
@@ -176,7 +178,7 @@ static void on_turn(struct loop_task *task)
 	send_frames(client);
 	if (r == -EMSGSIZE || r == -EBADMSG)
 		part(client, "framing lost");
-	else if (r < 0)
+	else if (r < 0 && r != -EAGAIN)
 		client->doom = strerror(-r);
 	if (client->link.broken)
 		client->doom = "it takes no more";
@@ -190,8 +192,10 @@ static void on_turn(struct loop_task *task)
 		relay_client_close(client, client->doom);
 		return;
 	}
-	link_watch(&client->link, !client->parting && !is_choked(client) && !must_wait(client),
-		   true);
+	/* What choked it may have gone in this turn, and nothing is read while a frame waits. */
+	if (r != -EAGAIN && may_take(client) && link_next(&client->link, &frame) > 0)
+		relay_client_mark(client);
+	link_watch(&client->link, may_take(client), true);
 }
 
 static void on_ready(struct link *link, uint32_t ready)

@@ -114,8 +114,9 @@ static int start(struct relay_client *client, const struct letter *letter,
 	}
 	relay_agent_told(agent_of(client), r);
 	route->v = letter->envelope.v;
+	route->probe = relay_agent_probe(agent_of(client));
 	route->tty = request->tty;
-	route->holds_input = add.input;
+	route->counts_input = add.input;
 	route->input.window = add.input ? ROUTE_EARLY_INPUT : 0;
 	route->output.window = add.output;
 	return 0;
@@ -152,20 +153,40 @@ void relay_pump_input(struct relay_client *client, struct route *route)
 	struct relay_agent *agent = agent_of(client);
 	size_t len;
 
-	while (relay_agent_has_room(agent) && (len = route_may_go(route, SIZE_MAX)) > 0) {
+	/* Joined on the way: each frame counts, however small. */
+	while (route_may_go(route, 1) &&
+	       (len = route_may_go(route, relay_agent_input_room(agent))) > 0) {
 		relay_agent_put_input(agent, route->id, buf_head(&route->held), len);
 		route_went(routes, route, len);
 	}
-	if (route->end_due && !buf_len(&route->held) && relay_agent_has_room(agent)) {
+	if (route->end_due && !buf_len(&route->held) && relay_agent_input_room(agent)) {
 		route->end_due = false;
 		relay_agent_put_input(agent, route->id, NULL, 0);
 	}
 }
 
-/* What the agent gave credit for goes at once and uncopied, the rest waits. */
+/* What is given at once goes uncopied, in as many frames as it takes; returns how much that was. */
+static size_t pass_input(struct relay_client *client, uint32_t id, struct msg_bytes data)
+{
+	struct relay_agent *agent = agent_of(client);
+	size_t done = 0;
+
+	while (done < data.len) {
+		size_t len = data.len - done, room = relay_agent_input_room(agent);
+
+		if (!room)
+			break;
+		len = len < room ? len : room;
+		relay_agent_put_input(agent, id, data.ptr + done, len);
+		done += len;
+	}
+	return done;
+}
+
+/* What the agent has room and gave credit for goes at once, the rest waits. */
 static int hold_input(struct relay_client *client, struct route *route, struct msg_bytes data)
 {
-	size_t now = 0;
+	struct msg_bytes now = {data.ptr, 0};
 
 	if (route->input_over)
 		return 0;
@@ -175,15 +196,14 @@ static int hold_input(struct relay_client *client, struct route *route, struct m
 		relay_pump_input(client, route);
 		return 0;
 	}
-	if (!buf_len(&route->held))
-		now = credit_room(&route->input, data.len);
-	if (now) {
-		relay_agent_put_input(agent_of(client), route->id, data.ptr, now);
-		route->input.sent += now;
+	if (!buf_len(&route->held)) {
+		now.len = credit_room(&route->input, data.len);
+		now.len = pass_input(client, route->id, now);
+		route->input.sent += now.len;
 	}
-	if (now == data.len)
+	if (now.len == data.len)
 		return 0;
-	return route_hold(relay_routes(client), route, data.ptr + now, data.len - now);
+	return route_hold(relay_routes(client), route, data.ptr + now.len, data.len - now.len);
 }
 
 static int on_stdin(struct relay_client *client, const struct letter *letter)
@@ -196,10 +216,7 @@ static int on_stdin(struct relay_client *client, const struct letter *letter)
 		return refuse(client, letter, &fault);
 	if (!route || route->kind != ROUTE_EXEC || route->abandoned)
 		return 0;
-	if (route->holds_input)
-		return hold_input(client, route, data.data);
-	relay_agent_put_input(agent_of(client), route->id, data.data.ptr, data.data.len);
-	return 0;
+	return hold_input(client, route, data.data);
 }
 
 /* The route to pass something on to, or NULL when there is no such session. */
@@ -295,6 +312,8 @@ static int on_ask(struct relay_client *client, const struct letter *letter)
 	}
 	route->asks++;
 	relay_agent_told(agent_of(client), msg_put_empty(out_of(client), route->id, type));
+	if (route->asks == 1)
+		route->probe = relay_agent_probe(agent_of(client));
 	return 0;
 }
 
@@ -335,7 +354,8 @@ static int on_stream_data(struct relay_client *client, const struct letter *lett
 
 	if (route && route->kind == ROUTE_STREAM && msg_check(letter->envelope.payload) == 0)
 		relay_agent_told(agent_of(client),
-				 msg_put_payload(out_of(client), route->id, letter->envelope.type,
+				 msg_put_payload(relay_agent_out_stream(agent_of(client)),
+						 route->id, letter->envelope.type,
 						 letter->envelope.payload));
 	return 0;
 }

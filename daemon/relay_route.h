@@ -31,12 +31,13 @@ struct route {
 	uint32_t id;
 	enum route_kind kind;
 	uint8_t v;	/* of the client that opened it */
+	unsigned probe; /* of the agent, under which it began: see relay_agent_keeps() */
 	unsigned asks;	/* answers of a ROUTE_ASK that are due */
 	bool tty;	/* where an end of input means nothing */
 	bool abandoned; /* the client has had its last frame; the agent has still to say its own */
-	bool holds_input;
-	bool input_over; /* the client has said all; nothing more is held */
-	bool end_due;	 /* and the agent has to hear that, behind what is held */
+	bool counts_input; /* the agent gives credit for it, which its client did not ask for */
+	bool input_over;   /* the client has said all; nothing more is held */
+	bool end_due;	   /* and the agent has to hear that, behind what is held */
 	struct credit input;
 	struct buf held;
 

@@ -6,17 +6,23 @@
 #define MSB_RELAY_SEEK_H
 
 #include "../shared/msg.h"
+#include "relay_slots.h"
 
-#define SEEK_FRAME_MAX 16384 /* bytes of a frame that counts as a greeting */
+#define SEEK_FRAME_MAX 16384	  /* bytes of a frame that counts as a greeting */
+#define SEEK_PONG_ID   RELAY_STEP /* of the relay's own pings: nobody's */
 
 enum seek_found {
 	SEEK_NOTHING,
 	SEEK_READY,    /* core.ready */
 	SEEK_RESOLVED, /* core.init.resolved, which is to be answered before ready comes */
+	SEEK_PONG,     /* core.pong of SEEK_PONG_ID: a guest that runs already, and was asked */
 };
 
 /* What a whole frame of so many bytes is. They are not changed. */
 enum seek_found seek_look(const uint8_t *wire, size_t len);
+
+/* The protocol generation that a whole frame, one that was found, is stamped with. */
+uint8_t seek_generation(const uint8_t *wire);
 
 /*
  * The first greeting that begins at any offset: *ret_at is where, *ret_len its length. With

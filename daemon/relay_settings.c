@@ -17,6 +17,7 @@ enum {
 	OPT_CWD,
 	OPT_ENV,
 	OPT_RLIMIT,
+	OPT_NO_BOOTSTRAP,
 	OPT_ALLOW_UID,
 	OPT_LOG_LEVEL,
 	OPT_VERSION,
@@ -35,6 +36,8 @@ static const struct option_row rows[] = {
 		     "the guest's default: for the environment of commands; repeatable"},
 	[OPT_RLIMIT] = {0, "rlimit", "NAME=SOFT[:HARD]",
 			"the guest's default: limit each command's resources; repeatable"},
+	[OPT_NO_BOOTSTRAP] = {0, "no-bootstrap", NULL,
+			      "send the guest no bootstrap: for agents that do not know it"},
 	[OPT_ALLOW_UID] = {0, "allow-uid", "UID",
 			   "let this user connect, beside root and our own; repeatable"},
 	[OPT_LOG_LEVEL] = {0, "log-level", "LEVEL",
@@ -128,6 +131,9 @@ static int take_option(struct relay_settings *s, int option, const char *value, 
 		return add_env(s, value, err);
 	case OPT_RLIMIT:
 		return add_rlimit(s, value, err);
+	case OPT_NO_BOOTSTRAP:
+		s->no_bootstrap = true;
+		return 0;
 	case OPT_ALLOW_UID:
 		return peer_allow_uid(&s->allow, value, err);
 	case OPT_LOG_LEVEL:
@@ -164,5 +170,11 @@ int relay_settings_parse(int argc, char *const argv[], bool has_sockets, struct 
 	if (!ret->help && !ret->version &&
 	    (!ret->has_agent || (!ret->listen_count && !has_sockets)))
 		return err_set(err, 0, NULL, "--agent and --listen are needed");
+	if (ret->no_bootstrap && ret->has_bootstrap)
+		return err_set(err, 0, NULL,
+			       "--no-bootstrap leaves no way to send the guest its defaults");
+	/* Agents of the reference want to be told. */
+	if (!ret->bootstrap.security_profile.ptr)
+		ret->bootstrap.security_profile = (struct msg_text){"default", 7};
 	return 0;
 }

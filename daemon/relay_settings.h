@@ -21,9 +21,10 @@ struct relay_settings {
 	struct endpoint listen[RELAY_LISTEN_MAX];
 	size_t listen_count;
 	struct peer_rules allow;
-	/* What the guest is to start commands with, when anything of it was given. */
+	/* What the guest is to start commands with. */
 	struct msg_bootstrap bootstrap;
-	bool has_bootstrap;
+	bool has_bootstrap; /* something of it was given */
+	bool no_bootstrap;
 	char *env[RELAY_ENV_MAX];
 	struct msg_rlimit rlimits[RELAY_RLIMITS_MAX];
 	enum log_level log_level;

@@ -25,6 +25,7 @@ struct relayd {
 	struct relay relay;
 	struct listen_host listen;
 	bool ending;
+	bool failed;
 	struct loop_timer last_flush;
 	int flushes;
 };
@@ -62,6 +63,15 @@ static void on_client(struct listen_host *listen, int fd, const struct peer *pee
 	relay_client_open(&relayd->relay, fd, peer->trusted, peer->name);
 }
 
+static void on_wrong(struct relay *relay, const char *why)
+{
+	struct relayd *relayd = (struct relayd *)((char *)relay - offsetof(struct relayd, relay));
+
+	log_error("%s: %s", relay->agent.name, why);
+	relayd->failed = true;
+	loop_stop(&relayd->loop);
+}
+
 static int start(struct relayd *relayd, int passed, struct err *err)
 {
 	struct relay *relay = &relayd->relay;
@@ -72,7 +82,8 @@ static int start(struct relayd *relayd, int passed, struct err *err)
 	relay->loop = &relayd->loop;
 	relay->agent.endpoint = &relayd->settings.agent;
 	endpoint_name(&relayd->settings.agent, relay->agent.name, sizeof(relay->agent.name));
-	if (relayd->settings.has_bootstrap)
+	relay->on_wrong = on_wrong;
+	if (!relayd->settings.no_bootstrap)
 		relay->agent.bootstrap = &relayd->settings.bootstrap;
 	relayd->last_flush.on_due = on_last_flush;
 	relayd->listen.loop = &relayd->loop;
@@ -130,5 +141,5 @@ int main(int argc, char *argv[])
 	listen_close_all(&relayd.listen);
 	relay_stop(&relayd.relay);
 	loop_release(&relayd.loop);
-	return r < 0 ? 1 : 0;
+	return r < 0 || relayd.failed ? 1 : 0;
 }

@@ -71,6 +71,7 @@ enum msg_type {
 	MSG_TCP_EOF,
 	MSG_TCP_CLOSE,
 	MSG_TCP_FAILED,
+	MSG_TRANSPORT_CREDIT,
 	MSG_TYPE_COUNT,
 };
 
@@ -227,6 +228,14 @@ struct msg_output_close {
 /* Of stdin or of output: how many bytes, since the session began, its receiver is done with. */
 struct msg_credit {
 	uint64_t consumed;
+};
+
+/*
+ * Of core.workload.transport.credit: what a host may have sent in all, since the stream began, of
+ * frames of two kinds (generation 9).
+ */
+struct msg_transport_credit {
+	uint64_t control_bytes, control_frames, bulk_bytes, bulk_frames;
 };
 
 struct msg_error {

@@ -158,6 +158,17 @@ static const struct field credit_fields[] = {
 	{"consumed", FIELD_U64, FIELD_REQUIRED, AT(msg_credit, consumed), FIELD_NOWHERE},
 };
 
+static const struct field transport_credit_fields[] = {
+	{"control_bytes", FIELD_U64, FIELD_REQUIRED, AT(msg_transport_credit, control_bytes),
+	 FIELD_NOWHERE},
+	{"control_frames", FIELD_U64, FIELD_REQUIRED, AT(msg_transport_credit, control_frames),
+	 FIELD_NOWHERE},
+	{"bulk_bytes", FIELD_U64, FIELD_REQUIRED, AT(msg_transport_credit, bulk_bytes),
+	 FIELD_NOWHERE},
+	{"bulk_frames", FIELD_U64, FIELD_REQUIRED, AT(msg_transport_credit, bulk_frames),
+	 FIELD_NOWHERE},
+};
+
 static const struct field error_fields[] = {
 	{"kind", FIELD_TEXT, FIELD_REQUIRED, AT(msg_error, kind), FIELD_NOWHERE},
 	{"message", FIELD_TEXT, FIELD_REQUIRED, AT(msg_error, message), FIELD_NOWHERE},
@@ -176,6 +187,7 @@ const struct schema msg_schemas[MSG_TYPE_COUNT] = {
 	[MSG_INIT_RESOLVED] = SCHEMA(resolved_fields, msg_init_resolved),
 	[MSG_RELAY_CLIENT_DISCONNECTED] = SCHEMA(id_range_fields, msg_id_range),
 	[MSG_BOOTSTRAP] = SCHEMA(bootstrap_fields, msg_bootstrap),
+	[MSG_TRANSPORT_CREDIT] = SCHEMA(transport_credit_fields, msg_transport_credit),
 	[MSG_ERROR] = SCHEMA(error_fields, msg_error),
 	[MSG_EXEC_REQUEST] = {request_fields, sizeof(request_fields) / sizeof(request_fields[0]),
 			      sizeof(struct msg_exec_request), &request_defaults},

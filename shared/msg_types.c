@@ -44,6 +44,7 @@ static const struct type_row types[MSG_TYPE_COUNT] = {
 	[MSG_TCP_EOF] = {"core.tcp.eof", 0},
 	[MSG_TCP_CLOSE] = {"core.tcp.close", 0},
 	[MSG_TCP_FAILED] = {"core.tcp.failed", FRAME_TERMINAL},
+	[MSG_TRANSPORT_CREDIT] = {"core.workload.transport.credit", 0},
 };
 
 const char *const msg_failure_names[] = {

@@ -30,18 +30,34 @@ class Guest:
         os.rename(path + ".new", path)
         self.path = path
         self.stream = None
+        self.is_greeted = False  # and has none of our features, so that it may be asked that
 
-    def accept(self):
+    def connect(self):
+        """The relay is there; what it says first is still to be heard."""
+        self.is_greeted = False
         self.stream = Stream(self.listener.accept()[0], self.limit)
         return self
+
+    def accept(self):
+        """The relay is there, and has begun as every host must."""
+        self.connect()
+        self.bootstrap = self.expect("core.bootstrap", 0)
+        return self
+
+    def answer_bootstrap(self):
+        self.tell("core.init.resolved", 0, {"default_user": {"uid": 1, "gid": 2}})
+        self.expect("core.init.ack", 0)
 
     def up(self, features=(), v=7, **more):
         """Accepts and says hello. Without features as a reference agent."""
         self.accept()
+        if features:
+            self.answer_bootstrap()
         self.greet(features, v, **more)
         return self
 
     def greet(self, features=(), v=7, **more):
+        self.is_greeted = not features
         if features:
             more = {"exec_features": list(features), **more}
         self.send(ready(v, **more))
@@ -53,7 +69,12 @@ class Guest:
         self.send(frame(type, id, payload, **how))
 
     def next(self, limit=None):
+        """The next frame; the question after a silence whether we are still the same is answered."""
         got = self.stream.next(limit)
+        if got and got.type == "core.bootstrap" and self.is_greeted:
+            self.stream.next(limit)
+            self.tell("core.pong", self.stream.next(limit).id)
+            return self.next(limit)
         if got:
             assert got.type in TO_AGENTS and got.flags == FLAGS.get(got.type, 0), f"got {got!r}"
             assert got.raw and isinstance(got.payload, dict), f"got {got!r}"

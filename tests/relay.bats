@@ -29,6 +29,7 @@ ends() {
 	ends <<'PY'
 wire = ready(7, agent_version="guest/1", exec_features=["usage"], odd=[1, {"a": None}])
 guest = Guest().accept()
+guest.answer_bootstrap()
 guest.send(wire)
 for slot in range(3):
     peer = Peer()
@@ -52,15 +53,52 @@ for cut in 1, 4, 9, 30, len(rest) - 1, len(rest):
 PY
 }
 
-@test "relay: init.resolved is answered, and a guest that says nothing is asked" {
+@test "relay: the guest hears a bootstrap first; it is acknowledged, and one that says nothing is asked" {
 	ends <<'PY'
 guest = Guest().accept()
-guest.tell("core.init.resolved", 0, {"default_user": {"uid": 1, "gid": 2}})
-guest.expect("core.init.ack", 0)
-guest.expect("core.init.ack", 0)
+equal(guest.bootstrap.payload, {"security_profile": "default"})
+guest.answer_bootstrap()
 guest.greet()
 equal(Peer().ready.type, "core.ready")
+guest.hang_up()
+guest.accept()
+guest.expect("core.init.ack", 0)
+ping = guest.expect("core.ping")
+assert ping.id % STEP == 0, ping
+guest.tell("core.pong", ping.id, v=9)
+# Ready was said to somebody else.
+peer = Peer()
+equal((peer.ready.type, peer.ready.v, peer.ready.exec_features), ("core.ready", 7, []))
 PY
+}
+
+@test "relay: --no-bootstrap: the guest is told nothing before it has greeted" {
+	relay_start "$DIR/port" --no-bootstrap
+	DIR=$DIR python3 -B "$BATS_TEST_DIRNAME/peer.py" "$SOCKET" "$RELAY" <<'PY'
+guest = Guest().connect()
+guest.greet(v=4)
+peer = Peer()
+peer.request(1, "x")
+equal(guest.start().cmd, "x")
+# It does not know pings either.
+guest.hang_up()
+guest.connect()
+guest.expect("core.init.ack", 0)
+guest.quiet()
+PY
+	run -2 "$RELAYD" -a "$DIR/a" -l "$DIR/b" --no-bootstrap --cwd /
+	[[ $output == *--no-bootstrap* ]]
+}
+
+@test "relay: what greets like a socket for clients is no stream, which is said" {
+	python3 -B "$BATS_TEST_DIRNAME/agent.py" "$DIR/port" <<<'client.greet()' 2>>"$DIR/daemon.log" 3>&- &
+	agent=$!
+	wait_for 5 test -S "$DIR/port"
+	run -1 "$RELAYD" -a "$DIR/port" -l "$SOCKET"
+	[[ $output == *"$DIR/port: it greets as an agent does its clients"*msb-exec* ]]
+	wait "$agent"
+	run -1 "$RELAYD" -a "exec:$EXECD --listen stdio:" -l "$SOCKET"
+	[[ $output == *"exec:"*"no relay is needed"* ]]
 }
 
 @test "relay: a client that comes before the guest is greeted when it is there" {
@@ -542,7 +580,7 @@ none_of_ours() {
 	relay_start "$DIR/port" -u nobody
 	DIR=$DIR python3 -B "$BATS_TEST_DIRNAME/peer.py" "$SOCKET" "$RELAY" <<'PY'
 guest = Guest().accept()
-equal(guest.expect("core.bootstrap", 0).user, "nobody")
+equal(guest.bootstrap.payload, {"user": "nobody", "security_profile": "default"})
 sock = socket.socket(socket.AF_UNIX)
 sock.connect(SOCKET)
 client = Stream(sock, LIMIT)

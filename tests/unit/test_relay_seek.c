@@ -85,6 +85,31 @@ static void the_resolved_user_is_a_greeting_too_and_others_are_not(void **state)
 	buf_release(&none);
 }
 
+/* Of our own pings, which nobody else's id can be. */
+static void a_pong_of_the_relays_own_is_found_with_its_generation(void **state)
+{
+	struct buf pong;
+	uint8_t data[256] = "noise";
+	size_t at, len;
+
+	(void)state;
+	buf_init(&pong, 4096, NULL);
+	msg_put_empty(&pong, SEEK_PONG_ID, MSG_PONG);
+	for (size_t have = 1; have < buf_len(&pong); have++) {
+		memcpy(data + 5, buf_head(&pong), have);
+		assert_int_equal(seek_greeting(data, 5 + have, &at, &len), SEEK_NOTHING);
+		assert_int_equal(at, 5);
+	}
+	memcpy(data + 5, buf_head(&pong), buf_len(&pong));
+	assert_int_equal(seek_greeting(data, 5 + buf_len(&pong), &at, &len), SEEK_PONG);
+	assert_int_equal(at, 5);
+	assert_int_equal(len, buf_len(&pong));
+	assert_int_equal(seek_generation(data + 5), MSG_GENERATION);
+	data[5 + 7]--;
+	assert_int_equal(seek_greeting(data, 5 + len, &at, &len), SEEK_NOTHING);
+	buf_release(&pong);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -92,6 +117,7 @@ int main(void)
 		cmocka_unit_test(a_beginning_is_kept_until_it_is_whole),
 		cmocka_unit_test(noise_is_dropped_and_not_changed),
 		cmocka_unit_test(the_resolved_user_is_a_greeting_too_and_others_are_not),
+		cmocka_unit_test(a_pong_of_the_relays_own_is_found_with_its_generation),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
