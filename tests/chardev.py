@@ -7,9 +7,10 @@ was hung up is one for ever, so each host gets another. Until SIGTERM."""
 import os
 import selectors
 import signal
-import socket
 import sys
 import tty
+
+from wire import listen
 
 PIECE = 65536
 QUEUE_MAX = 4 * PIECE
@@ -71,9 +72,7 @@ def bridge(host, master):
 def main():
     path, port = sys.argv[1:]
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-    listener = socket.socket(socket.AF_UNIX)
-    listener.bind(path)
-    listener.listen()
+    listener = listen(path)
     while True:
         host, _ = listener.accept()
         master, slave = os.openpty()

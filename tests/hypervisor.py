@@ -16,6 +16,8 @@ import socket
 import sys
 import time
 
+from wire import listen
+
 LIMIT = 20 * float(os.environ.get("SLOW", "1"))
 
 
@@ -62,10 +64,8 @@ def serve(client, address, how):
 
 
 def main():
-    listener = socket.socket(socket.AF_UNIX)
+    listener = listen(sys.argv[1])
     listener.settimeout(LIMIT)
-    listener.bind(sys.argv[1])
-    listener.listen()
     client = listener.accept()[0]
     client.settimeout(LIMIT)
     try:

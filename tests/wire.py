@@ -3,6 +3,8 @@ frames. Three dialects of writing: plain (as ciborium does), ts (as cbor-x does:
 tagged bytes) and indefinite (every head of unknown length)."""
 
 import math
+import os
+import socket
 import struct
 
 RANGE = (1, 33554431)
@@ -173,6 +175,15 @@ class Frame:
 def ready(v=7, **more):
     times = {"boot_time_ns": 1, "init_time_ns": 2, "ready_time_ns": 3}
     return frame("core.ready", 0, {**times, **more}, v)
+
+
+def listen(path):
+    """A socket that listens there; the path is there only once it does."""
+    made = socket.socket(socket.AF_UNIX)
+    made.bind(path + ".new")
+    made.listen()
+    os.rename(path + ".new", path)
+    return made
 
 
 class Stream:
