@@ -166,7 +166,7 @@ fds = count_fds()
 for _ in range(10):
     socket.send_fds(peer.sock, [peer.mine(frame("core.ping", 7))], [0, 1, 2])
     peer.answer(7, "core.pong")
-equal(count_fds(), fds)
+wait_equal(count_fds, fds, "the daemon's descriptors")
 EOF
 }
 
@@ -196,7 +196,7 @@ for tty in False, True:
 # Those it cannot accept do not keep it busy.
 before = cpu()
 time.sleep(0.3)
-assert cpu() - before < 0.1 * SLOW, cpu() - before
+assert cpu() - before < 0.1, cpu() - before
 for sock in crowd:
     sock.close()
 equal(Peer().run(1, "true").last.code, 0)
@@ -805,13 +805,7 @@ EOF
 peer = Peer()
 pid = peer.start(1, "sleep", "1000")
 before = rss_kib()
-peer.sock.settimeout(0.3 * SLOW)
-try:
-    for _ in range(1000):
-        peer.sock.sendall(peer.mine(frame("core.exec.stdin", 1, {"data": bytes(60000)})))
-    assert False, "the daemon took 60 MB that nobody reads"
-except TimeoutError:
-    pass
+peer.stuff(frame("core.exec.stdin", 1, {"data": bytes(60000)}), 60000000)
 check_rss(before, 8 * 1024)
 other = Peer()
 for i in range(5):
@@ -825,15 +819,8 @@ EOF
 	peer <<'EOF'
 peer = Peer()
 before = rss_kib()
-flood = peer.mine(frame("core.nope", 7) * 1000)
 # Until the daemon reads no more, or has enough of this client.
-peer.sock.settimeout(0.3 * SLOW)
-try:
-    for _ in range(1000):
-        peer.sock.sendall(flood)
-    assert False, "the daemon took 45 MB of requests for answers that nobody reads"
-except (TimeoutError, BrokenPipeError, ConnectionResetError):
-    pass
+peer.stuff(frame("core.nope", 7) * 1000, 45000000)
 check_rss(before, 8 * 1024)
 equal(Peer().run(1, "true").last.code, 0)
 EOF

@@ -9,8 +9,10 @@ X=$BUILD/msb-exec
 EXECD=$BUILD/msb-execd
 RELAYD=$BUILD/msb-relayd
 CONSOLE=$BUILD/msb-exec-console
-# Sanitized programs are slower; limits of time stretch with this.
+# Limits of time stretch with this: slow programs, a slow machine, others at work on it.
 SLOW=${SLOW:-1}
+# What the programs alone are slower by, as sanitized ones are: they are given less to do.
+FACTOR=${FACTOR:-$SLOW}
 # With MSB_TEST_AGENT=ENDPOINT the tests run against that agent, which may be in another machine
 # (tests/vm): what needs a daemon of its own, or looks at one, is skipped. For the drivers, GUEST is
 # what to put before a command that is to run where the agent runs its commands.
@@ -159,6 +161,27 @@ gone() {
 	local state
 	state=$(ps -o state= -p "$1" 2>/dev/null) || return 0
 	[[ $state == Z* ]]
+}
+
+# is_still PID...: all of them sleep, and none has even been woken for a while: what flows between
+# them stands. On a busy machine, too, for whoever waits for a turn does not sleep.
+is_still() {
+	local before
+	before=$(asleep "$@") && sleep 0.1 && [[ $(asleep "$@") == "$before" ]]
+}
+
+# asleep PID...: how often each of them has gone to sleep; fails if one is not asleep.
+asleep() {
+	local pid
+	for pid; do
+		awk '/^State:/ && $2 != "S" { exit 1 } /^voluntary_/ { print $2 }' \
+			"/proc/$pid/status" 2>/dev/null || return 1
+	done
+}
+
+# is_sanitized PID: its memory and its time say little.
+is_sanitized() {
+	grep -q libasan "/proc/$1/maps"
 }
 
 # guest COMMAND...: runs it where the agent runs its commands: here, unless the agent is elsewhere.

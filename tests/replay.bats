@@ -82,12 +82,19 @@ def settle_epipe(seen):
     # The command must have closed its stdin; the recording does not show the time that took.
     wait_for(lambda: not os.path.exists(f"/proc/{seen.control[0].pid}/fd/0"), "a closed stdin")
 
-for case in ARGS:
+def took(case):
     begin = time.monotonic()
     replay(Peer(), case, cases[case], settle_epipe if case == "stdin_epipe" else None)
-    if case.startswith("bg_holds_stdout"):
-        # It leaves sleep 1.2 behind, which holds a pipe; a terminal dies with its leader.
-        equal((case, time.monotonic() - begin >= 1.2), (case, case == "bg_holds_stdout"))
+    return time.monotonic() - begin
+
+for case in ARGS:
+    seconds = took(case)
+    # These leave sleep 1.2 behind, which holds a pipe; a terminal dies with its leader. On a busy
+    # machine that may take as long now and then.
+    if case == "bg_holds_stdout":
+        assert seconds >= 1.2, seconds
+    elif case == "bg_holds_stdout_tty":
+        assert seconds < 1.2 or any(took(case) < 1.2 for _ in range(9)), seconds
 EOF
 }
 
