@@ -26,7 +26,7 @@ start() {
 # ends_with STATUS: what $PID exits with, before long.
 ends_with() {
 	local status=0
-	wait_for 8 gone "$PID"
+	wait_for 20 gone "$PID"
 	wait "$PID" || status=$?
 	[[ $status -eq $1 ]] || {
 		echo "it exited with $status" >&2
@@ -49,7 +49,7 @@ waiting() {
 @test "signals: INT, TERM, QUIT, USR1 and USR2 are forwarded" {
 	for name in INT TERM QUIT USR1 USR2; do
 		start -- sh -c "trap 'echo got $name; exit 9' $name; $(waiting)" </dev/null
-		wait_for 5 has "$DIR/out" 1
+		wait_for 20 has "$DIR/out" 1
 		kill "-$name" "$PID"
 		ends_with 9
 		[[ $(<"$DIR/out") == $'ready\ngot '$name ]]
@@ -58,7 +58,7 @@ waiting() {
 
 @test "signals: a signal reaches all of the command's processes" {
 	start -- sh -c "trap '' TERM; (trap 'echo inner; exit' TERM; $(waiting)); echo outer" </dev/null
-	wait_for 5 has "$DIR/out" 1
+	wait_for 20 has "$DIR/out" 1
 	kill "$PID"
 	ends_with 0
 	[[ $(<"$DIR/out") == $'ready\ninner\nouter' ]]
@@ -110,53 +110,96 @@ waiting() {
 	END
 }
 
-@test "signals: the third TERM in two seconds ends msb-exec with 125, and the command with it" {
-	start -- sh -c "trap 'echo TERM >>$DIR/got' TERM; $(waiting); : $MARK" </dev/null
-	wait_for 5 has "$DIR/out" 1
-	for i in 1 2; do
-		kill "$PID"
-		wait_for 5 guest_has "$DIR/got" $i
-		kill -0 "$PID"
-	done
-	kill "$PID"
-	ends_with 125
-	grep -q '^msb-exec: gave up' "$DIR/err"
-	wait_for 4 none_match "$MARK"
-}
-
 # since MS: so long ago the moment in $BEGIN was.
 since() {
 	((${EPOCHREALTIME/./} - BEGIN >= $1 * 1000))
 }
 
-@test "signals: any three TERMs within two seconds do, not those since the first alone" {
-	start -- sh -c "trap 'echo TERM >>$DIR/got' TERM; $(waiting); : $MARK" </dev/null
-	wait_for 5 has "$DIR/out" 1
-	BEGIN=${EPOCHREALTIME/./}
-	kill "$PID"
-	wait_for 5 since 1500
-	kill "$PID"
-	wait_for 5 since 2200
-	kill "$PID"
-	wait_for 5 guest_has "$DIR/got" 3
-	kill -0 "$PID"
-	kill "$PID"
-	ends_with 125
-	wait_for 4 none_match "$MARK"
+# in_time TRY: the times in what follows are the product's, and short. On a machine that is so busy that
+# TRY comes too late for them, which it says with 2, it is tried again.
+in_time() {
+	local status
+	for _ in {1..10}; do
+		status=0
+		"$@" || status=$?
+		[[ $status -eq 2 ]] || return "$status"
+		echo 'too late: once more' >&2
+		guest touch "$DIR/go"
+		wait_for 20 none_match "$MARK"
+		guest rm -f "$DIR/go" "$DIR/got"
+	done
+	return 1
 }
 
-@test "signals: Ctrl-C three times gets away from a command that ignores it" {
-	drive 24x80 "$X" -- sh -c "trap 'echo got' INT; $(waiting); : $MARK" <<-END
+# asked NUMBER: the command has heard so many TERMs, and goes on.
+asked() {
+	wait_for 20 guest_has "$DIR/got" "$1" && kill -0 "$PID"
+}
+
+term_thrice() {
+	start -- sh -c "trap 'echo TERM >>$DIR/got' TERM; $(waiting); : $MARK" </dev/null
+	wait_for 20 has "$DIR/out" 1 || return
+	BEGIN=${EPOCHREALTIME/./}
+	kill "$PID"
+	asked 1 || return
+	kill "$PID"
+	asked 2 || return
+	kill "$PID"
+	! since 1900 || return 2
+	ends_with 125
+}
+
+@test "signals: the third TERM in two seconds ends msb-exec with 125, and the command with it" {
+	in_time term_thrice
+	grep -q '^msb-exec: gave up' "$DIR/err"
+	wait_for 20 none_match "$MARK"
+}
+
+# The first and the third are more than two seconds apart, the second and the fourth are not.
+term_slowly() {
+	start -- sh -c "trap 'echo TERM >>$DIR/got' TERM; $(waiting); : $MARK" </dev/null
+	wait_for 20 has "$DIR/out" 1 || return
+	BEGIN=${EPOCHREALTIME/./}
+	kill "$PID"
+	asked 1 || return
+	! since 400 || return 2
+	wait_for 20 since 1500
+	BEGIN=${EPOCHREALTIME/./}
+	kill "$PID"
+	wait_for 20 since 1000
+	kill "$PID"
+	asked 3 || return
+	kill "$PID"
+	! since 1900 || return 2
+	ends_with 125
+}
+
+@test "signals: any three TERMs within two seconds do, not those since the first alone" {
+	in_time term_slowly
+	wait_for 20 none_match "$MARK"
+}
+
+type_thrice() {
+	rm -f "$DIR/third"
+	drive 24x80 "$X" -- sh -c "trap 'echo got' INT; $(waiting); : $MARK" <<-END && return
 		expect ready
+		run echo \${EPOCHREALTIME/./} >$DIR/first
 		send \x03
 		expect got
 		send \x03
 		expect got
 		send \x03
+		run echo \${EPOCHREALTIME/./} >$DIR/third
 		expect msb-exec: gave up
 		wait 125
 	END
-	wait_for 4 none_match "$MARK"
+	[[ ! -e $DIR/third || $(($(<"$DIR/third") - $(<"$DIR/first"))) -lt 1900000 ]] || return 2
+	return 1
+}
+
+@test "signals: Ctrl-C three times gets away from a command that ignores it" {
+	in_time type_thrice
+	wait_for 20 none_match "$MARK"
 }
 
 @test "signals: HUP is forwarded, and msb-exec dies of it" {
@@ -166,8 +209,8 @@ since() {
 		run kill -HUP \$PROGRAM
 		wait HUP
 	END
-	wait_for 4 guest_has "$DIR/got" 1
-	wait_for 4 none_match "$MARK"
+	wait_for 20 guest_has "$DIR/got" 1
+	wait_for 20 none_match "$MARK"
 }
 
 @test "signals: what msb-exec was started to ignore stays ignored" {
@@ -185,13 +228,10 @@ since() {
 
 @test "signals: before the agent has answered, a signal ends msb-exec as usual" {
 	local listener=$DIR/silent
-	python3 -c 'import socket, sys, time
-s = socket.socket(socket.AF_UNIX)
-s.bind(sys.argv[1])
-s.listen()
-s.accept()[0].recv(1)' "$listener" 3>&- &
+	PYTHONPATH=$BATS_TEST_DIRNAME python3 -Bc 'import sys, wire
+wire.listen(sys.argv[1]).accept()[0].recv(1)' "$listener" 3>&- &
 	local silent=$!
-	wait_for 5 test -S "$listener"
+	wait_for 20 test -S "$listener"
 	drive 24x80 "$X" -S "$listener" -tt -- true <<-END
 		run grep -q 'SigBlk:.*[1-9a-f]' /proc/\$PROGRAM/status
 		run kill -TERM \$PROGRAM
@@ -215,44 +255,44 @@ s.accept()[0].recv(1)' "$listener" 3>&- &
 		run kill -KILL \$PROGRAM
 		wait KILL
 	END
-	wait_for 4 none_match "sleep $MARK"
+	wait_for 20 none_match "sleep $MARK"
 }
 
 @test "signals: a killed msb-exec leaves nothing of a command and its children" {
 	start -- sh -c "sleep $MARK & sleep $MARK" </dev/null
-	wait_for 5 matches 2 "^sleep $MARK"
+	wait_for 20 matches 2 "^sleep $MARK"
 	kill -KILL "$PID"
 	ends_with 137
-	wait_for 4 none_match "sleep $MARK"
+	wait_for 20 none_match "sleep $MARK"
 }
 
 @test "signals: a killed msb-exec leaves nothing that ignores TERM and HUP, or is stopped" {
 	start -- sh -c "trap '' TERM HUP; sleep $MARK & kill -STOP \$!; echo ready; sleep $MARK" </dev/null
-	wait_for 5 has "$DIR/out" 1
+	wait_for 20 has "$DIR/out" 1
 	kill -KILL "$PID"
 	ends_with 137
-	wait_for 4 none_match "sleep $MARK"
+	wait_for 20 none_match "sleep $MARK"
 }
 
 @test "signals: a stopped command hears that msb-exec was killed, and may clean up" {
 	start -- sh -c "trap 'echo TERM >$DIR/got; exit' TERM; echo \$\$; $(waiting)" </dev/null
-	wait_for 5 has "$DIR/out" 2
+	wait_for 20 has "$DIR/out" 2
 	guest kill -STOP "$(head -n 1 "$DIR/out")"
 	kill -KILL "$PID"
 	ends_with 137
-	wait_for 4 guest_has "$DIR/got" 1
+	wait_for 20 guest_has "$DIR/got" 1
 }
 
 @test "signals: a killed daemon is 125 and one line, and leaves no command" {
 	need_local "its end"
 	start -- sh -c "echo ready; exec sleep $MARK" </dev/null
-	wait_for 5 has "$DIR/out" 1
+	wait_for 20 has "$DIR/out" 1
 	kill -KILL "$DAEMON"
 	wait "$DAEMON" || true
 	DAEMON=
 	ends_with 125
 	[[ $(<"$DIR/err") == 'msb-exec: lost the connection'* && $(wc -l <"$DIR/err") -eq 1 ]]
-	wait_for 4 none_match "sleep $MARK"
+	wait_for 20 none_match "sleep $MARK"
 }
 
 @test "signals: with --on-disconnect keep the command lives on, whatever it writes" {
@@ -260,25 +300,25 @@ s.accept()[0].recv(1)' "$listener" 3>&- &
 	local closed
 	start --on-disconnect keep -- sh -c "trap 'echo signal >>$DIR/got' HUP TERM; $(waiting)
 		seq 100000; echo over >>$DIR/got" </dev/null
-	wait_for 5 has "$DIR/out" 1
-	closed=$(grep -c 'closed: ' "$DIR/daemon.log")
+	wait_for 20 has "$DIR/out" 1
+	closed=$(grep -c 'closed: ' "$DIR/daemon.log" || true)
 	kill -KILL "$PID"
 	ends_with 137
-	wait_for 5 eval "[[ \$(grep -c 'closed: ' '$DIR/daemon.log') -gt $closed ]]"
+	wait_for 20 eval "[[ \$(grep -c 'closed: ' '$DIR/daemon.log') -gt $closed ]]"
 	touch "$DIR/go"
-	wait_for 5 has "$DIR/got" 1
+	wait_for 20 has "$DIR/got" 1
 	[[ $(<"$DIR/got") == over ]]
 }
 
 @test "signals: with --on-disconnect hangup the command gets SIGHUP and no more" {
 	start --on-disconnect hangup -- sh -c "trap 'echo HUP >>$DIR/got' HUP
 		trap 'echo TERM >>$DIR/got' TERM; $(waiting); echo over >>$DIR/got" </dev/null
-	wait_for 5 has "$DIR/out" 1
+	wait_for 20 has "$DIR/out" 1
 	kill -KILL "$PID"
 	ends_with 137
-	wait_for 5 guest_has "$DIR/got" 1
+	wait_for 20 guest_has "$DIR/got" 1
 	guest touch "$DIR/go"
-	wait_for 5 guest_has "$DIR/got" 2
+	wait_for 20 guest_has "$DIR/got" 2
 	[[ $(guest cat "$DIR/got") == $'HUP\nover' ]]
 }
 
@@ -395,7 +435,7 @@ flags() {
 	PID=$!
 	echo line >&7
 	for fd in 8 8 9 9; do
-		read -rt $((5 * SLOW)) -u $fd
+		read -rt $((20 * SLOW)) -u $fd
 	done
 	[[ $(flags 7 8 9) == "$before" ]]
 	kill -KILL "$PID"
@@ -426,5 +466,5 @@ flags() {
 		expect status 6
 		wait 0
 	END
-	wait_for 4 none_match "sleep $MARK"
+	wait_for 20 none_match "sleep $MARK"
 }

@@ -89,7 +89,7 @@ teardown() {
 	setpriv --reuid=nobody --clear-groups "$EXECD" --listen "unix:$SOCKET" 2>>"$DIR/daemon.log" 3>&- &
 	DAEMON=$!
 	export MSB_EXEC_ENDPOINT=unix:$SOCKET
-	wait_for 5 daemon_answers
+	wait_for 20 daemon_answers
 	run -0 "$X" -- id -un
 	[[ $output == nobody ]]
 	run -0 "$X" -u nobody:"$(id -g)" -- id -un
@@ -168,7 +168,7 @@ teardown() {
 	daemon_stop
 	env -u PATH "$EXECD" --listen "unix:$SOCKET" 2>>"$DIR/daemon.log" 3>&- &
 	DAEMON=$!
-	wait_for 5 daemon_answers
+	wait_for 20 daemon_answers
 	run -0 "$X" -- sh -c 'echo $PATH'
 	[[ $output == *:/usr/bin:* ]]
 }
@@ -241,14 +241,14 @@ teardown() {
 		"$X" -n -tt -- sleep "$mark" 3>&- >/dev/null &
 		pids+=($!)
 	done
-	wait_for 10 matches 20 "^sleep $mark"
+	wait_for 20 matches 20 "^sleep $mark"
 	for mode in -T -tt; do
 		# ls itself has the folder open as 3.
 		run -0 "$X" $mode -- ls -1 /proc/self/fd
 		[[ ${output//$'\r'/} == $'0\n1\n2\n3' ]]
 	done
 	kill "${pids[@]}"
-	wait_for 10 none_match "sleep $mark"
+	wait_for 20 none_match "sleep $mark"
 }
 
 @test "session: each command leads a session and a group of its own" {
