@@ -28,6 +28,7 @@
 #define CONNECTIONS_MAX 4096
 #define LAST_FLUSH_MS	10 /* how often, and how many times, to offer clients the last frames */
 #define LAST_FLUSHES	100
+#define LAST_CALL_MS	5000 /* how long clients may take, from the beginning of the end */
 
 struct execd {
 	struct loop loop;
@@ -39,7 +40,7 @@ struct execd {
 	struct port_host ports;
 	bool has_stdio; /* and then its end is ours */
 	bool ending;
-	struct loop_timer last_flush;
+	struct loop_timer last_call, last_flush;
 	int flushes;
 };
 
@@ -67,9 +68,19 @@ static void end(struct execd *execd, const char *why)
 	log_info("ending: %s", why);
 	listen_close_all(&execd->listen);
 	port_retire_all(&execd->ports);
+	loop_arm(&execd->loop, &execd->last_call, LAST_CALL_MS);
 	job_end_all(&execd->jobs);
 	if (!execd->jobs.job_count)
 		loop_stop(&execd->loop);
+}
+
+/* A session is over once its client has taken all of its output, which may be never. */
+static void on_last_call(struct loop_timer *timer)
+{
+	struct execd *execd = (struct execd *)((char *)timer - offsetof(struct execd, last_call));
+
+	log_warn("ending: not waiting any longer for clients that do not take what there is");
+	conn_close_all(&execd->conns);
 }
 
 static void on_last_flush(struct loop_timer *timer)
@@ -209,6 +220,7 @@ static int start(struct execd *execd, struct err *err)
 	execd->listen.taken = &execd->conns.conn_count;
 	execd->listen.max = CONNECTIONS_MAX;
 	execd->listen.on_client = on_client;
+	execd->last_call.on_due = on_last_call;
 	execd->last_flush.on_due = on_last_flush;
 	return listen_all(execd, passed, err);
 }

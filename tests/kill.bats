@@ -119,6 +119,21 @@ SOON=$((20000 * SLOW))
 	[[ ! -e $SOCKET ]]
 }
 
+@test "kill: a client that takes nothing does not hold up the end of the daemon" {
+	need_local "its end"
+	mkfifo "$DIR/fifo"
+	# Open for reading, and never read.
+	exec 7<>"$DIR/fifo"
+	"$X" -n -- yes "$DIR" >"$DIR/fifo" 2>"$DIR/err" 3>&- 7>&- &
+	client=$!
+	wait_for 20 is_still "$DAEMON" "$client"
+	timed daemon_stop
+	[[ $MS -lt $SOON ]]
+	none_match "^yes $DIR"
+	exec 7>&-
+	wait "$client" || true
+}
+
 @test "kill: on_disconnect keep lives on, hangup gets SIGHUP and no more" {
 	mark=$(mark)
 	"$X" -n --on-disconnect keep -- sleep "$mark" 3>&- &
