@@ -24,7 +24,7 @@ from wire import frame  # noqa: E402
 SLOW = float(os.environ.get("SLOW", "1"))
 LIMIT = 30 * SLOW  # seconds that anything may take beside all the others
 WORKERS = 10
-GONE_MS = 5000  # a forced end takes 2 s at most, and a look or two
+GONE_MS = 20000  # a forced end takes 2 s at most, and a look or two
 
 BUILD = os.path.abspath(sys.argv[2])
 # What malloc keeps; a sanitizer also keeps what was freed, to catch who still uses it.
@@ -286,7 +286,11 @@ def main():
     soak = Soak(float(sys.argv[1]), seed)
     print(f"# seed {seed}", flush=True)
     try:
-        wait_for(lambda: os.path.exists(folder + "/s"), "the daemon's socket")
+        wait_for(lambda: subprocess.run([CLIENT, "-q", "--ping"], capture_output=True).returncode == 0,
+                 "a daemon that answers")
+        # Whoever asked is gone for the daemon, too, once its descriptors are as many for a while.
+        wait_for(lambda: len({state(daemon)[0], time.sleep(0.3), state(daemon)[0]}) == 2,
+                 "the daemon's rest")
         fresh = state(daemon)
         # Once round, so that what is allocated once and kept is there.
         rng = random.Random(seed)
