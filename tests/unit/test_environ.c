@@ -127,7 +127,7 @@ static void settle(const char *format, size_t count, size_t keys, size_t want)
 	begun = seconds();
 	assert_int_equal(environ_settle(entries, count, 0), want);
 	/* A fraction of it, but sanitizers and busy machines are slow; squared it is a minute. */
-	assert_true(seconds() - begun < 1.0);
+	assert_true(seconds() - begun < 10.0);
 	for (size_t i = 0; i < want; i++) {
 		char expected[48];
 
