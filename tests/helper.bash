@@ -100,7 +100,12 @@ relay_start() {
 	"$RELAYD" --agent "unix:$1" --listen "unix:$SOCKET" --log-level info "${@:2}" \
 		2>>"$DIR/daemon.log" 3>&- &
 	RELAY=$!
-	wait_for 5 test -S "$SOCKET"
+	wait_for 5 listens "$SOCKET"
+}
+
+# listens PATH: the socket is not only there, it can be connected to.
+listens() {
+	grep -q " 00010000 .* $1\$" /proc/net/unix
 }
 
 relay_stop() {
