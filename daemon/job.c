@@ -344,30 +344,6 @@ void job_abandon(struct job *job)
 	job_happen(job, SESSION_CLIENT_GONE);
 }
 
-void job_lose_client(struct job_outlet *outlet)
-{
-	for (size_t i = 0; i < sizeof(outlet->jobs) / sizeof(outlet->jobs[0]); i++)
-		while (outlet->jobs[i])
-			job_happen(outlet->jobs[i], SESSION_CLIENT_GONE);
-}
-
-static struct job *find_in_range(struct job *job, uint32_t start, uint32_t end)
-{
-	while (job && (job->id < start || job->id >= end))
-		job = job->next_of_outlet;
-	return job;
-}
-
-void job_lose_ids(struct job_outlet *outlet, uint32_t start, uint32_t end)
-{
-	for (size_t i = 0; i < sizeof(outlet->jobs) / sizeof(outlet->jobs[0]); i++) {
-		struct job *job;
-
-		while ((job = find_in_range(outlet->jobs[i], start, end)))
-			job_happen(job, SESSION_CLIENT_GONE);
-	}
-}
-
 void job_end_all(struct job_host *host)
 {
 	struct job *job, *next;

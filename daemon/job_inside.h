@@ -1,4 +1,4 @@
-/* The inside of a job, which job.c (its life) and job_io.c (its bytes) share. */
+/* The inside of a job, which job.c (its life) and job_io.c (its client and bytes) share. */
 #ifndef MSB_JOB_INSIDE_H
 #define MSB_JOB_INSIDE_H
 

@@ -1,6 +1,7 @@
 /*
- * The bytes of a job: what the command writes becomes frames in its client's queue, what the
- * client sends goes to the command; and the silence after which a session is done.
+ * A job and its client: the outlet that a client's jobs share; what the command writes becomes
+ * frames in it, what the client sends goes to the command; and the silence after which a session is
+ * done.
  */
 #include <errno.h>
 #include <stddef.h>
@@ -78,6 +79,30 @@ void job_attach(struct job *job, struct job_outlet *outlet)
 	job->next_of_outlet = *first;
 	*first = job;
 	join_turns(job);
+}
+
+void job_lose_client(struct job_outlet *outlet)
+{
+	for (size_t i = 0; i < sizeof(outlet->jobs) / sizeof(outlet->jobs[0]); i++)
+		while (outlet->jobs[i])
+			job_happen(outlet->jobs[i], SESSION_CLIENT_GONE);
+}
+
+static struct job *find_in_range(struct job *job, uint32_t start, uint32_t end)
+{
+	while (job && (job->id < start || job->id >= end))
+		job = job->next_of_outlet;
+	return job;
+}
+
+void job_lose_ids(struct job_outlet *outlet, uint32_t start, uint32_t end)
+{
+	for (size_t i = 0; i < sizeof(outlet->jobs) / sizeof(outlet->jobs[0]); i++) {
+		struct job *job;
+
+		while ((job = find_in_range(outlet->jobs[i], start, end)))
+			job_happen(job, SESSION_CLIENT_GONE);
+	}
 }
 
 /* A frame was put for the client; without room for it the connection is beyond help. */
