@@ -64,7 +64,10 @@ static void on_exited(struct exec *exec, struct msg_bytes payload)
 			 (double)exited.usage.wall_us / 1e6,
 			 (unsigned long long)exited.usage.max_rss_kib,
 			 exited.core_dumped ? ", core dumped" : "");
-	if (exited.timed_out || exec->timed_out) {
+	if (exited.timed_out && !exec->opts->timeout_ms) {
+		exec_finish_with(exec, EXIT_TIMED_OUT,
+				 "the command ran for longer than the agent lets any");
+	} else if (exited.timed_out || exec->timed_out) {
 		exec_finish(exec, EXIT_TIMED_OUT);
 	} else if (exited.signal) {
 		/* Of one that we passed on we die too, so that a script's loop stops. */

@@ -41,7 +41,8 @@ static int ask_features(struct msg_exec_request *request, const struct opts *opt
 		request->timeout_signal = opts->timeout_signal;
 		request->kill_after_ms = opts->kill_after_ms;
 	}
-	if ((features & MSG_FEATURE_LINGER) && opts->linger_ms != DURATION_INFINITE) {
+	/* Endless too: an agent may have a silence of its own for requests that do not say. */
+	if (features & MSG_FEATURE_LINGER) {
 		request->has_linger = true;
 		request->linger_ms = opts->linger_ms;
 	}

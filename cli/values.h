@@ -6,16 +6,12 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#include "../shared/duration.h"
 #include "../shared/err.h"
 #include "../shared/msg.h"
 #include "escape.h"
 
-#define DURATION_INFINITE UINT64_MAX
-
-/*
- * timeout(1)'s durations: a decimal number and s, m, h or d, seconds without; ms too; inf where
- * allowed. Rounded up to whole milliseconds, so that what is not 0 stays so.
- */
+/* As duration_parse(). */
 int value_duration(const char *text, bool allow_inf, uint64_t *ret_ms, struct err *err);
 
 /* TERM, SIGTERM, term or 15; 1 to 31. */

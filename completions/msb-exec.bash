@@ -63,6 +63,8 @@ _msb_options[msb-execd]='-l|--listen|ENDPOINT
 |--allow-uid|UID
 |--allow-cid|CID
 |--max-sessions|N
+|--max-time|DURATION
+|--linger|DURATION
 |--init|
 |--log-level|LEVEL
 -V|--version|

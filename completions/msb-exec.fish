@@ -222,6 +222,8 @@ complete -c msb-execd -l cwd -x -a '(__fish_complete_directories)' -d 'start com
 complete -c msb-execd -l allow-uid -x -d 'let this user connect, beside root and our own; repeatable'
 complete -c msb-execd -l allow-cid -x -d 'let this machine connect over vsock, beside the host; repeatable'
 complete -c msb-execd -l max-sessions -x -d 'refuse more commands at once (default 1024)'
+complete -c msb-execd -l max-time -x -d 'end each command after this time, whatever its client asked for'
+complete -c msb-execd -l linger -x -d 'unless the client says: wait for silent holders of output so long (default inf)'
 complete -c msb-execd -l init -d 'be process 1 of a machine or a container'
 complete -c msb-execd -l log-level -x -a 'none error warn info debug' -d 'none, error, warn, info or debug (default warn)'
 complete -c msb-execd -s V -l version -d 'print the version'

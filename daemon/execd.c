@@ -187,6 +187,16 @@ static uint64_t clock_ns(clockid_t clock)
 	return (uint64_t)ts.tv_sec * 1000000000 + (uint64_t)ts.tv_nsec;
 }
 
+static struct job_limits limits_of(const struct settings *settings)
+{
+	return (struct job_limits){
+		.has_linger = settings->linger_ms != DURATION_INFINITE,
+		.linger_ms = settings->linger_ms,
+		.max_time_ms =
+			settings->max_time_ms == DURATION_INFINITE ? 0 : settings->max_time_ms,
+	};
+}
+
 static int start(struct execd *execd, struct err *err)
 {
 	uint64_t begun = clock_ns(CLOCK_BOOTTIME);
@@ -204,6 +214,7 @@ static int start(struct execd *execd, struct err *err)
 	boot_init(&execd->boot, &execd->jobs.spawn);
 	execd->jobs.loop = &execd->loop;
 	execd->jobs.on_idle = on_jobs_idle;
+	execd->jobs.limits = limits_of(&execd->settings);
 	reaper_init(&execd->jobs.reaper, &execd->loop);
 	execd->conns.jobs = &execd->jobs;
 	execd->conns.max_jobs = execd->settings.max_sessions;

@@ -54,12 +54,18 @@ static void tell_failed(struct job_host *host, struct job_outlet *outlet, uint32
 	loop_mark(host->loop, outlet->flush);
 }
 
+/* Whether the end is the one that the request described, and not the daemon's. */
+static bool has_own_manner(const struct job *job)
+{
+	return job->session.timed_out && !job->session.overdue;
+}
+
 /* A stopped process acts on nothing but KILL, so each request to end comes with a CONT. */
 static void ask_to_end(struct job *job)
 {
 	int signal = job->pump.pty ? SIGHUP : SIGTERM;
 
-	if (job->session.timed_out)
+	if (has_own_manner(job))
 		signal = job->timeout_signal;
 	reap_signal_group(job->pid, signal);
 	reap_signal_group(job->pid, SIGCONT);
@@ -82,6 +88,7 @@ static void release(struct job *job)
 
 	job_detach(job);
 	loop_disarm(host->loop, &job->timeout);
+	loop_disarm(host->loop, &job->max_time);
 	loop_disarm(host->loop, &job->grace);
 	loop_disarm(host->loop, &job->linger);
 	loop_disarm(host->loop, &job->parked);
@@ -106,6 +113,7 @@ static void release(struct job *job)
 static void bury(struct job *job)
 {
 	loop_disarm(job->host->loop, &job->timeout);
+	loop_disarm(job->host->loop, &job->max_time);
 	loop_disarm(job->host->loop, &job->grace);
 	loop_remove(job->host->loop, &job->pid_source);
 	fd_close(&job->pid_fd);
@@ -129,8 +137,7 @@ static void carry_out(struct job *job, uint32_t actions)
 		hang_up(job);
 	if (actions & SESSION_ARM_GRACE)
 		loop_arm(host->loop, &job->grace,
-			 job->session.timed_out && job->kill_after_ms ? job->kill_after_ms
-								      : GRACE_MS);
+			 has_own_manner(job) && job->kill_after_ms ? job->kill_after_ms : GRACE_MS);
 	if (actions & SESSION_HASTEN && job->grace.slot &&
 	    job->grace.due_ms > loop_now_ms() + GRACE_MS)
 		loop_arm(host->loop, &job->grace, GRACE_MS);
@@ -231,6 +238,14 @@ static void on_timeout(struct loop_timer *timer)
 	job_happen(JOB_OF(timer, timeout), SESSION_TIMED_OUT);
 }
 
+static void on_max_time(struct loop_timer *timer)
+{
+	struct job *job = JOB_OF(timer, max_time);
+
+	log_info("session %u: process %d runs for longer than --max-time", job->id, job->pid);
+	job_happen(job, SESSION_OVERDUE);
+}
+
 static void on_grace(struct loop_timer *timer)
 {
 	job_happen(JOB_OF(timer, grace), SESSION_GRACE_OVER);
@@ -263,6 +278,8 @@ static void take_child(struct job *job, const struct spawn_child *child,
 		loop_arm(host->loop, &job->poll, POLL_MS);
 	if (request->timeout_ms)
 		loop_arm(host->loop, &job->timeout, request->timeout_ms);
+	if (host->limits.max_time_ms)
+		loop_arm(host->loop, &job->max_time, host->limits.max_time_ms);
 	job_watch_pump(job);
 }
 
@@ -277,8 +294,9 @@ static void take_options(struct job *job, const struct msg_exec_request *request
 	}
 	job->session.on_disconnect = (enum msg_on_disconnect)on_disconnect;
 	job->session.never_kill = request->timeout_ms && !request->kill_after_ms;
-	job->has_linger = request->has_linger;
-	job->linger_ms = request->linger_ms;
+	job->linger_ms = request->has_linger		? request->linger_ms
+			 : job->host->limits.has_linger ? job->host->limits.linger_ms
+							: UINT64_MAX;
 	job->timeout_signal = request->timeout_signal > 0 && request->timeout_signal < NSIG
 				      ? request->timeout_signal
 				      : SIGTERM;
@@ -286,6 +304,7 @@ static void take_options(struct job *job, const struct msg_exec_request *request
 	job->input.window = request->stdin_window ? JOB_INPUT_WINDOW : 0;
 	job->output.window = request->output_window;
 	job->timeout.on_due = on_timeout;
+	job->max_time.on_due = on_max_time;
 	job->grace.on_due = on_grace;
 	job->linger.on_due = job_on_linger;
 	job->parked.on_due = job_on_parked;

@@ -18,6 +18,13 @@
 #define JOB_OUTPUT_LIMIT (512 * 1024) /* queued frames at which output waits */
 #define JOB_FRAMES_MAX	 (JOB_OUTPUT_LIMIT + PUMP_READ_MAX + 512 * 1024) /* with the answers */
 
+/* What holds for every job. All zero: nothing does. */
+struct job_limits {
+	bool has_linger;      /* for requests that do not say themselves: */
+	uint64_t linger_ms;   /* the silence of who holds the output after the command's end */
+	uint64_t max_time_ms; /* from a command's start to its forced end; 0: none */
+};
+
 /* All jobs of a daemon, and what they share. */
 struct job_host {
 	struct loop *loop;
@@ -29,6 +36,7 @@ struct job_host {
 	size_t running; /* of these, the ones that are not over but for what others hold open */
 	void (*on_idle)(struct job_host *host); /* the last job is over; may be NULL */
 	uint64_t activity;			/* what core.touch counts */
+	struct job_limits limits;
 };
 
 /* Where the frames of a client's jobs go. Part of the client's connection. */

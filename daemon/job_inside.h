@@ -22,14 +22,14 @@ struct job {
 	struct loop_source pid_source, verdict_source;
 	struct pump pump;
 
-	bool has_linger;
-	uint64_t linger_ms, read_ms, started_us;
+	uint64_t linger_ms; /* UINT64_MAX: the end of output is waited for */
+	uint64_t read_ms, started_us;
 	int timeout_signal;
 	uint64_t kill_after_ms;
 	struct credit output;	     /* what the client lets us send */
 	struct credit_account input; /* what we let it send */
 	bool stalled;
-	struct loop_timer timeout, grace, linger, parked, poll;
+	struct loop_timer timeout, max_time, grace, linger, parked, poll;
 	struct loop_grave grave;
 };
 

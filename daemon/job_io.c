@@ -12,7 +12,7 @@
 #include "job_inside.h"
 #include "pty.h"
 
-#define FORCED_LINGER_MS 500 /* for a forced end of a session that would wait for ever */
+#define FORCED_LINGER_MS 500 /* for a forced end that waits for ever, or that nobody may put off */
 #define PARKED_LOOK_MS	 50  /* how often to look at a pty that nobody has open */
 
 /* ---- the outlet ---- */
@@ -144,13 +144,15 @@ static bool output_is_open(const struct job *job)
 
 static bool waits_for_silence(const struct job *job)
 {
-	return (job->has_linger || job->session.ending) && job->session.leader_ended &&
+	return (job->linger_ms != UINT64_MAX || job->session.ending) && job->session.leader_ended &&
 	       !job->session.silent && job->outlet && output_is_open(job);
 }
 
 static uint64_t linger_of(const struct job *job)
 {
-	return job->has_linger ? job->linger_ms : FORCED_LINGER_MS;
+	bool hurry = job->linger_ms == UINT64_MAX || job->session.overdue || job->session.shutdown;
+
+	return hurry && job->linger_ms > FORCED_LINGER_MS ? FORCED_LINGER_MS : job->linger_ms;
 }
 
 /* The clock of silence runs only while all that is there may be read, and what was read is sent. */

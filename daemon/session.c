@@ -42,6 +42,16 @@ static void time_out(struct session *s)
 	s->ending = true;
 }
 
+/* Whatever the request said of time-outs: this bound is the daemon's. */
+static void overrun(struct session *s)
+{
+	time_out(s);
+	if (!s->timed_out)
+		return;
+	s->overdue = true;
+	end_now(s);
+}
+
 static void note(struct session *s, enum session_event event)
 {
 	switch (event) {
@@ -62,6 +72,9 @@ static void note(struct session *s, enum session_event event)
 		break;
 	case SESSION_TIMED_OUT:
 		time_out(s);
+		break;
+	case SESSION_OVERDUE:
+		overrun(s);
 		break;
 	case SESSION_CLIENT_GONE:
 		lose_client(s);

@@ -22,7 +22,8 @@ enum session_event {
 	SESSION_LEADER_ENDED, /* and is a zombie */
 	SESSION_OUTPUT_ENDED, /* end of file on all output */
 	SESSION_SILENT,	      /* nothing came for the linger time after the leader's end */
-	SESSION_TIMED_OUT,
+	SESSION_TIMED_OUT,    /* by the request's clock */
+	SESSION_OVERDUE,      /* by the daemon's own, which nothing of the request may put off */
 	SESSION_CLIENT_GONE,
 	SESSION_SHUTDOWN,   /* end it by force */
 	SESSION_GRACE_OVER, /* after ARM_GRACE */
@@ -53,6 +54,7 @@ struct session {
 	/* Facts. */
 	enum session_verdict verdict;
 	bool leader_ended, output_ended, silent, timed_out, client_gone;
+	bool overdue;  /* and timed_out */
 	bool hung_up;  /* the client that is gone wanted just that */
 	bool ending;   /* by force */
 	bool shutdown; /* because the daemon ends */

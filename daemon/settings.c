@@ -2,7 +2,6 @@
 #include "settings.h"
 
 #include <errno.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -18,6 +17,8 @@ enum {
 	OPT_ALLOW_UID,
 	OPT_ALLOW_CID,
 	OPT_MAX_SESSIONS,
+	OPT_MAX_TIME,
+	OPT_LINGER,
 	OPT_INIT,
 	OPT_LOG_LEVEL,
 	OPT_VERSION,
@@ -37,6 +38,11 @@ static const struct option_row rows[] = {
 			   "let this machine connect over vsock, beside the host; repeatable"},
 	[OPT_MAX_SESSIONS] = {0, "max-sessions", "N",
 			      "refuse more commands at once (default 1024)"},
+	[OPT_MAX_TIME] = {0, "max-time", "DURATION",
+			  "end each command after this time, whatever its client asked for"},
+	[OPT_LINGER] = {0, "linger", "DURATION",
+			"unless the client says: wait for silent holders of output so long "
+			"(default inf)"},
 	[OPT_INIT] = {0, "init", NULL, "be process 1 of a machine or a container"},
 	[OPT_LOG_LEVEL] = {0, "log-level", "LEVEL",
 			   "none, error, warn, info or debug (default warn)"},
@@ -69,7 +75,7 @@ int settings_listen_default(struct settings *settings, struct err *err)
 static int take_option(struct settings *s, int option, const char *value, struct err *err)
 {
 	unsigned long number;
-	int level;
+	int level, r;
 
 	switch (option) {
 	case OPT_LISTEN:
@@ -92,6 +98,13 @@ static int take_option(struct settings *s, int option, const char *value, struct
 			return -EINVAL;
 		s->max_sessions = number;
 		return 0;
+	case OPT_MAX_TIME:
+		r = duration_parse(value, true, &s->max_time_ms, err);
+		if (r == 0 && s->max_time_ms == 0)
+			s->max_time_ms = DURATION_INFINITE;
+		return r;
+	case OPT_LINGER:
+		return duration_parse(value, true, &s->linger_ms, err);
 	case OPT_LOG_LEVEL:
 		level = log_level_parse(value);
 		if (level < 0)
@@ -115,6 +128,8 @@ int settings_parse(int argc, char *const argv[], struct settings *ret, struct er
 	struct settings s = {
 		.profile = "default",
 		.max_sessions = DEFAULT_MAX_SESSIONS,
+		.linger_ms = DURATION_INFINITE,
+		.max_time_ms = DURATION_INFINITE,
 		.log_level = LOG_LEVEL_WARN,
 	};
 	const char *value = NULL;

@@ -4,7 +4,9 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
+#include "../shared/duration.h"
 #include "../shared/endpoint.h"
 #include "../shared/err.h"
 #include "../shared/log.h"
@@ -21,6 +23,8 @@ struct settings {
 	const char *cwd;
 	struct peer_rules allow;
 	size_t max_sessions;
+	uint64_t linger_ms;   /* for requests that leave it open; DURATION_INFINITE: none */
+	uint64_t max_time_ms; /* for each command; DURATION_INFINITE: none */
 	enum log_level log_level;
 	bool init; /* be process 1 */
 	bool help, version;

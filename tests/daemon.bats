@@ -15,7 +15,7 @@ teardown() {
 	run -0 "$EXECD" --version
 	[[ $output == 'msb-execd '* ]]
 	run -0 "$EXECD" --help
-	for option in listen user security-profile cwd allow-uid allow-cid max-sessions init log-level; do
+	for option in listen user security-profile cwd allow-uid allow-cid max-sessions max-time linger init log-level; do
 		[[ $output == *"--$option"* ]]
 	done
 	run -2 "$EXECD" --bogus

@@ -128,7 +128,7 @@ def words():
              "--env-file f --timeout 1.5s -k 0 --signal SIGKILL --linger inf --on-disconnect keep",
              "-S unix:/x -tt -T -i -n -q -v --ping", "--local true", "-V", "-h", "--time 5"]
     settings = ["-l unix:/x --listen stdio: -u 1:1 --security-profile restricted --cwd /",
-                "--allow-uid 5 --max-sessions 9 --log-level debug", "-V", "-h"]
+                "--allow-uid 5 --max-sessions 9 --log-level debug --max-time 1h --linger 0", "-V", "-h"]
     for line in lines:
         yield b"\0" + line.replace(" ", "\0").encode()
     for line in settings:

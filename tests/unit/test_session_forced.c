@@ -150,6 +150,42 @@ static void lost_client_kills_what_a_time_out_never_would(void **state)
 	     {SESSION_GRACE_OVER, SESSION_WATCH | SESSION_KILL});
 }
 
+/* The daemon's own bound is a time-out that no request can put off. */
+static void command_that_is_overdue_is_killed_whatever_was_asked_for(void **state)
+{
+	struct session fresh = {.never_kill = true}, asked = {.never_kill = true}, slow = {0};
+
+	(void)state;
+	WALK(&fresh, {SESSION_RUNS, SESSION_SEND_STARTED},
+	     {SESSION_OVERDUE, SESSION_ASK | SESSION_ARM_GRACE},
+	     {SESSION_GRACE_OVER, SESSION_WATCH | SESSION_KILL}, {SESSION_LEADER_ENDED, 0},
+	     {SESSION_OUTPUT_ENDED, SESSION_SEND_EXITED | SESSION_DISCARD},
+	     {SESSION_EMPTY, SESSION_BURY | SESSION_OVER});
+	assert_true(fresh.timed_out);
+	assert_nothing_is_left(&fresh);
+	WALK(&asked, {SESSION_RUNS, SESSION_SEND_STARTED}, {SESSION_TIMED_OUT, SESSION_ASK},
+	     {SESSION_OVERDUE, SESSION_ARM_GRACE},
+	     {SESSION_GRACE_OVER, SESSION_WATCH | SESSION_KILL});
+	WALK(&slow, {SESSION_RUNS, SESSION_SEND_STARTED},
+	     {SESSION_TIMED_OUT, SESSION_ASK | SESSION_ARM_GRACE},
+	     {SESSION_OVERDUE, SESSION_HASTEN}, {SESSION_GRACE_OVER, SESSION_WATCH | SESSION_KILL});
+}
+
+static void overdue_after_the_last_frame_is_nothing(void **state)
+{
+	struct session s = {0}, kept = {.on_disconnect = MSG_DISCONNECT_KEEP};
+
+	(void)state;
+	WALK(&s, {SESSION_RUNS, SESSION_SEND_STARTED}, {SESSION_LEADER_ENDED, 0},
+	     {SESSION_SILENT, SESSION_SEND_EXITED | SESSION_DISCARD | SESSION_BURY},
+	     {SESSION_OVERDUE, 0}, {SESSION_OUTPUT_ENDED, SESSION_OVER});
+	assert_false(s.timed_out);
+	/* But nobody's wish to be kept is longer than the bound. */
+	WALK(&kept, {SESSION_RUNS, SESSION_SEND_STARTED}, {SESSION_CLIENT_GONE, SESSION_DISCARD},
+	     {SESSION_OVERDUE, SESSION_ASK | SESSION_ARM_GRACE},
+	     {SESSION_GRACE_OVER, SESSION_WATCH | SESSION_KILL});
+}
+
 int main(void)
 {
 	const struct CMUnitTest session_forced_tests[] = {
@@ -159,6 +195,8 @@ int main(void)
 		cmocka_unit_test(silence_waits_for_a_forced_end),
 		cmocka_unit_test(time_out_that_never_kills_only_asks),
 		cmocka_unit_test(time_out_after_the_last_frame_is_none),
+		cmocka_unit_test(command_that_is_overdue_is_killed_whatever_was_asked_for),
+		cmocka_unit_test(overdue_after_the_last_frame_is_nothing),
 		cmocka_unit_test(shutdown_ends_what_runs_and_still_tells_how),
 		cmocka_unit_test(shutdown_ends_what_a_lost_client_left),
 		cmocka_unit_test(shutdown_does_not_wait_for_the_end_of_output),

@@ -109,11 +109,12 @@ static void happen(struct world *w, enum session_event event)
 	if (event == SESSION_SHUTDOWN || (event == SESSION_CLIENT_GONE && !told && !has(w, event) &&
 					  w->session.on_disconnect == MSG_DISCONNECT_KILL))
 		w->forced = w->may_ask = true;
-	if (event == SESSION_TIMED_OUT)
+	if (event == SESSION_TIMED_OUT || event == SESSION_OVERDUE)
 		w->may_ask = true;
 	w->silent |= event == SESSION_SILENT;
 	w->happened |= 1u << event;
 	actions = session_event(&w->session, event);
+	w->forced |= w->session.overdue;
 	MUST(w, !(actions & w->given));
 	check_frames(w, actions);
 	check_signals(w, actions);
@@ -148,7 +149,8 @@ static void walk_at_random(uint64_t *seed, unsigned walk, uint32_t *given)
 	for (uint32_t steps = unit_below(seed, STEPS); steps; steps--) {
 		enum session_event event = (enum session_event)unit_below(seed, SESSION_EMPTY + 1);
 		bool rare = event == SESSION_SHUTDOWN || event == SESSION_CLIENT_GONE ||
-			    event == SESSION_TIMED_OUT || event == SESSION_FAILED;
+			    event == SESSION_TIMED_OUT || event == SESSION_OVERDUE ||
+			    event == SESSION_FAILED;
 
 		if (!is_possible(&w, event) || (rare && unit_below(seed, 6)))
 			continue;

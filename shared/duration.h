@@ -1,0 +1,19 @@
+/* A length of time as people write it on a command line. Pure. */
+#ifndef MSB_DURATION_H
+#define MSB_DURATION_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "err.h"
+
+#define DURATION_INFINITE UINT64_MAX
+
+/*
+ * timeout(1)'s durations: a decimal number and s, m, h or d, seconds without; ms too; inf where
+ * allowed. Rounded up to whole milliseconds, so that what is not 0 stays so. 0, or -EINVAL with
+ * *err filled.
+ */
+int duration_parse(const char *text, bool allow_inf, uint64_t *ret_ms, struct err *err);
+
+#endif
