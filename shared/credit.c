@@ -22,7 +22,8 @@ void credit_consumed(struct credit *credit, uint64_t consumed)
 
 bool credit_due(struct credit_account *account, size_t waiting, uint64_t *ret_consumed)
 {
-	uint64_t consumed = account->received - waiting;
+	/* Of a queue that others fill too, all may be theirs. */
+	uint64_t consumed = account->received > waiting ? account->received - waiting : 0;
 
 	if (!account->window || consumed < account->told ||
 	    consumed - account->told < (account->window + 3) / 4)

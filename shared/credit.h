@@ -29,7 +29,7 @@ struct credit_account {
 };
 
 /*
- * Whether to tell the sender, of whose bytes so many still wait here; *ret_consumed is what to
+ * Whether to tell the sender, of whose bytes so many at most still wait here; *ret_consumed is what to
  * say. Once a quarter of the window, so that neither side ever waits for a small rest.
  */
 bool credit_due(struct credit_account *account, size_t waiting, uint64_t *ret_consumed);

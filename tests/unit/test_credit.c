@@ -114,6 +114,23 @@ static void nobody_waits_for_a_rest_that_is_never_told(void **state)
 	}
 }
 
+/* What waits may be more than this session's: a queue that many share, or words of our own. */
+static void what_waits_of_others_is_not_taken_for_consumed(void **state)
+{
+	struct credit_account account = {.window = 1000};
+	uint64_t consumed;
+
+	(void)state;
+	assert_false(credit_due(&account, 500, &consumed));
+	account.received = 100;
+	assert_false(credit_due(&account, 500, &consumed));
+	account.received = 900;
+	assert_true(credit_due(&account, 500, &consumed));
+	assert_int_equal(consumed, 400);
+	assert_true(credit_due(&account, 0, &consumed));
+	assert_int_equal(consumed, 900);
+}
+
 int main(void)
 {
 	const struct CMUnitTest credit_tests[] = {
@@ -125,6 +142,7 @@ int main(void)
 		cmocka_unit_test(each_quarter_of_the_window_is_told_once),
 		cmocka_unit_test(nothing_is_taken_back),
 		cmocka_unit_test(nobody_waits_for_a_rest_that_is_never_told),
+		cmocka_unit_test(what_waits_of_others_is_not_taken_for_consumed),
 	};
 
 	return cmocka_run_group_tests(credit_tests, NULL, NULL);
