@@ -53,7 +53,7 @@ void conn_close(struct conn *conn, const char *why)
 
 /* ---- the turn: after each batch, everything is derived anew from the queues ---- */
 
-static bool is_choked(const struct conn *conn)
+bool conn_is_choked(const struct conn *conn)
 {
 	return conn->outlet.stalled || buf_len(&conn->link.out) >= CHOKED;
 }
@@ -88,7 +88,7 @@ static bool move_body(struct conn *conn)
 {
 	struct link *link = &conn->link;
 
-	while (link->body && !is_choked(conn)) {
+	while (link->body && !conn_is_choked(conn)) {
 		ssize_t n = job_move_input(job_find(&conn->outlet, conn->body_id), link->in_fd,
 					   link->body);
 
@@ -114,7 +114,7 @@ static int take_frames(struct conn *conn)
 	int r;
 
 	for (int i = 0; i < FRAMES_A_TURN; i++) {
-		if (is_choked(conn) || !move_body(conn))
+		if (conn_is_choked(conn) || !move_body(conn))
 			return 0;
 		r = link_next(&conn->link, &frame);
 		if (r == 0 && take_part(conn))
@@ -130,23 +130,17 @@ static int take_frames(struct conn *conn)
 		if (r < 0)
 			return r;
 	}
-	loop_mark(loop_of(conn), &conn->turn);
 	return 0;
 }
 
 static void send_frames(struct conn *conn)
 {
-	size_t before = link_unsent(&conn->link), left;
-	bool full;
+	bool unsent = link_unsent(&conn->link) > 0;
 
 	link_flush(&conn->link);
-	left = link_unsent(&conn->link);
-	full = buf_len(&conn->link.out) >= JOB_OUTPUT_LIMIT || conn->link.bulk.len;
-	if (before && !left)
+	if (unsent && !link_unsent(&conn->link))
 		conn->outlet.sent_ms = loop_now_ms();
-	if (full != conn->was_full || (before && !left))
-		job_outlet_moved(&conn->outlet);
-	conn->was_full = full;
+	job_outlet_moved(&conn->outlet);
 }
 
 static void on_turn(struct loop_task *task)
@@ -170,11 +164,13 @@ static void on_turn(struct loop_task *task)
 	}
 	/* What came before the end is still acted upon, unless it waits behind a stalled session.
 	 */
-	if (conn->link.ended && (is_choked(conn) || link_next(&conn->link, &frame) == 0)) {
+	if (conn->link.ended && (conn_is_choked(conn) || link_next(&conn->link, &frame) == 0)) {
 		conn_close(conn, "the client is gone");
 		return;
 	}
-	link_watch(&conn->link, !is_choked(conn), true);
+	/* Derived after the flush: what choked us may have gone out just now. */
+	if (link_watch(&conn->link, !conn_is_choked(conn), true))
+		loop_mark(loop_of(conn), &conn->turn);
 }
 
 static void on_ready(struct link *link, uint32_t ready)
@@ -184,9 +180,9 @@ static void on_ready(struct link *link, uint32_t ready)
 	if ((ready & LOOP_IN) && !link->ended)
 		link_read(link);
 	/* While its input is not read: what it still had to say was for commands that end now. */
-	if (ready == LOOP_HUP && conn->serial)
+	if ((ready & LOOP_HUP) && conn->serial)
 		serial_hang_up(conn);
-	if (ready == LOOP_HUP)
+	if (ready & LOOP_HUP)
 		link->ended = true;
 	loop_mark(loop_of(conn), &conn->turn);
 }
@@ -276,7 +272,7 @@ size_t conn_flush_all(struct conn_host *host)
 	size_t left = 0;
 
 	for (struct conn *conn = host->conns; conn; conn = conn->next) {
-		link_flush(&conn->link);
+		send_frames(conn);
 		left += conn->link.broken ? 0 : link_unsent(&conn->link);
 	}
 	return left;

@@ -18,7 +18,6 @@ struct conn {
 	struct loop_grave grave;
 	uint32_t body_id; /* whose input the link's body is */
 	bool trusted;
-	bool was_full;
 	bool doomed; /* to be closed after this frame */
 	char name[32];
 
@@ -35,6 +34,9 @@ struct conn {
 struct conn *conn_new(struct conn_host *host, int in_fd, int out_fd, bool trusted,
 		      const char *name);
 void conn_close(struct conn *conn, const char *why);
+
+/* Whether no frame is taken, since nobody takes what the ones before have caused. */
+bool conn_is_choked(const struct conn *conn);
 
 /* Queues core.ready. 0 or -errno. */
 int conn_greet(struct conn *conn);

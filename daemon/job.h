@@ -44,6 +44,7 @@ struct job_outlet {
 	struct buf *frames;
 	struct bulk *bulk;
 	struct loop_task *flush;	   /* marked when frames were added, or room was made */
+	bool awaited;			   /* a job waits for what job_outlet_moved() tells */
 	unsigned stalled;		   /* jobs whose input queue is over the limit */
 	uint64_t sent_ms;		   /* when frames last ran empty */
 	struct job *jobs[64];		   /* by id, until their last frame */
@@ -86,7 +87,10 @@ void job_lose_client(struct job_outlet *outlet);
 /* The same for the jobs of some ids, from start to before end. */
 void job_lose_ids(struct job_outlet *outlet, uint32_t start, uint32_t end);
 
-/* The queue of frames moved: output is read again, or no more. */
+/*
+ * After each flush of the queue of frames: output is read again, or no more. Costs nothing while
+ * no job has asked for it, and whoever finds the queue in its way does.
+ */
 void job_outlet_moved(struct job_outlet *outlet);
 
 /* Ends every job by force. */

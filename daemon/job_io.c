@@ -129,9 +129,26 @@ static size_t room(const struct job *job)
 	return credit_room(&job->output, BULK_MAX);
 }
 
+/* Input that the command does not take holds up its client, unless that counts credit. */
+static void derive_stall(struct job *job)
+{
+	size_t waiting = buf_len(&job->pump.input);
+
+	/* Who counts credit stays below its window by itself, or is stalled like the others. */
+	set_stalled(job,
+		    job->input.window ? waiting > job->input.window : waiting >= JOB_INPUT_LIMIT);
+}
+
 void job_watch_pump(struct job *job)
 {
-	pump_watch(&job->pump, room(job) > 0, !job->outlet || !job->outlet->bulk->len);
+	struct job_outlet *outlet = job->outlet;
+	bool full = outlet && buf_len(outlet->frames) >= JOB_OUTPUT_LIMIT;
+	bool bulk_free = !outlet || !outlet->bulk->len;
+
+	if (full || !bulk_free)
+		outlet->awaited = true;
+	pump_watch(&job->pump, room(job) > 0, bulk_free);
+	derive_stall(job);
 }
 
 /* ---- output ---- */
@@ -160,6 +177,8 @@ void job_run_linger_clock(struct job *job)
 {
 	uint64_t quiet_since, now = loop_now_ms(), linger = linger_of(job);
 
+	if (waits_for_silence(job) && !all_is_sent(job->outlet))
+		job->outlet->awaited = true;
 	if (!waits_for_silence(job) || !all_is_sent(job->outlet) || !room(job)) {
 		loop_disarm(job->host->loop, &job->linger);
 		return;
@@ -228,6 +247,11 @@ void job_on_parked(struct loop_timer *timer)
 {
 	struct job *job = JOB_OF(timer, parked);
 
+	/* A read of nothing would look like its end. */
+	if (!room(job)) {
+		loop_arm(job->host->loop, &job->parked, PARKED_LOOK_MS);
+		return;
+	}
 	job->pump.parked = false;
 	take_output(job, MSG_STREAM_STDOUT);
 	after_output(job);
@@ -251,6 +275,9 @@ void job_on_linger(struct loop_timer *timer)
 
 void job_outlet_moved(struct job_outlet *outlet)
 {
+	if (!outlet->awaited)
+		return;
+	outlet->awaited = false;
 	for (struct job *job = outlet->next_turn; job; job = job->later) {
 		job_watch_pump(job);
 		job_run_linger_clock(job);
@@ -265,9 +292,6 @@ static void after_input(struct job *job)
 	size_t waiting = buf_len(&job->pump.input);
 	uint64_t consumed;
 
-	/* Who counts credit stays below its window by itself, or is stalled like the others. */
-	set_stalled(job,
-		    job->input.window ? waiting > job->input.window : waiting >= JOB_INPUT_LIMIT);
 	/* Nothing comes before started. */
 	if (job->outlet && job->pump.in_fd >= 0 && job->session.verdict == SESSION_VERDICT_RUNS &&
 	    credit_due(&job->input, waiting, &consumed))

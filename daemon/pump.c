@@ -122,8 +122,10 @@ int pump_write(struct pump *pump, const uint8_t *data, size_t len)
 		if (n < 0 && errno != EAGAIN && errno != EINTR) {
 			int r = -errno;
 
-			if (!pump->pty)
+			if (!pump->pty) {
+				loop_remove(pump->loop, &pump->in_source);
 				fd_close(&pump->in_fd);
+			}
 			return r;
 		}
 		if (n < 0)

@@ -190,17 +190,19 @@ int link_put(struct link *link, const uint8_t *data, size_t len)
 	return buf_append(&link->out, data, len);
 }
 
-void link_watch(struct link *link, bool read_more, bool hear_hangup)
+bool link_watch(struct link *link, bool read_more, bool hear_hangup)
 {
 	struct frame frame;
-	bool waits = !link->greeting && link_next(link, &frame) > 0;
-	uint32_t in = link->ended ? 0 : read_more && !waits ? LOOP_IN : hear_hangup ? LOOP_HUP : 0;
+	int next = link->greeting ? 0 : link_next(link, &frame);
+	uint32_t in = link->ended	       ? 0
+		      : read_more && next <= 0 ? LOOP_IN
+		      : hear_hangup	       ? LOOP_HUP
+					       : 0;
 	uint32_t out = link_unsent(link) && !link->broken ? LOOP_OUT : 0;
 
-	if (link->in_fd == link->out_fd) {
-		loop_want(link->loop, &link->in_source, in | out);
-		return;
-	}
+	if (link->in_fd == link->out_fd)
+		in |= out;
 	loop_want(link->loop, &link->in_source, in);
 	loop_want(link->loop, &link->out_source, out);
+	return read_more && next != 0;
 }

@@ -61,8 +61,9 @@ void link_flush(struct link *link);
 
 /*
  * Watches for input if read_more, else for the peer's going away if hear_hangup, and for room
- * while output is queued. Nothing more is read while a whole frame waits to be taken.
+ * while output is queued. Nothing more is read while a whole frame waits to be taken. Says whether
+ * one waits although read_more: nothing that is watched will tell, so the owner looks again.
  */
-void link_watch(struct link *link, bool read_more, bool hear_hangup);
+bool link_watch(struct link *link, bool read_more, bool hear_hangup);
 
 #endif
