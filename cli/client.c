@@ -121,8 +121,6 @@ static bool take_frames(struct client *client)
 	}
 	if (r < 0)
 		lose(client, EPROTO, "the frames make no sense from");
-	else if (r > 0)
-		client_mark(client);
 	return read_more;
 }
 
@@ -139,8 +137,11 @@ void client_on_turn(struct loop_task *task)
 	if (client->greeted && !client->lost)
 		read_more = take_frames(client);
 	link_flush(&client->link);
-	if (client->lost)
+	if (client->lost) {
+		/* Its end, or what nobody takes, would be there to be read for ever. */
+		link_watch(&client->link, false, false);
 		return;
+	}
 	/* After the flush: what may be read depends on what could be written. */
 	if (client->greeted)
 		read_more = client->on_turn(client);
@@ -154,7 +155,8 @@ void client_on_turn(struct loop_task *task)
 		client_lose_ended(client);
 		return;
 	}
-	link_watch(&client->link, read_more, false);
+	if (link_watch(&client->link, read_more, false))
+		client_mark(client);
 	/* The silence that counts begins where the link has been read dry. */
 	if (!read_more || !client->listens)
 		client_heard(client);

@@ -69,6 +69,9 @@ void client_lose_ended(struct client *client)
 
 	if (client->lost)
 		return;
+	/* What was not sent goes nowhere, and its end would be there to be read for ever. */
+	client->link.broken = true;
+	link_watch(&client->link, false, false);
 	if (client->link.error && client->process <= 0) {
 		err_set(&err, client->link.error, NULL, "lost the connection to %s", client->name);
 		client_lose(client, &err);
@@ -80,7 +83,6 @@ void client_lose_ended(struct client *client)
 		say_ended(client, NULL);
 		return;
 	}
-	link_watch(&client->link, false, false);
 	loop_source_init(&client->ending, fd, on_process_ended);
 	loop_want(client->loop, &client->ending, LOOP_IN);
 	loop_arm(client->loop, &client->deadline, ENDING_MS);

@@ -1,0 +1,178 @@
+/* A connection to an agent whose owner stopped reading frames, and one that is over. */
+#include <signal.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "../../cli/client_inside.h"
+#include "unit_loop.h"
+
+static struct client client;
+static int agent;
+static unsigned frames, looks, losses;
+static bool refuses_once; /* the first look of each turn says no */
+
+static void on_frame(struct client *unused, const struct frame *frame)
+{
+	(void)unused;
+	(void)frame;
+	frames++;
+}
+
+static void on_lost(struct client *unused, const struct err *err)
+{
+	(void)unused;
+	(void)err;
+	losses++;
+	loop_stop(&loop);
+}
+
+/* What it says may change with the flush between two looks. */
+static bool on_turn(struct client *unused)
+{
+	(void)unused;
+	return !refuses_once || looks++ % 2;
+}
+
+static int set_up(void **state)
+{
+	int pair[2];
+
+	signal(SIGPIPE, SIG_IGN);
+	frames = looks = losses = 0;
+	refuses_once = false;
+	if (unit_set_up(state) ||
+	    socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair) < 0)
+		return 1;
+	agent = pair[1];
+	client = (struct client){
+		.loop = &loop,
+		.turn = {.on_run = client_on_turn},
+		.ending = {.fd = -1},
+		.linked = true,
+		.greeted = true,
+		.on_frame = on_frame,
+		.on_lost = on_lost,
+		.on_turn = on_turn,
+	};
+	return link_init(&client.link, &loop, pair[0], pair[0], 1 << 24, NULL, client_on_ready);
+}
+
+static int tear_down(void **state)
+{
+	client_release(&client);
+	if (agent >= 0)
+		close(agent);
+	return unit_tear_down(state);
+}
+
+static void on_once(struct loop_timer *timer)
+{
+	(void)timer;
+	loop_stop(&loop);
+}
+
+static void run_once(void)
+{
+	struct loop_timer once = {.on_due = on_once};
+
+	assert_int_equal(loop_arm(&loop, &once, 0), 0);
+	run();
+	loop_disarm(&loop, &once);
+}
+
+static void send_pongs(unsigned count)
+{
+	struct buf out;
+
+	buf_init(&out, 1 << 20, NULL);
+	for (unsigned i = 0; i < count; i++)
+		assert_int_equal(msg_put_empty(&out, 1, MSG_PONG), 0);
+	assert_int_equal(write(agent, buf_head(&out), buf_len(&out)), buf_len(&out));
+	buf_release(&out);
+}
+
+static void frames_that_wait_are_taken_when_the_owner_wants_them_after_the_flush(void **state)
+{
+	(void)state;
+	send_pongs(3);
+	/* They are there before the owner says no. */
+	link_read(&client.link);
+	refuses_once = true;
+	client_mark(&client);
+	run_once();
+	assert_int_equal(frames, 0);
+	refuses_once = false;
+	while (frames < 3)
+		run_once();
+}
+
+static void more_frames_than_a_turn_takes_all_come(void **state)
+{
+	(void)state;
+	send_pongs(2000);
+	while (frames < 2000)
+		run_once();
+}
+
+/* The agent's end is read, and is there to be read for ever. */
+static void connection_that_is_lost_is_not_watched_any_more(void **state)
+{
+	(void)state;
+	close(agent);
+	agent = -1;
+	run();
+	assert_int_equal(losses, 1);
+	run_once();
+	assert_int_equal(client.link.in_source.want, 0);
+}
+
+static void agent_that_makes_no_sense_is_not_watched_any_more(void **state)
+{
+	(void)state;
+	assert_int_equal(write(agent, "\0\0\0\1", 4), 4);
+	run();
+	assert_int_equal(losses, 1);
+	run_once();
+	assert_int_equal(client.link.in_source.want, 0);
+}
+
+/* How the program ended that carried the stream is waited for; what was not sent is not. */
+static void stream_that_ended_is_not_watched_while_its_program_ends(void **state)
+{
+	static uint8_t much[1 << 22];
+	pid_t process = fork();
+
+	(void)state;
+	if (process == 0) {
+		for (;;)
+			pause();
+	}
+	assert_true(process > 0);
+	/* As one that was started to be talked to: it has a group of its own to be ended by. */
+	setpgid(process, process);
+	client.process = process;
+	assert_int_equal(buf_append(&client.link.out, much, sizeof(much)), 0);
+	shutdown(agent, SHUT_WR);
+	while (client.ending.fd < 0 && !losses)
+		run_once();
+	if (!losses)
+		assert_int_equal(client.link.in_source.want, 0);
+	assert_int_equal(kill(process, SIGKILL), 0);
+	while (!losses)
+		run();
+}
+
+int main(void)
+{
+	const struct CMUnitTest wake_client_tests[] = {
+#define WAKE(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+		WAKE(frames_that_wait_are_taken_when_the_owner_wants_them_after_the_flush),
+		WAKE(more_frames_than_a_turn_takes_all_come),
+		WAKE(connection_that_is_lost_is_not_watched_any_more),
+		WAKE(agent_that_makes_no_sense_is_not_watched_any_more),
+		WAKE(stream_that_ended_is_not_watched_while_its_program_ends),
+	};
+
+	return cmocka_run_group_tests(wake_client_tests, NULL, NULL);
+}
