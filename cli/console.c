@@ -114,8 +114,7 @@ static void on_out(struct stream *stream)
 
 	stream_flush(stream);
 	stream_watch_output(stream, false);
-	if (console->shell)
-		client_mark(&console->peer->client);
+	peers_mark(console);
 	console_go_on(console);
 }
 
@@ -124,8 +123,7 @@ static void on_out(struct stream *stream)
 static void note_size(struct console *console)
 {
 	console->resized = true;
-	if (console->peer)
-		client_mark(&console->peer->client);
+	peers_mark(console);
 	read_resize(console);
 }
 

@@ -115,6 +115,9 @@ void console_go_on(struct console *console);
 
 /* ---- console_peer.c ---- */
 
+/* Something changed that every connection's turn derives from: our output, or the window. */
+void peers_mark(struct console *console);
+
 /* An id of the shell's connection that was never used, or 0 if there is none left. */
 uint32_t peer_take_id(struct peer *peer);
 

@@ -70,6 +70,14 @@ void peers_release(struct console *console)
 	console->peer = console->candidate_peer = NULL;
 }
 
+void peers_mark(struct console *console)
+{
+	if (console->peer)
+		client_mark(&console->peer->client);
+	if (console->candidate_peer)
+		client_mark(&console->candidate_peer->client);
+}
+
 /* ---- what the shells say ---- */
 
 static void on_output(void *owner, enum msg_type stream, const char *data, size_t len)
@@ -100,6 +108,9 @@ static void adopt(struct console *console)
 		retire(console, console->peer);
 	console->peer = console->candidate_peer;
 	console->candidate_peer = NULL;
+	/* The window may have changed since its shell was told. */
+	console->resized = true;
+	peers_mark(console);
 	console->last_start_ms = loop_now_ms();
 	/* Its folder was for the first one. */
 	console->guest.workdir = NULL;

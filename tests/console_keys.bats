@@ -279,6 +279,28 @@ teardown() {
 	wait "$other"
 }
 
+@test "console: a shell that is on its way elsewhere when the window changes gets the new size" {
+	"$EXECD" --listen "unix:$DIR/other" 2>>"$DIR/daemon.log" 3>&- &
+	other=$!
+	wait_for 5 "$X" -q -S "unix:$DIR/other" --ping
+	echo "if [ -e $DIR/hold ]; then touch $DIR/held; until [ -e $DIR/go ]; do sleep 0.02; done; fi" >"$HOME/.bashrc"
+	talk <<-END
+		prompt
+		close [open $DIR/hold w]
+		line {\\connect unix:$DIR/other}
+		until {test -e $DIR/held}
+		size 31 61
+		close [open $DIR/go w]
+		prompt
+		run {stty size}
+		is "31 61"
+		line {exit}
+		ends 0
+	END
+	kill "$other"
+	wait "$other"
+}
+
 @test "console: \\lcd and \\! are of the host" {
 	mkdir "$DIR/a b"
 	talk <<-END
