@@ -51,13 +51,19 @@ static struct execd *execd_of_loop(struct loop *loop)
 
 /* ---- the way down ---- */
 
+/* No command is left, and how each ended is queued by now. */
+static void say_the_last(struct execd *execd)
+{
+	if (!execd->last_flush.slot)
+		loop_arm(&execd->loop, &execd->last_flush, 0);
+}
+
 static void on_jobs_idle(struct job_host *jobs)
 {
 	struct execd *execd = (struct execd *)((char *)jobs - offsetof(struct execd, jobs));
 
-	/* How the last commands ended is queued by now. */
 	if (execd->ending)
-		loop_arm(&execd->loop, &execd->last_flush, 0);
+		say_the_last(execd);
 }
 
 static void end(struct execd *execd, const char *why)
@@ -71,7 +77,7 @@ static void end(struct execd *execd, const char *why)
 	loop_arm(&execd->loop, &execd->last_call, LAST_CALL_MS);
 	job_end_all(&execd->jobs);
 	if (!execd->jobs.job_count)
-		loop_stop(&execd->loop);
+		say_the_last(execd);
 }
 
 /* A session is over once its client has taken all of its output, which may be never. */
@@ -106,8 +112,9 @@ static void on_closed(struct conn_host *conns)
 
 	if (execd->has_stdio && !conns->conn_count)
 		end(execd, "the end of standard input");
+	/* Others may still have to hear how their last commands ended. */
 	if (execd->ending && !execd->jobs.job_count)
-		loop_stop(&execd->loop);
+		say_the_last(execd);
 }
 
 static void on_signal(struct loop *loop, const struct loop_signal *signal)

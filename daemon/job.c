@@ -319,6 +319,8 @@ void job_start(struct job_host *host, struct job_outlet *outlet, uint32_t id,
 		.kind = MSG_FAILURE_RESOURCE_LIMIT,
 		.message = "cannot spawn: the agent runs as many sessions as --max-sessions allows",
 	};
+	static const struct spawn_failure too_late = {
+		.kind = MSG_FAILURE_OTHER, .message = "cannot spawn: the agent is ending"};
 	static const struct spawn_failure no_memory = {.kind = MSG_FAILURE_OUT_OF_MEMORY,
 						       .num = ENOMEM,
 						       .message = "cannot spawn: no memory"};
@@ -326,6 +328,10 @@ void job_start(struct job_host *host, struct job_outlet *outlet, uint32_t id,
 	struct spawn_child child;
 	struct job *job;
 
+	if (host->ending) {
+		tell_failed(host, outlet, id, &too_late);
+		return;
+	}
 	if (host->running >= max_jobs) {
 		tell_failed(host, outlet, id, &too_many);
 		return;
@@ -367,6 +373,7 @@ void job_end_all(struct job_host *host)
 {
 	struct job *job, *next;
 
+	host->ending = true;
 	for (job = host->jobs; job; job = next) {
 		next = job->next_of_host;
 		job_happen(job, SESSION_SHUTDOWN);

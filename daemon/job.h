@@ -37,6 +37,7 @@ struct job_host {
 	void (*on_idle)(struct job_host *host); /* the last job is over; may be NULL */
 	uint64_t activity;			/* what core.touch counts */
 	struct job_limits limits;
+	bool ending; /* no job is started any more */
 };
 
 /* Where the frames of a client's jobs go. Part of the client's connection. */

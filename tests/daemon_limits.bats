@@ -137,7 +137,7 @@ EOF
 @test "max-time: what holds the output from elsewhere does not keep the session" {
 	mark=$(mark)
 	daemon_start --max-time 500ms
-	run -124 "$X" -n --linger 1h -- setsid sh -c "setsid sleep $mark & sleep 1000"
+	run -124 "$X" -n --linger 1h -- sh -c "setsid sleep $mark & sleep 1000"
 	guest_kill KILL "^sleep $mark"
 }
 
