@@ -301,6 +301,64 @@ static void client_hears_of_its_credit_when_the_command_reads(void **state)
 	close(in[0]);
 }
 
+/* What the client still has to write. */
+struct writer {
+	struct loop_source source;
+	struct buf bytes;
+};
+
+static void writer_writes(struct loop_source *source, uint32_t ready)
+{
+	struct writer *writer = (struct writer *)((char *)source - offsetof(struct writer, source));
+	ssize_t n = write(source->fd, buf_head(&writer->bytes), buf_len(&writer->bytes));
+
+	(void)ready;
+	if (n > 0)
+		buf_consume(&writer->bytes, (size_t)n);
+	if (!buf_len(&writer->bytes))
+		loop_want(&loop, source, 0);
+}
+
+/* Frames of a mebibyte, whose bodies are moved and not read, to a command that is slow. */
+static void large_frames_of_input_go_on_when_the_command_reads(void **state)
+{
+	static const uint64_t windows[] = {0, JOB_INPUT_WINDOW};
+
+	(void)state;
+	for (size_t i = 0; i < UNIT_COUNT(windows); i++) {
+		struct reader child;
+		struct writer writer;
+		struct conn *conn;
+		struct job *job;
+		int fd, in[2];
+
+		conn = open_socket(&fd);
+		assert_int_equal(pipe2(in, O_CLOEXEC | O_NONBLOCK), 0);
+		job = add_job(conn, 1, false, in[1], -1);
+		job->input.window = windows[i];
+		buf_init(&writer.bytes, 1 << 24, NULL);
+		for (int frame = 0; frame < 3; frame++) {
+			uint8_t *space;
+
+			assert_int_equal(msg_data_begin(&writer.bytes, 1 << 20, &space), 0);
+			memset(space, 0, 1 << 20);
+			msg_data_end(&writer.bytes, 1, MSG_EXEC_STDIN, 1 << 20);
+		}
+		loop_source_init(&writer.source, fd, writer_writes);
+		loop_want(&loop, &writer.source, LOOP_OUT);
+		/* First it reads nothing, until all that may be under way is. */
+		while (!conn->outlet.stalled)
+			run_once();
+		reader_start(&child, in[0], 5000, 3 << 20);
+		run();
+		reader_stop(&child);
+		loop_remove(&loop, &writer.source);
+		buf_release(&writer.bytes);
+		close(fd);
+		close(in[0]);
+	}
+}
+
 /* ---- a terminal that nobody has open ---- */
 
 /* A look at it while there is no room must not take it for its end. */
@@ -378,6 +436,7 @@ int main(void)
 		WAKE(connection_of_a_stalled_job_is_read_again_when_it_takes_its_input),
 		WAKE(connection_of_a_stalled_terminal_is_read_again_when_that_is_closed),
 		WAKE(client_hears_of_its_credit_when_the_command_reads),
+		WAKE(large_frames_of_input_go_on_when_the_command_reads),
 		WAKE(parked_terminal_survives_a_look_without_room),
 		WAKE(half_a_frame_is_not_missed_while_nothing_is_read),
 	};
