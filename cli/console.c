@@ -206,6 +206,7 @@ static void tear_down(struct console *console)
 	stream_release(&console->in);
 	stream_release(&console->out);
 	stream_release(&console->err);
+	program_release(console);
 	buf_release(&console->captured_bytes);
 	buf_release(&console->script.text);
 	free(console->text);

@@ -23,7 +23,8 @@ struct peer {
 
 /* A program on a terminal of its own: \tty. */
 struct program {
-	uint32_t id; /* 0: none */
+	uint32_t id;	 /* 0: none */
+	struct buf keys; /* that were typed and may not go yet */
 	struct credit input;
 	struct credit_account output;
 };
@@ -156,6 +157,7 @@ void script_on_input(struct console *console);
 
 void program_start(struct console *console);
 void program_keys(struct console *console, const char *keys, size_t len);
+void program_release(struct console *console);
 void program_resize(struct console *console, const struct msg_exec_resize *size);
 void program_on_frame(struct console *console, const struct msg_envelope *envelope);
 void program_on_turn(struct console *console);

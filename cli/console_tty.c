@@ -13,6 +13,8 @@
 
 #define INPUT_UNASKED (64 * 1024)
 #define WINDOW	      (256 * 1024)
+#define INPUT_AHEAD   (256 * 1024) /* in the link's queue */
+#define KEYS_MAX      (64 * 1024 * 1024)
 
 /* The terminal made each newline two bytes. */
 static size_t without_returns(char *text, size_t len)
@@ -59,6 +61,7 @@ void program_start(struct console *console)
 	opts.env = list;
 	opts.workdir = console->shell->cwd;
 	*program = (struct program){.id = peer_take_id(console->peer)};
+	buf_init(&program->keys, KEYS_MAX, NULL);
 	program->input.window = client->features & MSG_FEATURE_STDIN_WINDOW ? INPUT_UNASKED : 0;
 	program->output.window = client->features & MSG_FEATURE_OUTPUT_WINDOW ? WINDOW : 0;
 	terms.output_window = program->output.window;
@@ -67,7 +70,7 @@ void program_start(struct console *console)
 			: err_set(&err, 0, NULL, "no session is left on this connection");
 	env_release(&list);
 	if (r < 0) {
-		program->id = 0;
+		program_release(console);
 		console_say(console, "\\tty: %s", err.text);
 		console_done(console, EXIT_FAILED);
 	}
@@ -76,17 +79,35 @@ void program_start(struct console *console)
 
 void program_keys(struct console *console, const char *keys, size_t len)
 {
+	buf_append(&console->program.keys, keys, len);
+	client_mark(&console->peer->client);
+}
+
+/* As far as the program takes them; the rest goes with the next credit. */
+static void send_keys(struct console *console)
+{
 	struct program *program = &console->program;
 	struct link *link = &console->peer->client.link;
-	uint8_t *space;
 
-	len = credit_room(&program->input, len);
-	if (!len || msg_data_begin(&link->out, len, &space) < 0)
-		return;
-	memcpy(space, keys, len);
-	msg_data_end(&link->out, program->id, MSG_EXEC_STDIN, len);
-	program->input.sent += len;
-	client_mark(&console->peer->client);
+	while (buf_len(&program->keys) && link_unsent(link) < INPUT_AHEAD) {
+		size_t len = credit_room(&program->input, buf_len(&program->keys));
+		uint8_t *space;
+
+		if (len > INPUT_UNASKED)
+			len = INPUT_UNASKED;
+		if (!len || msg_data_begin(&link->out, len, &space) < 0)
+			return;
+		memcpy(space, buf_head(&program->keys), len);
+		msg_data_end(&link->out, program->id, MSG_EXEC_STDIN, len);
+		buf_consume(&program->keys, len);
+		program->input.sent += len;
+	}
+}
+
+void program_release(struct console *console)
+{
+	buf_release(&console->program.keys);
+	console->program.id = 0;
 }
 
 void program_resize(struct console *console, const struct msg_exec_resize *size)
@@ -101,7 +122,7 @@ void program_resize(struct console *console, const struct msg_exec_resize *size)
 
 static void end(struct console *console, int status, const struct msg_text *why)
 {
-	console->program.id = 0;
+	program_release(console);
 	if (why)
 		console_say(console, "\\tty: %.*s", (int)why->len, why->ptr);
 	console_done(console, status);
@@ -150,7 +171,10 @@ void program_on_turn(struct console *console)
 	struct program *program = &console->program;
 	uint64_t consumed;
 
-	if (program->id && credit_due(&program->output, buf_len(&console->out.queue), &consumed))
+	if (!program->id)
+		return;
+	send_keys(console);
+	if (credit_due(&program->output, buf_len(&console->out.queue), &consumed))
 		msg_put_credit(&console->peer->client.link.out, program->id, MSG_EXEC_OUTPUT_CREDIT,
 			       consumed);
 }

@@ -319,6 +319,20 @@ teardown() {
 	END
 }
 
+@test "console: what is typed to a program that does not read yet is kept for it" {
+	talk <<-END
+		prompt
+		line {\\tty stty raw -echo; touch $DIR/ready; until [ -e $DIR/go ]; do sleep 0.02; done; head -c 900000 | wc -c >$DIR/count}
+		until {test -e $DIR/ready}
+		key [string repeat 0123456789 90000]
+		close [open $DIR/go w]
+		prompt
+		line {exit}
+		ends 0
+	END
+	[[ $(<"$DIR/count") -eq 900000 ]]
+}
+
 # ---- Tab ----
 
 @test "console: Tab completes commands, paths with their quotes, and backslash commands" {
