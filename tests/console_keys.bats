@@ -282,9 +282,10 @@ teardown() {
 @test "console: a shell that is on its way elsewhere when the window changes gets the new size" {
 	"$EXECD" --listen "unix:$DIR/other" 2>>"$DIR/daemon.log" 3>&- &
 	other=$!
+	status=0
 	wait_for 5 "$X" -q -S "unix:$DIR/other" --ping
 	echo "if [ -e $DIR/hold ]; then touch $DIR/held; until [ -e $DIR/go ]; do sleep 0.02; done; fi" >"$HOME/.bashrc"
-	talk <<-END
+	talk <<-END || status=$?
 		prompt
 		close [open $DIR/hold w]
 		line {\\connect unix:$DIR/other}
@@ -299,6 +300,7 @@ teardown() {
 	END
 	kill "$other"
 	wait "$other"
+	[[ $status -eq 0 ]]
 }
 
 @test "console: \\lcd and \\! are of the host" {
