@@ -116,6 +116,7 @@ static bool take_frames(struct client *client)
 			continue;
 		if (r <= 0)
 			break;
+		client_look_at(client, &frame);
 		client->on_frame(client, &frame);
 		link_done(&client->link, &frame);
 	}
@@ -159,7 +160,7 @@ void client_on_turn(struct loop_task *task)
 		client_mark(client);
 	/* The silence that counts begins where the link has been read dry. */
 	if (!read_more || !client->listens)
-		client_heard(client);
+		client_deaf(client);
 	client->listens = read_more;
 }
 

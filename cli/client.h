@@ -12,6 +12,7 @@
 #include "../shared/link.h"
 #include "../shared/liveness.h"
 #include "../shared/msg.h"
+#include "patience.h"
 
 struct client {
 	struct loop *loop;
@@ -24,6 +25,10 @@ struct client {
 	uint64_t connect_due_ms;
 	struct liveness liveness;
 	struct loop_timer alive;
+	struct patience patience;
+	struct loop_timer patience_due;
+	uint32_t answer_id;	   /* of the ping whose answer patience waits for, or 0 */
+	uint64_t signal_end;	   /* what the link has sent once it has sent the signal */
 	uint32_t ping_id;	   /* the last id used: of a ping, or of one more session */
 	pid_t process;		   /* that was started for the connection, or 0 */
 	struct loop_source ending; /* its pidfd, while it is waited for to say how it ended */
@@ -48,6 +53,8 @@ struct client {
 	 * body. May be NULL. */
 	bool (*on_part)(struct client *client);
 	void (*on_lost)(struct client *client, const struct err *err);
+	/* A signal that went to the agent has no answer: PATIENCE_SAY or PATIENCE_END. May be NULL. */
+	void (*on_unanswered)(struct client *client, enum patience_step step);
 	/* After each batch: flush and watch are done after this. Says whether to read frames. */
 	bool (*on_turn)(struct client *client);
 };
@@ -68,5 +75,17 @@ void client_mark(struct client *client);
 
 /* We were stopped: silence so far does not count. */
 void client_awake(struct client *client);
+
+/*
+ * A signal for a session has been queued: from now on it is watched whether the agent answers, with
+ * a ping if it knows that. True if the person was told that this one more ends us, and so it does.
+ */
+bool client_signalled(struct client *client, int signal);
+
+/*
+ * The same of a key that stands for that signal. Silence after a key says nothing about an agent
+ * that cannot be asked, so that none is watched.
+ */
+bool client_typed(struct client *client, int signal);
 
 #endif

@@ -6,17 +6,18 @@
 #define PING_GENERATION 6 /* the first whose agents answer a ping */
 
 /* An id is never used again. */
-static bool can_ask(const struct client *client)
+bool client_can_ask(const struct client *client)
 {
-	return client->ids_end - client->ping_id > 1;
+	return client->generation >= PING_GENERATION && client->ids_end - client->ping_id > 1;
 }
 
-/* The answer is not waited for: whatever comes is a sign of life. */
-static void ping(struct client *client)
+uint32_t client_ping(struct client *client)
 {
-	if (msg_put_empty(&client->link.out, client->ping_id + 1, MSG_PING) == 0)
-		client->ping_id++;
+	if (!client_can_ask(client) ||
+	    msg_put_empty(&client->link.out, client->ping_id + 1, MSG_PING) < 0)
+		return 0;
 	client_mark(client);
+	return ++client->ping_id;
 }
 
 static void lose_silent(struct client *client)
@@ -33,14 +34,16 @@ static void on_alive(struct loop_timer *timer)
 	struct client *client = CLIENT_OF(timer, alive);
 	uint64_t wait_ms;
 
-	if (!client->listens || client->excused || (!client->liveness.asked && !can_ask(client)))
-		client_heard(client);
+	if (!client->listens || client->excused ||
+	    (!client->liveness.asked && !client_can_ask(client)))
+		liveness_heard(&client->liveness, loop_now_ms());
 	switch (liveness_look(&client->liveness, loop_now_ms(), &wait_ms)) {
 	case LIVENESS_LOST:
 		lose_silent(client);
 		return;
 	case LIVENESS_ASK:
-		ping(client);
+		/* The answer is not waited for: whatever comes is a sign of life. */
+		client_ping(client);
 		break;
 	case LIVENESS_WAIT:
 		break;
@@ -48,15 +51,27 @@ static void on_alive(struct loop_timer *timer)
 	loop_arm(client->loop, &client->alive, wait_ms);
 }
 
-void client_heard(struct client *client)
+static void put_off(struct client *client)
 {
 	if (client->liveness.limit_ms)
 		liveness_heard(&client->liveness, loop_now_ms());
 }
 
+void client_heard(struct client *client)
+{
+	put_off(client);
+	client_note_sign(client);
+}
+
+void client_deaf(struct client *client)
+{
+	put_off(client);
+	client_note_deaf(client);
+}
+
 void client_awake(struct client *client)
 {
-	client_heard(client);
+	client_deaf(client);
 }
 
 void client_watch_life(struct client *client)
@@ -65,5 +80,5 @@ void client_watch_life(struct client *client)
 		return;
 	client->alive.on_due = on_alive;
 	loop_arm(client->loop, &client->alive, client->liveness.limit_ms);
-	client_heard(client);
+	put_off(client);
 }

@@ -88,16 +88,6 @@ void client_lose_ended(struct client *client)
 	loop_arm(client->loop, &client->deadline, ENDING_MS);
 }
 
-/* It is in the background, and what reads or sets a terminal there is stopped by the kernel. */
-static bool is_stopped(pid_t process)
-{
-	siginfo_t info = {.si_pid = 0};
-
-	return process > 0 &&
-	       waitid(P_PID, (id_t)process, &info, WSTOPPED | WNOHANG | WNOWAIT) == 0 &&
-	       info.si_pid == process;
-}
-
 static void on_deadline(struct loop_timer *timer)
 {
 	struct client *client = CLIENT_OF(timer, deadline);
@@ -108,7 +98,8 @@ static void on_deadline(struct loop_timer *timer)
 		say_ended(client, NULL);
 		return;
 	}
-	if (is_stopped(client->process))
+	/* It is in the background, and what reads or sets a terminal there the kernel stops. */
+	if (client->process > 0 && process_is_stopped(client->process))
 		client->hint = "it was stopped, maybe because it asks for a password, and the "
 			       "terminal is the command's; use a key";
 	err_set(&err, ETIMEDOUT, NULL, "%s %s",
@@ -119,12 +110,13 @@ static void on_deadline(struct loop_timer *timer)
 void client_release(struct client *client)
 {
 	/* Of an agent that said nothing or no more there is nothing to wait for. */
-	bool patient = client->greeted && !client->lost;
+	bool patient = client->greeted && !client->lost && !client->patience.said;
 
 	dial_cancel(&client->dial);
 	stop_waiting(client);
 	loop_disarm(client->loop, &client->deadline);
 	loop_disarm(client->loop, &client->alive);
+	loop_disarm(client->loop, &client->patience_due);
 	loop_unmark(client->loop, &client->turn);
 	if (client->linked)
 		link_release(&client->link);

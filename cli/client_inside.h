@@ -1,4 +1,5 @@
-/* The inside of a client: client.c (handshake and frames), client_connect.c, client_alive.c. */
+/* The inside of a client: client.c (handshake and frames), client_connect.c, client_alive.c,
+ * client_answer.c. */
 #ifndef MSB_CLIENT_INSIDE_H
 #define MSB_CLIENT_INSIDE_H
 
@@ -21,7 +22,19 @@ void client_lose_ended(struct client *client);
 /* Begins to ask the agent for signs of life, if it is of those that answer. */
 void client_watch_life(struct client *client);
 
-/* The link was read, or is not to be. */
+/* Something came; or would not have been heard, so that silence does not count. */
 void client_heard(struct client *client);
+void client_deaf(struct client *client);
+
+/* Whether it knows pings and has an id left; asks for a sign of life: the id of the answer, or 0. */
+bool client_can_ask(const struct client *client);
+uint32_t client_ping(struct client *client);
+
+/* Takes note of a frame: it may be the answer that is waited for. */
+void client_look_at(struct client *client, const struct frame *frame);
+
+/* The same of the link: something came, or would not have been heard. */
+void client_note_sign(struct client *client);
+void client_note_deaf(struct client *client);
 
 #endif

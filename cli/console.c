@@ -127,10 +127,19 @@ static void note_size(struct console *console)
 	read_resize(console);
 }
 
-static void die_of(struct console *console, int signal)
+void console_die_of(struct console *console, int signal)
 {
 	console->die_of = signal;
 	console_finish(console, 128 + signal, NULL);
+	loop_stop(&console->loop);
+}
+
+/* To the shell, which decides, if its agent is there to hear of it. */
+static void forward_interrupt(struct console *console)
+{
+	shell_signal(console->shell, SIGINT);
+	if (client_signalled(&console->peer->client, SIGINT))
+		console_die_of(console, SIGINT);
 }
 
 static void on_interrupt(struct console *console)
@@ -138,9 +147,9 @@ static void on_interrupt(struct console *console)
 	if (console->prompting)
 		read_interrupt(console);
 	else if (!console->interactive && console->shell)
-		shell_signal(console->shell, SIGINT);
+		forward_interrupt(console);
 	else if (!console->shell || !console->interactive)
-		die_of(console, SIGINT);
+		console_die_of(console, SIGINT);
 }
 
 static void on_signal(struct loop *loop, const struct loop_signal *signal)
@@ -156,7 +165,7 @@ static void on_signal(struct loop *loop, const struct loop_signal *signal)
 		break;
 	case SIGQUIT:
 		if (!console->interactive)
-			die_of(console, SIGQUIT);
+			console_die_of(console, SIGQUIT);
 		break;
 	case SIGTSTP:
 		read_suspend(console);
@@ -165,8 +174,7 @@ static void on_signal(struct loop *loop, const struct loop_signal *signal)
 		note_size(console);
 		break;
 	default:
-		die_of(console, signal->number);
-		loop_stop(loop);
+		console_die_of(console, signal->number);
 		break;
 	}
 }

@@ -103,6 +103,9 @@ void console_on_killed(struct side *side, int status);
 /* Leaves with that status, and a line to say, or NULL. */
 void console_finish(struct console *console, int status, const char *complaint);
 
+/* Leaves at once, by that signal. */
+void console_die_of(struct console *console, int signal);
+
 /* Leaves through the shell, with the last line's status. */
 void console_leave(struct console *console);
 

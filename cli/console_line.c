@@ -231,6 +231,15 @@ static void count_interrupts(struct console *console, const char *keys, size_t l
 	}
 }
 
+/* Ctrl-C is for what runs, unless the agent that is to tell it is not there. */
+static void watch_answer(struct console *console, const char *keys, size_t len)
+{
+	int signal = patience_key((const uint8_t *)keys, len);
+
+	if (signal && console->peer && client_typed(&console->peer->client, signal))
+		console_die_of(console, signal);
+}
+
 void console_on_keys(struct stream *stream)
 {
 	struct console *console = stream->owner;
@@ -242,12 +251,9 @@ void console_on_keys(struct stream *stream)
 		return;
 	}
 	n = stream_read(stream, keys, sizeof(keys));
-	if (n == 0) {
-		console->die_of = SIGHUP;
-		console_finish(console, 128 + SIGHUP, NULL);
-		return;
-	}
-	if (n < 0)
+	if (n == 0)
+		console_die_of(console, SIGHUP);
+	if (n <= 0)
 		return;
 	if (console->program.id) {
 		program_keys(console, keys, (size_t)n);
@@ -258,6 +264,7 @@ void console_on_keys(struct stream *stream)
 		shell_keys(console->shell, keys, (size_t)n);
 		count_interrupts(console, keys, (size_t)n);
 	}
+	watch_answer(console, keys, (size_t)n);
 }
 
 void console_on_keys_due(struct loop_timer *timer)

@@ -259,6 +259,34 @@ static void on_lost(struct client *client, const struct err *err)
 		candidate_failed(console, EXIT_FAILED, words);
 }
 
+static void say_unanswered(struct console *console, const struct client *client)
+{
+	const char *newline = console->interactive ? "\r\n" : "\n";
+	struct buf *capture = console->capture;
+	char words[256], line[300];
+	int len;
+
+	patience_words(&client->patience, client->name, "the console", words, sizeof(words));
+	len = snprintf(line, sizeof(line), "%s" CONSOLE ": %s%s",
+		       console->interactive && !console->at_margin ? newline : "", words, newline);
+	/* What is kept of a line's output is not the place for it. */
+	console->capture = NULL;
+	console_print(console, MSG_EXEC_STDERR, line, (size_t)len);
+	console->capture = capture;
+}
+
+static void on_unanswered(struct client *client, enum patience_step step)
+{
+	struct console *console = client->owner;
+
+	if (console->finished || peer_of(client) != console->peer)
+		return;
+	if (step == PATIENCE_END)
+		console_die_of(console, client->patience.signal);
+	else if (!console->guest.quiet)
+		say_unanswered(console, client);
+}
+
 static void on_frame(struct client *client, const struct frame *frame)
 {
 	struct console *console = client->owner;
@@ -335,6 +363,7 @@ static void connect_to(struct console *console, const char *address)
 	peer->client.on_greeted = on_greeted;
 	peer->client.on_frame = on_frame;
 	peer->client.on_lost = on_lost;
+	peer->client.on_unanswered = on_unanswered;
 	peer->client.on_turn = on_turn;
 	peer->client.connect_ms = console->guest.connect_ms;
 	peer->client.liveness.limit_ms = console->guest.keepalive_ms;

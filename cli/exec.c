@@ -133,6 +133,7 @@ static void tell_output_credit(struct exec *exec)
 static bool on_turn(struct client *client)
 {
 	struct exec *exec = client->owner;
+	size_t ahead = exec->leaving ? LEAVING_AHEAD : OUTPUT_AHEAD;
 
 	/* It may be stuck on input of which no credit tells it that the command takes none. */
 	client->excused = !exec->input.window && exec->input.sent > INPUT_UNASKED;
@@ -145,10 +146,9 @@ static bool on_turn(struct client *client)
 	settle(exec);
 	if (exec->finished || !exec->moves)
 		return false;
-	/* With credit there is an end to what may come, and how the command ended comes after it.
-	 */
-	return exec->output.window || (buf_len(&exec->out.queue) < OUTPUT_AHEAD &&
-				       buf_len(&exec->err.queue) < OUTPUT_AHEAD);
+	/* With credit there is an end to what may come, and how the command ended comes after it. */
+	return exec->output.window ||
+	       (buf_len(&exec->out.queue) < ahead && buf_len(&exec->err.queue) < ahead);
 }
 
 /* ---- time ---- */
@@ -248,6 +248,7 @@ void exec_run(struct exec *exec, const struct opts *opts, struct loop *loop,
 	exec->client.on_frame = exec_on_frame;
 	exec->client.on_part = exec_on_part;
 	exec->client.on_lost = on_lost;
+	exec->client.on_unanswered = exec_on_unanswered;
 	exec->client.on_turn = on_turn;
 	exec->client.connect_ms = opts->connect_ms;
 	exec->client.liveness.limit_ms = opts->keepalive_ms;

@@ -66,6 +66,7 @@ static ssize_t read_input(struct exec *exec)
 	bool keys = exec->tty && exec->in_terminal;
 	size_t max = credit_room(&exec->input, INPUT_CHUNK) - exec->escape.held, len;
 	uint8_t *space;
+	int signal;
 	ssize_t n;
 
 	/* One byte more: for the escape character that was held. */
@@ -73,6 +74,7 @@ static ssize_t read_input(struct exec *exec)
 		return -EAGAIN;
 	n = stream_read(&exec->in, space + keys, max);
 	len = n <= 0 ? 0 : keys ? exec_take_keys(exec, space + 1, (size_t)n) : (size_t)n;
+	signal = keys ? patience_key(space, len) : 0;
 	if (len) {
 		exec->in_newline = space[len - 1] == '\n';
 		exec->input.sent += len;
@@ -80,6 +82,8 @@ static ssize_t read_input(struct exec *exec)
 	} else {
 		buf_settle(out);
 	}
+	if (signal && client_typed(&exec->client, signal))
+		exec_leave_by(exec, signal);
 	exec->in_plenty = n == INPUT_CHUNK && exec->in.is_pipe && !exec->tty;
 	return n;
 }

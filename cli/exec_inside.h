@@ -10,6 +10,12 @@ void exec_finish(struct exec *exec, int status);
 /* The same, with a line to leave with, printed when the terminal is itself again. */
 void exec_finish_with(struct exec *exec, int status, const char *complaint);
 
+/* Leaves now, by that signal, whatever is queued. */
+void exec_leave_by(struct exec *exec, int signal);
+
+/* A signal that was passed on has no answer. */
+void exec_on_unanswered(struct client *client, enum patience_step step);
+
 /* Stdin: watched while it may be read; and its end, as the command is to learn it. */
 void exec_watch_input(struct exec *exec);
 void exec_on_input(struct stream *stream);

@@ -1,11 +1,13 @@
 /* Signals that msb-exec gets: for the command, or, where it insists, for itself. */
 #include <signal.h>
+#include <stdio.h>
+#include <unistd.h>
 
 #include "exec_inside.h"
 
 #define ENDS_MS 2000
 
-static void leave_by(struct exec *exec, int signal)
+void exec_leave_by(struct exec *exec, int signal)
 {
 	exec->die_of = signal;
 	exec->finished = true;
@@ -27,17 +29,54 @@ static bool is_last_straw(struct exec *exec, int signal)
 	return exec->ends >= EXEC_ENDS && now - *at <= ENDS_MS;
 }
 
+static bool ends(int signal)
+{
+	return signal == SIGINT || signal == SIGTERM || signal == SIGQUIT;
+}
+
+/* By the stream and not by a write that our reader could hold up: the end has its time. */
+static void say_unanswered(struct exec *exec)
+{
+	bool on_terminal = isatty(STDERR_FILENO);
+	const char *newline = exec->tty && exec->in_terminal && on_terminal ? "\r\n" : "\n";
+	char words[256], line[300];
+	int len;
+
+	patience_words(&exec->client.patience, exec->client.name, "msb-exec", words, sizeof(words));
+	len = snprintf(line, sizeof(line), "%smsb-exec: %s%s",
+		       on_terminal && exec->modes.in_line ? newline : "", words, newline);
+	stream_write(&exec->err, line, (size_t)len);
+	client_mark(&exec->client);
+}
+
+void exec_on_unanswered(struct client *client, enum patience_step step)
+{
+	struct exec *exec = client->owner;
+
+	if (exec->finished)
+		return;
+	if (step == PATIENCE_SAY) {
+		if (!exec->opts->quiet)
+			say_unanswered(exec);
+		return;
+	}
+	exec->die_of = client->patience.signal;
+	exec_finish(exec, 128 + exec->die_of);
+}
+
 static void forward(struct exec *exec, int signal)
 {
 	struct client *client = &exec->client;
 
 	exec->forwarded |= 1u << signal;
-	exec->leaving |= signal == SIGINT || signal == SIGTERM || signal == SIGQUIT;
+	exec->leaving |= ends(signal);
 	msg_put_exec_signal(&client->link.out, client->id, signal);
 	client_mark(client);
 	if (signal == SIGHUP) {
 		link_flush(&client->link);
-		leave_by(exec, SIGHUP);
+		exec_leave_by(exec, SIGHUP);
+	} else if (ends(signal) && client_signalled(client, signal)) {
+		exec_leave_by(exec, signal);
 	} else if (is_last_straw(exec, signal)) {
 		exec_finish_with(exec, EXIT_FAILED,
 				 "gave up after three signals; the agent ends the command");
@@ -62,7 +101,7 @@ void exec_signal(struct exec *exec, const struct loop_signal *signal)
 		break;
 	}
 	if (!exec->sent || exec->finished)
-		leave_by(exec, signal->number);
+		exec_leave_by(exec, signal->number);
 	else
 		forward(exec, signal->number);
 }

@@ -75,6 +75,14 @@ static bool is_gone(pid_t pid)
 	return r != 0;
 }
 
+bool process_is_stopped(pid_t pid)
+{
+	siginfo_t info = {.si_pid = 0};
+
+	return waitid(P_PID, (id_t)pid, &info, WSTOPPED | WNOHANG | WNOWAIT) == 0 &&
+	       info.si_pid == pid;
+}
+
 /* SIGCHLD must be blocked. Whether it went in time; a signal for us is the end of our patience. */
 static bool goes_within(pid_t pid, unsigned ms)
 {
@@ -107,8 +115,10 @@ void process_end(pid_t pid, unsigned patience_ms)
 	sigemptyset(&child);
 	sigaddset(&child, SIGCHLD);
 	sigprocmask(SIG_BLOCK, &child, &before);
-	if (!goes_within(pid, patience_ms)) {
+	if (!goes_within(pid, process_is_stopped(pid) ? 0 : patience_ms)) {
 		kill(-pid, SIGTERM);
+		/* What is stopped hears of no signal but KILL, and could not clean up. */
+		kill(-pid, SIGCONT);
 		if (!goes_within(pid, GRACE_MS)) {
 			kill(-pid, SIGKILL);
 			while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)

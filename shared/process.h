@@ -18,10 +18,13 @@
  */
 int process_start(const char *program, char *const argv[], pid_t *ret_pid, struct err *err);
 
+/* Whether our child is stopped, as a job is. */
+bool process_is_stopped(pid_t pid);
+
 /*
  * Blocks until pid is gone and reaped. Its end of the stream must have been closed by now; if that
- * has not ended it after patience_ms, its group gets TERM, and a while later KILL. INT, TERM, QUIT
- * and HUP, if blocked, cut each wait short.
+ * has not ended it after patience_ms, or it is stopped, its group gets TERM and CONT, and a while
+ * later KILL. INT, TERM, QUIT and HUP, if blocked, cut each wait short.
  */
 void process_end(pid_t pid, unsigned patience_ms);
 
