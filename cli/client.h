@@ -73,6 +73,9 @@ void client_release(struct client *client);
 /* Something changed that on_turn derives from. */
 void client_mark(struct client *client);
 
+/* An id of our range that was never used, or 0 if there is none left. Pings take theirs there too. */
+uint32_t client_take_id(struct client *client);
+
 /* We were stopped: silence so far does not count. */
 void client_awake(struct client *client);
 

@@ -5,19 +5,30 @@
 
 #define PING_GENERATION 6 /* the first whose agents answer a ping */
 
-/* An id is never used again. */
+/* An agent that gives no range had one of many millions. */
+static bool has_id(const struct client *client)
+{
+	return client->greeted && (!client->ids_end || client->ids_end - client->ping_id > 1);
+}
+
+uint32_t client_take_id(struct client *client)
+{
+	return has_id(client) ? ++client->ping_id : 0;
+}
+
 bool client_can_ask(const struct client *client)
 {
-	return client->generation >= PING_GENERATION && client->ids_end - client->ping_id > 1;
+	return client->generation >= PING_GENERATION && has_id(client);
 }
 
 uint32_t client_ping(struct client *client)
 {
-	if (!client_can_ask(client) ||
-	    msg_put_empty(&client->link.out, client->ping_id + 1, MSG_PING) < 0)
+	uint32_t id = client_can_ask(client) ? client_take_id(client) : 0;
+
+	if (!id || msg_put_empty(&client->link.out, id, MSG_PING) < 0)
 		return 0;
 	client_mark(client);
-	return ++client->ping_id;
+	return id;
 }
 
 static void lose_silent(struct client *client)

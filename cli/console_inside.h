@@ -10,6 +10,7 @@
 #include "console_opts.h"
 #include "console_shell.h"
 #include "console_side.h"
+#include "folder.h"
 #include "stream.h"
 
 #define CONSOLE "msb-exec-console"
@@ -46,6 +47,7 @@ struct console {
 	struct shell shells[2];
 	struct shell *shell;	     /* the one that runs lines; NULL before the first is ready */
 	struct shell *candidate;     /* one that is to follow it, or NULL */
+	struct folder folder;	     /* is looked for before a candidate starts */
 	struct peer *candidate_peer; /* the same as peer, or owned */
 	char *user, *candidate_user; /* owned: what \user set, and what it is to set */
 	struct side check, complete, killer;
@@ -121,9 +123,6 @@ void console_go_on(struct console *console);
 
 /* Something changed that every connection's turn derives from: our output, or the window. */
 void peers_mark(struct console *console);
-
-/* An id of the shell's connection that was never used, or 0 if there is none left. */
-uint32_t peer_take_id(struct peer *peer);
 
 /* The size of our terminal, as that agent can take it. */
 struct msg_exec_resize peer_size(const struct client *client);

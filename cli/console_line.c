@@ -126,7 +126,8 @@ static void check_text(struct console *console)
 	}
 	console->check.owner = console;
 	console->check.on_done = on_checked;
-	side_start(&console->check, &console->peer->client, peer_take_id(console->peer), &terms);
+	side_start(&console->check, &console->peer->client, client_take_id(&console->peer->client),
+		   &terms);
 }
 
 /* Adds the line to what there is; false if there is no memory or too much. */
@@ -207,7 +208,8 @@ static void kill_foreground(struct console *console)
 				   .within_ms = CHECK_MS};
 
 	snprintf(pid, sizeof(pid), "%u", console->shell->pid);
-	side_start(&console->killer, &console->peer->client, peer_take_id(console->peer), &terms);
+	side_start(&console->killer, &console->peer->client, client_take_id(&console->peer->client),
+		   &terms);
 }
 
 void console_on_killed(struct side *side, int status)

@@ -17,16 +17,6 @@
 #define OUTPUT_AHEAD (1024 * 1024) /* of an agent without credit */
 #define RESTART_MS   1000	   /* a shell that lives shorter is not started again */
 
-/* Pings take theirs from the same range. An agent that gives none had one of many millions. */
-uint32_t peer_take_id(struct peer *peer)
-{
-	struct client *client = &peer->client;
-
-	if (!client->greeted || (client->ids_end && client->ids_end - client->ping_id <= 1))
-		return 0;
-	return ++client->ping_id;
-}
-
 struct msg_exec_resize peer_size(const struct client *client)
 {
 	struct msg_exec_resize size;
@@ -211,15 +201,21 @@ static void on_gone(void *owner, int code, int signal)
 
 /* ---- what the connections say ---- */
 
-static void start_shell(struct console *console, struct peer *peer)
+static void start_shell(struct folder *folder, const struct err *failure)
 {
+	struct console *console = folder->owner;
+	struct peer *peer = console->candidate_peer;
 	struct shell *shell = console->candidate;
 	struct shell_terms terms = {.opts = &console->guest,
 				    .status = console->shell ? console->shell->status : 0};
 	char words[ERR_TEXT_MAX + 64];
 	struct err err;
-	uint32_t id = peer_take_id(peer);
+	uint32_t id = failure ? 0 : client_take_id(&peer->client);
 
+	if (failure) {
+		candidate_failed(console, EXIT_FAILED, err_words(failure, words, sizeof(words)));
+		return;
+	}
 	terms.size = peer_size(&peer->client);
 	shell->loop = &console->loop;
 	shell->client = &peer->client;
@@ -235,13 +231,21 @@ static void start_shell(struct console *console, struct peer *peer)
 		candidate_failed(console, EXIT_FAILED, err_words(&err, words, sizeof(words)));
 }
 
+/* Once its folder is known to be there. */
+static void prepare_shell(struct console *console, struct peer *peer)
+{
+	console->folder.owner = console;
+	console->folder.on_done = start_shell;
+	folder_look(&console->folder, &peer->client, &console->guest, console->interactive);
+}
+
 static void on_greeted(struct client *client)
 {
 	struct console *console = client->owner;
 	struct peer *peer = peer_of(client);
 
 	if (peer == console->candidate_peer)
-		start_shell(console, peer);
+		prepare_shell(console, peer);
 }
 
 static void on_lost(struct client *client, const struct err *err)
@@ -294,6 +298,9 @@ static void on_frame(struct client *client, const struct frame *frame)
 	struct msg_envelope envelope;
 
 	if (console->finished || msg_open(frame, &envelope) < 0)
+		return;
+	if (peer_of(client) == console->candidate_peer &&
+	    folder_on_frame(&console->folder, frame, &envelope))
 		return;
 	for (size_t i = 0; i < 2; i++) {
 		struct shell *shell = &console->shells[i];
@@ -381,7 +388,7 @@ void candidate_start(struct console *console, const char *address, bool connect)
 		return;
 	}
 	console->candidate_peer = console->peer;
-	start_shell(console, console->peer);
+	prepare_shell(console, console->peer);
 }
 
 void candidate_drop(struct console *console)
@@ -394,6 +401,7 @@ void candidate_drop(struct console *console)
 	}
 	console->candidate = NULL;
 	console->candidate_peer = NULL;
+	console->folder.id = 0;
 	free(console->candidate_user);
 	console->candidate_user = NULL;
 	if (peer && peer != console->peer)

@@ -198,16 +198,14 @@ static void decide_tty(struct exec *exec)
 	}
 }
 
-static void on_greeted(struct client *client)
+static void start_command(struct exec *exec)
 {
-	struct exec *exec = client->owner;
+	struct client *client = &exec->client;
 	const struct opts *opts = exec->opts;
 	char words[ERR_TEXT_MAX + 64];
 	struct request_terms terms = {.features = client->features, .tty = exec->tty};
 	struct err err;
 
-	log_info("connected to %s: %s, generation %u", client->name, client->version,
-		 client->generation);
 	terms.size = exec->size = exec_size(exec);
 	if (client->features & MSG_FEATURE_STDIN_WINDOW)
 		exec->input.window = INPUT_UNASKED;
@@ -227,6 +225,28 @@ static void on_greeted(struct client *client)
 		exec_begin_terminal(exec);
 	if (opts->timeout_ms && !(client->features & MSG_FEATURE_TIMEOUT))
 		loop_arm(exec->loop, &exec->timeout, opts->timeout_ms);
+}
+
+static void on_looked(struct folder *folder, const struct err *err)
+{
+	struct exec *exec = folder->owner;
+	char words[ERR_TEXT_MAX + 64];
+
+	if (err)
+		exec_finish_with(exec, EXIT_FAILED, err_words(err, words, sizeof(words)));
+	else
+		start_command(exec);
+}
+
+static void on_greeted(struct client *client)
+{
+	struct exec *exec = client->owner;
+
+	log_info("connected to %s: %s, generation %u", client->name, client->version,
+		 client->generation);
+	exec->folder.owner = exec;
+	exec->folder.on_done = on_looked;
+	folder_look(&exec->folder, client, exec->opts, exec->tty);
 }
 
 void exec_run(struct exec *exec, const struct opts *opts, struct loop *loop,

@@ -8,6 +8,7 @@
 #include "../shared/loop.h"
 #include "client.h"
 #include "escape.h"
+#include "folder.h"
 #include "modes.h"
 #include "opts.h"
 #include "stream.h"
@@ -26,6 +27,7 @@ struct exec {
 	const struct opts *opts;
 	struct stream in, out, err;
 	struct stream *body_to;	     /* where the link's body goes */
+	struct folder folder;	     /* the command's, which may have to be looked for first */
 	bool moves;		     /* it is not its reader that it waits for */
 	bool tty;		     /* the command gets a pty */
 	bool resized;		     /* our window may have another size than size */

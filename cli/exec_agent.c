@@ -125,7 +125,8 @@ void exec_on_frame(struct client *client, const struct frame *frame)
 	struct exec *exec = client->owner;
 	struct msg_envelope envelope;
 
-	if (frame->id != client->id || msg_open(frame, &envelope) < 0)
+	if (msg_open(frame, &envelope) < 0 || folder_on_frame(&exec->folder, frame, &envelope) ||
+	    frame->id != client->id)
 		return;
 	switch (envelope.type) {
 	case MSG_EXEC_STARTED:

@@ -395,7 +395,9 @@ EOF
 
 @test "oldagent: no option makes a key that the agent did not list" {
 	agent <<'EOF'
-request = client.serve()
+client.greet()
+client.look(0)
+request = client.expect("core.exec.request")
 equal(list(request.payload.items()), [("cmd", "cmd"), ("args", ["a", "b c"]),
     ("env", ["A=1", "B="]), ("cwd", "/w"), ("user", "u:g"), ("tty", False), ("rows", 24),
     ("cols", 80), ("rlimits", [{"resource": "nofile", "soft": 1, "hard": 2}])])
