@@ -4,29 +4,26 @@
 
 load helper
 
-# A story is a function below; all begin together, each with a folder, a daemon and a mark of its own,
-# and each test is how its story ended.
+# A story is a function below; all are told together before the first test, each with a folder, a
+# daemon and a mark of its own, and each test is how its story ended.
 STORIES=(stopped_daemon before_it_runs terminal lets_it_decide slow_reader private old_agents signs_of_life relayed console)
 
 setup_file() {
-	local story
+	local story pids=()
 	TOLD=$(mktemp -d "${BATS_TMPDIR:-/tmp}/msb.XXXXXX")
 	export TOLD
 	[[ -z $AGENT && -z $THROUGH ]] || return 0
 	for story in "${STORIES[@]}"; do
 		tell "$story" >"$TOLD/$story.log" 2>&1 3>&- &
-		echo $! >>"$TOLD/pids"
+		pids+=($!)
+	done
+	# Each has limits of its own, and how it ended is told below.
+	for story in "${pids[@]}"; do
+		wait "$story" || true
 	done
 }
 
 teardown_file() {
-	local pid
-	if [[ -e $TOLD/pids ]]; then
-		while read -r pid; do
-			kill "$pid" 2>/dev/null || true
-			wait "$pid" || true
-		done <"$TOLD/pids"
-	fi
 	rm -rf "$TOLD"
 }
 
@@ -53,6 +50,7 @@ put_away() {
 	if [[ -n $DAEMON ]]; then
 		kill -CONT "$DAEMON" 2>/dev/null
 	fi
+	kill -KILL "${PID[@]}" 2>/dev/null
 	for pid in "${OTHERS[@]}"; do
 		kill -KILL "$pid" 2>/dev/null
 		wait "$pid" 2>/dev/null
@@ -65,7 +63,6 @@ put_away() {
 ended_well() {
 	need_local "its life"
 	need_direct "these stories have relays of their own"
-	wait_for 55 test -s "$TOLD/$1"
 	cat "$TOLD/$1.log" >&2
 	[[ $(<"$TOLD/$1") -eq 0 ]]
 }
@@ -321,7 +318,19 @@ slow_reader() {
 		sh -c "trap 'sleep 12; exit 7' TERM; echo here >&2; while :; do head -c 65536 /dev/zero; done; : $MARK" </dev/null
 	exec 4<"$DIR/pipe"
 	wait_for 5 grep -q here "$DIR/reader.err"
-	press TERM reader
+	# Nor does it hide that a command has ended, of an agent that knows no credit.
+	agent ahead <<-END
+		client.start()
+		client.expect("core.exec.stdin")
+		open("$DIR/sends", "w").close()
+		client.send(frame("core.exec.stdout", client.id, {"data": bytes(65536)}) * 64)
+		equal(client.expect("core.exec.signal").signal, 15)
+		client.exit(-1, signal=15)
+	END
+	scene ahead sh -c 'exec "$@" >"$0"' "$DIR/pipe" "$X" -S "unix:$DIR/ahead.sock" -- true </dev/null
+	wait_for 5 test -e "$DIR/sends"
+	press TERM reader ahead
+	ends ahead 143 0 8000
 	# The agent has been asked for 11 s, and msb-exec could have read the answer.
 	wait_for 20 after reader 11500
 	[[ $(<"$DIR/reader.err") != *answer* ]]
