@@ -92,6 +92,22 @@ void console_say(struct console *console, const char *fmt, ...)
 		log_error("%.*s", len, text);
 }
 
+void console_say_unanswered(struct console *console, const struct client *client)
+{
+	const char *newline = console->interactive ? "\r\n" : "\n";
+	struct buf *capture = console->capture;
+	char words[256], line[300];
+	int len;
+
+	patience_words(&client->patience, client->name, "the console", words, sizeof(words));
+	len = snprintf(line, sizeof(line), "%s" CONSOLE ": %s%s",
+		       console->interactive && !console->at_margin ? newline : "", words, newline);
+	/* What is kept of a line's output is not the place for it. */
+	console->capture = NULL;
+	console_print(console, MSG_EXEC_STDERR, line, (size_t)len);
+	console->capture = capture;
+}
+
 /* The next line is asked for once all output is out. */
 void console_go_on(struct console *console)
 {

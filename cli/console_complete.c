@@ -76,8 +76,7 @@ static bool ask_guest(struct console *console, const char *script, const char *w
 	console->complete.on_done = on_answer;
 	answered = false;
 	loop_want(&console->loop, &console->terminal, 0);
-	side_start(&console->complete, &console->peer->client,
-		   client_take_id(&console->peer->client), &terms);
+	side_start(&console->complete, &console->peer->client, peer_take_id(console->peer), &terms);
 	console->asking = true;
 	if (!answered)
 		loop_run(&console->loop);

@@ -116,6 +116,9 @@ void console_print(struct console *console, enum msg_type stream, const char *da
 void console_say(struct console *console, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
 
+/* That the agent does not answer a signal, and what ends the console. */
+void console_say_unanswered(struct console *console, const struct client *client);
+
 /* Asks for the next line, or leaves, once all output is out. */
 void console_go_on(struct console *console);
 
@@ -123,6 +126,9 @@ void console_go_on(struct console *console);
 
 /* Something changed that every connection's turn derives from: our output, or the window. */
 void peers_mark(struct console *console);
+
+/* An id of the shell's connection that was never used, or 0 if there is none left. */
+uint32_t peer_take_id(struct peer *peer);
 
 /* The size of our terminal, as that agent can take it. */
 struct msg_exec_resize peer_size(const struct client *client);

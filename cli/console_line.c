@@ -126,8 +126,7 @@ static void check_text(struct console *console)
 	}
 	console->check.owner = console;
 	console->check.on_done = on_checked;
-	side_start(&console->check, &console->peer->client, client_take_id(&console->peer->client),
-		   &terms);
+	side_start(&console->check, &console->peer->client, peer_take_id(console->peer), &terms);
 }
 
 /* Adds the line to what there is; false if there is no memory or too much. */
@@ -208,8 +207,7 @@ static void kill_foreground(struct console *console)
 				   .within_ms = CHECK_MS};
 
 	snprintf(pid, sizeof(pid), "%u", console->shell->pid);
-	side_start(&console->killer, &console->peer->client, client_take_id(&console->peer->client),
-		   &terms);
+	side_start(&console->killer, &console->peer->client, peer_take_id(console->peer), &terms);
 }
 
 void console_on_killed(struct side *side, int status)

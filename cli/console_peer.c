@@ -17,6 +17,11 @@
 #define OUTPUT_AHEAD (1024 * 1024) /* of an agent without credit */
 #define RESTART_MS   1000	   /* a shell that lives shorter is not started again */
 
+uint32_t peer_take_id(struct peer *peer)
+{
+	return client_take_id(&peer->client);
+}
+
 struct msg_exec_resize peer_size(const struct client *client)
 {
 	struct msg_exec_resize size;
@@ -210,7 +215,7 @@ static void start_shell(struct folder *folder, const struct err *failure)
 				    .status = console->shell ? console->shell->status : 0};
 	char words[ERR_TEXT_MAX + 64];
 	struct err err;
-	uint32_t id = failure ? 0 : client_take_id(&peer->client);
+	uint32_t id = failure ? 0 : peer_take_id(peer);
 
 	if (failure) {
 		candidate_failed(console, EXIT_FAILED, err_words(failure, words, sizeof(words)));
@@ -263,22 +268,6 @@ static void on_lost(struct client *client, const struct err *err)
 		candidate_failed(console, EXIT_FAILED, words);
 }
 
-static void say_unanswered(struct console *console, const struct client *client)
-{
-	const char *newline = console->interactive ? "\r\n" : "\n";
-	struct buf *capture = console->capture;
-	char words[256], line[300];
-	int len;
-
-	patience_words(&client->patience, client->name, "the console", words, sizeof(words));
-	len = snprintf(line, sizeof(line), "%s" CONSOLE ": %s%s",
-		       console->interactive && !console->at_margin ? newline : "", words, newline);
-	/* What is kept of a line's output is not the place for it. */
-	console->capture = NULL;
-	console_print(console, MSG_EXEC_STDERR, line, (size_t)len);
-	console->capture = capture;
-}
-
 static void on_unanswered(struct client *client, enum patience_step step)
 {
 	struct console *console = client->owner;
@@ -288,7 +277,7 @@ static void on_unanswered(struct client *client, enum patience_step step)
 	if (step == PATIENCE_END)
 		console_die_of(console, client->patience.signal);
 	else if (!console->guest.quiet)
-		say_unanswered(console, client);
+		console_say_unanswered(console, client);
 }
 
 static void on_frame(struct client *client, const struct frame *frame)

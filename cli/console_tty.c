@@ -60,7 +60,7 @@ void program_start(struct console *console)
 	opts.command_len = 3;
 	opts.env = list;
 	opts.workdir = console->shell->cwd;
-	*program = (struct program){.id = client_take_id(&console->peer->client)};
+	*program = (struct program){.id = peer_take_id(console->peer)};
 	buf_init(&program->keys, KEYS_MAX, NULL);
 	program->input.window = client->features & MSG_FEATURE_STDIN_WINDOW ? INPUT_UNASKED : 0;
 	program->output.window = client->features & MSG_FEATURE_OUTPUT_WINDOW ? WINDOW : 0;
