@@ -1,6 +1,7 @@
 /*
  * Tab: asks the guest in a session of its own, in the shell's folder and with its PATH, and waits
- * for the answer no longer than a person does not notice. No answer is no completion.
+ * for the answer no longer than a person does not notice, or than the person said. No answer is no
+ * completion.
  */
 #include <ctype.h>
 #include <stdio.h>
@@ -15,7 +16,6 @@
 #include "console_inside.h"
 #include "console_lex.h"
 
-#define BUDGET_MS   300
 #define MATCHES_MAX 4096
 
 /* Readline's callbacks have no argument to find us by. */
@@ -70,7 +70,7 @@ static bool ask_guest(struct console *console, const char *script, const char *w
 	struct side_terms terms = {.opts = &console->guest,
 				   .beside = shell->pid,
 				   .argv = argv,
-				   .within_ms = BUDGET_MS};
+				   .within_ms = console->opts->complete_ms};
 
 	console->complete.owner = console;
 	console->complete.on_done = on_answer;

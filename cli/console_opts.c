@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "../shared/options.h"
@@ -16,6 +17,7 @@ enum {
 	OPT_LOCAL,
 	OPT_CONNECT_TIMEOUT,
 	OPT_KEEPALIVE,
+	OPT_COMPLETE_TIMEOUT,
 	OPT_USER,
 	OPT_WORKDIR,
 	OPT_ENV,
@@ -41,6 +43,9 @@ static const struct option_row rows[] = {
 		{0, "keepalive", "DURATION",
 		 "ask a silent agent for a sign of life after this time, and give up after "
 		 "as much again (default 10s; 0 or inf: never)"},
+	[OPT_COMPLETE_TIMEOUT] = {0, "complete-timeout", "DURATION",
+				  "how long Tab waits for the guest's answer (default 300ms; 0 or "
+				  "inf: until Ctrl-C)"},
 	[OPT_USER] = {'u', "user", "USER[:GROUP]", "be this user of the guest, by name or number"},
 	[OPT_WORKDIR] = {'w', "workdir", "DIR", "begin in this folder of the guest"},
 	[OPT_ENV] = {'e', "env", "NAME[=VALUE]", "set a variable, or copy the host's; repeatable"},
@@ -68,7 +73,9 @@ void console_opts_help(void)
 	puts("\nAt the prompt, besides what the guest's shell knows:\n");
 	commands_help(stdout);
 	puts("\nIn scripts a line that begins with - may fail. The history is kept in\n"
-	     "$MSB_EXEC_HISTFILE, by default ~/.local/state/msb-exec/history.\n\n"
+	     "$MSB_EXEC_HISTFILE, by default ~/.local/state/msb-exec/history; where "
+	     "--complete-timeout\n"
+	     "is not given $MSB_EXEC_COMPLETE_TIMEOUT says how long.\n\n"
 	     "Exit status: the shell's; in scripts that of the line that failed; 125 if the "
 	     "console or\n"
 	     "the agent failed.");
@@ -90,6 +97,8 @@ static int take_value(struct console_opts *o, int option, const char *value, str
 		return opts_parse_limit(value, DURATION_INFINITE, &o->guest.connect_ms, err);
 	case OPT_KEEPALIVE:
 		return opts_parse_limit(value, 0, &o->guest.keepalive_ms, err);
+	case OPT_COMPLETE_TIMEOUT:
+		return opts_parse_limit(value, DURATION_INFINITE, &o->complete_ms, err);
 	case OPT_USER:
 		o->guest.user = value;
 		return 0;
@@ -125,17 +134,32 @@ static void take_flag(struct opts *o, int option)
 		o->help = true;
 }
 
+/* The same variable as for the completion in shells. */
+static int take_environment(struct console_opts *o, struct err *err)
+{
+	const char *limit = getenv("MSB_EXEC_COMPLETE_TIMEOUT");
+	struct err why;
+
+	if (limit && limit[0] &&
+	    opts_parse_limit(limit, DURATION_INFINITE, &o->complete_ms, &why) < 0)
+		return err_set(err, 0, NULL, "MSB_EXEC_COMPLETE_TIMEOUT: %s", why.text);
+	return 0;
+}
+
 int console_opts_parse(int argc, char *argv[], struct console_opts *ret, struct err *err)
 {
 	const char *value = NULL;
 	int option, operand = 0;
 
-	*ret = (struct console_opts){.guest = {.connect_ms = 10000,
+	*ret = (struct console_opts){.complete_ms = 300,
+				     .guest = {.connect_ms = 10000,
 					       .keepalive_ms = 10000,
 					       .kill_after_ms = 5000,
 					       .timeout_signal = SIGTERM,
 					       .linger_ms = 500,
 					       .on_disconnect = MSG_DISCONNECT_KILL}};
+	if (take_environment(ret, err) < 0)
+		return -EINVAL;
 	while ((option = options_next(argc, argv, rows, ROWS, &value, &operand, err)) >= 0) {
 		if (!rows[option].arg)
 			take_flag(&ret->guest, option);

@@ -6,9 +6,10 @@
 
 /* Texts point into argv. */
 struct console_opts {
-	struct opts guest; /* address, user, folder, environment, limits: as msb-exec has them */
-	const char *line;  /* -c, or NULL */
-	const char *file;  /* -f, or NULL */
+	struct opts guest;    /* address, user, folder, environment, limits: as msb-exec has them */
+	const char *line;     /* -c, or NULL */
+	const char *file;     /* -f, or NULL */
+	uint64_t complete_ms; /* for the guest's answer to Tab; DURATION_INFINITE: no limit */
 };
 
 /* 0, or -errno with *err filled. What it holds is released by console_opts_release() either way. */

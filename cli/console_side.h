@@ -26,7 +26,7 @@ struct side_terms {
 	uint32_t beside;	 /* the process whose folder it runs in */
 	const char *const *argv; /* NULL at the end, at most SIDE_ARGS_MAX */
 	const char *input;	 /* at most 32 KiB */
-	unsigned within_ms;
+	uint64_t within_ms;	 /* DURATION_INFINITE: until side_cancel() */
 };
 
 #define SIDE_ARGS_MAX  8

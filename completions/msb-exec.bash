@@ -43,6 +43,7 @@ _msb_options[msb-exec-console]='-S|--socket|ENDPOINT
 |--local|
 |--connect-timeout|DURATION
 |--keepalive|DURATION
+|--complete-timeout|DURATION
 -u|--user|USER[:GROUP]
 -w|--workdir|DIR
 -e|--env|NAME[=VALUE]

@@ -203,6 +203,7 @@ complete -c msb-exec-console -s s -l sandbox -x -a '(__msb_sandboxes)' -d 'the s
 complete -c msb-exec-console -l local -d 'start a private msb-execd for this console alone'
 complete -c msb-exec-console -l connect-timeout -x -d 'give up if no agent has answered by then (default 10s; 0 or inf: never)'
 complete -c msb-exec-console -l keepalive -x -d 'ask a silent agent for a sign of life after this time, and give up after as much again (default 10s; 0 or inf: never)'
+complete -c msb-exec-console -l complete-timeout -x -d 'how long Tab waits for the guest\'s answer (default 300ms; 0 or inf: until Ctrl-C)'
 complete -c msb-exec-console -s u -l user -x -a '(__msb_users)' -d 'be this user of the guest, by name or number'
 complete -c msb-exec-console -s w -l workdir -x -a '(__msb_paths folders)' -d 'begin in this folder of the guest'
 complete -c msb-exec-console -s e -l env -x -a '(set -nx)' -d 'set a variable, or copy the host\'s; repeatable'
