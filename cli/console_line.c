@@ -14,7 +14,6 @@
 #include "term.h"
 
 #define OUTPUT_MAX    (16 * 1024 * 1024)
-#define CHECK_MS      2000
 #define KEYS_AFTER_MS 100 /* what is typed until then may be the next line and not for this one */
 #define ENDS_MS	      2000
 #define TEXT_MAX      (32 * 1024 * 1024)
@@ -32,6 +31,8 @@ void console_done(struct console *console, int status)
 	console->busy = false;
 	loop_disarm(&console->loop, &console->keys_due);
 	stream_watch_input(&console->in, false);
+	/* What it has not killed by now is not what it was to kill. */
+	side_cancel(&console->killer);
 	if (console->interactive) {
 		if (!console->at_margin)
 			console_print(console, MSG_EXEC_STDOUT, newline, 2);
@@ -110,7 +111,10 @@ static void on_checked(struct side *side, int status)
 		run_text(console);
 }
 
-/* Only the guest's own parser knows where its if has its fi. */
+/*
+ * Only the guest's own parser knows where its if has its fi. A guest that takes long is not taken
+ * for one that says it is whole; Ctrl-C gives the question up.
+ */
 static void check_text(struct console *console)
 {
 	const char *argv[] = {console->shell->bash ? "bash" : "/bin/sh", "-n", NULL};
@@ -118,7 +122,7 @@ static void check_text(struct console *console)
 				   .beside = console->shell->pid,
 				   .argv = argv,
 				   .input = console->text,
-				   .within_ms = CHECK_MS};
+				   .within_ms = DURATION_INFINITE};
 
 	if (strlen(console->text) > SIDE_INPUT_MAX) {
 		run_text(console);
@@ -204,7 +208,7 @@ static void kill_foreground(struct console *console)
 	struct side_terms terms = {.opts = &console->guest,
 				   .beside = console->shell->pid,
 				   .argv = argv,
-				   .within_ms = CHECK_MS};
+				   .within_ms = DURATION_INFINITE};
 
 	snprintf(pid, sizeof(pid), "%u", console->shell->pid);
 	side_start(&console->killer, &console->peer->client, peer_take_id(console->peer), &terms);
@@ -240,6 +244,15 @@ static void watch_answer(struct console *console, const char *keys, size_t len)
 		console_die_of(console, signal);
 }
 
+/* The question whether it is whole has no answer yet. */
+static void give_up_text(struct console *console)
+{
+	side_cancel(&console->check);
+	free(console->text);
+	console->text = NULL;
+	console_done(console, 128 + SIGINT);
+}
+
 void console_on_keys(struct stream *stream)
 {
 	struct console *console = stream->owner;
@@ -260,6 +273,8 @@ void console_on_keys(struct stream *stream)
 	} else if (console->candidate && memchr(keys, CTRL_C, (size_t)n)) {
 		candidate_drop(console);
 		console_done(console, 128 + SIGINT);
+	} else if (console->check.id && memchr(keys, CTRL_C, (size_t)n)) {
+		give_up_text(console);
 	} else if (console->shell && console->shell->state != SHELL_NONE) {
 		shell_keys(console->shell, keys, (size_t)n);
 		count_interrupts(console, keys, (size_t)n);

@@ -13,6 +13,21 @@ teardown() {
 	common_teardown
 }
 
+# slow_guest PATTERN SCRIPT: a daemon whose bash, started with arguments like that, does this before.
+slow_guest() {
+	mkdir "$DIR/slow"
+	cat >"$DIR/slow/bash" <<-END
+		#!/bin/sh
+		case \$* in
+		$1) $2 ;;
+		esac
+		exec $(command -v bash) "\$@"
+	END
+	chmod +x "$DIR/slow/bash"
+	daemon_stop
+	PATH=$DIR/slow:$PATH daemon_start
+}
+
 # ---- the prompt ----
 
 @test "console: the prompt has the user, the guest, the folder and a status that is not 0" {
@@ -184,6 +199,22 @@ teardown() {
 			ends 0
 		END
 	done
+}
+
+@test "console: Ctrl-C gives up a line of which the guest does not say whether it is whole" {
+	slow_guest -n "exec sleep $MARK"
+	talk <<-END
+		prompt
+		line {if true}
+		until "pgrep -fx 'sleep $MARK'"
+		key "\003"
+		prompt 130
+		run {echo on}
+		is on
+		line exit
+		ends 0
+	END
+	wait_for 20 none_match "sleep $MARK"
 }
 
 # ---- backslash commands ----
@@ -415,24 +446,9 @@ teardown() {
 	END
 }
 
-# slow_guest SCRIPT: a daemon whose bash does that instead of answering Tab.
-slow_guest() {
-	mkdir "$DIR/slow"
-	cat >"$DIR/slow/bash" <<-END
-		#!/bin/sh
-		case \$* in
-		*printf*) $1 ;;
-		esac
-		exec $(command -v bash) "\$@"
-	END
-	chmod +x "$DIR/slow/bash"
-	daemon_stop
-	PATH=$DIR/slow:$PATH daemon_start
-}
-
 @test "console: Tab waits no longer than its budget, and leaves nothing behind" {
 	unset MSB_EXEC_COMPLETE_TIMEOUT
-	slow_guest "exec sleep $MARK"
+	slow_guest "*printf*" "exec sleep $MARK"
 	talk <<-'END'
 		prompt
 		set began [clock milliseconds]
@@ -449,7 +465,7 @@ slow_guest() {
 }
 
 @test "console: --complete-timeout and MSB_EXEC_COMPLETE_TIMEOUT lift Tab's budget, until Ctrl-C" {
-	slow_guest "echo >>$DIR/asked; until [ -e $DIR/go ]; do sleep 0.05; done; sleep 0.4"
+	slow_guest "*printf*" "echo >>$DIR/asked; until [ -e $DIR/go ]; do sleep 0.05; done; sleep 0.4"
 	for way in option variable; do
 		rm -f "$DIR/go"
 		case $way in
