@@ -19,6 +19,7 @@
 #include "term.h"
 
 #define OUTPUT_MAX (16 * 1024 * 1024)
+#define HELD_MAX   4096 /* as a terminal holds, which drops what is over */
 
 #define OWNER(ptr, member) ((struct console *)((char *)(ptr)-offsetof(struct console, member)))
 
@@ -207,6 +208,8 @@ static void set_up(struct console *console, const struct console_opts *opts)
 	console->busy = true;
 	console->at_margin = true;
 	console->keys_due.on_due = console_on_keys_due;
+	console->held_due.on_due = read_on_held;
+	buf_init(&console->held, HELD_MAX, NULL);
 	console->killer.on_done = console_on_killed;
 	stream_init(&console->in, &console->loop, STDIN_FILENO, 0, &console->spare, console,
 		    console_on_keys);
@@ -232,6 +235,7 @@ static void tear_down(struct console *console)
 	stream_release(&console->err);
 	program_release(console);
 	buf_release(&console->captured_bytes);
+	buf_release(&console->held);
 	buf_release(&console->script.text);
 	free(console->text);
 	free(console->argument);

@@ -77,9 +77,9 @@ static void on_mark(void *owner, char kind, char *text)
 	} else if (kind == 's' && shell->state == SHELL_FED) {
 		buf_consume(&shell->echo, buf_len(&shell->echo));
 		shell->state = SHELL_RUNNING;
-		shell->on_started(shell->owner);
 		if (shell->interrupted)
 			shell_type(shell, "\x03", 1);
+		shell->on_started(shell->owner);
 	} else if (kind == 'e' && shell->state == SHELL_CALLED && !shell->interrupted) {
 		shell->missed = shell->tty;
 	} else if (kind == 'e' && shell->state != SHELL_READY && shell->state != SHELL_CALLED &&

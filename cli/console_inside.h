@@ -72,6 +72,8 @@ struct console {
 	struct stream in, out, err;
 	struct loop_source terminal; /* for readline */
 	struct loop_timer keys_due;
+	struct buf held; /* keys that were read before what they are for can take them */
+	struct loop_timer held_due;
 	struct loop_timer restart_due;
 	unsigned interrupts; /* Ctrl-C in a row */
 	uint64_t last_interrupt_ms, last_start_ms;
@@ -98,6 +100,9 @@ void console_done(struct console *console, int status);
 /* What is typed while something runs. */
 void console_on_keys(struct stream *stream);
 void console_on_keys_due(struct loop_timer *timer);
+
+/* Keys that were held are for what runs now. */
+void console_give_held(struct console *console);
 void console_on_killed(struct side *side, int status);
 
 /* ---- console.c ---- */
@@ -146,6 +151,9 @@ void read_resize(struct console *console);
 void read_interrupt(struct console *console);
 void read_suspend(struct console *console);
 void read_stop(struct console *console);
+
+/* At the prompt, keys that were held are readline's. */
+void read_on_held(struct loop_timer *timer);
 
 /* Prints above the line that is being edited. */
 void read_above(struct console *console, const char *data, size_t len);

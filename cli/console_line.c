@@ -253,6 +253,63 @@ static void give_up_text(struct console *console)
 	console_done(console, 128 + SIGINT);
 }
 
+/*
+ * Nothing runs yet that could read them, or it is not known whether anything will. As a terminal
+ * does, Ctrl-C forgets what was typed before it.
+ */
+static void hold(struct console *console, const char *keys, size_t len)
+{
+	const char *stop = memrchr(keys, CTRL_C, len);
+	struct buf *held = &console->held;
+	size_t room;
+
+	if (stop) {
+		buf_consume(held, buf_len(held));
+		len -= (size_t)(stop + 1 - keys);
+		keys = stop + 1;
+	}
+	room = held->max - buf_len(held);
+	buf_append(held, keys, len < room ? len : room);
+}
+
+void console_give_held(struct console *console)
+{
+	struct buf *held = &console->held;
+	const char *keys = (const char *)buf_head(held);
+
+	if (!buf_len(held))
+		return;
+	if (console->program.id)
+		program_keys(console, keys, buf_len(held));
+	else
+		shell_keys(console->shell, keys, buf_len(held));
+	buf_consume(held, buf_len(held));
+}
+
+static void take_keys(struct console *console, const char *keys, size_t len)
+{
+	struct shell *shell = console->shell;
+	bool stop = memchr(keys, CTRL_C, len);
+
+	if (console->program.id) {
+		program_keys(console, keys, len);
+	} else if (console->candidate && stop) {
+		candidate_drop(console);
+		console_done(console, 128 + SIGINT);
+	} else if (console->check.id && stop) {
+		give_up_text(console);
+	} else if (shell && shell->state == SHELL_RUNNING && !console->capture) {
+		shell_keys(shell, keys, len);
+		count_interrupts(console, keys, len);
+	} else {
+		hold(console, keys, len);
+		if (!stop || !shell)
+			return;
+		shell_keys(shell, "\x03", 1);
+		count_interrupts(console, keys, len);
+	}
+}
+
 void console_on_keys(struct stream *stream)
 {
 	struct console *console = stream->owner;
@@ -268,17 +325,7 @@ void console_on_keys(struct stream *stream)
 		console_die_of(console, SIGHUP);
 	if (n <= 0)
 		return;
-	if (console->program.id) {
-		program_keys(console, keys, (size_t)n);
-	} else if (console->candidate && memchr(keys, CTRL_C, (size_t)n)) {
-		candidate_drop(console);
-		console_done(console, 128 + SIGINT);
-	} else if (console->check.id && memchr(keys, CTRL_C, (size_t)n)) {
-		give_up_text(console);
-	} else if (console->shell && console->shell->state != SHELL_NONE) {
-		shell_keys(console->shell, keys, (size_t)n);
-		count_interrupts(console, keys, (size_t)n);
-	}
+	take_keys(console, keys, (size_t)n);
 	watch_answer(console, keys, (size_t)n);
 }
 

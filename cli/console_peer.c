@@ -86,6 +86,8 @@ static void on_started(void *owner)
 
 	if (console->captured && !console->capture)
 		console->capture = &console->captured_bytes;
+	else
+		console_give_held(console);
 }
 
 /* The candidate is ready: what was before it is over. */

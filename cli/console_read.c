@@ -23,14 +23,37 @@ static struct console *reading;
 
 static char *history_path;
 
+static void read_char(struct console *console)
+{
+	rl_callback_read_char();
+	if (console->interrupted && console->prompting)
+		read_interrupt(console);
+	console->interrupted = false;
+}
+
+/* They were typed before what is in the terminal. What follows the line's end is for the line. */
+static void take_held(struct console *console)
+{
+	while (console->prompting && buf_len(&console->held)) {
+		rl_stuff_char(*buf_head(&console->held));
+		buf_consume(&console->held, 1);
+		read_char(console);
+	}
+}
+
+/* Not from within read_prompt(): Tab runs the loop, which not every caller of that allows. */
+void read_on_held(struct loop_timer *timer)
+{
+	take_held((struct console *)((char *)timer - offsetof(struct console, held_due)));
+}
+
 static void on_terminal(struct loop_source *source, uint32_t ready)
 {
 	(void)source;
 	(void)ready;
-	rl_callback_read_char();
-	if (reading->interrupted && reading->prompting)
-		read_interrupt(reading);
-	reading->interrupted = false;
+	take_held(reading);
+	if (reading->prompting)
+		read_char(reading);
 }
 
 void read_init(struct console *console)
@@ -123,6 +146,8 @@ void read_prompt(struct console *console)
 	console->prompting = true;
 	rl_callback_handler_install(prompt, on_line);
 	loop_want(&console->loop, &console->terminal, LOOP_IN);
+	if (buf_len(&console->held))
+		loop_arm(&console->loop, &console->held_due, 0);
 }
 
 void read_stop(struct console *console)
@@ -169,6 +194,7 @@ void read_interrupt(struct console *console)
 	rl_crlf();
 	fflush(rl_outstream);
 	rl_replace_line("", 1);
+	buf_consume(&console->held, buf_len(&console->held));
 	stop_reading(console);
 	free(console->text);
 	console->text = NULL;

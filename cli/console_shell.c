@@ -126,6 +126,8 @@ void shell_feed_line(struct shell *shell)
 void shell_ask(struct shell *shell)
 {
 	buf_consume(&shell->feed, buf_len(&shell->feed));
+	/* What the interruption has not let through will not be repeated any more. */
+	buf_consume(&shell->echo, buf_len(&shell->echo));
 	shell->state = SHELL_ASKED;
 	say(shell, GUEST_ASK, strlen(GUEST_ASK));
 }

@@ -75,7 +75,7 @@ void shell_release(struct shell *shell);
 /* Runs a line, or several that belong together. Only in SHELL_READY. 0 or -ENOMEM. */
 int shell_run(struct shell *shell, const char *line);
 
-/* Keys for what runs. Before it runs they are dropped, but for Ctrl-C. */
+/* Keys for what runs. Before it runs only Ctrl-C is one. */
 void shell_keys(struct shell *shell, const char *keys, size_t len);
 void shell_resize(struct shell *shell, const struct msg_exec_resize *size);
 void shell_signal(struct shell *shell, int signal);

@@ -73,6 +73,8 @@ void program_start(struct console *console)
 		program_release(console);
 		console_say(console, "\\tty: %s", err.text);
 		console_done(console, EXIT_FAILED);
+	} else {
+		console_give_held(console);
 	}
 	client_mark(client);
 }

@@ -217,6 +217,42 @@ slow_guest() {
 	wait_for 20 none_match "sleep $MARK"
 }
 
+@test "console: what is typed before the guest has begun is for the line, or for the next" {
+	talk <<-END
+		prompt
+		exec kill -STOP $DAEMON
+		line {read -r word; echo "got \$word"}
+		key {wo}
+		taken
+		key "never\\003rd"
+		taken
+		exec kill -CONT $DAEMON
+		sees {\\[130\\][#\$] rd}
+		if {[string match "*__msb*" \$shown] || [string match "*out;*" \$shown]} {fail \$shown}
+		interrupt 130
+		exec kill -STOP $DAEMON
+		line {read -r word; echo "got \$word"}
+		key {wo}
+		taken
+		exec kill -CONT $DAEMON
+		line {rd}
+		see "got word"
+		prompt
+		exec kill -STOP $DAEMON
+		line {if true}
+		key "then echo /us\t"
+		taken
+		exec kill -CONT $DAEMON
+		see {> then echo /usr/}
+		line {}
+		see {> }
+		run {fi}
+		is /usr/
+		line exit
+		ends 0
+	END
+}
+
 # ---- backslash commands ----
 
 @test "console: \\cd, \\env, \\timing and \\? do what they say; \\ls is the shell's" {
