@@ -10,6 +10,7 @@
 #define HALF	  (MARK_NONCE_LEN / 2)
 #define PIECE_MAX 900 /* of one line of data: a terminal takes 4095 */
 #define OCTAL_MAX 200 /* the same for bytes that become five */
+#define STEP_LEN  3072
 
 /*
  * The nonce is kept in halves, so that no listing of the shell's variables shows a mark, and out
@@ -24,6 +25,7 @@ static const char functions[] =
 	"__msb_m i;__msb_t=\n"
 	"while IFS= read -r __msb_l %s;do case $__msb_l in\n"
 	"'#.')break;;\n"
+	"'#c')__msb_m c;;\n"
 	"'#l'*)__msb_t=$__msb_t${__msb_l#??}$__msb_n;;\n"
 	"'#p'*)__msb_t=$__msb_t${__msb_l#??};;\n"
 	"'#b'*)__msb_l=$(printf '%%b.' \"${__msb_l#??}\");__msb_t=$__msb_t${__msb_l%%.};;\n"
@@ -82,6 +84,7 @@ static int put_octal(struct buf *out, const char *data, size_t len)
 
 int guest_put_text(struct buf *out, const char *text)
 {
+	size_t began = buf_len(out);
 	int r = 0;
 
 	while (*text && r == 0) {
@@ -100,6 +103,10 @@ int guest_put_text(struct buf *out, const char *text)
 			r = put_octal(out, text, len);
 		}
 		text += len;
+		if (r == 0 && buf_len(out) - began >= STEP_LEN) {
+			r = buf_append(out, GUEST_STEP, strlen(GUEST_STEP));
+			began = buf_len(out);
+		}
 	}
 	return r < 0 ? r : put_line(out, "#.", "", 0);
 }

@@ -4,7 +4,8 @@
  *
  * Between lines the shell waits for commands as it would from anybody. It is sent GUEST_RUN; a
  * function says mark i and reads the data, which is inert if anything but the function should
- * read it; mark s comes before the first byte of output, and mark e behind the last.
+ * read it, in steps, each but the first after a mark c; mark s comes before the first byte of
+ * output, and mark e behind the last.
  */
 #ifndef MSB_CONSOLE_GUEST_H
 #define MSB_CONSOLE_GUEST_H
@@ -27,7 +28,13 @@
 /* The functions. status: what $? is to be in the first line. 0 or -ENOMEM, -ENOBUFS. */
 int guest_put_functions(struct buf *out, const char *nonce, bool tty, int status);
 
-/* A line, or several, as data. 0 or -ENOMEM, -ENOBUFS. */
+/*
+ * The line of the data at which the function says mark c, and the rest is sent then. A terminal that
+ * is sent more than its output has room for repeats it late, behind the marks.
+ */
+#define GUEST_STEP "#c\n"
+
+/* A line, or several, as data, with a step every 4 KiB at most. 0 or -ENOMEM, -ENOBUFS. */
 int guest_put_text(struct buf *out, const char *text);
 
 #endif

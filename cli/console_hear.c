@@ -74,6 +74,8 @@ static void on_mark(void *owner, char kind, char *text)
 		on_hello(shell, text);
 	} else if (kind == 'i' && shell->state == SHELL_CALLED) {
 		shell_feed_line(shell);
+	} else if (kind == 'c' && shell->state == SHELL_FED) {
+		shell_feed_step(shell);
 	} else if (kind == 's' && shell->state == SHELL_FED) {
 		buf_consume(&shell->echo, buf_len(&shell->echo));
 		shell->state = SHELL_RUNNING;

@@ -114,13 +114,23 @@ void shell_call_again(struct shell *shell)
 /* The function that reads the data waits for it now. */
 void shell_feed_line(struct shell *shell)
 {
-	struct buf data;
-
-	buf_init(&data, FEED_MAX, NULL);
-	if (guest_put_text(&data, shell->line) == 0)
-		say(shell, (const char *)buf_head(&data), buf_len(&data));
-	buf_release(&data);
+	buf_consume(&shell->data, buf_len(&shell->data));
 	shell->state = SHELL_FED;
+	if (guest_put_text(&shell->data, shell->line) == 0)
+		shell_feed_step(shell);
+}
+
+void shell_feed_step(struct shell *shell)
+{
+	static const char step[] = "\n" GUEST_STEP;
+	const char *data = (const char *)buf_head(&shell->data);
+	size_t len = buf_len(&shell->data);
+	const char *end = len ? memmem(data, len, step, strlen(step)) : NULL;
+
+	if (end)
+		len = (size_t)(end - data) + strlen(step);
+	say(shell, data, len);
+	buf_consume(&shell->data, len);
 }
 
 void shell_ask(struct shell *shell)
@@ -203,8 +213,10 @@ int shell_start(struct shell *shell, uint32_t id, bool tty, const struct shell_t
 	marks_release(&shell->marks);
 	marks_init(&shell->marks, nonce);
 	buf_release(&shell->feed);
+	buf_release(&shell->data);
 	buf_release(&shell->echo);
 	buf_init(&shell->feed, FEED_MAX, NULL);
+	buf_init(&shell->data, FEED_MAX, NULL);
 	buf_init(&shell->echo, FEED_MAX, NULL);
 	shell->input = (struct credit){.window = INPUT_UNASKED};
 	if (!(client->features & MSG_FEATURE_STDIN_WINDOW))
@@ -230,6 +242,7 @@ void shell_release(struct shell *shell)
 	loop_disarm(shell->loop, &shell->settle);
 	marks_release(&shell->marks);
 	buf_release(&shell->feed);
+	buf_release(&shell->data);
 	buf_release(&shell->echo);
 	free(shell->line);
 	free(shell->path);

@@ -18,7 +18,7 @@ enum shell_state {
 	SHELL_STARTING, /* nothing that it prints is of a line of ours */
 	SHELL_READY,
 	SHELL_CALLED,	/* GUEST_RUN was sent; mark i is to come */
-	SHELL_FED,	/* the line was sent; mark s is to come */
+	SHELL_FED,	/* the line is being sent; mark s is to come */
 	SHELL_RUNNING,	/* what it prints is the line's */
 	SHELL_ASKED,	/* the line was interrupted; GUEST_ASK was sent */
 	SHELL_SETTLING, /* mark e has come: the shell may still say something about its jobs */
@@ -39,6 +39,7 @@ struct shell {
 	struct credit input;
 	struct credit_account output;
 	struct buf feed; /* for its stdin */
+	struct buf data; /* the rest of the line, for after the next mark c */
 	struct buf echo; /* what its terminal will repeat of what we sent */
 	char *line;	 /* owned: what is to be run */
 	struct loop_timer settle;

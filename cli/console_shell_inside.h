@@ -10,6 +10,9 @@ void shell_type(struct shell *shell, const char *keys, size_t len);
 /* Mark i has come: the function that reads the line waits for it. */
 void shell_feed_line(struct shell *shell);
 
+/* Mark c has come: the next step of it. */
+void shell_feed_step(struct shell *shell);
+
 /* The line was not begun: what stood before our call in the terminal became a command with it. */
 void shell_call_again(struct shell *shell);
 

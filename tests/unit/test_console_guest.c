@@ -64,6 +64,31 @@ static void data_is_inert_and_fits_a_terminals_line(void **state)
 	buf_release(&buf);
 }
 
+/* A terminal's output holds 8 KiB, and what it is sent is repeated there. */
+static void data_comes_in_steps(void **state)
+{
+	char text[20000], plain[20000] = "", *step, *line;
+	struct buf buf;
+
+	(void)state;
+	memset(text, 'x', sizeof(text) - 1);
+	text[sizeof(text) - 1] = '\0';
+	memcpy(text + 9000, "\n#c\n", 4);
+	buf = put(text);
+	assert_int_equal(buf_append(&buf, "", 1), 0);
+	line = (char *)buf_head(&buf);
+	for (step = line; *line; line = strchr(line, '\n') + 1) {
+		assert_true((size_t)(line - step) < 4200);
+		if (memcmp(line, GUEST_STEP, strlen(GUEST_STEP)) == 0)
+			step = line;
+		else if (line[1] != '.')
+			strncat(plain, line + 2,
+				strcspn(line + 2, "\n") + (line[1] == 'l' ? 1 : 0));
+	}
+	assert_string_equal(plain, text);
+	buf_release(&buf);
+}
+
 /* No listing of variables, no echo of what we say, may show a mark. */
 static void nonce_is_never_whole(void **state)
 {
@@ -90,6 +115,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(lines_become_data),
 		cmocka_unit_test(data_is_inert_and_fits_a_terminals_line),
+		cmocka_unit_test(data_comes_in_steps),
 		cmocka_unit_test(nonce_is_never_whole),
 	};
 
