@@ -6,7 +6,8 @@
 #include "console_shell_inside.h"
 #include "exec.h"
 
-#define SETTLE_MS  50	     /* for the prompt behind mark e, should it have been lost */
+#define PROMPT_MS  1000	     /* for the prompt behind mark e, of a shell that has one */
+#define SETTLE_MS  50	     /* the same, after it was lost: its stderr may be somewhere else */
 #define ASK_CURSOR "\x1b[6n" /* busybox at its prompt; the answer would be typed into ours */
 
 static void set_text(char *to, size_t size, const char *from)
@@ -23,7 +24,10 @@ static void become_ready(struct shell *shell)
 
 void shell_on_settled(struct loop_timer *timer)
 {
-	become_ready((struct shell *)((char *)timer - offsetof(struct shell, settle)));
+	struct shell *shell = (struct shell *)((char *)timer - offsetof(struct shell, settle));
+
+	shell->prompts = false;
+	become_ready(shell);
 }
 
 /* Mark e: the line has ended. */
@@ -41,8 +45,11 @@ static void line_ended(struct shell *shell, char *text)
 	shell->took_us = loop_now_us() - shell->began_us;
 	buf_consume(&shell->echo, buf_len(&shell->echo));
 	shell->state = SHELL_SETTLING;
-	/* A shell without a terminal has no prompt. */
-	loop_arm(shell->loop, &shell->settle, shell->tty ? SETTLE_MS : 0);
+	/* A shell without a terminal has no prompt. What it says of its jobs stands before one. */
+	loop_arm(shell->loop, &shell->settle,
+		 !shell->tty	  ? 0
+		 : shell->prompts ? PROMPT_MS
+				  : SETTLE_MS);
 }
 
 static void on_hello(struct shell *shell, char *text)
@@ -57,6 +64,7 @@ static void on_hello(struct shell *shell, char *text)
 /* Mark p, the prompt: behind mark e the end, in the midst of a line its interruption. */
 static void on_prompt(struct shell *shell)
 {
+	shell->prompts = true;
 	if (shell->state == SHELL_SETTLING)
 		become_ready(shell);
 	else if (shell->state == SHELL_CALLED && shell->missed)

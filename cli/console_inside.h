@@ -62,6 +62,7 @@ struct console {
 	bool timing;
 	bool resized;	 /* the guest's terminals are to be told */
 	bool at_margin;	 /* the last output ended with a newline */
+	bool ran;	 /* the shell has run a line */
 	bool asked_exit; /* the last line was exit: asked again, the shell must obey */
 	bool finished;
 	char *text;	     /* owned: lines so far that do not make a whole */

@@ -46,6 +46,7 @@ void console_run(struct console *console, const char *text)
 {
 	console->interrupts = 0;
 	console->at_margin = true;
+	console->ran = true;
 	if (!console->shell || shell_run(console->shell, text) < 0)
 		console_done(console, EXIT_FAILED);
 }

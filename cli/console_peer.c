@@ -15,7 +15,7 @@
 #include "term.h"
 
 #define OUTPUT_AHEAD (1024 * 1024) /* of an agent without credit */
-#define RESTART_MS   1000	   /* a shell that lives shorter is not started again */
+#define RESTART_MS   1000 /* a shell that lives shorter, and ran nothing, is not started again */
 
 uint32_t peer_take_id(struct peer *peer)
 {
@@ -109,6 +109,7 @@ static void adopt(struct console *console)
 	console->resized = true;
 	peers_mark(console);
 	console->last_start_ms = loop_now_ms();
+	console->ran = false;
 	/* Its folder was for the first one. */
 	console->guest.workdir = NULL;
 	if (console->candidate_user) {
@@ -190,7 +191,8 @@ static void on_gone(void *owner, int code, int signal)
 				 signal ? words : "the guest's shell ended before it was ready");
 	} else if (!signal) {
 		console_finish(console, code, NULL);
-	} else if (!console->interactive || loop_now_ms() - console->last_start_ms < RESTART_MS) {
+	} else if (!console->interactive ||
+		   (!console->ran && loop_now_ms() - console->last_start_ms < RESTART_MS)) {
 		console_finish(console, 128 + signal, words);
 	} else {
 		console->capture = NULL;

@@ -209,6 +209,7 @@ int shell_start(struct shell *shell, uint32_t id, bool tty, const struct shell_t
 	shell->tty = tty;
 	shell->pid = 0;
 	shell->ended = false;
+	shell->prompts = false;
 	shell->settle.on_due = shell_on_settled;
 	marks_release(&shell->marks);
 	marks_init(&shell->marks, nonce);

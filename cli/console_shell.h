@@ -35,6 +35,7 @@ struct shell {
 	bool typed;	  /* keys were sent that the last line may not have read */
 	bool missed;	  /* they stood before our call and spoilt it */
 	bool ended;	  /* stdin was closed */
+	bool prompts;	  /* the last prompt that was waited for came, late or not */
 	struct marks marks;
 	struct credit input;
 	struct credit_account output;

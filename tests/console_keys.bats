@@ -603,19 +603,24 @@ slow_guest() {
 # ---- the ways out ----
 
 @test "console: a killed shell is said and replaced; one that dies at once ends the console" {
-	talk -w /tmp <<-'END'
-		prompt
-		run {cd /usr}
-		after 1200
-		line {kill -KILL $$}
-		see "killed by SIGKILL"
-		prompt 137
-		run {pwd}
-		is /usr
-		line {kill -KILL $$}
-		see "killed by SIGKILL"
-		ends 137
-	END
+	for dies in 'kill -KILL $$' '{ kill -KILL $$; } &'; do
+		export DIES="$dies"
+		rm -f "$HOME/.bashrc"
+		talk -w /tmp <<-'END'
+			prompt
+			run {cd /usr}
+			line {kill -KILL $$}
+			see "killed by SIGKILL"
+			prompt 137
+			run {pwd}
+			is /usr
+			exec sh -c {echo "$DIES" >$HOME/.bashrc}
+			line {kill -KILL $$}
+			see "killed by SIGKILL"
+			see "killed by SIGKILL"
+			ends 137
+		END
+	done
 	run -137 lines -c 'kill -KILL $$'
 	[[ $output == *SIGKILL* ]]
 }
