@@ -203,20 +203,19 @@ teardown() {
 		prompt
 		run {tty | cut -c 1-8; stty size; test -t 0 && test -t 1 && test -t 2; echo $?}
 		is "/dev/pts\n24 100\n0"
-		line {read -r word; echo "got $word"}
-		after 300
+		line {echo "rea"dy; read -r word; echo "got $word"}
+		see "\nready"
 		line {some thing}
 		see "got some thing"
 		prompt
-		line {cat}
-		after 300
+		line {echo "rea"dy; cat}
+		see "\nready"
 		line {echoed}
 		see "echoed\r\nechoed"
 		key "\004"
 		prompt
 		line {stty -echo; echo ready; read -r w; stty echo; echo "w${#w}"}
 		see "\nready"
-		after 300
 		line secret
 		sees {\nw6}
 		if {[string match *secret* $shown]} {fail "echoed what is not to be"}
@@ -303,9 +302,9 @@ teardown() {
 	pid=$!
 	exec 7>"$DIR/fifo"
 	echo 'echo first' >&7
-	wait_for 5 grep -q first "$DIR/out"
+	wait_for 20 grep -q first "$DIR/out"
 	echo 'echo second' >&7
-	wait_for 5 grep -q second "$DIR/out"
+	wait_for 20 grep -q second "$DIR/out"
 	exec 7>&-
 	wait "$pid"
 }

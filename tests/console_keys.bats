@@ -58,10 +58,12 @@ slow_guest() {
 		key "\r"
 		see "30 60"
 		prompt
-		line {trap 'stty size' WINCH; echo ready; sleep 10 & wait; kill %1}
+		line {trap 'got=$(stty size); echo "$got"' WINCH; echo ready}
 		see "\nready"
+		prompt
+		line {until [ "$got" = "31 61" ]; do sleep 0.05; done}
 		size 31 61
-		see "31 61"
+		see "\n31 61"
 		prompt
 		line exit
 		ends 0
@@ -76,22 +78,17 @@ slow_guest() {
 			prompt
 			key {echo never}
 			see never
-			key "\003"
-			see {^C}
-			prompt
+			interrupt
 			line {for i in 1}
 			sees {\n> $}
-			key "\003"
-			prompt
-			line {sleep 60; echo "ne"ver}
-			after 300
-			key "\003"
-			prompt 130
+			interrupt
+			line {echo "rea"dy; sleep 60; echo "ne"ver}
+			see "\nready"
+			interrupt 130
 			if {[string match "*\nnever*" $shown]} {fail "the line went on"}
-			line {while :; do :; done}
-			after 300
-			key "\003"
-			prompt 130
+			line {while echo "rea"dy; do while :; do :; done; done}
+			see "\nready"
+			interrupt 130
 			run {echo on}
 			is on
 			line exit
@@ -101,22 +98,27 @@ slow_guest() {
 }
 
 @test "console: a second Ctrl-C kills what ignores the first, but not what reads keys itself" {
-	talk <<-'END'
+	# Says when it is asked how keys are read.
+	mkdir "$DIR/slow"
+	printf '#!/bin/sh\n[ "$1" != -a ] || : >%s\nexec %s "$@"\n' "$DIR/asked" "$(command -v stty)" \
+		>"$DIR/slow/stty"
+	chmod +x "$DIR/slow/stty"
+	daemon_stop
+	PATH=$DIR/slow:$PATH daemon_start
+	talk <<-END
 		prompt
 		line {sh -c 'trap "" INT; echo ready; while :; do sleep 0.1; done'}
 		see "\nready"
-		after 200
 		key "\003"
-		after 200
+		see {^C}
 		key "\003"
 		prompt 137
+		exec rm $DIR/asked
 		line {stty raw; echo ready; dd bs=1 count=3 2>/dev/null | od -An -c; stty sane}
-		see "ready"
-		after 300
+		see "\nready"
 		key "\003"
-		after 200
 		key "\003"
-		after 500
+		until {test -e $DIR/asked && ! pgrep -f -- '[k]ill -KILL -.7'}
 		key "x"
 		see "003 003"
 		see "x"
@@ -129,21 +131,26 @@ slow_guest() {
 @test "console: jobs in the background print above the line and are stopped, continued and killed" {
 	talk <<-END
 		prompt
-		line {sleep 0.7 && echo from-a-"jo"b &}
+		line {(until [ -e $DIR/go ]; do sleep 0.05; done; echo from-a-"jo"b) &}
 		prompt
 		key {echo edi}
+		see {echo edi}
+		exec touch $DIR/go
 		see {from-a-job}
 		see {echo edi}
 		run {"ted"}
+		if {![string match "edited*" \$output]} {fail "printed: \$output"}
+		run {wait}
 		run {sleep $MARK & true}
 		line {sleep $MARK}
-		after 300
+		until {[ \$(pgrep -fcx 'sleep $MARK') = 2 ]}
 		key "\032"
 		sees {Stopped}
 		prompt 148
 		run {jobs | wc -l}
 		is 2
 		run {\\kill}
+		until "! pgrep -fx 'sleep $MARK'"
 		run {wait}
 		run {true}
 		run {jobs | wc -l}
@@ -153,15 +160,16 @@ slow_guest() {
 		line {exit 0}
 		ends 0
 	END
-	wait_for 5 none_match "sleep $MARK"
+	wait_for 20 none_match "sleep $MARK"
 }
 
 @test "console: exit with stopped jobs is refused once" {
 	talk <<-END
 		prompt
 		line {sleep $MARK}
-		after 300
+		until "pgrep -fx 'sleep $MARK'"
 		key "\032"
+		see {Stopped}
 		prompt 148
 		line {exit 6}
 		see "stopped jobs"
@@ -169,30 +177,42 @@ slow_guest() {
 		line {exit 6}
 		ends 6
 	END
-	wait_for 5 none_match "sleep $MARK"
+	wait_for 20 none_match "sleep $MARK"
 }
 
 @test "console: what is typed ahead runs, and its unfinished rest spoils nothing" {
 	for path in "PATH=$PATH" "$(without_bash)"; do
-		talk -e "$path" <<-'END'
+		rm -f "$DIR"/go*
+		talk -e "$path" <<-END
+			# Something runs until it is told to go on.
+			proc busy {i {first {}} {keys {}}} {
+				line "\${first}echo rea\"\"dy; until \\[ -e $DIR/go\$i ]; do sleep 0.05; done"
+				if {\$keys ne {}} {
+					see "\nbegin"
+					key \$keys
+				}
+				see "ready"
+			}
 			prompt
-			line {sleep 1}
-			after 400
-			line {echo ahea$((1))d}
+			busy 1
+			line {echo ahea\$((1))d}
+			see {echo ahea\$((1))d}
+			exec touch $DIR/go1
 			see ahea1d
 			prompt
-			line {sleep 1}
-			after 400
+			busy 2
 			key {rest}
+			see {rest}
+			exec touch $DIR/go2
 			prompt
-			run {echo y$((1+1))}
+			run {echo y\$((1+1))}
 			is y2
-			line {stty raw -echo; sleep 1}
-			after 400
-			key {rest}
+			# One byte is read, and there are more.
+			busy 3 {stty raw -echo; echo "beg"in; dd bs=1 count=1 of=/dev/null 2>/dev/null; } {Rest}
+			exec touch $DIR/go3
 			prompt
-			run {stty sane; echo z$((1+1))}
-			if {![string match "*z2*" $output]} {fail "printed: $output"}
+			run {stty sane; echo z\$((1+1))}
+			if {![string match "*z2*" \$output]} {fail "printed: \$output"}
 			run {echo fine}
 			is fine
 			line exit
@@ -310,8 +330,8 @@ slow_guest() {
 		set shell $output
 		run {\tty echo $PPID $(tty) $KEPT; pwd; read -t 0.1 x; exit 3} 3
 		if {$output eq $shell || ![string match "*/dev/pts/* k\n/usr" $output]} {fail $output}
-		line {\tty cat}
-		after 300
+		line {\tty echo "rea"dy; cat}
+		see "\nready"
 		line {words}
 		see "words\r\nwords"
 		key "\004"
@@ -325,7 +345,7 @@ slow_guest() {
 @test "console: \\connect goes to another guest, and stays where it was if that does not answer" {
 	"$EXECD" --listen "unix:$DIR/other" --cwd /usr 2>>"$DIR/daemon.log" 3>&- &
 	other=$!
-	wait_for 5 "$X" -q -S "unix:$DIR/other" --ping
+	wait_for 20 "$X" -q -S "unix:$DIR/other" --ping
 	talk -w /tmp <<-END
 		prompt
 		run {x=1}
@@ -436,29 +456,23 @@ slow_guest() {
 		sees {x\x07*a}
 		key "\t\t"
 		sees {xa1 +xa2}
-		key "\003"
-		prompt
+		interrupt
 		key "true; only-th\t"
 		see {only-this-one}
-		key "\003"
-		prompt
+		interrupt
 		key "no-such-thing-at-all\t"
-		key "\003"
-		prompt
+		interrupt
 		key "\\tim\t"
 		see {\timing }
 		key "of\t"
 		see {off }
-		key "\003"
-		prompt
+		interrupt
 		key "\\kill US\t1\t"
 		sees {US\x07*R\x07*1 }
-		key "\003"
-		prompt
+		interrupt
 		key "\\user nobo\t"
 		see {nobody }
-		key "\003"
-		prompt
+		interrupt
 		line exit
 		ends 0
 	END
@@ -469,10 +483,9 @@ slow_guest() {
 	touch "$DIR/t/$(printf 'q\033]0;evil\a1')" "$DIR/t/$(printf 'q\n2')" "$DIR/t/$(printf 'z\nz')"
 	talk -w "$DIR/t" <<-'END'
 		prompt
-		key "ls q\t\t"
-		after 500
-		key "\003"
-		prompt
+		key "ls q\t\tx"
+		sees {q.*x}
+		interrupt
 		if {[string match "*\033\]0;evil*" $said$shown]} {fail "acted on the terminal"}
 		key "cat z\t"
 		see "\$'z\\012z'"
@@ -492,8 +505,7 @@ slow_guest() {
 		sees {ls /us\x07*x}
 		set took [expr {[clock milliseconds] - $began}]
 		if {$took < 250} {fail "took $took ms"}
-		key "\003"
-		prompt
+		interrupt
 		line exit
 		ends 0
 	END
@@ -626,13 +638,13 @@ slow_guest() {
 }
 
 @test "console: a lost connection is said in one line, ends with 125, and the terminal is restored" {
-	for when in 'true' 'sleep 100'; do
+	for when in prompt "until {pgrep -fx 'sleep $MARK'}"; do
 		[[ -n $DAEMON ]] || daemon_start
 		talk <<-END
 			set before [modes]
 			prompt
-			line {$when}
-			after 500
+			line {$([[ $when == prompt ]] || echo "sleep $MARK")}
+			$when
 			exec kill -KILL $DAEMON
 			sees {msb-exec-console: lost the connection[^\n]*\n}
 			ends 125
