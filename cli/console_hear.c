@@ -61,7 +61,11 @@ static void on_hello(struct shell *shell, char *text)
 	shell->root = strcmp(mark_field(&text), "0") == 0;
 }
 
-/* Mark p, the prompt: behind mark e the end, in the midst of a line its interruption. */
+/*
+ * Mark p, the prompt: behind mark e the end, in the midst of a line its interruption. Ctrl-C that was
+ * sent after the call may find the function reading: then mark i came, and what it was sent is of no
+ * use to the prompt.
+ */
 static void on_prompt(struct shell *shell)
 {
 	shell->prompts = true;
@@ -70,7 +74,8 @@ static void on_prompt(struct shell *shell)
 	else if (shell->state == SHELL_CALLED && shell->missed)
 		shell_call_again(shell);
 	else if (shell->state == SHELL_RUNNING ||
-		 (shell->state == SHELL_CALLED && shell->interrupted))
+		 ((shell->state == SHELL_CALLED || shell->state == SHELL_FED) &&
+		  shell->interrupted))
 		shell_ask(shell);
 }
 
