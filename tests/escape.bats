@@ -31,7 +31,7 @@ sleeper() {
 # What was left running.
 end_sleep() {
 	kill "$(pgrep -fx "sleep $MARK")"
-	wait_for 5 none_match "sleep $MARK"
+	wait_for 20 none_match "sleep $MARK"
 }
 
 # ---- escapes ----
@@ -239,7 +239,7 @@ end_sleep() {
 		expect msb-exec: detached: the agent hangs up on the command; with --on-disconnect keep
 		wait 125
 	END
-	wait_for 5 none_match "sleep $MARK"
+	wait_for 20 none_match "sleep $MARK"
 }
 
 @test "escape: detached with --on-disconnect keep the command runs on, and the status is 0" {
