@@ -110,7 +110,6 @@ slow_guest() {
 		line {sh -c 'trap "" INT; echo ready; while :; do sleep 0.1; done'}
 		see "\nready"
 		key "\003"
-		see {^C}
 		key "\003"
 		prompt 137
 		exec rm $DIR/asked

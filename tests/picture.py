@@ -62,6 +62,29 @@ class Tmux:
             time.sleep(0.05)
 
 
+def parent(pid):
+    try:
+        with open(f"/proc/{pid}/stat", encoding="utf-8") as file:
+            return int(file.read().rpartition(")")[2].split()[1])
+    except OSError:
+        return 0
+
+
+def wait_for_process(words, ancestor):
+    """Until the command runs below that process."""
+    end = time.monotonic() + LIMIT
+    while True:
+        found = subprocess.run(["pgrep", "-fx", words], capture_output=True, text=True, check=False)
+        for pid in map(int, found.stdout.split()):
+            while pid > 1 and pid != ancestor:
+                pid = parent(pid)
+            if pid == ancestor:
+                return
+        if time.monotonic() > end:
+            sys.exit(f"picture: {words} does not run")
+        time.sleep(0.05)
+
+
 def play(build, folder):
     """The screen at the end, with its escapes."""
     tmux = Tmux(folder, build)
@@ -82,6 +105,7 @@ def play(build, folder):
             tmux("send-keys", "Enter")
             if after == INTERRUPT:
                 tmux.wait(GUEST + typed, lines - 1)
+                wait_for_process(typed, daemon.pid)
                 tmux("send-keys", "C-c")
             lines = tmux.wait(GUEST if after == INTERRUPT else after, lines)
         return tmux("capture-pane", "-e", "-p").rstrip("\n").split("\n")
