@@ -294,18 +294,22 @@ static void take_keys(struct console *console, const char *keys, size_t len)
 
 	if (console->program.id) {
 		program_keys(console, keys, len);
-	} else if (console->candidate && stop) {
-		candidate_drop(console);
-		console_done(console, 128 + SIGINT);
-	} else if (console->check.id && stop) {
-		give_up_text(console);
-	} else if (shell && shell->state == SHELL_RUNNING && !console->capture) {
+		return;
+	}
+	if (shell && shell->state == SHELL_RUNNING && !console->capture) {
 		shell_keys(shell, keys, len);
 		count_interrupts(console, keys, len);
-	} else {
-		hold(console, keys, len);
-		if (!stop || !shell)
-			return;
+		return;
+	}
+	hold(console, keys, len);
+	if (!stop)
+		return;
+	if (console->candidate) {
+		candidate_drop(console);
+		console_done(console, 128 + SIGINT);
+	} else if (console->check.id) {
+		give_up_text(console);
+	} else if (shell && shell->state != SHELL_NONE) {
 		shell_keys(shell, "\x03", 1);
 		count_interrupts(console, keys, len);
 	}

@@ -51,8 +51,10 @@ static void on_terminal(struct loop_source *source, uint32_t ready)
 {
 	(void)source;
 	(void)ready;
-	take_held(reading);
-	if (reading->prompting)
+	/* One or the other: after Tab there may be nothing to read any more. */
+	if (buf_len(&reading->held))
+		take_held(reading);
+	else
 		read_char(reading);
 }
 

@@ -226,6 +226,8 @@ slow_guest() {
 		prompt
 		line {if true}
 		until "pgrep -fx 'sleep $MARK'"
+		key {never}
+		taken
 		key "\003"
 		prompt 130
 		run {echo on}
