@@ -20,7 +20,7 @@ teardown() {
 }
 
 teardown_file() {
-	[[ ! -e $BATS_FILE_TMPDIR/made ]] || rmdir /run/sshd 2>/dev/null || true
+	[[ ! -e $BATS_FILE_TMPDIR/made ]] || flock -n -x /run/sshd rmdir /run/sshd || true
 }
 
 # sshd_start: one of our own on loopback, with our keys and nothing of the machine's; $SSH is the
@@ -47,10 +47,12 @@ print(s.getsockname()[1])')
 
 # sshd_listen PORT: fails if somebody else has it.
 sshd_listen() {
-	# What sshd wants as root, wherever it keeps the rest.
-	if [[ $(id -u) -eq 0 && ! -d /run/sshd ]]; then
+	# What sshd wants as root, wherever it keeps the rest; whoever takes it away asks for the lock.
+	if [[ $(id -u) -eq 0 ]]; then
+		[[ -d /run/sshd ]] || touch "$BATS_FILE_TMPDIR/made"
 		mkdir -p /run/sshd
-		touch "$BATS_FILE_TMPDIR/made"
+		exec 8</run/sshd
+		flock -s 8
 	fi
 	: >"$DIR/sshd.log"
 	printf '%s\n' "ListenAddress 127.0.0.1:$1" "HostKey $DIR/host" "PidFile none" \
