@@ -130,8 +130,13 @@ static size_t write_all(struct stream *stream, const uint8_t *data, size_t len)
 	size_t done = 0;
 
 	while (done < len) {
-		ssize_t n = write_some(stream, data + done, len - done);
+		ssize_t n;
 
+		if (stream->on_write)
+			stream->on_write(stream, data + done, len - done);
+		n = write_some(stream, data + done, len - done);
+		if (stream->on_written)
+			stream->on_written(stream, data + done, n > 0 ? (size_t)n : 0);
 		if (n == -EAGAIN)
 			break;
 		if (n < 0) {
@@ -139,8 +144,6 @@ static size_t write_all(struct stream *stream, const uint8_t *data, size_t len)
 			stream->error = (int)-n;
 			break;
 		}
-		if (stream->on_written)
-			stream->on_written(stream, data + done, (size_t)n);
 		done += (size_t)n;
 	}
 	return done;

@@ -35,7 +35,8 @@ struct stream {
 	int error;    /* why, an errno, or 0 for a plain end */
 	void *owner;
 	void (*on_ready)(struct stream *stream);
-	/* Output: so much has been written, moved pages aside. May be NULL. */
+	/* Output: this is about to be written, moved pages aside; and so much of it was. May be NULL. */
+	void (*on_write)(struct stream *stream, const uint8_t *data, size_t len);
 	void (*on_written)(struct stream *stream, const uint8_t *data, size_t len);
 };
 
