@@ -163,6 +163,7 @@ static const struct cbor_callbacks callbacks = {
 
 int item_read(struct wire_reader *r, struct item *ret_item)
 {
+	bool tagged = false;
 	uint64_t tag = 0;
 
 	for (;;) {
@@ -171,8 +172,10 @@ int item_read(struct wire_reader *r, struct item *ret_item)
 
 		/* Tags 0 to 23 by hand: libcbor refuses those that no standard has given a meaning.
 		 */
-		while (r->at < r->end && *r->at >= 0xc0 && *r->at <= 0xd7)
+		while (r->at < r->end && *r->at >= 0xc0 && *r->at <= 0xd7) {
 			tag = *r->at++ - 0xc0u;
+			tagged = true;
+		}
 		if (r->at >= r->end)
 			return -EBADMSG;
 		result = cbor_stream_decode(r->at, (size_t)(r->end - r->at), &callbacks, &item);
@@ -180,10 +183,12 @@ int item_read(struct wire_reader *r, struct item *ret_item)
 			return -EBADMSG;
 		r->at += result.read;
 		if (item.kind != ITEM_TAG) {
+			item.tagged = tagged;
 			item.tag = tag;
 			*ret_item = item;
-			return 0;
+			return tagged && item.kind == ITEM_BREAK ? -EBADMSG : 0;
 		}
 		tag = item.value;
+		tagged = true;
 	}
 }

@@ -30,8 +30,9 @@ struct item {
 	enum item_kind kind;
 	bool indefinite; /* of an array or map */
 	uint64_t value;	 /* an integer, a tag, a count, a truth */
-	uint64_t tag;	 /* the innermost tag before the value, 0 for none */
-	double number;	 /* of a float */
+	bool tagged;
+	uint64_t tag;  /* the innermost tag before the value, 0 for none */
+	double number; /* of a float */
 	const uint8_t *data;
 	size_t len;
 };

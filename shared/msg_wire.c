@@ -23,7 +23,8 @@ static int walk_chunks(struct wire_reader *r, enum item_kind piece, bool join,
 			return -EBADMSG;
 		if (item.kind == ITEM_BREAK)
 			break;
-		if (item.kind != piece || (piece == ITEM_TEXT && !utf8_valid(item.data, item.len)))
+		if (item.kind != piece || item.tagged ||
+		    (piece == ITEM_TEXT && !utf8_valid(item.data, item.len)))
 			return -EBADMSG;
 		if (join)
 			memmove(out, item.data, item.len);

@@ -70,6 +70,11 @@ static void what_is_no_bytes_is_refused(void **state)
 		"5f00ff",
 		"5f80ff",
 		"5ff6ff",
+		/* a tag before a piece or before the end */
+		"5fc141'a'ff",
+		"5fd84041'a'ff",
+		"5f41'a'c1ff",
+		"9f00d840ff",
 		"42'a'",
 		"58",
 		"5b7fffffffffffffff'a'",
@@ -138,8 +143,9 @@ static void texts_may_come_in_many_forms(void **state)
 static void text_that_is_not_utf8_is_refused(void **state)
 {
 	static const char *const texts[] = {
-		"61ff",		"6180",	      "62c0af",	   "63eda080",	    "61c3",   "7f61ffff",
-		"7f61c361a9ff", "64f4908080", "7f41'a'ff", "7f7f61'a'ffff", "7f00ff", "7f"};
+		"61ff",	    "6180",	    "62c0af",	   "63eda080",	   "61c3",
+		"7f61ffff", "7f61c361a9ff", "64f4908080",  "7f41'a'ff",	   "7f7f61'a'ffff",
+		"7f00ff",   "7f",	    "7fc161'a'ff", "7f61'a'd840ff"};
 	static const char *const places[] = {
 		"a1 63'cmd'%s",
 		"a2 63'cmd'60 63'cwd'%s",
@@ -219,6 +225,8 @@ static void break_in_the_wrong_place_is_refused(void **state)
 		"bf 66'signal' 0f",
 		"bf 66'signal' 0f 61'x' ff",
 		"bf 66'signal' 0f 61'x' 81 ff ff",
+		"bf 66'signal' 0f c1ff",
+		"bf 66'signal' 0f d840ff",
 		"bf 66'signal' 0f 61'x' a1 61'y' ff ff",
 	};
 
