@@ -102,15 +102,22 @@ static int start(struct relay_client *client, const struct letter *letter,
 	struct msg_windows add = windows_for(client, request);
 	uint32_t id = letter->frame->id;
 	struct route *route = route_add(routes, id, ROUTE_EXEC);
-	int r;
+	int r = -EMSGSIZE;
 
 	if (!route)
 		return -ENOMEM;
-	r = msg_put_request_with(out_of(client), id, letter->envelope.payload, &add);
+	/* An agent so old dies of what it reads otherwise than we do: it gets our words, too. */
+	if (add.input || add.output || agent_of(client)->generation < MSG_GENERATION_ERR)
+		r = msg_put_request_with(out_of(client), id, request, &add);
 	if (r == -EMSGSIZE) {
-		/* A frame of the largest size has no room for them. */
+		/* Byte for byte, or too large for more: a frame has its limit. */
 		add = (struct msg_windows){0};
 		r = msg_put_payload(out_of(client), id, MSG_EXEC_REQUEST, letter->envelope.payload);
+	}
+	if (r == -EBADMSG) {
+		route_remove(routes, route);
+		return msg_put_exec_failed(&client->link.out, id, MSG_FAILURE_RESOURCE_LIMIT, 0,
+					   "a malformed resource limit", "setrlimit");
 	}
 	relay_agent_told(agent_of(client), r);
 	route->v = letter->envelope.v;
@@ -231,15 +238,13 @@ static int on_resize(struct relay_client *client, const struct letter *letter)
 {
 	struct msg_exec_resize resize;
 	struct letter_fault fault;
-	int r = decode_aside(client, letter, &resize, &fault);
 
-	if (r < 0)
-		return r == -EBADMSG ? refuse(client, letter, &fault) : r;
-	/* As it came: with the keys that only the agent knows. */
+	if (letter_decode(letter, &resize, &fault) < 0)
+		return refuse(client, letter, &fault);
+	/* Anew: an agent that cannot read it says core.error, and the session is lost to all. */
 	if (find_exec(client, letter))
 		relay_agent_told(agent_of(client),
-				 msg_put_payload(out_of(client), letter->frame->id, MSG_EXEC_RESIZE,
-						 letter->envelope.payload));
+				 msg_put_exec_resize(out_of(client), letter->frame->id, &resize));
 	return 0;
 }
 

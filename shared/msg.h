@@ -29,7 +29,7 @@ struct msg_bytes {
 	size_t len;
 };
 
-/* A list inside a message: cbor when decoded (walk it once), strv when to be encoded. */
+/* A list inside a message: cbor when decoded (walk it once), else strv, to be encoded. */
 struct msg_list {
 	struct msg_bytes cbor;
 	size_t count; /* elements, in both forms */
@@ -161,7 +161,7 @@ struct msg_exec_request {
 	bool tty;
 	uint16_t rows, cols;
 	struct msg_list rlimits;	 /* decoded: walk with msg_next_rlimit() */
-	const struct msg_rlimit *limits; /* to be encoded: rlimits.count of them */
+	const struct msg_rlimit *limits; /* else, to be encoded: rlimits.count of them */
 
 	/* Ours. */
 	uint16_t xpixel, ypixel; /* of the whole window; 0: not known */
@@ -293,6 +293,7 @@ int msg_put_empty(struct buf *out, uint32_t id, enum msg_type type);
 int msg_put_ready(struct buf *out, const struct msg_ready *ready);
 int msg_put_init_resolved(struct buf *out, const struct msg_init_resolved *resolved);
 int msg_put_client_disconnected(struct buf *out, const struct msg_id_range *range);
+/* The lists as they were decoded, too, which walks them: -EBADMSG for a limit that is none. */
 int msg_put_exec_request(struct buf *out, uint32_t id, const struct msg_exec_request *request);
 int msg_put_exec_started(struct buf *out, uint32_t id, const struct msg_exec_started *started);
 int msg_put_stdin_error(struct buf *out, uint32_t id, int num);
@@ -314,8 +315,9 @@ int msg_put_tcp_refusal(struct buf *out, uint32_t id, const char *message);
 int msg_put_bootstrap(struct buf *out, const struct msg_bootstrap *bootstrap);
 
 /*
- * What a relay passes on: the payload as it is, which nobody may have decoded before, since that
- * can change it, in an envelope of our own.
+ * What a relay passes on as it came, in an envelope of our own: the map that the payload is, byte
+ * for byte, and nothing that stands behind it. -EBADMSG if it is no whole map, which one that
+ * msg_decode() took always is; but that may have changed it, so decode a copy.
  */
 int msg_put_payload(struct buf *out, uint32_t id, enum msg_type type, struct msg_bytes payload);
 
@@ -326,10 +328,11 @@ struct msg_windows {
 };
 
 /*
- * The same for the payload of an exec request, with these keys added, in place of such keys that
- * say nothing. -EBADMSG if it is no map. It is read but not changed.
+ * A request that was decoded, with these windows: encoded anew from what was understood, never by
+ * patching what came, which another decoder may read otherwise. Keys that we do not know are gone
+ * from it. Errors as of msg_put_exec_request().
  */
-int msg_put_request_with(struct buf *out, uint32_t id, struct msg_bytes payload,
+int msg_put_request_with(struct buf *out, uint32_t id, const struct msg_exec_request *request,
 			 const struct msg_windows *add);
 
 /*

@@ -24,8 +24,9 @@ static int read_list(struct wire_reader *r, enum field_kind kind, struct msg_lis
 		struct wire_reader ahead = *r;
 		struct wire_walk pairs;
 
-		if (kind == FIELD_TEXTS ? wire_check_text(r) < 0
-					: (wire_begin_map(&ahead, &pairs) < 0 || wire_skip(r) < 0))
+		if (kind == FIELD_TEXTS
+			    ? wire_check_text(r) < 0
+			    : (wire_begin_map(&ahead, &pairs) < 0 || wire_skip(r, 1) < 0))
 			return -EBADMSG;
 		list.count++;
 	}
@@ -140,7 +141,7 @@ static int read_pair(struct wire_reader *r, const struct schema *schema, void *b
 		return -EBADMSG;
 	field = find_field(schema, key);
 	if (!field)
-		return wire_skip(r);
+		return wire_skip(r, 0);
 	if (*seen & 1u << (field - schema->fields))
 		return -EBADMSG;
 	*seen |= 1u << (field - schema->fields);

@@ -84,7 +84,15 @@ int draft_number(struct buf *out, uint32_t id, enum msg_type type, const char *k
 
 int msg_put_credit(struct buf *out, uint32_t id, enum msg_type type, uint64_t consumed)
 {
-	return draft_number(out, id, type, "consumed", (int64_t)consumed);
+	struct draft draft;
+	int r = draft_begin(&draft, out, DRAFT_SMALL);
+
+	if (r < 0)
+		return r;
+	wire_put_map(&draft.w, 1);
+	wire_put_str(&draft.w, "consumed");
+	wire_put_uint(&draft.w, consumed);
+	return draft_end(&draft, id, type);
 }
 
 int msg_put_empty(struct buf *out, uint32_t id, enum msg_type type)

@@ -1,4 +1,5 @@
 /* What a client says, in the reference's order of keys; ours come last. */
+#include <errno.h>
 #include <string.h>
 
 #include "msg.h"
@@ -6,21 +7,30 @@
 #include "msg_types.h"
 #include "msg_wire.h"
 
+/* Of a decoded list the texts do not get longer, since their heads are the shortest. */
 static size_t list_size(const struct msg_list *list)
 {
-	size_t size = 5;
+	size_t size = 5 + list->cbor.len;
 
-	for (size_t i = 0; i < list->count; i++)
+	for (size_t i = 0; list->strv && i < list->count; i++)
 		size += 5 + strlen(list->strv[i]);
 	return size;
 }
 
-static void put_list(struct wire_writer *w, const char *key, const struct msg_list *list)
+static int put_list(struct wire_writer *w, const char *key, const struct msg_list *list)
 {
+	struct msg_list rest = *list;
+	struct msg_text text;
+
 	wire_put_str(w, key);
 	wire_put_array(w, list->count);
-	for (size_t i = 0; i < list->count; i++)
+	for (size_t i = 0; list->strv && i < list->count; i++)
 		wire_put_str(w, list->strv[i]);
+	if (list->strv)
+		return 0;
+	while (msg_next_text(&rest, &text) > 0)
+		wire_put_text(w, text.ptr, text.len);
+	return rest.count ? -EBADMSG : 0;
 }
 
 static void put_optional(struct wire_writer *w, const char *key, struct msg_text text)
@@ -32,21 +42,30 @@ static void put_optional(struct wire_writer *w, const char *key, struct msg_text
 		wire_put_null(w);
 }
 
-static void put_rlimits(struct wire_writer *w, const struct msg_exec_request *request)
+static void put_rlimit(struct wire_writer *w, const struct msg_rlimit *limit)
 {
+	wire_put_map(w, 3);
+	wire_put_str(w, "resource");
+	wire_put_text(w, limit->resource.ptr, limit->resource.len);
+	wire_put_str(w, "soft");
+	wire_put_uint(w, limit->soft);
+	wire_put_str(w, "hard");
+	wire_put_uint(w, limit->hard);
+}
+
+static int put_rlimits(struct wire_writer *w, const struct msg_exec_request *request)
+{
+	struct msg_list rest = request->rlimits;
+	struct msg_rlimit limit;
+	int more = 0;
+
 	wire_put_str(w, "rlimits");
 	wire_put_array(w, request->rlimits.count);
-	for (size_t i = 0; i < request->rlimits.count; i++) {
-		const struct msg_rlimit *limit = &request->limits[i];
-
-		wire_put_map(w, 3);
-		wire_put_str(w, "resource");
-		wire_put_text(w, limit->resource.ptr, limit->resource.len);
-		wire_put_str(w, "soft");
-		wire_put_uint(w, limit->soft);
-		wire_put_str(w, "hard");
-		wire_put_uint(w, limit->hard);
-	}
+	for (size_t i = 0; request->limits && i < request->rlimits.count; i++)
+		put_rlimit(w, &request->limits[i]);
+	while (!request->limits && (more = msg_next_rlimit(&rest, &limit)) > 0)
+		put_rlimit(w, &limit);
+	return more;
 }
 
 static size_t count_ours(const struct msg_exec_request *request)
@@ -99,31 +118,52 @@ static void put_ours(struct wire_writer *w, const struct msg_exec_request *reque
 	}
 }
 
+static int put_request(struct wire_writer *w, const struct msg_exec_request *request)
+{
+	wire_put_map(w, 9 + count_ours(request));
+	wire_put_str(w, "cmd");
+	wire_put_text(w, request->cmd.ptr, request->cmd.len);
+	if (put_list(w, "args", &request->args) < 0 || put_list(w, "env", &request->env) < 0)
+		return -EBADMSG;
+	put_optional(w, "cwd", request->cwd);
+	put_optional(w, "user", request->user);
+	wire_put_str(w, "tty");
+	wire_put_bool(w, request->tty);
+	wire_put_str(w, "rows");
+	wire_put_uint(w, request->rows);
+	wire_put_str(w, "cols");
+	wire_put_uint(w, request->cols);
+	if (put_rlimits(w, request) < 0)
+		return -EBADMSG;
+	put_ours(w, request);
+	return 0;
+}
+
+/* Bytes that are enough for the payload, if it fits at all. */
+static size_t request_size(const struct msg_exec_request *request)
+{
+	size_t size = DRAFT_SMALL * 2 + request->cmd.len + request->cwd.len + request->user.len +
+		      request->on_disconnect.len + list_size(&request->args) +
+		      list_size(&request->env);
+
+	/* Decoded limits get longer where a number was a short float: by less than once more. */
+	size += request->limits ? request->rlimits.count * 64 : request->rlimits.cbor.len * 2;
+	return size;
+}
+
 int msg_put_exec_request(struct buf *out, uint32_t id, const struct msg_exec_request *request)
 {
+	size_t size = request_size(request);
 	struct draft draft;
-	int r = draft_begin(&draft, out,
-			    DRAFT_SMALL * 2 + request->cmd.len + request->cwd.len +
-				    request->user.len + list_size(&request->args) +
-				    list_size(&request->env) + request->rlimits.count * 64);
+	int r = draft_begin(&draft, out, size < FRAME_LEN_MAX ? size : FRAME_LEN_MAX);
 
 	if (r < 0)
 		return r;
-	wire_put_map(&draft.w, 9 + count_ours(request));
-	wire_put_str(&draft.w, "cmd");
-	wire_put_text(&draft.w, request->cmd.ptr, request->cmd.len);
-	put_list(&draft.w, "args", &request->args);
-	put_list(&draft.w, "env", &request->env);
-	put_optional(&draft.w, "cwd", request->cwd);
-	put_optional(&draft.w, "user", request->user);
-	wire_put_str(&draft.w, "tty");
-	wire_put_bool(&draft.w, request->tty);
-	wire_put_str(&draft.w, "rows");
-	wire_put_uint(&draft.w, request->rows);
-	wire_put_str(&draft.w, "cols");
-	wire_put_uint(&draft.w, request->cols);
-	put_rlimits(&draft.w, request);
-	put_ours(&draft.w, request);
+	r = put_request(&draft.w, request);
+	if (r < 0) {
+		buf_settle(out);
+		return r;
+	}
 	return draft_end(&draft, id, MSG_EXEC_REQUEST);
 }
 

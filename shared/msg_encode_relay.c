@@ -6,107 +6,48 @@
 #include "msg_draft.h"
 #include "msg_wire.h"
 
-#define KEY_MAX 32 /* bytes of CBOR in which a key that we look for fits, however it is written */
-
-int msg_check(struct msg_bytes payload)
+/* How long the map is that the payload begins with. */
+static int measure(struct msg_bytes payload, size_t *ret_len)
 {
 	struct wire_reader r = {payload.ptr, payload.ptr + payload.len}, again = r;
 	struct wire_walk walk;
 
-	return wire_begin_map(&r, &walk) < 0 || wire_skip(&again) < 0 ? -EBADMSG : 0;
+	if (wire_begin_map(&r, &walk) < 0 || wire_skip(&again, -1) < 0)
+		return -EBADMSG;
+	*ret_len = (size_t)(again.at - payload.ptr);
+	return 0;
+}
+
+int msg_check(struct msg_bytes payload)
+{
+	size_t len;
+
+	return measure(payload, &len);
 }
 
 int msg_put_payload(struct buf *out, uint32_t id, enum msg_type type, struct msg_bytes payload)
 {
 	struct draft draft;
-	int r = draft_begin(&draft, out, payload.len);
+	size_t len;
+	int r = measure(payload, &len);
 
+	if (r == 0)
+		r = draft_begin(&draft, out, len);
 	if (r < 0)
 		return r;
-	wire_put_raw(&draft.w, payload.ptr, payload.len);
+	wire_put_raw(&draft.w, payload.ptr, len);
 	return draft_end(&draft, id, type);
 }
 
-/* ---- windows added to a request ---- */
-
-static bool is_key(struct msg_bytes cbor, const char *wanted)
-{
-	struct wire_reader r, again;
-	uint8_t copy[KEY_MAX];
-	struct msg_text text;
-	struct msg_bytes bytes;
-
-	/* On a copy, since reading a key that comes in pieces changes it. */
-	if (cbor.len > sizeof(copy))
-		return false;
-	memcpy(copy, cbor.ptr, cbor.len);
-	r = again = (struct wire_reader){copy, copy + cbor.len};
-	if (wire_read_text(&r, &text) < 0) {
-		if (wire_read_bytes(&again, &bytes) < 0)
-			return false;
-		text = (struct msg_text){(const char *)bytes.ptr, bytes.len};
-	}
-	return text.len == strlen(wanted) && memcmp(text.ptr, wanted, text.len) == 0;
-}
-
-/* Whether this pair has to go, since ours comes instead. */
-static bool is_replaced(struct msg_bytes key, const struct msg_windows *add)
-{
-	return (add->input && is_key(key, "stdin_window")) ||
-	       (add->output && is_key(key, "output_window"));
-}
-
-/* Walks the pairs that stay: counts them, and copies them if there is a writer. */
-static int walk_pairs(struct msg_bytes payload, const struct msg_windows *add,
-		      struct wire_writer *w, size_t *ret_count)
-{
-	struct wire_reader r = {payload.ptr, payload.ptr + payload.len};
-	struct wire_walk walk;
-	size_t count = 0;
-	int more;
-
-	if (wire_begin_map(&r, &walk) < 0)
-		return -EBADMSG;
-	while ((more = wire_next(&r, &walk)) > 0) {
-		struct msg_bytes key = {r.at, 0};
-
-		if (wire_skip(&r) < 0)
-			return -EBADMSG;
-		key.len = (size_t)(r.at - key.ptr);
-		if (wire_skip(&r) < 0)
-			return -EBADMSG;
-		if (is_replaced(key, add))
-			continue;
-		if (w)
-			wire_put_raw(w, key.ptr, (size_t)(r.at - key.ptr));
-		count++;
-	}
-	*ret_count = count;
-	return more;
-}
-
-int msg_put_request_with(struct buf *out, uint32_t id, struct msg_bytes payload,
+int msg_put_request_with(struct buf *out, uint32_t id, const struct msg_exec_request *request,
 			 const struct msg_windows *add)
 {
-	struct draft draft;
-	size_t count;
-	int r = walk_pairs(payload, add, NULL, &count);
+	struct msg_exec_request asked = *request;
 
-	if (r == 0)
-		r = draft_begin(&draft, out, payload.len + DRAFT_SMALL);
-	if (r < 0)
-		return r;
-	wire_put_map(&draft.w, count + add->input + (add->output != 0));
-	walk_pairs(payload, add, &draft.w, &count);
-	if (add->input) {
-		wire_put_str(&draft.w, "stdin_window");
-		wire_put_bool(&draft.w, true);
-	}
-	if (add->output) {
-		wire_put_str(&draft.w, "output_window");
-		wire_put_uint(&draft.w, add->output);
-	}
-	return draft_end(&draft, id, MSG_EXEC_REQUEST);
+	asked.stdin_window |= add->input;
+	if (add->output)
+		asked.output_window = add->output;
+	return msg_put_exec_request(out, id, &asked);
 }
 
 /* ---- the bootstrap ---- */

@@ -221,8 +221,6 @@ int wire_next(struct wire_reader *r, struct wire_walk *walk)
 	return 0;
 }
 
-static int skip_nested(struct wire_reader *r, int depth);
-
 static int skip_elements(struct wire_reader *r, const struct item *item, int depth)
 {
 	struct wire_walk walk = {item->value, item->indefinite};
@@ -231,15 +229,15 @@ static int skip_elements(struct wire_reader *r, const struct item *item, int dep
 	if (depth >= DEPTH_MAX)
 		return -EBADMSG;
 	while ((more = wire_next(r, &walk)) > 0) {
-		if (skip_nested(r, depth + 1) < 0)
+		if (wire_skip(r, depth + 1) < 0)
 			return -EBADMSG;
-		if (item->kind == ITEM_MAP && skip_nested(r, depth + 1) < 0)
+		if (item->kind == ITEM_MAP && wire_skip(r, depth + 1) < 0)
 			return -EBADMSG;
 	}
 	return more;
 }
 
-static int skip_nested(struct wire_reader *r, int depth)
+int wire_skip(struct wire_reader *r, int depth)
 {
 	struct msg_bytes unused;
 	struct item item;
@@ -259,9 +257,4 @@ static int skip_nested(struct wire_reader *r, int depth)
 	default:
 		return 0;
 	}
-}
-
-int wire_skip(struct wire_reader *r)
-{
-	return skip_nested(r, 0);
 }

@@ -31,8 +31,12 @@ int wire_read_i32(struct wire_reader *r, int32_t *ret_value);
 /* True, and the value is consumed, when the next value is null or undefined. */
 bool wire_read_null(struct wire_reader *r);
 
-/* Consumes one value of any kind, nested at most 256 deep. */
-int wire_skip(struct wire_reader *r);
+/*
+ * Consumes one value of any kind. depth: how many lists and maps it stands in, of at most 256; a
+ * message's own map does not count, and has -1. So a message is as deep for whoever skips the whole
+ * as for who skips a part.
+ */
+int wire_skip(struct wire_reader *r, int depth);
 
 /* Walks an array or a map: begin, then next returns 1 for each element (a map's: each pair). */
 struct wire_walk {
