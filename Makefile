@@ -196,8 +196,10 @@ $(BUILD)/tests/%: tests/%.c $(SHARED)
 
 # ---- fuzz and soak ----
 
-# Seconds for each target; what it finds is under build/fuzz/found, what it has learnt beside it.
+# Seconds of processor time for each target, and how many run side by side; what they find is under
+# build/fuzz/found, what they have learnt beside it. tests/fuzz/found holds what was found and mended.
 FUZZ_SECONDS ?= 60
+FUZZ_JOBS    ?= 1
 FUZZERS      := $(patsubst tests/fuzz/%.c,$(BUILD)/%,$(sort $(wildcard tests/fuzz/fuzz_*.c)))
 
 .PHONY: fuzz fuzz-run
@@ -206,7 +208,7 @@ fuzz:
 	@$(MAKE) --no-print-directory FUZZ=1 fuzz-run
 
 fuzz-run: $(FUZZERS)
-	@python3 -B tests/fuzz/run.py $(FUZZ_SECONDS) build/fuzz $(FUZZERS)
+	@python3 -B tests/fuzz/run.py $(FUZZ_SECONDS) $(FUZZ_JOBS) build/fuzz $(FUZZERS)
 
 # A target says in a line WRAP: which functions of ours its own stand in for.
 $(BUILD)/fuzz_%: tests/fuzz/fuzz_%.c $(PURE)

@@ -1,44 +1,136 @@
 /*
- * What msb-relayd does with bytes on their way: windows added to a request whose CBOR it does not
- * otherwise change, and the search for a greeting in a stream that may begin anywhere. The first
- * byte says which.
+ * What msb-relayd does with bytes on their way: a request encoded anew with windows, a payload passed
+ * on byte for byte, and the search for a greeting in a stream that may begin anywhere. The first byte
+ * says which.
  */
 #include "fuzz.h"
 
 #include "../../daemon/relay_seek.h"
 
-/* A request that decodes must still do so, say the same, and have the windows. */
+static bool same_text(struct msg_text a, struct msg_text b)
+{
+	return !a.ptr == !b.ptr && a.len == b.len && (!a.len || memcmp(a.ptr, b.ptr, a.len) == 0);
+}
+
+static void same_texts(struct msg_list *a, struct msg_list *b)
+{
+	struct msg_text one, other;
+
+	CLAIM(a->count == b->count);
+	while (a->count) {
+		CLAIM(msg_next_text(a, &one) == 1 && msg_next_text(b, &other) == 1);
+		CLAIM(same_text(one, other));
+	}
+}
+
+static void same_limits(struct msg_list *a, struct msg_list *b)
+{
+	struct msg_rlimit one, other;
+
+	CLAIM(a->count == b->count);
+	while (a->count) {
+		CLAIM(msg_next_rlimit(a, &one) == 1 && msg_next_rlimit(b, &other) == 1);
+		CLAIM(same_text(one.resource, other.resource));
+		CLAIM(one.soft == other.soft && one.hard == other.hard);
+	}
+}
+
+/* All but the windows. */
+static void same_request(struct msg_exec_request *a, struct msg_exec_request *b)
+{
+	CLAIM(same_text(a->cmd, b->cmd) && same_text(a->cwd, b->cwd) &&
+	      same_text(a->user, b->user));
+	CLAIM(a->tty == b->tty && a->rows == b->rows && a->cols == b->cols);
+	CLAIM(a->xpixel == b->xpixel && a->ypixel == b->ypixel);
+	CLAIM(a->timeout_ms == b->timeout_ms);
+	if (a->timeout_ms)
+		CLAIM(a->timeout_signal == b->timeout_signal &&
+		      a->kill_after_ms == b->kill_after_ms);
+	CLAIM(a->has_linger == b->has_linger && a->linger_ms == b->linger_ms);
+	CLAIM(same_text(a->on_disconnect, b->on_disconnect) && a->login_shell == b->login_shell);
+	same_texts(&a->args, &b->args);
+	same_texts(&a->env, &b->env);
+	same_limits(&a->rlimits, &b->rlimits);
+}
+
+/* The payload of the only frame, which is ours. */
+static struct msg_bytes payload_of(const struct buf *out)
+{
+	struct msg_envelope envelope;
+	struct frame frame;
+	size_t missing;
+
+	CLAIM(frame_next(out, &frame, &missing) > 0 && frame.id == 5);
+	CLAIM(frame.wire_len == buf_len(out));
+	CLAIM(msg_open(&frame, &envelope) == 0 && envelope.type == MSG_EXEC_REQUEST);
+	return envelope.payload;
+}
+
+static bool has_bad_limit(struct msg_list limits)
+{
+	struct msg_rlimit limit;
+	int more;
+
+	while ((more = msg_next_rlimit(&limits, &limit)) > 0)
+		;
+	return more < 0;
+}
+
+/* A request that decodes is passed on with the windows, and says the same. */
 static void add_windows(const uint8_t *data, size_t len, const struct msg_windows *add)
+{
+	uint8_t *asked = fuzz_copy(data, len), *kept = fuzz_copy(data, len),
+		*spoilt = fuzz_copy(data, len);
+	struct msg_exec_request request, before, after;
+	struct buf out;
+	int r;
+
+	buf_init(&out, FRAME_WIRE_MAX, NULL);
+	if (msg_decode(MSG_EXEC_REQUEST, (struct msg_bytes){asked, len}, &request) == 0) {
+		msg_decode(MSG_EXEC_REQUEST, (struct msg_bytes){kept, len}, &before);
+		msg_decode(MSG_EXEC_REQUEST, (struct msg_bytes){spoilt, len}, &after);
+		r = msg_put_request_with(&out, 5, &request, add);
+		CLAIM(r == (has_bad_limit(after.rlimits) ? -EBADMSG : 0));
+		CLAIM(r == 0 || buf_len(&out) == 0);
+		if (r == 0) {
+			CLAIM(msg_decode(MSG_EXEC_REQUEST, payload_of(&out), &after) == 0);
+			CLAIM(after.stdin_window == (add->input || before.stdin_window));
+			CLAIM(after.output_window ==
+			      (add->output ? add->output : before.output_window));
+			same_request(&before, &after);
+		}
+	}
+	buf_release(&out);
+	free(asked);
+	free(kept);
+	free(spoilt);
+}
+
+/* What decodes can be passed on, and is what the payload begins with. */
+static void pass_on(const uint8_t *data, size_t len)
 {
 	uint8_t *asked = fuzz_copy(data, len), *passed = fuzz_copy(data, len);
 	struct msg_exec_request before, after;
-	struct msg_envelope envelope;
-	struct frame frame;
+	struct msg_bytes payload = {passed, len};
 	struct buf out;
-	size_t missing;
 	int r, valid;
 
-	msg_check((struct msg_bytes){passed, len});
-	CLAIM(memcmp(passed, data, len) == 0);
 	buf_init(&out, FRAME_WIRE_MAX, NULL);
-	r = msg_put_request_with(&out, 5, (struct msg_bytes){passed, len}, add);
-	CLAIM(memcmp(passed, data, len) == 0);
 	valid = msg_decode(MSG_EXEC_REQUEST, (struct msg_bytes){asked, len}, &before);
-	CLAIM(r == 0 || valid < 0);
+	r = msg_put_payload(&out, 5, MSG_EXEC_REQUEST, payload);
+	CLAIM(r == msg_check(payload) && (r == 0 || valid < 0));
+	CLAIM(memcmp(passed, data, len) == 0);
 	if (r == 0) {
-		CLAIM(frame_next(&out, &frame, &missing) > 0 && frame.id == 5);
-		CLAIM(frame.wire_len == buf_len(&out));
-		CLAIM(msg_open(&frame, &envelope) == 0 && envelope.type == MSG_EXEC_REQUEST);
-		r = msg_decode(MSG_EXEC_REQUEST, envelope.payload, &after);
-	} else {
-		CLAIM(buf_len(&out) == 0);
+		payload = payload_of(&out);
+		CLAIM(payload.len <= len && memcmp(payload.ptr, data, payload.len) == 0);
+		CLAIM(msg_decode(MSG_EXEC_REQUEST, payload, &after) == valid);
 	}
-	if (valid == 0) {
-		CLAIM(r == 0 && after.cmd.len == before.cmd.len);
-		CLAIM(!after.cmd.len || memcmp(after.cmd.ptr, before.cmd.ptr, after.cmd.len) == 0);
-		CLAIM(after.args.count == before.args.count && after.tty == before.tty);
-		CLAIM(after.stdin_window == (add->input || before.stdin_window));
-		CLAIM(after.output_window == (add->output ? add->output : before.output_window));
+	if (valid == 0 && !has_bad_limit(before.rlimits)) {
+		/* It was walked above. */
+		msg_decode(MSG_EXEC_REQUEST, (struct msg_bytes){passed, len}, &before);
+		CLAIM(after.stdin_window == before.stdin_window &&
+		      after.output_window == before.output_window);
+		same_request(&before, &after);
 	}
 	buf_release(&out);
 	free(asked);
@@ -69,6 +161,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	add = (struct msg_windows){.input = data[0] & 2, .output = data[0] & 4 ? 4096 : 0};
 	if (data[0] & 1)
 		seek(data + 1, len - 1);
+	else if (data[0] & 8)
+		pass_on(data + 1, len - 1);
 	else
 		add_windows(data + 1, len - 1, &add);
 	return 0;

@@ -1,7 +1,8 @@
 """What each fuzz target begins with: frames of every kind in every dialect, those recorded from the
-reference agent, and words as people type them. seeds(TARGET) yields inputs; their first byte means
-what the target's own first lines say."""
+reference agent, words as people type them, and what broke something once (found/). seeds(TARGET)
+yields inputs; their first byte means what the target's own first lines say."""
 
+import glob
 import os
 import sys
 
@@ -90,7 +91,7 @@ def daemon():
 
 
 def relay():
-    for how in (0, 2, 4, 6):
+    for how in (0, 2, 4, 6, 8):
         for dialect in DIALECTS:
             for keys in ({}, {"stdin_window": False, "output_window": 7}):
                 yield bytes([how]) + encode({**REQUEST, **keys}, dialect)
@@ -141,5 +142,13 @@ def words():
             yield bytes([133 + kind]) + value.encode()
 
 
+def found(target):
+    """The files in found/ that are this target's."""
+    return sorted(glob.glob(os.path.join(HERE, "found", f"{target}-*.bin")))
+
+
 def seeds(target):
-    return globals()[target.removeprefix("fuzz_")]()
+    yield from globals()[target.removeprefix("fuzz_")]()
+    for path in found(target):
+        with open(path, "rb") as file:
+            yield file.read()
