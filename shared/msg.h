@@ -264,7 +264,7 @@ int msg_open(const struct frame *frame, struct msg_envelope *ret);
  */
 int msg_decode(enum msg_type type, struct msg_bytes payload, void *ret_struct);
 
-/* Whether the payload is a whole map, whatever is in it. Changes nothing. */
+/* Whether the payload is a whole map with keys of text, whatever they say. Changes nothing. */
 int msg_check(struct msg_bytes payload);
 
 /*

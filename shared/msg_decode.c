@@ -107,21 +107,6 @@ static int read_value(struct wire_reader *r, const struct field *field, void *ba
 	}
 }
 
-/* Keys are text; byte strings are taken for text, as the reference does. */
-static int read_key(struct wire_reader *r, struct msg_text *ret_key)
-{
-	struct wire_reader again = *r;
-	struct msg_bytes bytes;
-
-	if (wire_read_text(r, ret_key) == 0)
-		return 0;
-	*r = again;
-	if (wire_read_bytes(r, &bytes) < 0)
-		return -EBADMSG;
-	*ret_key = (struct msg_text){(const char *)bytes.ptr, bytes.len};
-	return 0;
-}
-
 static const struct field *find_field(const struct schema *schema, struct msg_text key)
 {
 	for (size_t i = 0; i < schema->count; i++)
@@ -137,7 +122,7 @@ static int read_pair(struct wire_reader *r, const struct schema *schema, void *b
 	const struct field *field;
 	struct msg_text key;
 
-	if (read_key(r, &key) < 0)
+	if (wire_read_key(r, &key) < 0)
 		return -EBADMSG;
 	field = find_field(schema, key);
 	if (!field)

@@ -6,16 +6,21 @@
 #include "msg_draft.h"
 #include "msg_wire.h"
 
-/* How long the map is that the payload begins with. */
+/* How long the map is that the payload begins with. Whatever its keys say, they are keys. */
 static int measure(struct msg_bytes payload, size_t *ret_len)
 {
-	struct wire_reader r = {payload.ptr, payload.ptr + payload.len}, again = r;
+	struct wire_reader r = {payload.ptr, payload.ptr + payload.len};
 	struct wire_walk walk;
+	int more;
 
-	if (wire_begin_map(&r, &walk) < 0 || wire_skip(&again, -1) < 0)
+	if (wire_begin_map(&r, &walk) < 0)
 		return -EBADMSG;
-	*ret_len = (size_t)(again.at - payload.ptr);
-	return 0;
+	while ((more = wire_next(&r, &walk)) > 0)
+		if (wire_check_key(&r) < 0 || wire_skip(&r, 0) < 0)
+			return -EBADMSG;
+	if (more == 0)
+		*ret_len = (size_t)(r.at - payload.ptr);
+	return more;
 }
 
 int msg_check(struct msg_bytes payload)

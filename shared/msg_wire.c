@@ -34,20 +34,24 @@ static int walk_chunks(struct wire_reader *r, enum item_kind piece, bool join,
 	return 0;
 }
 
-static int read_text(struct wire_reader *r, bool join, struct msg_text *ret_text)
+/* bytes_too: a byte string is taken for text, and may hold anything. */
+static int read_text(struct wire_reader *r, bool join, bool bytes_too, struct msg_text *ret_text)
 {
+	enum item_kind piece = ITEM_TEXT;
 	struct msg_bytes joined;
 	struct item item;
 
 	if (item_read(r, &item) < 0)
 		return -EBADMSG;
-	if (item.kind == ITEM_TEXT_CHUNKED) {
-		if (walk_chunks(r, ITEM_TEXT, join, &joined) < 0)
+	if (bytes_too && (item.kind == ITEM_BYTES || item.kind == ITEM_BYTES_CHUNKED))
+		piece = ITEM_BYTES;
+	if (item.kind == ITEM_TEXT_CHUNKED || (bytes_too && item.kind == ITEM_BYTES_CHUNKED)) {
+		if (walk_chunks(r, piece, join, &joined) < 0)
 			return -EBADMSG;
 		*ret_text = (struct msg_text){(const char *)joined.ptr, joined.len};
 		return 0;
 	}
-	if (item.kind != ITEM_TEXT || !utf8_valid(item.data, item.len))
+	if (item.kind != piece || (piece == ITEM_TEXT && !utf8_valid(item.data, item.len)))
 		return -EBADMSG;
 	*ret_text = (struct msg_text){(const char *)item.data, item.len};
 	return 0;
@@ -55,14 +59,26 @@ static int read_text(struct wire_reader *r, bool join, struct msg_text *ret_text
 
 int wire_read_text(struct wire_reader *r, struct msg_text *ret_text)
 {
-	return read_text(r, true, ret_text);
+	return read_text(r, true, false, ret_text);
 }
 
 int wire_check_text(struct wire_reader *r)
 {
 	struct msg_text unused;
 
-	return read_text(r, false, &unused);
+	return read_text(r, false, false, &unused);
+}
+
+int wire_read_key(struct wire_reader *r, struct msg_text *ret_key)
+{
+	return read_text(r, true, true, ret_key);
+}
+
+int wire_check_key(struct wire_reader *r)
+{
+	struct msg_text unused;
+
+	return read_text(r, false, true, &unused);
 }
 
 /* An array of small integers, as some encoders write bytes, becomes bytes in place. */

@@ -23,6 +23,10 @@ int wire_read_text(struct wire_reader *r, struct msg_text *ret_text);
 /* Consumes a text without putting it together: it can still be read once from the same place. */
 int wire_check_text(struct wire_reader *r);
 
+/* The same for a key: byte strings are taken for text, as the reference does. */
+int wire_read_key(struct wire_reader *r, struct msg_text *ret_key);
+int wire_check_key(struct wire_reader *r);
+
 int wire_read_bytes(struct wire_reader *r, struct msg_bytes *ret_bytes);
 int wire_read_bool(struct wire_reader *r, bool *ret_value);
 int wire_read_uint(struct wire_reader *r, uint64_t max, uint64_t *ret_value);
@@ -32,9 +36,8 @@ int wire_read_i32(struct wire_reader *r, int32_t *ret_value);
 bool wire_read_null(struct wire_reader *r);
 
 /*
- * Consumes one value of any kind. depth: how many lists and maps it stands in, of at most 256; a
- * message's own map does not count, and has -1. So a message is as deep for whoever skips the whole
- * as for who skips a part.
+ * Consumes one value of any kind. depth: how many lists and maps it stands in, of at most 256, the
+ * message's own map not counted, so that it is as deep for whoever skips more than that.
  */
 int wire_skip(struct wire_reader *r, int depth);
 

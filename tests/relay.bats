@@ -181,7 +181,7 @@ for i in range(60):
     for _ in range(20):
         peer.send(wrap(7, rng.randrange(256), rng.randbytes(rng.randrange(200))))
         peer.tell("core.exec.request", 8, Raw(rng.randbytes(20)))
-        peer.tell("core.fs.request", 9, Raw(b"\xff"))
+        peer.tell("core.fs.request", 9, Raw(rng.choice([b"\xff", b"\xa1\0\0", b"\x80"])))
         peer.tell(rng.choice(["core.bootstrap", "core.clock.sync", "core.exec.stdout", "x",
             "core.relay.client.disconnected", "core.exec.started", "core.exec.stdin"]), 7)
     peer.send(rng.randbytes(500))

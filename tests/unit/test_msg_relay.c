@@ -259,7 +259,7 @@ static void a_payload_is_passed_on_to_its_end_and_no_further(void **state)
 	static const char *const payloads[][2] = {
 		{"a0", ""},
 		{"b90001 63'cmd' d840 40", "a0"},
-		{"bf 01 5f41'a'ff ff", "ff"},
+		{"bf 7f61'a'60ff 5f41'a'ff 41ff 01 5fff 02 ff", "ff"},
 		{"c1 a1 63'cmd' 83 f6 fb3ff8000000000000 9f a0 ff", "00"},
 	};
 
@@ -328,6 +328,31 @@ static void credit_is_as_large_as_it_was_given(void **state)
 	buf_release(&out);
 }
 
+/* No agent takes them; one that is old dies of them. */
+static void keys_that_are_none_are_refused(void **state)
+{
+	static const char *const keys[] = {"00",	"f6",	     "8163'cmd'", "831863186d1864",
+					   "7f41'a'ff", "5f61'a'ff", "a0",	  "61ff"};
+
+	(void)state;
+	for (size_t i = 0; i < UNIT_COUNT(keys); i++) {
+		struct msg_exec_request request;
+		struct buf out;
+		char hex[64];
+
+		snprintf(hex, sizeof(hex), "a2 63'cmd'60 %s 60", keys[i]);
+		unit_held struct msg_bytes payload = unit_hex(hex);
+
+		buf_init(&out, FRAME_WIRE_MAX, NULL);
+		assert_int_equal(msg_check(payload), -EBADMSG);
+		assert_int_equal(msg_put_payload(&out, 5, MSG_FS_REQUEST, payload), -EBADMSG);
+		assert_int_equal(buf_len(&out), 0);
+		if (msg_decode(MSG_EXEC_REQUEST, payload, &request) != -EBADMSG)
+			fail_msg("accepted %s", hex);
+		buf_release(&out);
+	}
+}
+
 static void what_is_no_map_is_refused(void **state)
 {
 	unit_held struct msg_bytes payload = unit_hex("82 01 02"),
@@ -361,6 +386,7 @@ int main(void)
 		cmocka_unit_test(a_payload_is_passed_on_to_its_end_and_no_further),
 		cmocka_unit_test(what_decodes_can_be_passed_on),
 		cmocka_unit_test(credit_is_as_large_as_it_was_given),
+		cmocka_unit_test(keys_that_are_none_are_refused),
 		cmocka_unit_test(what_is_no_map_is_refused),
 	};
 
