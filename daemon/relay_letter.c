@@ -168,7 +168,7 @@ void relay_pump_input(struct relay_client *client, struct route *route)
 	}
 	if (route->end_due && !buf_len(&route->held) && relay_agent_input_room(agent)) {
 		route->end_due = false;
-		relay_agent_put_input(agent, route->id, NULL, 0);
+		relay_agent_put_input(agent, route->id, (const uint8_t *)"", 0);
 	}
 }
 

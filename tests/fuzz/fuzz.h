@@ -61,6 +61,7 @@ struct fuzz_peer {
 	int fd;		       /* owned */
 	const uint8_t *unsent; /* borrowed */
 	size_t left, piece;
+	bool stays; /* when all is sent, it is not the end */
 	struct buf heard;
 	/* What came; may be NULL. Takes from heard what it has looked at. */
 	void (*on_heard)(struct fuzz_peer *peer);
@@ -100,7 +101,8 @@ static inline void fuzz_peer_on_ready(struct loop_source *source, uint32_t ready
 		}
 		if (!peer->left || (n < 0 && errno != EAGAIN)) {
 			peer->unsent = NULL;
-			shutdown(peer->fd, SHUT_WR);
+			if (!peer->stays)
+				shutdown(peer->fd, SHUT_WR);
 			loop_want(peer->loop, source, LOOP_IN);
 		}
 	}

@@ -19,9 +19,10 @@ ONE_INPUT_S = 60  # of which none may take longer, also on a machine that has ot
 SLOW_INPUT_S = 5  # what takes so long is kept, too
 MEMORY_MB = 1024
 INPUT_MAX = 32768  # bytes
-# A target that waits, or has a small share of the machine, uses less than a second each second.
-ROUNDS_MAX = 4
+# A target that waits, or has a small share of the machine, uses less than a second each second: it
+# goes on until it has had enough of its time, or so many times as long has passed on the clock.
 ENOUGH = 0.95
+CLOCK_MAX = 4
 
 says = threading.Lock()
 
@@ -116,11 +117,9 @@ def run(program, seconds, top):
     result = Result(os.path.basename(program))
     plant(result.target, f"{top}/corpus/{result.target}")
     replay(program, top, result)
-    for _ in range(ROUNDS_MAX):
-        left = seconds - result.cpu
-        if not result.good or left <= seconds * (1 - ENOUGH):
-            break
-        fuzz_once(program, max(1, round(left)), top, result)
+    while (result.good and result.cpu < ENOUGH * seconds
+           and result.wall < CLOCK_MAX * seconds):
+        fuzz_once(program, max(1, round(seconds - result.cpu)), top, result)
     lines = [f"{'ok' if result.good else 'not ok'} - fuzz: {result.target} takes {result.inputs} "
              f"inputs in {result.cpu:.0f} s"]
     if not result.good:

@@ -101,6 +101,36 @@ def relay():
     yield b"\1" + frame("core.init.resolved", 0, {"default_user": {"uid": 0, "gid": 0}}) + greeting
 
 
+def relayd():
+    def script(how, client, agent=b""):
+        return bytes([how]) + len(client).to_bytes(2, "big") + client + agent
+
+    ends = b"".join(frame(type, 1, payload) for type, payload in AGENT)
+    for how in (0, 1, 2, 3, 4, 12, 48, 116):
+        for dialect in DIALECTS:
+            start = frame("core.exec.request", 1, REQUEST, dialect=dialect)
+            plain = frame("core.exec.request", 1, {"cmd": "cat", "tty": how == 4}, dialect=dialect)
+            said = b"".join(frame(type, 1, payload, dialect=dialect) for type, payload in HOST)
+            yield script(how, start + said, ends)
+            yield script(how, plain + said[:200], ends)
+            for type, payload in HOST:
+                yield script(how, plain + frame(type, 1, payload, dialect=dialect), ends)
+        yield script(how, plain + frame("core.exec.stdin", 1, {"data": b"x" * 500}),
+                     frame("core.exec.started", 1, {"pid": 5, "stdin_window": 100})
+                     + frame("core.exec.stdin.credit", 1, {"consumed": 100}))
+        for n, (type, payload) in enumerate((("core.fs.request", {"op": {}}),
+                                             ("core.tcp.connect", {"port": 1}))):
+            rest = ("core.fs.data",) if n == 0 else ("core.tcp.data", "core.tcp.eof",
+                                                      "core.tcp.close")
+            yield script(how, frame(type, 2, payload) + b"".join(
+                frame(word, 2, {"data": b"x"}) for word in rest))
+        yield script(how, plain + frame("core.ping", 2), ready(7, **READY) + ends)
+    for wire in vectors("h2g"):
+        yield script(0, wire, ends)
+    for wire in vectors("g2h"):
+        yield script(0, plain, wire)
+
+
 def terminal():
     typed = [b"ls\r~.", b"\r~?", b"\n~~x", b"\r~\x1a", b"~\x1d\x1d\x1d", b"a\x10b\x10\x11c"]
     shown = [b"\x1b[?1049h\x1b[?25l", b"\x1b[?1000;1006h", b"\x1b[?2004h\x1b=\x1b[>4;1m", b"\x1bc"]

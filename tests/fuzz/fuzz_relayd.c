@@ -1,0 +1,231 @@
+/*
+ * The whole of msb-relayd between a client and an agent that both say anything at all, and are both
+ * overheard: what reaches the agent must be whole frames, well said and within the client's ids,
+ * whatever the client sent. The first byte says what agent it is and how large the pieces are that it
+ * and the client send; two more how many of the bytes that follow are the client's.
+ */
+#include <signal.h>
+
+#include "fuzz.h"
+
+#include "../../daemon/relay.h"
+#include "../../shared/log.h"
+
+#define LAST_ROUNDS 8 /* of the loop, after all was sent */
+
+/* WRAP: dial_start */
+void __wrap_dial_start(struct dial *dial, struct loop *loop, const struct endpoint *endpoint,
+		       uint64_t timeout_ms,
+		       void (*on_done)(struct dial *dial, int fd, pid_t process,
+				       const struct err *err));
+
+static struct {
+	struct loop loop;
+	struct fuzz_peer client, agent;
+	const uint8_t *script; /* what the client sends once it is greeted */
+	int agent_fd;	       /* the relay's end, until it dials */
+	struct relay *relay;
+	uint32_t features; /* those that it says at first */
+	bool changed;	   /* it said others since: no more is known of what it may be sent */
+	bool greeted;
+	struct loop_timer clock;
+	int rounds;
+} f;
+
+/* The stream is there at once, and once. */
+void __wrap_dial_start(struct dial *dial, struct loop *loop, const struct endpoint *endpoint,
+		       uint64_t timeout_ms,
+		       void (*on_done)(struct dial *dial, int fd, pid_t process,
+				       const struct err *err))
+{
+	struct err err;
+	int fd = f.agent_fd;
+
+	(void)loop;
+	(void)endpoint;
+	(void)timeout_ms;
+	f.agent_fd = -1;
+	err_set(&err, ECONNREFUSED, NULL, "no more");
+	on_done(dial, fd, 0, &err);
+}
+
+/* ---- the agent's ears ---- */
+
+static void look_for_change(void)
+{
+	f.changed |= f.relay->agent.state == AGENT_UP && f.relay->agent.features != f.features;
+}
+
+static void check_request(const struct msg_exec_request *request)
+{
+	if (f.changed)
+		return;
+	if (f.features & MSG_FEATURE_STDIN_WINDOW)
+		CLAIM(request->stdin_window);
+	if (f.features & MSG_FEATURE_OUTPUT_WINDOW)
+		CLAIM(request->output_window);
+}
+
+static bool is_for_agents(enum msg_type type)
+{
+	switch (type) {
+	case MSG_INIT_ACK:
+	case MSG_BOOTSTRAP:
+	case MSG_SHUTDOWN:
+	case MSG_RELAY_CLIENT_DISCONNECTED:
+	case MSG_PING:
+	case MSG_TOUCH:
+	case MSG_EXEC_REQUEST:
+	case MSG_EXEC_STDIN:
+	case MSG_EXEC_RESIZE:
+	case MSG_EXEC_SIGNAL:
+		return true;
+	case MSG_EXEC_OUTPUT_CLOSE:
+		return f.changed || f.features & MSG_FEATURE_OUTPUT_CLOSE;
+	case MSG_EXEC_OUTPUT_CREDIT:
+		return f.changed || f.features & MSG_FEATURE_OUTPUT_WINDOW;
+	default:
+		/* Of files and TCP: only to those that may know them. */
+		return type >= MSG_FS_REQUEST && type <= MSG_TCP_CLOSE && type != MSG_FS_RESPONSE &&
+		       !f.features;
+	}
+}
+
+static void agent_heard(struct fuzz_peer *peer)
+{
+	struct msg_envelope envelope;
+	union fuzz_any any;
+	struct frame frame;
+	size_t missing;
+	int r;
+
+	look_for_change();
+	while ((r = frame_next(&peer->heard, &frame, &missing)) > 0) {
+		CLAIM(msg_open(&frame, &envelope) == 0 && envelope.v == MSG_GENERATION);
+		CLAIM(is_for_agents(envelope.type));
+		CLAIM(frame.flags == msg_flags(envelope.type));
+		CLAIM(frame.id == 0 || frame.id == RELAY_STEP || relay_slot_of(frame.id) == 0);
+		CLAIM(msg_decode(envelope.type, envelope.payload, &any) == 0);
+		if (envelope.type == MSG_EXEC_REQUEST)
+			check_request(&any.request);
+		buf_consume(&peer->heard, frame.wire_len);
+	}
+	CLAIM(r == 0);
+}
+
+/* ---- the client's ---- */
+
+/* What comes from the agent comes as it said it, so that only the frames are certain. */
+static void client_heard(struct fuzz_peer *peer)
+{
+	struct frame frame;
+	size_t missing;
+	int r;
+
+	if (!f.greeted && buf_len(&peer->heard) >= 8) {
+		CLAIM(frame_u32(buf_head(&peer->heard)) == relay_slot_min(0));
+		CLAIM(frame_u32(buf_head(&peer->heard) + 4) == relay_slot_end(0));
+		buf_consume(&peer->heard, 8);
+		f.greeted = true;
+		peer->unsent = f.script;
+		loop_want(peer->loop, &peer->source, LOOP_IN | LOOP_OUT);
+	}
+	while (f.greeted && (r = frame_next(&peer->heard, &frame, &missing)) != 0) {
+		CLAIM(r > 0);
+		CLAIM(frame.id == 0 || relay_slot_of(frame.id) == 0);
+		buf_consume(&peer->heard, frame.wire_len);
+	}
+}
+
+/* ---- the relay ---- */
+
+static void on_clock(struct loop_timer *timer)
+{
+	/* A client that was not greeted has nothing to say. */
+	bool said = !f.client.unsent && !f.agent.unsent;
+
+	look_for_change();
+	f.rounds = said ? f.rounds + 1 : 0;
+	if (f.rounds > LAST_ROUNDS)
+		loop_stop(&f.loop);
+	else
+		loop_arm(&f.loop, timer, 0);
+}
+
+/* The agent's first words, and what the input has it say then. Freed by the caller. */
+static uint8_t *agent_script(uint8_t how, const uint8_t *data, size_t len, size_t *ret_len)
+{
+	static const uint8_t generations[] = {7, 4, 9, 1};
+	struct msg_ready ready = {1, 2, 3, {"x", 1}, f.features};
+	struct frame frame;
+	size_t missing;
+	uint8_t *script;
+	struct buf buf;
+
+	buf_init(&buf, FRAME_WIRE_MAX, NULL);
+	CLAIM(msg_put_ready(&buf, &ready) == 0);
+	CLAIM(frame_next(&buf, &frame, &missing) > 0);
+	/* A map of three, "v", and then it. */
+	CLAIM(frame.body[3] == MSG_GENERATION);
+	frame.body[3] = generations[how & 3];
+	CLAIM(buf_append(&buf, data, len) == 0);
+	*ret_len = buf_len(&buf);
+	script = fuzz_copy(buf_head(&buf), *ret_len);
+	buf_release(&buf);
+	return script;
+}
+
+static void run(struct relay *relay, uint8_t how, uint8_t *script, size_t script_len,
+		size_t client_len)
+{
+	static const struct endpoint endpoint = {
+		.kind = ENDPOINT_UNIX, .path = "/x", .path_len = 2};
+	int client_fd;
+
+	fuzz_peer_open(&f.agent, &f.loop, script, script_len,
+		       how & 16 ? 5 + (size_t)how / 32 * 8 : script_len, &f.agent_fd);
+	f.agent.stays = true;
+	f.agent.on_heard = agent_heard;
+	fuzz_peer_open(&f.client, &f.loop, NULL, client_len,
+		       how & 32 ? 5 + (size_t)how / 64 * 8 : client_len, &client_fd);
+	f.client.on_heard = client_heard;
+	loop_want(&f.loop, &f.client.source, LOOP_IN);
+	f.relay = relay;
+	relay->loop = &f.loop;
+	relay->agent.endpoint = &endpoint;
+	CLAIM(relay_start(relay) == 0);
+	relay_client_open(relay, client_fd, how & 8, "fuzz");
+	f.clock.on_due = on_clock;
+	loop_arm(&f.loop, &f.clock, 0);
+	CLAIM(loop_run(&f.loop) == 0);
+	relay_stop(relay);
+	fuzz_peer_close(&f.client);
+	fuzz_peer_close(&f.agent);
+	if (f.agent_fd >= 0)
+		close(f.agent_fd);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
+{
+	static struct relay relay;
+	size_t client_len, script_len;
+	uint8_t *script;
+
+	if (len < 4)
+		return 0;
+	log_init("fuzz", LOG_LEVEL_NONE);
+	/* As the program's main does: a peer that is gone is an errno. */
+	signal(SIGPIPE, SIG_IGN);
+	memset(&relay, 0, sizeof(relay));
+	memset(&f, 0, sizeof(f));
+	CLAIM(loop_init(&f.loop) == 0);
+	f.features = data[0] & 4 ? (MSG_FEATURE_PIXELS << 1) - 1 : 0;
+	client_len = ((size_t)data[1] << 8 | data[2]) % (len - 2);
+	f.script = fuzz_copy(data + 3, client_len);
+	script = agent_script(data[0], data + 3 + client_len, len - 3 - client_len, &script_len);
+	run(&relay, data[0], script, script_len, client_len);
+	loop_release(&f.loop);
+	free((void *)f.script);
+	free(script);
+	return 0;
+}
