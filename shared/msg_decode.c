@@ -173,7 +173,7 @@ int msg_open(const struct frame *frame, struct msg_envelope *ret)
 
 int msg_decode(enum msg_type type, struct msg_bytes payload, void *ret_struct)
 {
-	struct wire_reader r = {payload.ptr, payload.ptr + payload.len};
+	struct wire_reader r = wire_over(payload);
 	const struct schema *schema = &msg_schemas[type];
 
 	if (schema->defaults)
@@ -190,7 +190,7 @@ int msg_next_text(struct msg_list *list, struct msg_text *ret_text)
 	/* A list that was not given has no place either, and even NULL + 0 is undefined. */
 	if (!list->count)
 		return 0;
-	r = (struct wire_reader){list->cbor.ptr, list->cbor.ptr + list->cbor.len};
+	r = wire_over(list->cbor);
 	if (wire_read_text(&r, ret_text) < 0)
 		return 0;
 	list->count--;
@@ -204,7 +204,7 @@ static int next_map(struct msg_list *list, const struct schema *schema, void *re
 
 	if (!list->count)
 		return 0;
-	r = (struct wire_reader){list->cbor.ptr, list->cbor.ptr + list->cbor.len};
+	r = wire_over(list->cbor);
 	memset(ret_struct, 0, schema->size);
 	if (read_map(&r, schema, ret_struct) < 0)
 		return -EBADMSG;

@@ -9,7 +9,7 @@
 /* How long the map is that the payload begins with. Whatever its keys say, they are keys. */
 static int measure(struct msg_bytes payload, size_t *ret_len)
 {
-	struct wire_reader r = {payload.ptr, payload.ptr + payload.len};
+	struct wire_reader r = wire_over(payload);
 	struct wire_walk walk;
 	int more;
 

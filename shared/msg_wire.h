@@ -17,6 +17,12 @@ struct wire_reader {
 	uint8_t *end;
 };
 
+/* Over bytes that may be none at all, at NULL. */
+static inline struct wire_reader wire_over(struct msg_bytes bytes)
+{
+	return (struct wire_reader){bytes.ptr, bytes.len ? bytes.ptr + bytes.len : bytes.ptr};
+}
+
 /* All readers return 0, or -EBADMSG when the bytes are not a value of that kind. */
 int wire_read_text(struct wire_reader *r, struct msg_text *ret_text);
 

@@ -357,6 +357,7 @@ static void what_is_no_map_is_refused(void **state)
 {
 	unit_held struct msg_bytes payload = unit_hex("82 01 02"),
 				   cut = unit_hex("a2 63'cmd'62'sh'");
+	const struct msg_bytes nothing = {0};
 	struct msg_exec_request request;
 	struct buf out;
 
@@ -366,6 +367,9 @@ static void what_is_no_map_is_refused(void **state)
 	assert_int_equal(msg_put_payload(&out, 5, MSG_EXEC_REQUEST, cut), -EBADMSG);
 	assert_int_equal(msg_decode(MSG_EXEC_REQUEST, payload, &request), -EBADMSG);
 	assert_int_equal(msg_decode(MSG_EXEC_REQUEST, cut, &request), -EBADMSG);
+	/* Nor is nothing, which may be at NULL. */
+	assert_int_equal(msg_put_payload(&out, 5, MSG_EXEC_REQUEST, nothing), -EBADMSG);
+	assert_int_equal(msg_decode(MSG_EXEC_REQUEST, nothing, &request), -EBADMSG);
 	assert_int_equal(buf_len(&out), 0);
 	buf_release(&out);
 }
