@@ -1,5 +1,6 @@
 # msb-exec: `make demo` shows it, `make check` tests it; both install what is missing first.
-# `make check FILES=tests/exec.bats` runs some of the tests, `make lint` reads the code.
+# `make check FILES=tests/exec.bats` runs some of the tests, `make lint` reads the code. JOBS=N: files of
+# tests at a time; SLOW=N, also from the environment: limits of time that much longer, on a slow machine.
 # Flavours: plain (build/), SANITIZE=1 (build/sanitize/), DEBUG=1 (build/debug/), and, where there is a
 # static libcbor, STATIC=1 (build/static/): programs that need no library and start in half the time.
 
@@ -121,9 +122,12 @@ DRIVERS := $(patsubst tests/%.c,$(BUILD)/tests/%,$(sort $(wildcard tests/*.c)))
 # What the units may use: all but the mains.
 PURE    := $(SHARED) $(filter-out %/execd.o %/relayd.o,$(DAEMON)) $(filter-out %/main.o,$(CLI)) \
 	$(addprefix $(BUILD)/cli/console_,guest.o history.o lex.o marks.o quote.o)
-# Seconds that one test may take, and how much slower a sanitized program is.
-SLOW    := $(if $(SANITIZE),4,1)
-TIMEOUT := $(if $(SANITIZE),240,60)
+# How much slower the programs are: limits of time stretch with it. SLOW=N, also from the environment, says
+# it for the machine and all: tests/run.py, which makes it from this and from what runs side by side.
+FACTOR := $(if $(SANITIZE),4,1)
+# The tests' environment, and what runs them. JOBS=N files at a time, BATSFLAGS for bats.
+RUN = BUILD=$(abspath $(BUILD)) $(if $(SLOW),SLOW=$(SLOW)) python3 -B tests/run.py -n $(FACTOR) \
+	$(if $(JOBS),-j $(JOBS)) $(if $(LOAD),-l $(LOAD)) $(patsubst %,-b %,$(BATSFLAGS))
 
 .PHONY: deps
 deps:
@@ -134,16 +138,19 @@ deps:
 check: deps
 	@$(MAKE) --no-print-directory check-run
 
-check-run: units bats bats-relay
+# badinput once more through a relay: what a client may say wrong, and the answers must be the same.
+check-run: all $(UNITS) $(DRIVERS) plain
+	@$(RUN) $(UNITS) $(or $(FILES),tests THROUGH=relay:tests/badinput.bats)
 
-.PHONY: units
-units: $(UNITS)
-	@failed=0; for unit in $(UNITS); do $$unit || failed=1; done; exit $$failed
-
-.PHONY: bats
-bats: all $(DRIVERS)
-	@BUILD=$(abspath $(BUILD)) SLOW=$(SLOW) BATS_TEST_TIMEOUT=$(TIMEOUT) \
-		bats $(BATSFLAGS) $(or $(FILES),tests) </dev/null
+# Some tests look at the plain programs, whatever flavour is tested; files run side by side, so these
+# are there before.
+.PHONY: plain
+ifeq ($(BUILD),build)
+plain: all $(BUNDLE)
+else
+plain:
+	@$(MAKE) --no-print-directory SANITIZE= DEBUG= STATIC= FUZZ= plain
+endif
 
 # The reference SDK as a client of ours: about 90 MB from npm, so a target of its own.
 .PHONY: check-interop check-interop-run
@@ -152,13 +159,7 @@ check-interop:
 	@$(MAKE) --no-print-directory check-interop-run
 
 check-interop-run: all
-	@SLOW=$(SLOW) tests/interop/run.sh $(BUILD)
-
-# What a client may say wrong, said through a relay: the answers must be the same.
-.PHONY: bats-relay
-bats-relay: all $(DRIVERS)
-	$(if $(FILES),,@THROUGH=relay BUILD=$(abspath $(BUILD)) SLOW=$(SLOW) BATS_TEST_TIMEOUT=$(TIMEOUT) \
-		bats $(BATSFLAGS) tests/badinput.bats </dev/null)
+	@SLOW=$(or $(SLOW),$(FACTOR)) tests/interop/run.sh $(BUILD)
 
 # The daemon in a machine of QEMU's, behind msb-relayd: tests/vm. The kernel is Debian's, unpacked
 # in build/vm; what is not busybox in the guest comes from here, with its libraries.
@@ -226,7 +227,7 @@ soak:
 	@$(MAKE) --no-print-directory soak-run
 
 soak-run: all
-	@SLOW=$(SLOW) timeout $$(($(SOAK_SECONDS) + 600)) \
+	@SLOW=$(or $(SLOW),$(FACTOR)) timeout $$(($(SOAK_SECONDS) + 600)) \
 		python3 -B tests/soak/soak.py $(SOAK_SECONDS) $(BUILD) $(SEED)
 
 # ---- lint ----

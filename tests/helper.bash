@@ -137,10 +137,12 @@ need_direct() {
 	[[ $THROUGH != relay ]] || skip "through a relay: $1"
 }
 
-# plain_make TARGET...: of the plain programs, whatever flavour is being tested.
+# plain_make TARGET...: of the plain programs, whatever flavour is being tested; one make at a time,
+# since other files of tests run beside this one.
 plain_make() {
-	env -u MAKEFLAGS -u MFLAGS -u MAKEOVERRIDES -u MAKELEVEL -u SANITIZE -u DEBUG -u STATIC \
-		make -s -C "$ROOT" "$@"
+	mkdir -p "$ROOT/build"
+	env -u MAKEFLAGS -u MFLAGS -u MAKEOVERRIDES -u MAKELEVEL -u SANITIZE -u DEBUG -u STATIC -u FUZZ \
+		flock "$ROOT/build/.lock" make -s -C "$ROOT" "$@" 3>&-
 }
 
 # programs: those that were built, but not the guest's bundle, which lies beside them.

@@ -67,11 +67,6 @@ setup() {
 	[[ $(wc -l <<<"$output") -eq 3 && $output == *libreadline* && $output == *libcbor* ]]
 }
 
-@test "house: every file is a sitting" {
-	run bash -c "wc -l shared/*.c daemon/*.c cli/*.c | awk '\$2 != \"total\" && \$1 > 400'"
-	[[ -z $output ]]
-}
-
 @test "house: make install puts the programs where PREFIX and DESTDIR say" {
 	plain_make install DESTDIR="$BATS_TEST_TMPDIR/dest" PREFIX=/opt/x >/dev/null
 	"$BATS_TEST_TMPDIR/dest/opt/x/bin/msb-exec" --version

@@ -118,6 +118,8 @@ booted() {
 		systemctl start msb-execd.service
 		msb-exec -S unix:/run/other.sock -- true
 		[[ ! -e /run/msb-execd.sock ]]
+		# The client has ended before the daemon has heard so.
+		until journalctl --sync && journalctl -t msb-execd -o cat | grep -q 'the client is gone'; do sleep 0.05; done
 		systemctl stop msb-execd.service
 		journalctl --sync
 		errors() { journalctl -u msb-execd.service -t msb-execd -p err -o cat; }

@@ -1,0 +1,158 @@
+#!/usr/bin/env python3
+"""Runs test files side by side and gives their output as one, file by file, as each ends.
+
+run.py [-j JOBS] [-b FLAG]... [-n FACTOR] [-l LOAD] JOB...
+
+A JOB is a bats file, a folder of them, or a program whose status tells; NAME=VALUE: before it goes into its
+environment. FLAG is for bats. Tests wait more than they compute, hence twice as many JOBS as there are
+processors, and hence limits of time that stretch: $SLOW, unless it is given, is FACTOR (what the programs
+are slower by, $FACTOR) times how often the processors are shared out, among JOBS and the LOAD beside
+them; $BATS_TEST_TIMEOUT follows it.
+
+Tests are numbered throughout, the plan comes at the end, and a file that ends badly without a failed
+test counts as one. Needs nothing but bats and Python.
+"""
+
+import argparse
+import glob
+import os
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+
+# What takes longest begins first, or it would be waited for alone. Only the time depends on this list.
+LONGEST = """keepalive badinput oldagent stream flow kill exec_transport wire locally serial relay tty
+    console_keys connect signals console complete units replay""".split()
+TIMEOUT = 60  # seconds for a test, times SLOW
+RESULT = re.compile(rb"(ok|not ok) \d+ (.*)")
+PLAN = re.compile(rb"1\.\.\d+\s*$")
+
+
+class Job:
+    def __init__(self, word, flags):
+        self.env = dict(pair.split("=", 1) for pair in word.split(":")[:-1])
+        self.path = word.split(":")[-1]
+        self.name = ", ".join([os.path.relpath(self.path)] + word.split(":")[:-1])
+        self.argv = ["bats", "--timing", *flags, self.path] if self.path.endswith(".bats") else [self.path]
+        stem = os.path.basename(self.path).removesuffix(".bats")
+        self.rank = LONGEST.index(stem) if stem in LONGEST else len(LONGEST)
+        self.process = None
+
+    def start(self):
+        """In a session of its own, so that all of it can be ended, and no test sees our terminal."""
+        self.begin = time.monotonic()
+        self.output = tempfile.TemporaryFile()
+        # A file, not a pipe: what outlives its test is no reason to wait for it.
+        self.process = subprocess.Popen(self.argv, stdin=subprocess.DEVNULL, stdout=self.output,
+                                        stderr=subprocess.STDOUT, env={**os.environ, **self.env},
+                                        start_new_session=True)
+
+    def signal(self, number):
+        """All that still runs of it; False if nothing does."""
+        self.process.poll()
+        try:
+            os.killpg(self.process.pid, number)
+        except ProcessLookupError:
+            return False
+        return True
+
+
+class Report:
+    def __init__(self):
+        self.tests = 0
+        self.failed = []
+
+    def result(self, how, what, job):
+        self.tests += 1
+        if how == b"not ok":
+            self.failed.append(job.name + ": " + what.decode(errors="replace"))
+        return b"%s %d %s\n" % (how, self.tests, what)
+
+    def add(self, job):
+        """All that a job that has ended has said, and how it ended."""
+        out = sys.stdout.buffer
+        failed = len(self.failed)
+        out.write(b"# %s: %.1f s\n" % (job.name.encode(), time.monotonic() - job.begin))
+        job.output.seek(0)
+        broken = False
+        for line in job.output:
+            match = RESULT.match(line)
+            if match:
+                line = self.result(*match.groups(), job)
+            # Without bats the program has words of its own for what failed.
+            elif line.startswith(b"[  FAILED  ]"):
+                self.failed.append(job.name + ": " + line[12:].decode(errors="replace").strip())
+            broken = broken or line.startswith(b"# bats warning: Executed")
+            if not PLAN.match(line):
+                out.write(line)
+        job.output.close()
+        status = job.process.returncode
+        if status != 0 and (len(self.failed) == failed or broken):
+            out.write(self.result(b"not ok", b"%s ended with %d" % (job.name.encode(), status), job))
+        out.flush()
+
+
+def jobs_of(words, flags):
+    jobs = []
+    for word in words:
+        prefix, _, path = word.rpartition(":")
+        paths = sorted(glob.glob(path + "/*.bats")) if os.path.isdir(path) else [path]
+        jobs += [Job(":".join(filter(None, [prefix, path])), flags) for path in paths]
+    return sorted(jobs, key=lambda job: job.rank)
+
+
+def run(waiting, limit, report):
+    running = []
+    try:
+        while waiting or running:
+            while waiting and len(running) < limit:
+                running.append(waiting.pop(0))
+                running[-1].start()
+            for job in [job for job in running if job.process.poll() is not None]:
+                running.remove(job)
+                report.add(job)
+            time.sleep(0.02)
+    finally:
+        # Interrupted: bats lets its tests tidy up at an INT; what does not is ended all the same.
+        for number, patience in (signal.SIGINT, 5), (signal.SIGTERM, 5), (signal.SIGKILL, 1):
+            running = [job for job in running if job.signal(number)]
+            until = time.monotonic() + patience
+            while running and time.monotonic() < until:
+                time.sleep(0.05)
+                running = [job for job in running if job.signal(0)]
+
+
+def main():
+    processors = len(os.sched_getaffinity(0))
+    parser = argparse.ArgumentParser()
+    parser.add_argument("-j", dest="jobs", type=int, default=0)
+    parser.add_argument("-b", dest="flags", action="append", default=[])
+    parser.add_argument("-n", dest="factor", type=int, default=1)
+    parser.add_argument("-l", dest="load", type=int, default=0)
+    parser.add_argument("words", nargs="+")
+    args = parser.parse_args()
+    jobs = jobs_of(args.words, args.flags)
+    limit = min(args.jobs or 2 * processors, len(jobs))
+    # Rounded up: bash counts with whole numbers.
+    shared = max(1, -(-(limit + args.load) // processors))
+    slow = int(os.environ.get("SLOW") or args.factor * shared)
+    os.environ["SLOW"] = str(slow)
+    os.environ["FACTOR"] = str(args.factor)
+    os.environ["BATS_TEST_TIMEOUT"] = os.environ.get("BATS_TEST_TIMEOUT") or str(TIMEOUT * slow)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    report = Report()
+    try:
+        run(jobs, limit, report)
+    except KeyboardInterrupt:
+        sys.exit(128 + signal.SIGINT)
+    print(f"1..{report.tests}")
+    for failed in report.failed:
+        print("# failed: " + failed)
+    sys.exit(1 if report.failed else 0)
+
+
+if __name__ == "__main__":
+    main()
