@@ -1,6 +1,7 @@
 # msb-exec: `make demo` shows it, `make check` tests it; both install what is missing first.
 # `make check FILES=tests/exec.bats` runs some of the tests, `make lint` reads the code. JOBS=N: files of
 # tests at a time; SLOW=N, also from the environment: limits of time that much longer, on a slow machine.
+# `make check-again TIMES=10 LOAD=4`: is there a test that fails now and then, beside four busy loops?
 # Flavours: plain (build/), SANITIZE=1 (build/sanitize/), DEBUG=1 (build/debug/), and, where there is a
 # static libcbor, STATIC=1 (build/static/): programs that need no library and start in half the time.
 
@@ -126,8 +127,8 @@ PURE    := $(SHARED) $(filter-out %/execd.o %/relayd.o,$(DAEMON)) $(filter-out %
 # it for the machine and all: tests/run.py, which makes it from this and from what runs side by side.
 FACTOR := $(if $(SANITIZE),4,1)
 # The tests' environment, and what runs them. JOBS=N files at a time, BATSFLAGS for bats.
-RUN = BUILD=$(abspath $(BUILD)) $(if $(SLOW),SLOW=$(SLOW)) python3 -B tests/run.py -n $(FACTOR) \
-	$(if $(JOBS),-j $(JOBS)) $(if $(LOAD),-l $(LOAD)) $(patsubst %,-b %,$(BATSFLAGS))
+RUN = env BUILD=$(abspath $(BUILD)) $(if $(SLOW),SLOW=$(SLOW)) python3 -B tests/run.py -n $(FACTOR) \
+	$(if $(JOBS),-j $(JOBS)) $(patsubst %,-b %,$(BATSFLAGS))
 
 .PHONY: deps
 deps:
@@ -139,8 +140,21 @@ check: deps
 	@$(MAKE) --no-print-directory check-run
 
 # badinput once more through a relay: what a client may say wrong, and the answers must be the same.
+TESTS = $(UNITS) $(or $(FILES),tests THROUGH=relay:tests/badinput.bats)
+
 check-run: all $(UNITS) $(DRIVERS) plain
-	@$(RUN) $(UNITS) $(or $(FILES),tests THROUGH=relay:tests/badinput.bats)
+	@$(RUN) $(TESTS)
+
+# The tests TIMES times, beside LOAD busy loops; $(BUILD)/again keeps the output of runs that failed.
+TIMES ?= 10
+LOAD  ?= 0
+
+.PHONY: check-again check-again-run
+check-again: deps
+	@$(MAKE) --no-print-directory check-again-run
+
+check-again-run: all $(UNITS) $(DRIVERS) plain
+	@python3 -B tests/again.py $(TIMES) $(LOAD) $(BUILD)/again $(RUN) -l $(LOAD) $(TESTS)
 
 # Some tests look at the plain programs, whatever flavour is tested; files run side by side, so these
 # are there before.
