@@ -35,7 +35,11 @@ ifdef CI
 WARNINGS += -Werror
 endif
 HARDENING := -fPIE -fstack-protector-strong
-LINKING   := $(if $(STATIC),-static-pie,-pie) -Wl,-z,relro -Wl,--as-needed -Wl,-O1
+# Not every compiler knows -static-pie: musl-gcc takes it and names a loader all the same.
+NO_LOADER := $(if $(STATIC),$(shell out=$$(mktemp) && echo 'int main(void) { return 0; }' | \
+	$(CC) -fPIE -static-pie -xc - -o $$out 2>/dev/null && ! readelf -lW $$out | grep -q INTERP && \
+	echo -static-pie || echo -static; rm -f $$out))
+LINKING   := $(or $(NO_LOADER),-pie) -Wl,-z,relro -Wl,--as-needed -Wl,-O1
 
 # Evaluated when used, so that `make check` may install pkg-config first.
 CBOR_CFLAGS = $(shell pkg-config --cflags libcbor)
@@ -46,8 +50,14 @@ comma := ,
 # `make V=1` shows the commands.
 run = $(if $(V),$(2),@echo "  $(1) $@"; $(2))
 
+# A compiler with a libc of its own, as musl-gcc is, looks neither where the kernel's headers are nor
+# where libcbor's may be, since there this system's libc has its own. A static build gets links to those
+# alone, found by this system's compiler, behind all that it knows itself.
+BORROWED := $(if $(STATIC),$(BUILD)/include/made)
+BORROW   := linux/types.h asm/types.h asm-generic/types.h cbor.h cbor/common.h readline/readline.h
+
 COMPILE = $(CC) -std=gnu17 -D_GNU_SOURCE -MMD -MP $(WARNINGS) $(HARDENING) $(FLAVOUR) \
-	$(CBOR_CFLAGS) $(CPPFLAGS) $(CFLAGS)
+	$(CBOR_CFLAGS) $(patsubst %/made,-idirafter %,$(BORROWED)) $(CPPFLAGS) $(CFLAGS)
 LINK    = $(CC) $(LINKING) $(FLAVOUR) $(CFLAGS) $(LDFLAGS)
 
 SHARED   := $(patsubst %.c,$(BUILD)/%.o,$(sort $(wildcard shared/*.c)))
@@ -82,6 +92,17 @@ static-cbor:
 		2>/dev/null || { echo 'make STATIC=1: this system has no static libcbor (libcbor.a);' \
 		'build it from its sources and name its folder: LDFLAGS=-L/path/to/it' >&2; exit 1; }
 
+$(BUILD)/include/made:
+	@mkdir -p $(@D)
+	@[ "$$($(CC) -dumpmachine | cut -d- -f1)" != "$$(cc -dumpmachine | cut -d- -f1)" ] || \
+	for header in $(BORROW); do \
+		path=$$(printf '#include <stdio.h>\n#include <%s>\n' $$header | cc $(CBOR_CFLAGS) -M -xc - 2>/dev/null | \
+			tr -s ' \\' '\n' | grep -m1 "/$$header$$") || continue; \
+		name=$${header%%/*}; \
+		ln -sfn "$${path%/$$header}/$$name" $(@D)/$$name || exit 1; \
+	done
+	@touch $@
+
 $(BUILD)/msb-exec: $(CLI) $(SHARED)
 	$(call run,LINK,$(LINK) -o $@ $^ $(CBOR_LIBS) $(LDLIBS))
 
@@ -95,12 +116,24 @@ $(BUILD)/msb-execd: $(EXECD) $(SHARED)
 $(BUILD)/msb-relayd: $(RELAY) $(SHARED)
 	$(call run,LINK,$(LINK) -o $@ $^ $(CBOR_LIBS) $(LDLIBS))
 
-$(BUILD)/%.o: %.c
+$(BUILD)/%.o: %.c | $(BORROWED)
 	@mkdir -p $(@D)
 	$(call run,CC  ,$(COMPILE) -c -o $@ $<)
 
 -include $(patsubst %.o,%.d,$(CLI) $(CONSOLE) $(DAEMON) $(SHARED)) \
 	$(wildcard $(BUILD)/tests/*.d $(BUILD)/bench/*.d $(BUILD)/fuzz_*.d)
+
+# Every file with musl-gcc, and what is missing to link them: its own folder, so that no other compiler's
+# objects are in it.
+.PHONY: check-static check-static-run compiled
+check-static:
+	@tests/deps.sh build static
+	@$(MAKE) --no-print-directory check-static-run
+
+check-static-run:
+	@CC=musl-gcc tests/static.sh $(MAKE) --no-print-directory STATIC=1 CC=musl-gcc BUILD=build/musl
+
+compiled: $(CLI) $(CONSOLE) $(DAEMON) $(SHARED)
 
 # ---- for guests ----
 
@@ -256,10 +289,10 @@ LINT_OBJ := build/lint
 
 .PHONY: lint lint-run
 lint:
-	@tests/deps.sh build check lint
+	@tests/deps.sh build check lint static
 	@$(MAKE) --no-print-directory lint-run
 
-lint-run:
+lint-run: check-static-run
 	clang-format --dry-run -Werror $(C_FILES)
 	shellcheck $(SH_FILES)
 	mandoc -Tlint -Wwarning $(MANUALS)

@@ -85,7 +85,8 @@ static void set_limits(const struct child_plan *plan)
 	if (plan->nofile && setrlimit(RLIMIT_NOFILE, plan->nofile) < 0)
 		fail(VERDICT_FD, CHILD_RLIMIT);
 	for (size_t i = 0; i < plan->limit_count; i++)
-		if (setrlimit((unsigned)plan->limits[i].resource, &plan->limits[i].value) < 0)
+		/* An unsigned number to glibc and an int to musl; so masked it is either without a cast. */
+		if (setrlimit(plan->limits[i].resource & 0xff, &plan->limits[i].value) < 0)
 			fail_limit(VERDICT_FD, CHILD_RLIMIT, (int)i);
 	umask(plan->umask);
 }

@@ -1,11 +1,12 @@
 #!/bin/sh
 # Installs with apt-get what the given targets need and this machine lacks: build, check,
-# lint, bench, fuzz, soak.
+# static, lint, bench, fuzz, soak.
 set -eu
 
 packages() {
 	for target; do
 		case $target in
+		static) echo musl-tools ;;
 		build) echo gcc libc6-dev make pkg-config libcbor-dev libreadline-dev ;;
 		check) echo bats libcmocka-dev tmux vim-tiny less procps python3 libcap2-bin \
 			util-linux bsdextrautils expect openssh-server openssh-client busybox-static mandoc systemd
