@@ -36,6 +36,7 @@ add_busybox() {
 
 @test "bundle: in a root with nothing else it answers, and runs what there is: itself" {
 	need_root
+	need_chroot
 	guest_start /opt/msb/msb-execd
 	run -0 "$X" -- /opt/msb/msb-execd --version
 	[[ $output == 'msb-execd '* ]]
@@ -46,6 +47,7 @@ add_busybox() {
 
 @test "bundle: in a root of busybox, commands, users and bytes are as ever, and a missing /dev is said" {
 	need_root
+	need_chroot
 	add_busybox
 	mkdir "$GUEST/etc" "$GUEST/dev" "$GUEST/home"
 	echo 'root:x:0:0::/:/bin/sh' >"$GUEST/etc/passwd"
@@ -66,6 +68,7 @@ add_busybox() {
 
 @test "bundle: users come from /etc/passwd whatever nsswitch.conf names, or without one" {
 	need_root
+	need_chroot
 	add_busybox
 	mkdir "$GUEST/etc"
 	echo 'worker:x:1234:1235::/home:/bin/sh' >"$GUEST/etc/passwd"
@@ -82,6 +85,7 @@ add_busybox() {
 
 @test "bundle: it is found through links, relative names and PATH" {
 	need_root
+	need_chroot
 	mkdir -p "$GUEST/usr/bin"
 	ln -s /opt/msb/msb-execd "$GUEST/usr/bin/first"
 	ln -s first "$GUEST/usr/bin/second"

@@ -242,9 +242,34 @@ peer() {
 	DIR=$DIR RELAY=$RELAY python3 -B "$ROOT/tests/peer.py" --watched "$SOCKET" "$DAEMON" "$@"
 }
 
-# The agent in another machine is root there.
+# What a test needs of its surroundings is tried, by what is needed and not by who we are: containers
+# have a root that may do little, and chroots lack devices.
+
+# need_root: with what any root has, even in a container. The agent in another machine is root there.
 need_root() {
-	[[ -n $AGENT || $(id -u) -eq 0 ]] || skip "needs root"
+	[[ -z $AGENT ]] || return 0
+	[[ $(id -u) -eq 0 ]] || skip "needs root"
+	setpriv --reuid=nobody --regid=nogroup --clear-groups true || skip "this root cannot become another user"
+}
+
+# need_chroot: may make any folder the root.
+need_chroot() {
+	chroot / true 2>/dev/null || skip "cannot change the root folder"
+}
+
+# need_namespaces OPTION...: of unshare.
+need_namespaces() {
+	unshare "$@" true 2>/dev/null || skip "cannot make namespaces: unshare $*"
+}
+
+# need_mount: may mount in a namespace of its own, which is not to be had with that alone.
+need_mount() {
+	unshare --mount sh -c 'mount -t tmpfs none /mnt' 2>/dev/null || skip "cannot mount in a namespace"
+}
+
+# need_pty: pseudo-terminals can be made.
+need_pty() {
+	[[ -n $AGENT ]] || python3 -c 'import os; os.openpty()' 2>/dev/null || skip "cannot make a pseudo-terminal"
 }
 
 # need_local WHAT: the test has to do with something that only a daemon of our own has.

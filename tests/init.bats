@@ -5,19 +5,23 @@ load helper
 
 setup() {
 	common_setup
-	need_root
+	INIT=
 }
 
 teardown() {
 	# Where a test failed, process 1 may still be there; nothing survives it.
-	[[ -z ${INIT:-} ]] || kill -9 "$INIT" 2>/dev/null || true
+	[[ -z $INIT ]] || kill -9 "$INIT" 2>/dev/null || true
 	common_teardown
 }
+
+# What process 1 is started with.
+NAMESPACES=(--pid --fork --mount-proc --kill-child)
 
 # init_start: $DAEMON is unshare, which ends as process 1 does; $INIT that, $CHILD the
 # daemon.
 init_start() {
-	WRAP=(unshare --pid --fork --mount-proc --kill-child)
+	need_namespaces "${NAMESPACES[@]}"
+	WRAP=(unshare "${NAMESPACES[@]}")
 	daemon_start --init
 	INIT=$(pgrep -P "$DAEMON")
 	CHILD=$(pgrep -P "$INIT" -x msb-execd)
@@ -84,6 +88,7 @@ ends_with() {
 }
 
 @test "init: a daemon that cannot begin, or is killed, ends a container with its status" {
+	need_namespaces "${NAMESPACES[@]}"
 	echo precious >"$DIR/file"
 	run -1 unshare --pid --fork --mount-proc "$EXECD" --init --listen "unix:$DIR/file"
 	[[ $output == *'is no socket'* ]]
@@ -102,6 +107,8 @@ ends_with() {
 
 @test "init: a root with nothing in it gets its file systems, console and loopback" {
 	busybox=$(command -v busybox) || skip "needs busybox"
+	need_namespaces --mount --pid --net --uts --fork --kill-child
+	need_mount
 	root=$DIR/root
 	mkdir "$root"
 	cat >"$DIR/start" <<-SH
