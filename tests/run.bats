@@ -7,7 +7,7 @@ setup() {
 	common_setup
 	# As from a shell: nothing of the bats that runs us.
 	mapfile -t CLEAN < <(compgen -e BATS_ | sed 's/^/-u/')
-	CLEAN=(env -u SLOW -u FACTOR "${CLEAN[@]}")
+	CLEAN=(env -u SLOW -u FACTOR "${CLEAN[@]}" "PATH=$(tr : '\n' <<<"$PATH" | grep -v bats-core | paste -sd :)")
 	BESIDE=
 	tests good <<-'END'
 		TEST "good: passes" { true; }

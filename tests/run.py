@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
 """Runs test files side by side and gives their output as one, file by file, as each ends.
 
-run.py [-j JOBS] [-b FLAG]... [-n FACTOR] [-l LOAD] JOB...
+run.py [-j JOBS] [--bats=FLAG]... [-n FACTOR] [-l LOAD] JOB...
 
-A JOB is a bats file, a folder of them, or a program whose status tells; NAME=VALUE: before it goes into its
-environment. FLAG is for bats. Tests wait more than they compute, hence twice as many JOBS as there are
+A JOB is a bats file, several with + between them that one bats runs, a folder of files, or a program whose
+status tells; NAME=VALUE: before it goes into its environment. FLAG is for bats. Tests wait more than they compute, hence twice as many JOBS as there are
 processors, and hence limits of time that stretch: $SLOW, unless it is given, is FACTOR (what the programs
 are slower by, $FACTOR) times how often the processors are shared out, among JOBS and the LOAD beside
 them; $BATS_TEST_TIMEOUT follows it.
@@ -35,10 +35,10 @@ PLAN = re.compile(rb"1\.\.\d+\s*$")
 class Job:
     def __init__(self, word, flags):
         self.env = dict(pair.split("=", 1) for pair in word.split(":")[:-1])
-        self.path = word.split(":")[-1]
-        self.name = ", ".join([os.path.relpath(self.path)] + word.split(":")[:-1])
-        self.argv = ["bats", "--timing", *flags, self.path] if self.path.endswith(".bats") else [self.path]
-        stem = os.path.basename(self.path).removesuffix(".bats")
+        paths = word.split(":")[-1].split("+")
+        self.name = ", ".join([*map(os.path.relpath, paths), *word.split(":")[:-1]])
+        self.argv = ["bats", "--timing", *flags, *paths] if paths[0].endswith(".bats") else paths
+        stem = os.path.basename(paths[0]).removesuffix(".bats")
         self.rank = LONGEST.index(stem) if stem in LONGEST else len(LONGEST)
         self.process = None
 
@@ -61,22 +61,37 @@ class Job:
         return True
 
 
+    def is_ours(self, pid):
+        try:
+            return pid > 0 and os.getsid(pid) == self.process.pid
+        except OSError:
+            return False
+
     def end_watchdogs(self):
-        """A test may be so short that the process which is to end it after its time is told to go before it
-        has seen to its sleep. That sleep then holds bats' pipe, and the file would last as long."""
+        """A test may be so short that the shell which is to end it after its time is told to go before it
+        hears such a thing, or before it has seen to its sleep. What is left of the two then holds bats'
+        pipe, and the file would last as long."""
         wanted = b"sleep\0%s\0" % os.environ["BATS_TEST_TIMEOUT"].encode()
         for folder in glob.glob("/proc/[0-9]*"):
             pid = int(folder[6:])
             try:
                 with open(folder + "/cmdline", "rb") as file:
-                    if file.read() != wanted or os.getsid(pid) != self.process.pid:
+                    if file.read() != wanted or not self.is_ours(pid):
                         continue
-                with open(folder + "/stat", encoding="ascii", errors="replace") as file:
-                    parent = int(file.read().rpartition(")")[2].split()[1])
-                if parent == 0 or os.getsid(parent) != self.process.pid:
-                    os.kill(pid, signal.SIGTERM)
+                shell = parent_of(pid)
+                # The shell first: at the end of its sleep it would go on.
+                if self.is_ours(shell) and not self.is_ours(parent_of(shell)):
+                    os.kill(shell, signal.SIGKILL)
+                elif self.is_ours(shell):
+                    continue
+                os.kill(pid, signal.SIGKILL)
             except OSError:
                 pass  # it has ended meanwhile
+
+
+def parent_of(pid):
+    with open(f"/proc/{pid}/stat", encoding="ascii", errors="replace") as file:
+        return int(file.read().rpartition(")")[2].split()[1])
 
 
 class Report:
@@ -153,7 +168,7 @@ def main():
     processors = len(os.sched_getaffinity(0))
     parser = argparse.ArgumentParser()
     parser.add_argument("-j", dest="jobs", type=int, default=0)
-    parser.add_argument("-b", dest="flags", action="append", default=[])
+    parser.add_argument("--bats", dest="flags", action="append", default=[])
     parser.add_argument("-n", dest="factor", type=int, default=1)
     parser.add_argument("-l", dest="load", type=int, default=0)
     parser.add_argument("words", nargs="+")

@@ -7,8 +7,10 @@ setup_file() {
 	DEST=$(mktemp -d "${BATS_TMPDIR:-/tmp}/msb.XXXXXX")
 	export DEST
 	plain_make install DESTDIR="$DEST" PREFIX=/usr/local >/dev/null
-	mkdir -p "$DEST/lib/systemd/system"
-	cp /lib/systemd/system/*.target "$DEST/lib/systemd/system"
+	# Newer ones know /usr/lib alone, older ones /lib too, as the system's own.
+	mkdir -p "$DEST/usr/lib/systemd/system"
+	ln -s usr/lib "$DEST/lib"
+	cp /lib/systemd/system/*.target "$DEST/usr/lib/systemd/system"
 	UNITS=$DEST/usr/local/lib/systemd/system
 	export UNITS
 }
