@@ -159,9 +159,11 @@ PURE    := $(SHARED) $(filter-out %/execd.o %/relayd.o,$(DAEMON)) $(filter-out %
 # How much slower the programs are: limits of time stretch with it. SLOW=N, also from the environment, says
 # it for the machine and all: tests/run.py, which makes it from this and from what runs side by side.
 FACTOR := $(if $(SANITIZE),4,1)
-# The tests' environment, and what runs them. JOBS=N files at a time, BATSFLAGS for bats.
+LOAD   ?= 0
+# The tests' environment, and what runs them. JOBS=N files at a time, beside LOAD other busy programs; BATSFLAGS
+# for bats.
 RUN = env BUILD=$(abspath $(BUILD)) $(if $(SLOW),SLOW=$(SLOW)) python3 -B tests/run.py -n $(FACTOR) \
-	$(if $(JOBS),-j $(JOBS)) $(patsubst %,-b %,$(BATSFLAGS))
+	$(if $(JOBS),-j $(JOBS)) -l $(LOAD) $(patsubst %,--bats=%,$(BATSFLAGS))
 
 .PHONY: deps
 deps:
@@ -173,21 +175,25 @@ check: deps
 	@$(MAKE) --no-print-directory check-run
 
 # badinput once more through a relay: what a client may say wrong, and the answers must be the same.
-TESTS = $(UNITS) $(or $(FILES),tests THROUGH=relay:tests/badinput.bats)
+# What looks at the plain programs alone, or at none, is not run once more under sanitizers.
+ONCE  := $(if $(SANITIZE),$(patsubst %,tests/%.bats,house units bundle run))
+TESTS = $(UNITS) $(or $(FILES),$(filter-out $(ONCE),$(wildcard tests/*.bats)) THROUGH=relay:tests/badinput.bats)
 
-check-run: all $(UNITS) $(DRIVERS) plain
+.PHONY: check-built
+check-built: all $(UNITS) $(DRIVERS) plain
+
+check-run: check-built
 	@$(RUN) $(TESTS)
 
 # The tests TIMES times, beside LOAD busy loops; $(BUILD)/again keeps the output of runs that failed.
 TIMES ?= 10
-LOAD  ?= 0
 
 .PHONY: check-again check-again-run
 check-again: deps
 	@$(MAKE) --no-print-directory check-again-run
 
-check-again-run: all $(UNITS) $(DRIVERS) plain
-	@python3 -B tests/again.py $(TIMES) $(LOAD) $(BUILD)/again $(RUN) -l $(LOAD) $(TESTS)
+check-again-run: check-built
+	@python3 -B tests/again.py $(TIMES) $(LOAD) $(BUILD)/again $(RUN) $(TESTS)
 
 # Some tests look at the plain programs, whatever flavour is tested; files run side by side, so these
 # are there before.
@@ -213,17 +219,21 @@ check-interop-run: all
 VM_IMAGE    := $(BUILD)/vm/guest.cpio
 VM_PROGRAMS := bash pgrep ps nohup
 
-.PHONY: check-vm check-vm-run
+.PHONY: check-vm check-vm-built check-vm-run
 ifeq ($(shell uname -m),x86_64)
 check-vm:
 	@tests/deps.sh build check vm
 	@$(MAKE) --no-print-directory check-vm-run
 
-check-vm-run: all $(DRIVERS) $(VM_IMAGE)
-	@tests/vm/run.sh $(BUILD) $(FILES)
+check-vm-built: all $(DRIVERS) $(VM_IMAGE)
+
+check-vm-run: check-vm-built
+	@LOAD=$(LOAD) tests/vm/run.sh $(BUILD) $(FILES)
 else
 check-vm:
 	@echo 'ok 1 a machine of $(shell uname -m) # skip the tests know those of x86_64 alone'
+
+check-vm-built:
 endif
 
 $(VM_IMAGE): tests/vm/image.sh $(BUNDLE) $(BUILD)/msb-exec build/vm/vmlinuz
@@ -285,7 +295,7 @@ SH_FILES  = $(wildcard daemon/bundle/*.sh tests/*.sh tests/*.bash tests/*.bats t
 	tests/vm/*.sh tests/vm/*.bash tests/vm/*.bats) completions/msb-exec.bash .ci/run
 HEADERS   = $(wildcard shared/*.h daemon/*.h cli/*.h)
 MANUALS   = $(wildcard cli/*.1 daemon/*.8)
-LINT_OBJ := build/lint
+PROCESSORS = $(shell nproc)
 
 .PHONY: lint lint-run
 lint:
@@ -294,15 +304,14 @@ lint:
 
 lint-run: check-static-run
 	clang-format --dry-run -Werror $(C_FILES)
-	shellcheck $(SH_FILES)
+	@printf '%s\n' $(SH_FILES) | xargs -P $(PROCESSORS) -n 8 shellcheck
 	mandoc -Tlint -Wwarning $(MANUALS)
-	@mkdir -p $(LINT_OBJ)
 	@for header in $(HEADERS); do \
 		printf '#include "%s"\n' "$(CURDIR)/$$header" | $(CC) -std=gnu17 -D_GNU_SOURCE \
 			$(CBOR_CFLAGS) -Wall -Wextra -Werror -fsyntax-only -xc - || exit 1; \
 	done
-	clang-tidy --quiet $(wildcard shared/*.c daemon/*.c cli/*.c) -- \
-		-std=gnu17 -D_GNU_SOURCE $(CBOR_CFLAGS)
+	@printf '%s\n' $(wildcard shared/*.c daemon/*.c cli/*.c) | xargs -P $(PROCESSORS) -n 4 sh -c \
+		'clang-tidy --quiet "$$@" -- -std=gnu17 -D_GNU_SOURCE $(CBOR_CFLAGS)' clang-tidy
 
 # ---- for people ----
 

@@ -4,7 +4,7 @@
 KERNEL=$ROOT/build/vm
 IMAGE=$BUILD/vm/guest.cpio
 # Whatever goes wrong, no machine outlives this many seconds.
-VM_LIMIT=${VM_LIMIT:-1500}
+VM_LIMIT=${VM_LIMIT:-3600}
 
 # vm_new: an empty folder for one more machine.
 vm_new() {
@@ -16,6 +16,12 @@ vm_new() {
 qemu() {
 	timeout "$VM_LIMIT" qemu-system-x86_64 -machine pc -m 256 -nodefaults -nographic \
 		-kernel "$KERNEL/vmlinuz" -initrd "$IMAGE" "$@" </dev/null 3>&-
+}
+
+# works ACCEL: a machine boots with that. /dev/kvm may be there and yet never get anywhere.
+works() {
+	VM_LIMIT=$2 qemu -accel "$1" -no-reboot -serial stdio -append "console=ttyS0 quiet rdinit=/probe" 2>&1 |
+		grep -q 'it works'
 }
 
 # The kernel's words come into $VM/console; a panic reboots, as a watchdog would.
