@@ -145,7 +145,10 @@ teardown() {
 		"$X" --linger 0 -- sh -c "sleep $mark &"
 	done
 	"$X" -- true
-	for pid in $(pgrep -f "^sleep $mark"); do kill "$pid"; done
+	# Their shells have ended; they themselves may not have become what they are yet.
+	wait_for 5 matches 3 "^sleep $mark"
+	guest_kill TERM "^sleep $mark"
+	wait_for 5 none_match "^sleep $mark"
 }
 
 @test "daemon: a child that hangs before its exec holds up nobody" {
