@@ -11,6 +11,7 @@ export BUILD
 	vm/guest.bats vm/host.bats vm/chaos.bats
 # One machine for all, which the suite starts.
 files=$(IFS=+ && echo "$*")
+slow=${SLOW:-}
 # How to run one, and what it is slower by than this machine.
 BATS_TEST_DIRNAME=.
 bats_require_minimum_version() { :; }
@@ -28,6 +29,8 @@ else
 	echo "not ok 1 machine: none boots here, neither with KVM nor emulated"
 	exit 1
 fi
+# What was said about this machine is not about the one in it.
+[[ -z $slow ]] || export SLOW=$((slow * factor))
 # $LOAD others are at work beside it.
 exec python3 -B run.py -j 1 -n "$factor" -l "${LOAD:-0}" --bats=--setup-suite-file \
 	--bats=vm/setup_suite.bash "$files"
