@@ -373,7 +373,8 @@ static void on_turn(struct loop_task *task)
 	serve_waiting(agent);
 	watch_quota(agent);
 	watch_for_stall(agent);
-	link_watch(&agent->link, wants_to_read(agent), true);
+	if (link_watch(&agent->link, wants_to_read(agent), true) && agent->state == AGENT_UP)
+		relay_agent_mark(agent);
 }
 
 static void on_ready(struct link *link, uint32_t ready)

@@ -192,10 +192,9 @@ static void on_turn(struct loop_task *task)
 		relay_client_close(client, client->doom);
 		return;
 	}
-	/* What choked it may have gone in this turn, and nothing is read while a frame waits. */
-	if (r != -EAGAIN && may_take(client) && link_next(&client->link, &frame) > 0)
+	/* What choked it may have gone in this very turn. */
+	if (link_watch(&client->link, may_take(client), true) && r != -EAGAIN)
 		relay_client_mark(client);
-	link_watch(&client->link, may_take(client), true);
 }
 
 static void on_ready(struct link *link, uint32_t ready)
@@ -206,7 +205,7 @@ static void on_ready(struct link *link, uint32_t ready)
 	if ((ready & LOOP_IN) && !link->ended)
 		link_read(link);
 	/* While its input is not read: what it still had to say was for commands that end now. */
-	if (ready == LOOP_HUP)
+	if (ready & LOOP_HUP)
 		link->ended = true;
 	relay_client_mark(client);
 }
