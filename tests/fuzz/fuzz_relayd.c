@@ -11,7 +11,7 @@
 #include "../../daemon/relay.h"
 #include "../../shared/log.h"
 
-#define LAST_ROUNDS 8 /* of the loop, after all was sent */
+#define LAST_ROUNDS 8 /* of the loop in which nothing more is sent */
 
 /* WRAP: dial_start */
 void __wrap_dial_start(struct dial *dial, struct loop *loop, const struct endpoint *endpoint,
@@ -29,6 +29,7 @@ static struct {
 	bool changed;	   /* it said others since: no more is known of what it may be sent */
 	bool greeted;
 	struct loop_timer clock;
+	size_t left; /* of both scripts, a round ago */
 	int rounds;
 } f;
 
@@ -139,13 +140,14 @@ static void client_heard(struct fuzz_peer *peer)
 
 /* ---- the relay ---- */
 
+/* All was said, or who is to hear it reads no more: the relay's own clocks are not waited for. */
 static void on_clock(struct loop_timer *timer)
 {
-	/* A client that was not greeted has nothing to say. */
-	bool said = !f.client.unsent && !f.agent.unsent;
+	size_t left = f.client.left + f.agent.left;
 
 	look_for_change();
-	f.rounds = said ? f.rounds + 1 : 0;
+	f.rounds = left == f.left ? f.rounds + 1 : 0;
+	f.left = left;
 	if (f.rounds > LAST_ROUNDS)
 		loop_stop(&f.loop);
 	else
@@ -183,11 +185,11 @@ static void run(struct relay *relay, uint8_t how, uint8_t *script, size_t script
 	int client_fd;
 
 	fuzz_peer_open(&f.agent, &f.loop, script, script_len,
-		       how & 16 ? 5 + (size_t)how / 32 * 8 : script_len, &f.agent_fd);
+		       how & 16 ? 5 + (size_t)how / 64 * 64 : script_len, &f.agent_fd);
 	f.agent.stays = true;
 	f.agent.on_heard = agent_heard;
 	fuzz_peer_open(&f.client, &f.loop, NULL, client_len,
-		       how & 32 ? 5 + (size_t)how / 64 * 8 : client_len, &client_fd);
+		       how & 32 ? 5 + (size_t)how / 64 * 64 : client_len, &client_fd);
 	f.client.on_heard = client_heard;
 	loop_want(&f.loop, &f.client.source, LOOP_IN);
 	f.relay = relay;

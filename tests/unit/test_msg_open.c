@@ -145,7 +145,7 @@ struct type_row {
 	uint8_t flags;
 };
 
-/* The tables of sections 1, 3 and 10, once more. */
+/* The tables of sections 1, 3, 10 and 11, once more. */
 static const struct type_row type_rows[] = {
 	{MSG_READY, "core.ready", 0},
 	{MSG_INIT_RESOLVED, "core.init.resolved", 0},
@@ -180,6 +180,7 @@ static const struct type_row type_rows[] = {
 	{MSG_TCP_EOF, "core.tcp.eof", 0},
 	{MSG_TCP_CLOSE, "core.tcp.close", 0},
 	{MSG_TCP_FAILED, "core.tcp.failed", 1},
+	{MSG_TRANSPORT_CREDIT, "core.workload.transport.credit", 0},
 };
 
 static void types_have_their_names_and_flags(void **state)
