@@ -161,10 +161,12 @@ static bool may_read(struct relay_agent *agent)
 
 	if (relay_agent_has(agent, MSG_FEATURE_OUTPUT_WINDOW))
 		return true;
-	relay->agent_waits = false;
 	for (struct relay_client *client = relay->clients; client; client = client->next)
-		relay->agent_waits |= link_unsent(&client->link) >= RELAY_CLIENT_FULL;
-	return !relay->agent_waits;
+		if (link_unsent(&client->link) >= RELAY_CLIENT_FULL) {
+			relay->agent_waits = true;
+			return false;
+		}
+	return true;
 }
 
 static void on_wrong(struct relay_agent *agent, const char *why)

@@ -52,8 +52,8 @@ struct relay {
 	struct relay_slot by_slot[RELAY_SLOTS];
 	struct relay_client *clients;
 	size_t client_count;
-	bool agent_waits; /* the agent is not read, since some client is behind */
-	bool ending;	  /* nothing more is taken from clients */
+	bool agent_waits; /* it was not read, since some client was behind; who comes forward looks again */
+	bool ending; /* nothing more is taken from clients */
 };
 
 int relay_start(struct relay *relay);

@@ -28,9 +28,8 @@
 static const char takes_nothing[] = "the guest takes nothing";
 static const char no_stream[] =
 	"it greets as an agent does its clients, each of which needs a connection of its own: no "
-	"relay is needed, use that address with msb-exec; --agent is for a guest's one stream, "
-	"such "
-	"as a serial port";
+	"relay is needed, use that address with msb-exec; --agent is for a guest's one "
+	"stream, such as a serial port";
 
 #define AGENT_OF(ptr, member) \
 	((struct relay_agent *)((char *)(ptr)-offsetof(struct relay_agent, member)))

@@ -138,8 +138,10 @@ static void send_frames(struct relay_client *client)
 		client->doom = "it takes too little of what it asked for";
 	if (relay_agent_is_up(&client->relay->agent))
 		settle_routes(client);
-	if (client->relay->agent_waits && link_unsent(&client->link) < RELAY_CLIENT_FULL)
+	if (client->relay->agent_waits && link_unsent(&client->link) < RELAY_CLIENT_FULL) {
+		client->relay->agent_waits = false;
 		relay_agent_mark(&client->relay->agent);
+	}
 }
 
 static bool awaits_answers(const struct relay_client *client)

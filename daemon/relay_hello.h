@@ -40,7 +40,10 @@ struct hello {
 /* A stream begins. Returns what to send, as the others do: a set of steps. */
 unsigned hello_begin(struct hello *hello);
 
-/* A guest that had said ready says something that only a beginning one says. */
+/*
+ * A guest that had said ready says something that only a beginning one says; answers_bootstrap: its
+ * answer to one that was sent with an ack behind it.
+ */
 void hello_restart(struct hello *hello, bool answers_bootstrap);
 
 /* core.init.resolved came: look again in HELLO_PATIENCE_MS. */

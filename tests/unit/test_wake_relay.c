@@ -20,20 +20,52 @@ static struct endpoint endpoint;
 static struct sockaddr_un address = {.sun_family = AF_UNIX};
 static char folder[] = "/tmp/msb-wake.XXXXXX";
 
+/* The client's end: writes frames of input as long as the relay takes them, and reads if it is to. */
+static struct {
+	struct loop_source source;
+	struct buf out;
+	uint32_t id;
+	size_t left, taken, enough;
+	struct loop_timer late;
+} client;
+
 /* The agent's end: accepts, says ready, and reads in pieces if it is to. */
 static struct {
 	struct loop_source listener, source;
 	int fd;
-	bool says_ready, reads, rests; /* it leaves bytes where they are for a turn */
 	size_t piece, taken, enough;
+	struct buf out;
+	size_t left; /* of the output of id 1 */
 } guest;
 
-static void guest_read(struct loop_source *source, uint32_t ready)
+static void guest_write(struct loop_source *source)
+{
+	static uint8_t data[PIECE];
+	ssize_t n;
+
+	if (!buf_len(&guest.out)) {
+		assert_int_equal(msg_data_head(&guest.out, client.id, MSG_EXEC_STDOUT, PIECE), 0);
+		assert_int_equal(buf_append(&guest.out, data, PIECE), 0);
+		guest.left -= PIECE;
+	}
+	n = send(source->fd, buf_head(&guest.out), buf_len(&guest.out),
+		 MSG_DONTWAIT | MSG_NOSIGNAL);
+	if (n > 0)
+		buf_consume(&guest.out, (size_t)n);
+	if (!guest.left && !buf_len(&guest.out))
+		loop_want(&loop, source, LOOP_IN);
+}
+
+static void guest_ready(struct loop_source *source, uint32_t ready)
 {
 	static uint8_t waste[AGENT_FULL];
-	ssize_t n = read(source->fd, waste, guest.piece);
+	ssize_t n;
 
-	(void)ready;
+	if (ready & LOOP_OUT)
+		guest_write(source);
+	if (!(ready & LOOP_IN))
+		return;
+	n = read(source->fd, waste, guest.piece);
 	if (n <= 0)
 		fail_msg("the relay closed its stream");
 	guest.taken += (size_t)n;
@@ -49,7 +81,8 @@ static void guest_accept(struct loop_source *source, uint32_t ready)
 	(void)ready;
 	guest.fd = accept4(source->fd, NULL, NULL, SOCK_CLOEXEC);
 	assert_true(guest.fd >= 0);
-	loop_source_init(&guest.source, guest.fd, guest_read);
+	loop_source_init(&guest.source, guest.fd, guest_ready);
+	buf_init(&guest.out, 2 * PIECE, NULL);
 	buf_init(&out, 4096, NULL);
 	assert_int_equal(msg_put_ready(&out, &words), 0);
 	assert_int_equal(write(guest.fd, buf_head(&out), buf_len(&out)), buf_len(&out));
@@ -154,20 +187,27 @@ static void one_that_asked_for_room_for_input_hears_of_it_too(void **state)
 	assert_string_equal(story, "r");
 }
 
-/* The client's end: writes frames of input as long as the relay takes them. */
-static struct {
-	struct loop_source source;
-	struct buf out;
-	uint32_t id;
-	size_t left;
-} client;
+static void client_read(struct loop_source *source)
+{
+	static uint8_t waste[AGENT_FULL];
+	ssize_t n = read(source->fd, waste, sizeof(waste));
 
-static void client_write(struct loop_source *source, uint32_t ready)
+	if (n <= 0)
+		fail_msg("the relay closed the client");
+	client.taken += (size_t)n;
+	if (client.taken >= client.enough)
+		loop_stop(&loop);
+}
+
+static void client_ready(struct loop_source *source, uint32_t ready)
 {
 	static uint8_t data[PIECE];
 	ssize_t n;
 
-	(void)ready;
+	if (ready & LOOP_IN)
+		client_read(source);
+	if (!(ready & LOOP_OUT))
+		return;
 	if (!buf_len(&client.out) && client.left) {
 		assert_int_equal(
 			msg_data_head(&client.out, client.id, MSG_EXEC_STDIN, sizeof(data)), 0);
@@ -175,7 +215,7 @@ static void client_write(struct loop_source *source, uint32_t ready)
 		client.left -= sizeof(data);
 	}
 	if (!buf_len(&client.out)) {
-		loop_want(&loop, source, 0);
+		loop_want(&loop, source, client.enough ? LOOP_IN : 0);
 		return;
 	}
 	n = send(source->fd, buf_head(&client.out), buf_len(&client.out),
@@ -195,7 +235,7 @@ static int client_open(size_t bytes)
 	client.left = bytes;
 	client.id = relay_slot_min(relay.clients->slot);
 	assert_int_equal(msg_put_exec_request(&client.out, client.id, &request), 0);
-	loop_source_init(&client.source, pair[1], client_write);
+	loop_source_init(&client.source, pair[1], client_ready);
 	assert_int_equal(loop_want(&loop, &client.source, LOOP_OUT), 0);
 	return pair[1];
 }
@@ -224,6 +264,37 @@ static void input_of_a_client_goes_on_whenever_the_agent_takes_some(void **state
 	}
 }
 
+/* Both are full by then, and stand still. */
+static void both_read(struct loop_timer *timer)
+{
+	(void)timer;
+	client.enough = INPUT_BYTES;
+	guest.piece = AGENT_FULL;
+	assert_int_equal(loop_want(&loop, &client.source, LOOP_IN | LOOP_OUT), 0);
+	assert_int_equal(loop_want(&loop, &guest.source, LOOP_IN | LOOP_OUT), 0);
+}
+
+/* Output of an agent without credit that its client takes late, while there is input for it. */
+static void an_agent_that_was_not_read_is_read_again(void **state)
+{
+	int fd = client_open(INPUT_BYTES);
+
+	(void)state;
+	guest.left = INPUT_BYTES;
+	/* The request first, or the output is nobody's. */
+	start_reading(16, 16);
+	run();
+	guest.enough = 0;
+	loop_want(&loop, &guest.source, LOOP_OUT);
+	client.late.on_due = both_read;
+	client.taken = 0;
+	assert_int_equal(loop_arm(&loop, &client.late, 300), 0);
+	run();
+	assert_true(client.taken >= INPUT_BYTES);
+	buf_release(&guest.out);
+	client_close(fd);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -234,6 +305,8 @@ int main(void)
 						set_up, tear_down),
 		cmocka_unit_test_setup_teardown(
 			input_of_a_client_goes_on_whenever_the_agent_takes_some, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(an_agent_that_was_not_read_is_read_again, set_up,
+						tear_down),
 	};
 	struct err err;
 	int failed;
