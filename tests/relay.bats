@@ -86,6 +86,7 @@ guest.connect()
 guest.expect("core.init.ack", 0)
 guest.quiet()
 PY
+	# shellcheck disable=SC2153 # of helper.bash
 	run -2 "$RELAYD" -a "$DIR/a" -l "$DIR/b" --no-bootstrap --cwd /
 	[[ $output == *--no-bootstrap* ]]
 }
