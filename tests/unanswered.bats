@@ -179,14 +179,15 @@ stopped_daemon() {
 	daemon_start
 	command=(sh -c "echo here; exec sleep $MARK")
 	head -c 50000000 /dev/zero >"$DIR/input"
-	scene once "$X" -- "${command[@]}" </dev/null
-	scene twice "$X" -- "${command[@]}" </dev/null
-	scene quit "$X" -- "${command[@]}" </dev/null
+	# The clock that gives up a silent link by itself, without a signal, is another matter.
+	scene once "$X" --keepalive 0 -- "${command[@]}" </dev/null
+	scene twice "$X" --keepalive 0 -- "${command[@]}" </dev/null
+	scene quit "$X" --keepalive 0 -- "${command[@]}" </dev/null
 	scene quiet "$X" -q --keepalive 0 -- "${command[@]}" </dev/null
-	scene other "$X" -- "${command[@]}" </dev/null
-	scene input "$X" -- "${command[@]}" <"$DIR/input"
-	scene flow "$X" -- sh -c "echo here; : $MARK; exec cat >/dev/null" < <(yes)
-	scene hangup "$X" -- sh -c "echo here; : $MARK; exec cat >/dev/null" < <(yes)
+	scene other "$X" --keepalive 0 -- "${command[@]}" </dev/null
+	scene input "$X" --keepalive 0 -- "${command[@]}" <"$DIR/input"
+	scene flow "$X" --keepalive 0 -- sh -c "echo here; : $MARK; exec cat >/dev/null" < <(yes)
+	scene hangup "$X" --keepalive 0 -- sh -c "echo here; : $MARK; exec cat >/dev/null" < <(yes)
 	for name in once twice quit quiet other input flow hangup; do
 		runs $name
 	done
@@ -219,7 +220,7 @@ stopped_daemon() {
 before_it_runs() {
 	daemon_start
 	kill -STOP "$DAEMON"
-	scene early "$X" --connect-timeout inf -- sleep "$MARK" </dev/null
+	scene early "$X" --keepalive 0 --connect-timeout inf -- sleep "$MARK" </dev/null
 	wait_for 30 connected "${PID[early]}"
 	press TERM early
 	ends early 143 0 30000
@@ -270,11 +271,11 @@ terminal() {
 		END
 	}
 	command=(sh -c "echo here; exec sleep $MARK")
-	{ begins raw && ctrl_c && ended raw INT; } | drives raw "$X" -t -- "${command[@]}"
-	{ begins raw2 && ctrl_c && again raw2; } | drives raw2 "$X" -t -- "${command[@]}"
-	{ begins term && echo "run kill \$PROGRAM" && ended term TERM; } | drives term "$X" -t -- "${command[@]}"
-	{ begins cooked && ctrl_c && ended cooked INT; } | drives cooked "$X" -- "${command[@]}"
-	{ begins cooked2 && ctrl_c && again cooked2; } | drives cooked2 "$X" -- "${command[@]}"
+	{ begins raw && ctrl_c && ended raw INT; } | drives raw "$X" --keepalive 0 -t -- "${command[@]}"
+	{ begins raw2 && ctrl_c && again raw2; } | drives raw2 "$X" --keepalive 0 -t -- "${command[@]}"
+	{ begins term && echo "run kill \$PROGRAM" && ended term TERM; } | drives term "$X" --keepalive 0 -t -- "${command[@]}"
+	{ begins cooked && ctrl_c && ended cooked INT; } | drives cooked "$X" --keepalive 0 -- "${command[@]}"
+	{ begins cooked2 && ctrl_c && again cooked2; } | drives cooked2 "$X" --keepalive 0 -- "${command[@]}"
 	for name in raw raw2 term cooked cooked2; do
 		wait_for 30 test -e "$DIR/$name.ready"
 	done
@@ -352,12 +353,12 @@ private() {
 	head -c 50000000 /dev/zero >"$DIR/input"
 	# The command's parent is the daemon.
 	script="echo here; until [ -e $DIR/stop ]; do sleep 0.05; done; kill -STOP \$PPID; exec sleep $MARK"
-	scene once "$X" --local -- sh -c "$script" </dev/null
-	scene twice "$X" --local -- sh -c "$script" <"$DIR/input"
-	scene hangup "$X" --local -- sh -c "$script" </dev/null
-	scene beneath "$X" -S "exec:sh -c '$EXECD --listen stdio:; : $MARK'" -- sh -c "$script" </dev/null
+	scene once "$X" --keepalive 0 --local -- sh -c "$script" </dev/null
+	scene twice "$X" --keepalive 0 --local -- sh -c "$script" <"$DIR/input"
+	scene hangup "$X" --keepalive 0 --local -- sh -c "$script" </dev/null
+	scene beneath "$X" --keepalive 0 -S "exec:sh -c '$EXECD --listen stdio:; : $MARK'" -- sh -c "$script" </dev/null
 	BEGIN[limit]=$(now)
-	scene limit timeout $((6 * SLOW)) "$X" --local -- sh -c "kill -STOP \$PPID; exec sleep $MARK" <"$DIR/input"
+	scene limit timeout $((6 * SLOW)) "$X" --keepalive 0 --local -- sh -c "kill -STOP \$PPID; exec sleep $MARK" <"$DIR/input"
 	for name in once twice hangup beneath; do
 		runs $name
 	done
@@ -504,11 +505,11 @@ relayed() {
 	THROUGH=relay daemon_start
 	command=(sh -c "echo here; exec sleep $MARK")
 	head -c 50000000 /dev/zero >"$DIR/input"
-	scene once "$X" -- "${command[@]}" </dev/null
-	scene twice "$X" -- "${command[@]}" </dev/null
-	scene input "$X" -- "${command[@]}" <"$DIR/input"
+	scene once "$X" --keepalive 0 -- "${command[@]}" </dev/null
+	scene twice "$X" --keepalive 0 -- "${command[@]}" </dev/null
+	scene input "$X" --keepalive 0 -- "${command[@]}" <"$DIR/input"
 	dead_behind_relay
-	scene dead "$X" -S "unix:$DIR/dead.relay" -- true <"$DIR/input"
+	scene dead "$X" --keepalive 0 -S "unix:$DIR/dead.relay" -- true <"$DIR/input"
 	for name in once twice input dead; do
 		runs $name
 	done
@@ -590,9 +591,9 @@ console() {
 			modes same
 		END
 	}
-	{ begins once && ended once; } | drives once "$X" --console -e HOME --local
-	{ begins twice && ctrl_c && ended twice; } | drives twice "$X" --console -e HOME --local
-	scene script "$X" --console --local -c "$line" </dev/null
+	{ begins once && ended once; } | drives once "$X" --console --keepalive 0 -e HOME --local
+	{ begins twice && ctrl_c && ended twice; } | drives twice "$X" --console --keepalive 0 -e HOME --local
+	scene script "$X" --console --keepalive 0 --local -c "$line" </dev/null
 	runs script
 	for name in once twice; do
 		wait_for 30 test -e "$DIR/$name.ready"

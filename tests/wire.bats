@@ -173,7 +173,8 @@ EOF
 	need_root
 	peer <<'EOF'
 peer = Peer()
-peer.tell("core.exec.request", 1, {"cmd": "", "login_shell": True, "env": ["ENV=", "BASH_ENV="]})
+peer.tell("core.exec.request", 1, {"cmd": "", "login_shell": True,
+    "env": ["ENV=", "BASH_ENV=", "HOME=" + DIR]})
 peer.stdin(1, b"echo \"<$0>\"; exit 5\n")
 got = peer.outcome(1)
 equal(got.last.code, 5)
