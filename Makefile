@@ -217,7 +217,7 @@ check-interop-run: all
 # The daemon in a machine of QEMU's, behind msb-relayd: tests/vm. The kernel is Debian's, unpacked
 # in build/vm; what is not busybox in the guest comes from here, with its libraries.
 VM_IMAGE    := $(BUILD)/vm/guest.cpio
-VM_PROGRAMS := bash pgrep ps nohup
+VM_PROGRAMS := bash cksum pgrep ps nohup
 
 .PHONY: check-vm check-vm-built check-vm-run
 ifeq ($(shell uname -m),x86_64)

@@ -57,7 +57,7 @@ sshd_listen() {
 	: >"$DIR/sshd.log"
 	printf '%s\n' "ListenAddress 127.0.0.1:$1" "HostKey $DIR/host" "PidFile none" \
 		"AuthorizedKeysFile $DIR/user.pub" 'StrictModes no' 'UsePAM no' \
-		'PasswordAuthentication no' 'KbdInteractiveAuthentication no' >"$DIR/sshd_config"
+		'PasswordAuthentication no' 'KbdInteractiveAuthentication no' "SetEnv HOME=$DIR/home" >"$DIR/sshd_config"
 	"$(PATH=$PATH:/usr/sbin command -v sshd)" -D -e -f "$DIR/sshd_config" 2>"$DIR/sshd.log" 3>&- &
 	SSHD=$!
 	wait_for 20 sshd_settled && ! gone "$SSHD" && return 0

@@ -270,7 +270,7 @@ while True:
 
 @test "tty: what is typed in UTF-8 is echoed, and erased by the character" {
 	drive 24x80 "$X" -tt -- sh -c 'echo ready; cat' <<-END
-		expect ready
+		expect ready\r\n
 		send grüße 漢字 🙂\r
 		expect grüße 漢字 🙂\r\n
 		expect grüße 漢字 🙂\r\n
@@ -448,7 +448,7 @@ while True:
 
 @test "tty: Ctrl-D typed is the end of input" {
 	drive 24x80 "$X" -tt -- sh -c 'echo ready; cat; echo over' <<-END
-		expect ready
+		expect ready\r\n
 		send word\r
 		expect word\r\nword\r\n
 		send \x04
