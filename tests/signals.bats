@@ -229,10 +229,13 @@ type_thrice() {
 @test "signals: before the agent has answered, a signal ends msb-exec as usual" {
 	local listener=$DIR/silent
 	PYTHONPATH=$BATS_TEST_DIRNAME python3 -Bc 'import sys, wire
-wire.listen(sys.argv[1]).accept()[0].recv(1)' "$listener" 3>&- &
+client = wire.listen(sys.argv[1]).accept()[0]
+open(sys.argv[1] + ".came", "w").close()
+client.recv(1)' "$listener" 3>&- &
 	local silent=$!
 	wait_for 20 test -S "$listener"
 	drive 24x80 "$X" -S "$listener" -tt -- true <<-END
+		run test -e $listener.came
 		run grep -q 'SigBlk:.*[1-9a-f]' /proc/\$PROGRAM/status
 		run kill -TERM \$PROGRAM
 		wait TERM
