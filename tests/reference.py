@@ -6,7 +6,8 @@ commands run here. What was recorded of those agents it does as they do:
 - any first frame but core.bootstrap ends it, and with it the machine;
 - a second bootstrap is passed over without a word, and ready is said once;
 - of generation 9 it counts what it is sent, gives credit, and ends when more comes than it gave;
-- it knows none of our keys, and reads no more of the stream while a command's input is full.
+- it knows none of our keys; before generation 9 it reads no more of the stream while a command's
+  input is full.
 
 SIGHUP resets the machine: what ran is gone, and the agent begins anew, on the connection that there
 is (or, with --drop, without it). Until SIGTERM; it says on stderr why it ended, with status 1."""
@@ -208,7 +209,8 @@ class Agent:
                 del self.sessions[id]
 
     def is_full(self):
-        return any(session.waiting >= INPUT_FULL for session in self.sessions.values())
+        # With credit there is never more than was given.
+        return self.args.generation < 9 and any(session.waiting >= INPUT_FULL for session in self.sessions.values())
 
     def end(self):
         for session in self.sessions.values():
