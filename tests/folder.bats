@@ -2,41 +2,19 @@
 # -w with agents that do not say when a folder is not there: msb-exec looks first.
 
 load helper
+load agent
 
 setup() {
 	common_setup
 	need_local "agents that are not ours"
-	export MSB_EXEC_ENDPOINT=unix:$SOCKET TERM=xterm
+	export TERM=xterm
 	mkdir "$DIR/there"
 	touch "$DIR/file"
-	FAKE=
 }
 
 teardown() {
-	if [[ -n $FAKE ]]; then
-		kill "$FAKE" 2>/dev/null || true
-		wait "$FAKE" || cat "$DIR/agent.log" >&2
-	fi
+	agent_end
 	common_teardown
-}
-
-# agent [COUNT]: one that does what the Python on stdin says with each client that comes; see agent.py.
-agent() {
-	cat >"$DIR/script"
-	rm -f "$SOCKET"
-	python3 -B "$BATS_TEST_DIRNAME/agent.py" "$SOCKET" "${1:-1}" <"$DIR/script" \
-		2>"$DIR/agent.log" 3>&- &
-	FAKE=$!
-	wait_for 5 test -S "$SOCKET"
-}
-
-# agent_done: it saw what its script wanted to see.
-agent_done() {
-	local status=0
-	wait "$FAKE" || status=$?
-	FAKE=
-	cat "$DIR/agent.log" >&2
-	return $status
 }
 
 x() {

@@ -2,40 +2,19 @@
 # Signs of life: when msb-exec calls an agent lost, and when it must not.
 
 load helper
+load agent
 
 setup() {
 	common_setup
 	need_local "its life"
 	MARK=$(mark)
-	FAKE=
 }
 
 teardown() {
 	# Also after a test that failed before it did so.
 	[[ -z $DAEMON ]] || kill -CONT "$DAEMON" 2>/dev/null || true
-	if [[ -n $FAKE ]]; then
-		kill "$FAKE" 2>/dev/null || true
-		wait "$FAKE" || cat "$DIR/agent.log" >&2
-	fi
+	agent_end
 	common_teardown
-}
-
-# agent: one that is not ours, by the Python on stdin; see agent.py.
-agent() {
-	cat >"$DIR/script"
-	export MSB_EXEC_ENDPOINT=unix:$SOCKET
-	python3 -B "$BATS_TEST_DIRNAME/agent.py" "$SOCKET" <"$DIR/script" 2>"$DIR/agent.log" 3>&- &
-	FAKE=$!
-	wait_for 20 test -S "$SOCKET"
-}
-
-# agent_done: it saw what its script wanted to see.
-agent_done() {
-	local status=0
-	wait "$FAKE" || status=$?
-	FAKE=
-	cat "$DIR/agent.log" >&2
-	return $status
 }
 
 x() {

@@ -2,38 +2,16 @@
 # msb-exec against agents that are not ours: older ones, broken ones, hostile ones.
 
 load helper
+load agent
 
 setup() {
 	common_setup
-	export MSB_EXEC_ENDPOINT=unix:$SOCKET
-	AGENT=
+	need_local "agents that are not ours"
 }
 
 teardown() {
-	if [[ -n $AGENT ]]; then
-		kill "$AGENT" 2>/dev/null || true
-		wait "$AGENT" || cat "$DIR/agent.log" >&2
-	fi
+	agent_end
 	common_teardown
-}
-
-# agent [COUNT]: starts one that does what the Python on stdin says with each client that comes.
-agent() {
-	cat >"$DIR/script"
-	rm -f "$SOCKET"
-	python3 -B "$BATS_TEST_DIRNAME/agent.py" "$SOCKET" "${1:-1}" <"$DIR/script" \
-		2>"$DIR/agent.log" 3>&- &
-	AGENT=$!
-	wait_for 20 test -S "$SOCKET"
-}
-
-# agent_done: it saw what its script wanted to see.
-agent_done() {
-	local status=0
-	wait "$AGENT" || status=$?
-	AGENT=
-	cat "$DIR/agent.log" >&2
-	return $status
 }
 
 # x ARG...: msb-exec without input, and not for ever.
