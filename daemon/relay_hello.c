@@ -12,9 +12,10 @@ unsigned hello_begin(struct hello *hello)
 
 void hello_restart(struct hello *hello, bool answers_bootstrap)
 {
+	bool answers = hello->boots && answers_bootstrap;
+
 	/* What was answered has the ack right behind it. */
-	*hello = (struct hello){
-		.boots = hello->boots, .booted = answers_bootstrap, .acked = answers_bootstrap};
+	*hello = (struct hello){.boots = hello->boots, .booted = answers, .acked = answers};
 }
 
 unsigned hello_resolved(struct hello *hello)

@@ -42,7 +42,7 @@ unsigned hello_begin(struct hello *hello);
 
 /*
  * A guest that had said ready says something that only a beginning one says; answers_bootstrap: its
- * answer to one that was sent with an ack behind it.
+ * answer to one that was sent with an ack behind it, if any is.
  */
 void hello_restart(struct hello *hello, bool answers_bootstrap);
 

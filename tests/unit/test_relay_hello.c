@@ -113,6 +113,9 @@ static void without_bootstraps_none_is_sent_and_nothing_else_that_is_newer(void 
 	hello_begin(&h);
 	hello_resolved(&h);
 	assert_int_equal(hello_look(&h, &wait), HELLO_ACK);
+	/* It has restarted, of itself says whose its commands are, and waits for the ack. */
+	hello_restart(&h, true);
+	assert_int_equal(hello_resolved(&h), HELLO_ACK);
 }
 
 int main(void)
