@@ -27,11 +27,30 @@ static void free_slot(struct relay_slot *slot)
 	relay_slots_free(&slot->relay->slots, index_of(slot));
 }
 
+/* The agent has closed them on its client's leave, and need not say so of each. */
+static void forget_streams(struct relay_slot *slot)
+{
+	struct route *route, *next;
+
+	for (route = slot->routes.first; route; route = next) {
+		next = route->next;
+		if (route->kind == ROUTE_STREAM)
+			route_remove(&slot->routes, route);
+	}
+}
+
 static void on_limit(struct loop_timer *timer)
 {
 	struct relay_slot *slot =
 		(struct relay_slot *)((char *)timer - offsetof(struct relay_slot, limit));
 
+	/* An agent that knows no ping. */
+	if (!slot->pong_id)
+		forget_streams(slot);
+	if (!slot->routes.count) {
+		free_slot(slot);
+		return;
+	}
 	/* Whoever got them now would hear of what was started for somebody else. */
 	log_warn("the range of a client that is gone is not given again yet: %zu of its ids have "
 		 "not ended",
@@ -40,6 +59,8 @@ static void on_limit(struct loop_timer *timer)
 
 void relay_slot_settle(struct relay_slot *slot, bool pong)
 {
+	if (pong)
+		forget_streams(slot);
 	/* An agent that ends the sessions of a range says no more about them behind the pong. */
 	if (!slot->routes.count ||
 	    (pong && relay_agent_has(&slot->relay->agent, MSG_FEATURE_ON_DISCONNECT)))
@@ -64,7 +85,8 @@ void relay_slot_leave(struct relay_slot *slot)
 	struct buf *out;
 
 	slot->client = NULL;
-	if (!relay_agent_is_up(agent)) {
+	/* The next guest gets what was asked of it, and then hears that nobody waits for it. */
+	if (!relay_agent_is_up(agent) && !agent->keeps) {
 		free_slot(slot);
 		return;
 	}

@@ -84,7 +84,9 @@ static bool must_wait(const struct relay_client *client)
 {
 	struct relay_agent *agent = &client->relay->agent;
 
-	return client->relay->ending || (relay_agent_is_up(agent) && !relay_agent_has_room(agent));
+	/* Behind what waits for the next guest already, so does what is said now. */
+	return client->relay->ending ||
+	       ((relay_agent_is_up(agent) || agent->keeps) && !relay_agent_has_room(agent));
 }
 
 static bool may_take(const struct relay_client *client)

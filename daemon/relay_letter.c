@@ -317,7 +317,8 @@ static int on_ask(struct relay_client *client, const struct letter *letter)
 	}
 	route->asks++;
 	relay_agent_told(agent_of(client), msg_put_empty(out_of(client), route->id, type));
-	if (route->asks == 1)
+	/* A command that was there before is no other guest's for being asked after. */
+	if (route->kind == ROUTE_ASK && route->asks == 1)
 		route->probe = relay_agent_probe(agent_of(client));
 	return 0;
 }
@@ -350,6 +351,7 @@ static int on_stream(struct relay_client *client, const struct letter *letter)
 	route->v = letter->envelope.v;
 	relay_agent_told(agent, msg_put_payload(out_of(client), id, letter->envelope.type,
 						letter->envelope.payload));
+	route->probe = relay_agent_probe(agent);
 	return 0;
 }
 
