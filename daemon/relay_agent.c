@@ -314,8 +314,14 @@ static void watch_for_stall(struct relay_agent *agent)
 
 static bool has_room(const struct relay_agent *agent)
 {
-	return agent->state == AGENT_UP && !outbox_is_held(&agent->outbox) &&
+	return agent->state == AGENT_UP && !buf_len(&agent->outbox.control) &&
 	       link_unsent(&agent->link) < OUT_FULL;
+}
+
+/* Of streams, which may wait for quota while all else goes on. */
+static bool has_stream_room(const struct relay_agent *agent)
+{
+	return has_room(agent) && !buf_len(&agent->outbox.streams);
 }
 
 static size_t input_room(const struct relay_agent *agent)
@@ -331,9 +337,11 @@ static size_t input_room(const struct relay_agent *agent)
  */
 static void serve_waiting(struct relay_agent *agent)
 {
-	if (!(agent->wants_room && has_room(agent)) && !(agent->wants_input && input_room(agent)))
+	if (!(agent->wants_room && has_room(agent)) &&
+	    !(agent->wants_stream && has_stream_room(agent)) &&
+	    !(agent->wants_input && input_room(agent)))
 		return;
-	agent->wants_room = agent->wants_input = false;
+	agent->wants_room = agent->wants_stream = agent->wants_input = false;
 	agent->on_room(agent);
 }
 
@@ -463,13 +471,16 @@ static void probe(struct relay_agent *agent)
 	struct outbox *outbox = &agent->outbox;
 
 	if (agent->state != AGENT_UP || agent->features || !agent->hello.boots ||
-	    agent->generation < HELLO_BOOT_SINCE || outbox->shut || outbox_is_held(outbox) ||
+	    agent->generation < HELLO_BOOT_SINCE || outbox->shut || agent->asked ||
 	    loop_now_ms() - agent->heard_ms < RESET_MS || !agent->may_read(agent))
 		return;
 	take_steps(agent, HELLO_BOOTSTRAP | HELLO_ACK | HELLO_PING);
-	outbox->shut = true;
-	agent->probes++;
 	agent->asked = 1;
+	/* What waits already was for the guest before, and is kept for no other. */
+	if (!outbox_is_held(outbox)) {
+		outbox->shut = true;
+		agent->probes++;
+	}
 	loop_arm(agent->loop, &agent->clock, SILENCE_MS);
 }
 
@@ -488,7 +499,7 @@ static void on_silence(struct relay_agent *agent)
 		return;
 	}
 	probe(agent);
-	if (!agent->outbox.shut)
+	if (!agent->outbox.shut && !agent->asked)
 		take_steps(agent, HELLO_PING);
 	agent->asked = 1;
 	loop_arm(agent->loop, &agent->clock, SILENCE_MS);
@@ -536,7 +547,9 @@ static void on_held(struct loop_timer *timer)
 			 agent->generation);
 		quota_waive(quota);
 	} else if (quota_fits(quota, QUOTA_CONTROL, PING_LEN_MAX)) {
-		take_steps(agent, HELLO_PING);
+		probe(agent);
+		if (!agent->asked)
+			take_steps(agent, HELLO_PING);
 	}
 	relay_agent_mark(agent);
 }
@@ -548,6 +561,15 @@ bool relay_agent_has_room(struct relay_agent *agent)
 	if (has_room(agent))
 		return true;
 	agent->wants_room = true;
+	relay_agent_mark(agent);
+	return false;
+}
+
+bool relay_agent_has_stream_room(struct relay_agent *agent)
+{
+	if (has_stream_room(agent))
+		return true;
+	agent->wants_stream = true;
 	relay_agent_mark(agent);
 	return false;
 }

@@ -55,7 +55,8 @@ struct relay_agent {
 	unsigned probes;    /* how often it was asked whether it is still the same guest */
 	bool keeps;	    /* what was put since the last of them is for the next guest */
 	bool wants_room;    /* somebody was told that there is none, and waits */
-	bool wants_input;   /* the same for input */
+	bool wants_stream;  /* the same for what streams carry */
+	bool wants_input;   /* and for input */
 	bool complained;    /* this outage is in the log */
 	bool was_up;	    /* at any time */
 	const char *doom;   /* why the stream is to be given up after this batch */
@@ -102,6 +103,9 @@ static inline bool relay_agent_keeps(const struct relay_agent *agent, unsigned p
  * remembered, and taken back by on_room().
  */
 bool relay_agent_has_room(struct relay_agent *agent);
+
+/* The same for what belongs to streams of files and TCP. */
+bool relay_agent_has_stream_room(struct relay_agent *agent);
 
 /*
  * How many bytes of input may be put now; 0: not even its end. A no is remembered as above. An agent

@@ -188,7 +188,8 @@ static void on_turn(struct loop_task *task)
 		client->doom = "it takes no more";
 	/* What came before the end is still acted upon, unless it waits behind a stalled session.
 	 */
-	if (client->link.ended && (is_choked(client) || link_next(&client->link, &frame) == 0))
+	if (client->link.ended &&
+	    (r == -EAGAIN || is_choked(client) || link_next(&client->link, &frame) == 0))
 		part(client, "the client is gone");
 	if (client->parting && !awaits_answers(client))
 		client->doom = client->parting;

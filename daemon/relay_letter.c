@@ -359,11 +359,13 @@ static int on_stream_data(struct relay_client *client, const struct letter *lett
 {
 	struct route *route = find(client, letter);
 
-	if (route && route->kind == ROUTE_STREAM && msg_check(letter->envelope.payload) == 0)
-		relay_agent_told(agent_of(client),
-				 msg_put_payload(relay_agent_out_stream(agent_of(client)),
-						 route->id, letter->envelope.type,
-						 letter->envelope.payload));
+	if (!route || route->kind != ROUTE_STREAM || msg_check(letter->envelope.payload) < 0)
+		return 0;
+	if (!relay_agent_has_stream_room(agent_of(client)))
+		return -EAGAIN;
+	relay_agent_told(agent_of(client),
+			 msg_put_payload(relay_agent_out_stream(agent_of(client)), route->id,
+					 letter->envelope.type, letter->envelope.payload));
 	return 0;
 }
 

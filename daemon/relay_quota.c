@@ -14,6 +14,9 @@ static const struct quota_amount start[KINDS] = {
 /* Kept free where the agent's own count is not known to the last frame. */
 static const struct quota_amount spare = {1048576, 64};
 
+/* Of control, for what is put past all that waits: a silent agent is asked with three frames. */
+static const struct quota_amount ours = {65536, 4};
+
 void quota_begin(struct quota *quota)
 {
 	*quota = (struct quota){.counts = false};
@@ -87,10 +90,14 @@ bool quota_fits(const struct quota *quota, enum quota_kind kind, size_t wire_len
 		return true;
 	if (quota->unknown)
 		return false;
-	for (int i = 0; i < KINDS; i++)
-		if (kind & 1 << i && (!left(quota->limit[i].frames, quota->sent[i].frames) ||
-				      left(quota->limit[i].bytes, quota->sent[i].bytes) < wire_len))
+	for (int i = 0; i < KINDS; i++) {
+		struct quota_amount keep = i == CONTROL ? ours : (struct quota_amount){0, 0};
+
+		if (kind & 1 << i &&
+		    (left(quota->limit[i].frames, quota->sent[i].frames) <= keep.frames ||
+		     left(quota->limit[i].bytes, quota->sent[i].bytes) < keep.bytes + wire_len))
 			return false;
+	}
 	return true;
 }
 

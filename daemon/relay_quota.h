@@ -48,6 +48,7 @@ void quota_grant(struct quota *quota, const struct msg_transport_credit *credit)
 /* It turns out to count nothing. */
 void quota_waive(struct quota *quota);
 
+/* Of control a little is never given: for what the relay itself has to say, which does not ask. */
 bool quota_fits(const struct quota *quota, enum quota_kind kind, size_t wire_len);
 void quota_spend(struct quota *quota, enum quota_kind kind, size_t wire_len);
 

@@ -157,6 +157,12 @@ static void silence(uint64_t ms)
 	relay.agent.heard_ms = loop_now_ms() - ms;
 }
 
+static void be_asked(void)
+{
+	silence(LONG_MS);
+	relay.agent.clock.on_due(&relay.agent.clock);
+}
+
 static void on_wrong(struct relay *unused, const char *why)
 {
 	(void)unused;
@@ -220,6 +226,86 @@ static int tear_down(void **state)
 	close(guest);
 	relay_stop(&relay);
 	return unit_tear_down(state);
+}
+
+/* Input that no command takes: all the frames of bulk that the agent takes. */
+static void fill_bulk(uint32_t id)
+{
+	static const uint8_t byte;
+
+	while (relay_agent_input_room(&relay.agent))
+		relay_agent_put_input(&relay.agent, id, &byte, 1);
+	assert_int_equal(strlen(heard(guest, true)), 256);
+}
+
+static void what_a_stream_carries_holds_up_no_other_client(void **state)
+{
+	(void)state;
+	boot(9);
+	open_client(0);
+	open_client(1);
+	say_request(client[0], first[0]);
+	assert_string_equal(heard(guest, true), "R");
+	fill_bulk(first[0]);
+	say_map(client[1], first[1], MSG_FS_REQUEST);
+	assert_string_equal(heard(guest, true), "F");
+	say_map(client[1], first[1], MSG_FS_DATA);
+	assert_string_equal(heard(guest, true), "");
+	say_empty(client[0], first[0] + 1, MSG_PING);
+	assert_string_equal(heard(guest, true), "P");
+}
+
+/* Held frames or none: what a guest that may have been reset hears first is a bootstrap. */
+static void a_silent_guest_is_asked_with_a_bootstrap_though_frames_wait(void **state)
+{
+	(void)state;
+	boot(9);
+	open_client(0);
+	say_request(client[0], first[0]);
+	say_map(client[0], first[0] + 1, MSG_FS_REQUEST);
+	assert_string_equal(heard(guest, true), "RF");
+	fill_bulk(first[0]);
+	say_map(client[0], first[0] + 1, MSG_FS_DATA);
+	assert_string_equal(heard(guest, true), "");
+	be_asked();
+	assert_string_equal(heard(guest, true), "BAP");
+	/* It was another, for which what waited is not. */
+	say_resolved();
+	say_ready(9);
+	say_empty(guest, SEEK_PONG_ID, MSG_PONG);
+	assert_string_equal(heard(guest, true), "");
+	assert_string_equal(heard(client[0], true), "ee");
+	say_request(client[0], first[0] + 2);
+	assert_string_equal(heard(guest, true), "R");
+}
+
+/* As many frames, of which the agent is done with none; then silence. */
+static void count_what_is_said(uint32_t pings)
+{
+	size_t frames = 0;
+
+	boot(9);
+	open_client(0);
+	for (uint32_t i = 0; i < pings; i++) {
+		say_empty(client[0], first[0] + i, MSG_PING);
+		frames += strlen(heard(guest, true));
+	}
+	be_asked();
+	say_empty(client[0], first[0] + pings, MSG_PING);
+	frames += strlen(heard(guest, true));
+	assert_true(frames > 250 && frames <= 256);
+}
+
+static void what_the_relay_says_itself_is_within_the_quota(void **state)
+{
+	(void)state;
+	count_what_is_said(254);
+}
+
+static void so_it_is_while_many_frames_wait(void **state)
+{
+	(void)state;
+	count_what_is_said(300);
 }
 
 /* The relay has asked whether it is still the same guest, and it is not. */
@@ -315,6 +401,14 @@ static void streams_of_a_client_that_is_gone_end_with_the_pong(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(what_a_stream_carries_holds_up_no_other_client,
+						set_up, tear_down),
+		cmocka_unit_test_setup_teardown(
+			a_silent_guest_is_asked_with_a_bootstrap_though_frames_wait, set_up,
+			tear_down),
+		cmocka_unit_test_setup_teardown(what_the_relay_says_itself_is_within_the_quota,
+						set_up, tear_down),
+		cmocka_unit_test_setup_teardown(so_it_is_while_many_frames_wait, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(
 			a_ping_on_the_id_of_a_command_does_not_make_it_the_next_guests, set_up,
 			tear_down),
