@@ -114,6 +114,8 @@ static void on_up(struct relay_agent *agent)
 {
 	struct relay *relay = RELAY_OF(agent);
 
+	/* What an earlier relay left running has ids from another moment. */
+	relay->ids_passed = agent->ran_before ? (uint32_t)(loop_now_ms() % (RELAY_STEP / 2)) : 0;
 	for (struct relay_client *client = relay->clients; client; client = client->next)
 		relay_client_greet(client);
 }

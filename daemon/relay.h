@@ -52,6 +52,7 @@ struct relay {
 	struct relay_slot by_slot[RELAY_SLOTS];
 	struct relay_client *clients;
 	size_t client_count;
+	uint32_t ids_passed; /* at each range's beginning, which no client is given */
 	bool agent_waits; /* it was not read, since some client was behind; who comes forward looks again */
 	bool ending; /* nothing more is taken from clients */
 };

@@ -115,6 +115,7 @@ static void go_up(struct relay_agent *agent, bool ran_before)
 {
 	agent->state = AGENT_UP;
 	agent->was_up = true;
+	agent->ran_before = ran_before;
 	agent->keeps = false;
 	agent->pause_ms = PAUSE_MIN_MS;
 	agent->asked = 0;
@@ -217,7 +218,7 @@ static bool is_for_clients(const struct relay_agent *agent)
 	int slot = relay_slot_of(min);
 
 	return agent->passed_over == sizeof(agent->first) && slot >= 0 &&
-	       min == relay_slot_min(slot) && frame_u32(agent->first + 4) == relay_slot_end(slot);
+	       frame_u32(agent->first + 4) == relay_slot_end(slot);
 }
 
 static void pass_over(struct relay_agent *agent, const uint8_t *data, size_t len)

@@ -225,7 +225,7 @@ void relay_client_greet(struct relay_client *client)
 	if (client->greeted)
 		return;
 	client->greeted = true;
-	frame_put_u32(range, relay_slot_min(client->slot));
+	frame_put_u32(range, relay_slot_min(client->slot) + client->relay->ids_passed);
 	frame_put_u32(range + 4, relay_slot_end(client->slot));
 	if (buf_append(&client->link.out, range, sizeof(range)) < 0 ||
 	    buf_append(&client->link.out, buf_head(ready), buf_len(ready)) < 0)

@@ -101,6 +101,23 @@ restarted() {
 	for_each_generation restarted
 }
 
+@test "relay: killed before a reference agent that runs; what it left is not what another starts" {
+	machine --generation 9
+	relay_start "$DIR/port"
+	number=$(mark)
+	"$X" -- sleep "$number" &
+	client=$!
+	wait_for 10 pgrep -f "^sleep $number"
+	kill -9 "$RELAY"
+	wait "$RELAY" || true
+	wait "$client" || true
+	rm -f "$SOCKET"
+	relay_start "$DIR/port"
+	# The machine ends if an id that is in use is given again.
+	answers
+	kill "$(pgrep -f "^sleep $number")"
+}
+
 was_reset() {
 	machine --generation "$1"
 	relay_start "$DIR/port"
