@@ -163,10 +163,10 @@ static void on_interrupt(struct console *console)
 {
 	if (console->prompting)
 		read_interrupt(console);
-	else if (!console->interactive && console->shell)
-		forward_interrupt(console);
-	else if (!console->shell || !console->interactive)
+	else if (!console_has_shell(console))
 		console_die_of(console, SIGINT);
+	else if (!console->interactive)
+		forward_interrupt(console);
 }
 
 static void on_signal(struct loop *loop, const struct loop_signal *signal)

@@ -75,7 +75,6 @@ struct console {
 	struct loop_timer keys_due;
 	struct buf held; /* keys that were read before what they are for can take them */
 	struct loop_timer held_due;
-	struct loop_timer restart_due;
 	unsigned interrupts; /* Ctrl-C in a row */
 	uint64_t last_interrupt_ms, last_start_ms;
 	int status; /* of the last line */
@@ -132,6 +131,9 @@ void console_go_on(struct console *console);
 
 /* Something changed that every connection's turn derives from: our output, or the window. */
 void peers_mark(struct console *console);
+
+/* Whether there is a shell that runs lines: none is before the first, nor after it was killed. */
+bool console_has_shell(const struct console *console);
 
 /* An id of the shell's connection that was never used, or 0 if there is none left. */
 uint32_t peer_take_id(struct peer *peer);

@@ -304,12 +304,15 @@ static void take_keys(struct console *console, const char *keys, size_t len)
 	hold(console, keys, len);
 	if (!stop)
 		return;
-	if (console->candidate) {
+	if (!console_has_shell(console)) {
+		/* Without its successor there would be a prompt, and nothing to run its lines. */
+		console_die_of(console, SIGINT);
+	} else if (console->candidate) {
 		candidate_drop(console);
 		console_done(console, 128 + SIGINT);
 	} else if (console->check.id) {
 		give_up_text(console);
-	} else if (shell && shell->state != SHELL_NONE) {
+	} else {
 		shell_keys(shell, "\x03", 1);
 		count_interrupts(console, keys, len);
 	}

@@ -150,11 +150,14 @@ static struct shell *gone_shell(struct console *console)
 	return console->shell && console->shell->state == SHELL_NONE ? console->shell : NULL;
 }
 
+bool console_has_shell(const struct console *console)
+{
+	return console->shell && console->shell->state != SHELL_NONE;
+}
+
 static void candidate_failed(struct console *console, int status, const char *why)
 {
-	bool first = !console->shell || console->shell->state == SHELL_NONE;
-
-	if (first) {
+	if (!console_has_shell(console)) {
 		console_finish(console, status, why);
 		return;
 	}

@@ -636,6 +636,21 @@ slow_guest() {
 	[[ $output == *SIGKILL* ]]
 }
 
+@test "console: Ctrl-C while a killed shell's successor hangs ends the console, which has no other" {
+	for where in 'line {kill -KILL $$}' 'line {(sleep 0.2; kill -KILL $$) &}; prompt'; do
+		rm -f "$HOME/.bashrc" "$DIR/begun"
+		talk <<-END
+			prompt
+			run {echo 'touch "$DIR/begun"; exec sleep 100' >\$HOME/.bashrc}
+			$where
+			see "killed by SIGKILL"
+			until {[ -e "$DIR/begun" ]}
+			key "\003"
+			ends SIGINT
+		END
+	done
+}
+
 @test "console: a lost connection is said in one line, ends with 125, and the terminal is restored" {
 	for when in prompt "until {pgrep -fx 'sleep $MARK'}"; do
 		[[ -n $DAEMON ]] || daemon_start
