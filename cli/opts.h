@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "../shared/duration.h"
 #include "../shared/err.h"
 #include "../shared/msg.h"
 #include "escape.h"

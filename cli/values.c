@@ -12,11 +12,6 @@
 
 #define CTRL_MASK 0x1f
 
-int value_duration(const char *text, bool allow_inf, uint64_t *ret_ms, struct err *err)
-{
-	return duration_parse(text, allow_inf, ret_ms, err);
-}
-
 int value_signal(const char *text, int *ret_signal, struct err *err)
 {
 	const char *name = strncasecmp(text, "SIG", 3) == 0 ? text + 3 : text;

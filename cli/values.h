@@ -1,4 +1,4 @@
-/* The values of options: durations, signals, limits, environment files. */
+/* The values of options: signals, keys, limits, environment files. */
 #ifndef MSB_VALUES_H
 #define MSB_VALUES_H
 
@@ -6,13 +6,9 @@
 #include <stdint.h>
 #include <stdio.h>
 
-#include "../shared/duration.h"
 #include "../shared/err.h"
 #include "../shared/msg.h"
 #include "escape.h"
-
-/* As duration_parse(). */
-int value_duration(const char *text, bool allow_inf, uint64_t *ret_ms, struct err *err);
 
 /* TERM, SIGTERM, term or 15; 1 to 31. */
 int value_signal(const char *text, int *ret_signal, struct err *err);

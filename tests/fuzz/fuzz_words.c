@@ -10,6 +10,7 @@
 #include "../../cli/opts.h"
 #include "../../daemon/settings.h"
 #include "../../daemon/user.h"
+#include "../../shared/duration.h"
 #include "../../shared/rlimit.h"
 #include "../../shared/utf8.h"
 
@@ -89,7 +90,7 @@ static void read_value(int kind, const char *text)
 
 	switch (kind) {
 	case 0:
-		value_duration(text, true, &ms, &err);
+		duration_parse(text, true, &ms, &err);
 		break;
 	case 1:
 		if (value_signal(text, &signal, &err) == 0)

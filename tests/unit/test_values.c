@@ -1,5 +1,6 @@
 /* The values of msb-exec's options: durations, signals, limits. */
 #include "../../cli/values.h"
+#include "../../shared/duration.h"
 #include "../../shared/rlimit.h"
 
 #include <signal.h>
@@ -11,7 +12,7 @@ static uint64_t duration(const char *text)
 	struct err err = {.text = ""};
 	uint64_t ms = 12345;
 
-	if (value_duration(text, true, &ms, &err) < 0)
+	if (duration_parse(text, true, &ms, &err) < 0)
 		fail_msg("%s", err.text);
 	return ms;
 }
@@ -69,7 +70,7 @@ static void duration_may_be_infinite_where_it_is_allowed(void **state)
 
 	(void)state;
 	assert_true(duration("inf") == DURATION_INFINITE);
-	assert_int_equal(value_duration("inf", false, &ms, &err), -EINVAL);
+	assert_int_equal(duration_parse("inf", false, &ms, &err), -EINVAL);
 	assert_int_equal(ms, 7);
 	assert_non_null(strstr(err.text, "inf"));
 }
@@ -89,7 +90,7 @@ static void what_is_no_duration_is_refused(void **state)
 		struct err err = {.text = ""};
 		uint64_t ms = 7;
 
-		if (value_duration(texts[i], true, &ms, &err) != -EINVAL)
+		if (duration_parse(texts[i], true, &ms, &err) != -EINVAL)
 			fail_msg("took \"%s\"", texts[i]);
 		assert_int_equal(ms, 7);
 		assert_int_equal(err.num, 0);
@@ -106,7 +107,7 @@ static void duration_that_is_absurd_is_refused(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < UNIT_COUNT(texts); i++) {
-		assert_int_equal(value_duration(texts[i], true, &ms, &err), -EINVAL);
+		assert_int_equal(duration_parse(texts[i], true, &ms, &err), -EINVAL);
 		assert_non_null(strstr(err.text, "too long"));
 	}
 	assert_int_equal(ms, 7);
