@@ -236,12 +236,15 @@ static void count_interrupts(struct console *console, const char *keys, size_t l
 	}
 }
 
-/* Ctrl-C is for what runs, unless the agent that is to tell it is not there. */
+/*
+ * Ctrl-C is for what runs, unless the agent that is to tell it is not there. One that has brought
+ * the prompt back has done all that it was for, and there the next one is for the line.
+ */
 static void watch_answer(struct console *console, const char *keys, size_t len)
 {
 	int signal = patience_key((const uint8_t *)keys, len);
 
-	if (signal && console->peer && client_typed(&console->peer->client, signal))
+	if (signal && console->busy && console->peer && client_typed(&console->peer->client, signal))
 		console_die_of(console, signal);
 }
 

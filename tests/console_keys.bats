@@ -236,6 +236,26 @@ slow_guest() {
 	wait_for 20 none_match "sleep $MARK"
 }
 
+@test "console: Ctrl-C that has given a line up asks for no answer, and the prompt stays" {
+	talk <<-END
+		prompt
+		exec kill -STOP $DAEMON
+		line {if true}
+		key {never}
+		taken
+		key "\003"
+		prompt 130
+		# Longer than until a line would say that the agent does not answer.
+		after 3500
+		exec kill -CONT $DAEMON
+		run {echo on}
+		if {[string match "*does not answer*" \$shown]} {fail \$shown}
+		is on
+		line exit
+		ends 0
+	END
+}
+
 @test "console: what is typed before the guest has begun is for the line, or for the next" {
 	talk <<-END
 		prompt
