@@ -244,7 +244,8 @@ static void watch_answer(struct console *console, const char *keys, size_t len)
 {
 	int signal = patience_key((const uint8_t *)keys, len);
 
-	if (signal && console->busy && console->peer && client_typed(&console->peer->client, signal))
+	if (signal && console->busy && console->peer &&
+	    client_typed(&console->peer->client, signal))
 		console_die_of(console, signal);
 }
 

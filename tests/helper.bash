@@ -39,6 +39,8 @@ common_setup() {
 
 common_teardown() {
 	local status=0
+	# What failed may not fail again.
+	[[ -n $BATS_TEST_COMPLETED || ! -s $DIR/daemon.log ]] || tail -n 20 "$DIR/daemon.log" >&2
 	if [[ -n $DAEMON ]]; then
 		daemon_stop || status=1
 	fi
