@@ -31,6 +31,7 @@ unsigned hello_resolved(struct hello *hello)
 unsigned hello_ready(struct hello *hello, bool ours, bool *ret_is_up)
 {
 	*ret_is_up = !hello->boots || !ours || hello->resolved;
+	hello->ours = !*ret_is_up;
 	if (*ret_is_up || hello->booted)
 		return 0;
 	hello->booted = true;
@@ -39,7 +40,7 @@ unsigned hello_ready(struct hello *hello, bool ours, bool *ret_is_up)
 
 bool hello_is_running(const struct hello *hello, uint8_t generation)
 {
-	return hello->pinged && !hello->resolved && generation >= HELLO_BOOT_SINCE;
+	return hello->pinged && !hello->resolved && !hello->ours && generation >= HELLO_BOOT_SINCE;
 }
 
 unsigned hello_look(struct hello *hello, uint64_t *ret_wait_ms)

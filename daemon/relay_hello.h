@@ -34,6 +34,7 @@ struct hello {
 	bool resolved; /* and has been answered */
 	bool acked;    /* an ack went out behind it */
 	bool pinged;
+	bool ours;	/* it has said ready, and has still to answer the bootstrap */
 	unsigned looks; /* at the silence */
 };
 

@@ -54,6 +54,22 @@ static void one_that_says_nothing_is_asked_and_then_hung_up(void **state)
 	assert_int_equal(hello_look(&h, &wait), HELLO_HANG_UP);
 }
 
+/* Its bootstrap was lost, and the ack made it greet: a pong is no leave to go without. */
+static void one_of_ours_that_answers_the_ping_is_none_of_the_reference(void **state)
+{
+	struct hello h = {.boots = true};
+	uint64_t wait;
+	bool up = true;
+
+	(void)state;
+	hello_begin(&h);
+	hello_look(&h, &wait);
+	hello_ready(&h, true, &up);
+	assert_false(up);
+	assert_false(hello_is_running(&h, 7));
+	assert_int_equal(hello_look(&h, &wait), HELLO_HANG_UP);
+}
+
 static void the_ack_of_a_late_answer_is_under_way_already(void **state)
 {
 	struct hello h = {.boots = true};
@@ -124,6 +140,7 @@ int main(void)
 		cmocka_unit_test(a_guest_that_begins_is_told_all_in_order),
 		cmocka_unit_test(an_agent_of_ours_serves_only_once_it_has_the_bootstrap),
 		cmocka_unit_test(one_that_says_nothing_is_asked_and_then_hung_up),
+		cmocka_unit_test(one_of_ours_that_answers_the_ping_is_none_of_the_reference),
 		cmocka_unit_test(the_ack_of_a_late_answer_is_under_way_already),
 		cmocka_unit_test(a_long_boot_has_its_time_and_an_end),
 		cmocka_unit_test(one_that_was_reset_has_answered_the_bootstrap_that_asked),
