@@ -235,6 +235,8 @@ static void fill_bulk(uint32_t id)
 
 	while (relay_agent_input_room(&relay.agent))
 		relay_agent_put_input(&relay.agent, id, &byte, 1);
+	/* It was we who asked: no client is to be woken for that. */
+	relay.agent.wants_input = false;
 	assert_int_equal(strlen(heard(guest, true)), 256);
 }
 
@@ -253,6 +255,40 @@ static void what_a_stream_carries_holds_up_no_other_client(void **state)
 	assert_string_equal(heard(guest, true), "");
 	say_empty(client[0], first[0] + 1, MSG_PING);
 	assert_string_equal(heard(guest, true), "P");
+}
+
+/* More of it than waits at the agent's end waits at the client's, which the quota wakes. */
+static void what_a_stream_carries_goes_on_with_the_quota(void **state)
+{
+	struct msg_transport_credit more = {1 << 30, 1 << 20, 1 << 30, 1 << 20};
+
+	(void)state;
+	boot(9);
+	open_client(0);
+	say_map(client[0], first[0], MSG_FS_REQUEST);
+	assert_string_equal(heard(guest, true), "F");
+	fill_bulk(first[0] + 1);
+	for (int i = 0; i < 3; i++)
+		say_map(client[0], first[0], MSG_FS_DATA);
+	assert_string_equal(heard(guest, true), "");
+	quota_grant(&relay.agent.outbox.quota, &more);
+	relay_agent_mark(&relay.agent);
+	assert_string_equal(heard(guest, true), "fff");
+}
+
+static void a_client_that_is_gone_does_not_wait_for_the_quota(void **state)
+{
+	(void)state;
+	boot(9);
+	open_client(0);
+	say_map(client[0], first[0], MSG_FS_REQUEST);
+	assert_string_equal(heard(guest, true), "F");
+	fill_bulk(first[0] + 1);
+	for (int i = 0; i < 3; i++)
+		say_map(client[0], first[0], MSG_FS_DATA);
+	assert_string_equal(heard(guest, true), "");
+	close_client(0);
+	assert_string_equal(heard(guest, true), "DP");
 }
 
 /* Held frames or none: what a guest that may have been reset hears first is a bootstrap. */
@@ -402,6 +438,10 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(what_a_stream_carries_holds_up_no_other_client,
+						set_up, tear_down),
+		cmocka_unit_test_setup_teardown(what_a_stream_carries_goes_on_with_the_quota,
+						set_up, tear_down),
+		cmocka_unit_test_setup_teardown(a_client_that_is_gone_does_not_wait_for_the_quota,
 						set_up, tear_down),
 		cmocka_unit_test_setup_teardown(
 			a_silent_guest_is_asked_with_a_bootstrap_though_frames_wait, set_up,
