@@ -68,7 +68,7 @@ booted() {
 	booted <<-'SH'
 		systemctl start msb-execd.socket
 		[[ $(stat -c %a /run/msb-execd.sock) == 600 ]]
-		! systemctl is-active msb-execd.service
+		if systemctl is-active msb-execd.service; then exit 1; fi
 		[[ $(msb-exec -- echo served) == served ]]
 		systemctl is-active msb-execd.service
 		# As it would be without the unit: no filter, no privilege taken, no score but the usual.
@@ -97,8 +97,8 @@ booted() {
 		until [[ $(pgrep -fc '^sleep 4321') -eq 2 ]]; do sleep 0.05; done
 		kill -0 "$(</run/left)"
 		systemctl stop msb-execd.service
-		! pgrep -f '^sleep 4321'
-		! wait "$client"
+		if pgrep -f '^sleep 4321'; then exit 1; fi
+		if wait "$client"; then exit 1; fi
 		[[ $(systemctl show -P Result msb-execd.service) == success ]]
 		msb-exec -- true
 		# Killed, it comes back by itself, or by the next client.
@@ -128,7 +128,7 @@ booted() {
 		[[ $(journalctl -u msb-execd.service -t msb-execd -o cat) == *$'\nending: Terminated' ]]
 		[[ $(errors) == '' ]]
 		echo 'MSB_EXECD_OPTIONS=--bogus' >/etc/msb-exec/execd.conf
-		! systemctl start msb-execd.service
+		if systemctl start msb-execd.service; then exit 1; fi
 		[[ $(systemctl show -P NRestarts msb-execd.service) == 0 ]]
 		journalctl --sync
 		[[ $(errors) == 'unknown '*--bogus* ]]
