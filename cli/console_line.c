@@ -212,6 +212,8 @@ static void kill_foreground(struct console *console)
 				   .within_ms = DURATION_INFINITE};
 
 	snprintf(pid, sizeof(pid), "%u", console->shell->pid);
+	/* A key that came after the kill would be for the shell. */
+	shell_flush(console->shell);
 	side_start(&console->killer, &console->peer->client, peer_take_id(console->peer), &terms);
 }
 

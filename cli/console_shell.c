@@ -48,7 +48,7 @@ static void say(struct shell *shell, const char *text, size_t len)
 			   text[i] == '\n' ? 2 : 1);
 }
 
-static void send_feed(struct shell *shell)
+void shell_flush(struct shell *shell)
 {
 	struct link *link = &shell->client->link;
 
@@ -79,7 +79,7 @@ void shell_on_turn(struct shell *shell, size_t waiting)
 
 	if (shell->state == SHELL_NONE)
 		return;
-	send_feed(shell);
+	shell_flush(shell);
 	if (credit_due(&shell->output, waiting, &consumed))
 		msg_put_credit(&shell->client->link.out, shell->id, MSG_EXEC_OUTPUT_CREDIT,
 			       consumed);

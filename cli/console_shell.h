@@ -82,6 +82,9 @@ void shell_keys(struct shell *shell, const char *keys, size_t len);
 void shell_resize(struct shell *shell, const struct msg_exec_resize *size);
 void shell_signal(struct shell *shell, int signal);
 
+/* What it was sent goes before the next frame, as far as its credit lets it. */
+void shell_flush(struct shell *shell);
+
 /* Closes its stdin: it ends, with the status of its last line. */
 void shell_end(struct shell *shell);
 
