@@ -133,7 +133,6 @@ static void go_up(struct relay_agent *agent, bool ran_before)
 static void take_ready(struct relay_agent *agent, const uint8_t *wire, size_t len)
 {
 	uint8_t copy[SEEK_FRAME_MAX];
-	struct frame frame = {.body = copy, .body_len = len - FRAME_HEADER_LEN};
 	struct msg_envelope envelope = {0};
 	struct msg_ready ready = {0};
 	bool is_up;
@@ -143,9 +142,7 @@ static void take_ready(struct relay_agent *agent, const uint8_t *wire, size_t le
 		agent->doom = "no memory";
 		return;
 	}
-	/* Decoding may change it, and clients get it as it came. */
-	memcpy(copy, wire + FRAME_HEADER_LEN, frame.body_len);
-	if (msg_open(&frame, &envelope) == 0)
+	if (seek_open(wire, len, copy, &envelope) == 0)
 		msg_decode(MSG_READY, envelope.payload, &ready);
 	agent->generation = envelope.v;
 	agent->features = ready.features;
@@ -485,6 +482,14 @@ static void probe(struct relay_agent *agent)
 	loop_arm(agent->loop, &agent->clock, SILENCE_MS);
 }
 
+/* Asks for a sign of life, unless that is asked already. */
+static void ask(struct relay_agent *agent)
+{
+	probe(agent);
+	if (!agent->outbox.shut && !agent->asked)
+		take_steps(agent, HELLO_PING);
+}
+
 static void on_silence(struct relay_agent *agent)
 {
 	uint64_t quiet = loop_now_ms() - agent->heard_ms;
@@ -499,9 +504,7 @@ static void on_silence(struct relay_agent *agent)
 		lose(agent, "the guest says nothing any more");
 		return;
 	}
-	probe(agent);
-	if (!agent->outbox.shut && !agent->asked)
-		take_steps(agent, HELLO_PING);
+	ask(agent);
 	agent->asked = 1;
 	loop_arm(agent->loop, &agent->clock, SILENCE_MS);
 }
@@ -548,9 +551,7 @@ static void on_held(struct loop_timer *timer)
 			 agent->generation);
 		quota_waive(quota);
 	} else if (quota_fits(quota, QUOTA_CONTROL, PING_LEN_MAX)) {
-		probe(agent);
-		if (!agent->asked)
-			take_steps(agent, HELLO_PING);
+		ask(agent);
 	}
 	relay_agent_mark(agent);
 }

@@ -6,9 +6,8 @@
 
 #define CBOR_MAP 5
 
-/* On a copy: decoding what is no message after all must not change what it really is. */
-static int open_copy(const uint8_t *wire, size_t len, uint8_t copy[SEEK_FRAME_MAX],
-		     struct msg_envelope *ret)
+int seek_open(const uint8_t *wire, size_t len, uint8_t copy[SEEK_FRAME_MAX],
+	      struct msg_envelope *ret)
 {
 	struct frame frame = {.body = copy, .body_len = len - FRAME_HEADER_LEN};
 
@@ -28,7 +27,7 @@ enum seek_found seek_look(const uint8_t *wire, size_t len)
 	is_pong = frame_u32(wire + 4) == SEEK_PONG_ID && wire[8] == FRAME_TERMINAL;
 	if (!is_pong && (frame_u32(wire + 4) || wire[8]))
 		return SEEK_NOTHING;
-	if (open_copy(wire, len, copy, &envelope) < 0)
+	if (seek_open(wire, len, copy, &envelope) < 0)
 		return SEEK_NOTHING;
 	if (is_pong)
 		return envelope.type == MSG_PONG ? SEEK_PONG : SEEK_NOTHING;
@@ -45,7 +44,7 @@ uint8_t seek_generation(const uint8_t *wire)
 	uint8_t copy[SEEK_FRAME_MAX];
 	struct msg_envelope envelope;
 
-	return len <= sizeof(copy) && open_copy(wire, len, copy, &envelope) == 0 ? envelope.v : 0;
+	return len <= sizeof(copy) && seek_open(wire, len, copy, &envelope) == 0 ? envelope.v : 0;
 }
 
 /* Whether bytes, as far as they go, have that id and those flags behind some length. */

@@ -18,6 +18,13 @@ enum seek_found {
 	SEEK_PONG,     /* core.pong of SEEK_PONG_ID: a guest that runs already, and was asked */
 };
 
+/*
+ * As msg_open(), of a whole frame of at most SEEK_FRAME_MAX bytes, in a copy that the envelope points
+ * into: decoding may change what it reads, and clients get the frame as it came.
+ */
+int seek_open(const uint8_t *wire, size_t len, uint8_t copy[SEEK_FRAME_MAX],
+	      struct msg_envelope *ret);
+
 /* What a whole frame of so many bytes is. They are not changed. */
 enum seek_found seek_look(const uint8_t *wire, size_t len);
 
