@@ -92,6 +92,16 @@ static bool is_for_agents(enum msg_type type)
 	}
 }
 
+/* The client's, or nobody's: what the agent says it started is ended where no client knows of it. */
+static bool is_well_addressed(const struct frame *frame, const struct msg_envelope *envelope,
+			      const union fuzz_any *any)
+{
+	int slot = relay_slot_of(frame->id);
+
+	return frame->id == 0 || frame->id == RELAY_STEP || slot == 0 ||
+	       (slot > 0 && envelope->type == MSG_EXEC_SIGNAL && any->signal.signal == SIGKILL);
+}
+
 static void agent_heard(struct fuzz_peer *peer)
 {
 	struct msg_envelope envelope;
@@ -105,8 +115,8 @@ static void agent_heard(struct fuzz_peer *peer)
 		CLAIM(msg_open(&frame, &envelope) == 0 && envelope.v == MSG_GENERATION);
 		CLAIM(is_for_agents(envelope.type));
 		CLAIM(frame.flags == msg_flags(envelope.type));
-		CLAIM(frame.id == 0 || frame.id == RELAY_STEP || relay_slot_of(frame.id) == 0);
 		CLAIM(msg_decode(envelope.type, envelope.payload, &any) == 0);
+		CLAIM(is_well_addressed(&frame, &envelope, &any));
 		if (envelope.type == MSG_EXEC_REQUEST)
 			check_request(&any.request);
 		buf_consume(&peer->heard, frame.wire_len);
