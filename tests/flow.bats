@@ -412,6 +412,8 @@ for how in ("kill", "close", "exit"):
         id = peer.new_id()
         pid = peer.start(id, "sh", "-c", {"kill": "exec sleep 100", "close": "exec sleep 100 <&-",
                                           "exit": "exit 5"}[how])
+        if how == "close":
+            wait_for(lambda: not os.path.lexists(f"/proc/{pid}/fd/0"), "a command without stdin")
         wire = frame("core.exec.stdin", id, {"data": b"x" * 300000})
         peer.send(wire[:cut])
         peer.taken()
