@@ -2,6 +2,9 @@
  * The prompt: readline on our loop, by its callbacks, so that the connection is served while a
  * line is edited. Readline leaves the signals to us.
  */
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -31,14 +34,37 @@ static void read_char(struct console *console)
 	console->interrupted = false;
 }
 
+/*
+ * What comes next in the midst of a sequence of keys. A key that was there may be there no more, since
+ * Ctrl-C sweeps the terminal's queue, so that nothing reads as long as there may be a signal to hear of.
+ */
+static int next_key(FILE *terminal)
+{
+	struct console *console = reading;
+	struct pollfd either[] = {{.fd = STDIN_FILENO, .events = POLLIN},
+				  {.fd = console->loop.signal_fd, .events = POLLIN}};
+	unsigned char key;
+	ssize_t n;
+
+	(void)terminal;
+	if (buf_len(&console->held)) {
+		key = *buf_head(&console->held);
+		buf_consume(&console->held, 1);
+		return key;
+	}
+	while ((n = stream_read(&console->in, &key, 1)) == -EAGAIN) {
+		poll(either, 2, -1);
+		if (either[1].revents)
+			return EOF;
+	}
+	return n > 0 ? key : EOF;
+}
+
 /* They were typed before what is in the terminal. What follows the line's end is for the line. */
 static void take_held(struct console *console)
 {
-	while (console->prompting && buf_len(&console->held)) {
-		rl_stuff_char(*buf_head(&console->held));
-		buf_consume(&console->held, 1);
+	while (console->prompting && buf_len(&console->held))
 		read_char(console);
-	}
 }
 
 /* Not from within read_prompt(): Tab runs the loop, which not every caller of that allows. */
@@ -49,13 +75,21 @@ void read_on_held(struct loop_timer *timer)
 
 static void on_terminal(struct loop_source *source, uint32_t ready)
 {
+	char key;
+	ssize_t n;
+
 	(void)source;
 	(void)ready;
 	/* One or the other: after Tab there may be nothing to read any more. */
-	if (buf_len(&reading->held))
-		take_held(reading);
-	else
-		read_char(reading);
+	if (!buf_len(&reading->held)) {
+		n = stream_read(&reading->in, &key, 1);
+		if (n == 0)
+			console_die_of(reading, SIGHUP);
+		if (n <= 0)
+			return;
+		buf_append(&reading->held, &key, 1);
+	}
+	take_held(reading);
 }
 
 void read_init(struct console *console)
@@ -66,6 +100,7 @@ void read_init(struct console *console)
 	rl_catch_signals = 0;
 	rl_catch_sigwinch = 0;
 	rl_change_environment = 0;
+	rl_getc_function = next_key;
 	complete_init(console);
 	using_history();
 	stifle_history(HISTORY_LINES_MAX);

@@ -47,6 +47,52 @@ slow_guest() {
 	END
 }
 
+# late_reader: $X reads its terminal late, once: when $DIR/armed is there it says so by $DIR/reading, and
+# waits for $DIR/go.
+late_reader() {
+	cc -x c -shared -fPIC -D_GNU_SOURCE -o "$DIR/late.so" - <<-'END'
+		#include <dlfcn.h>
+		#include <stdio.h>
+		#include <stdlib.h>
+		#include <unistd.h>
+		#define PATH(name) (snprintf(path, sizeof(path), "%s/" name, getenv("LATE")), path)
+		ssize_t read(int fd, void *space, size_t len)
+		{
+			ssize_t (*now)(int, void *, size_t) = dlsym(RTLD_NEXT, "read");
+			char path[200];
+			if (isatty(fd) && unlink(PATH("armed")) == 0) {
+				fclose(fopen(PATH("reading"), "w"));
+				while (access(PATH("go"), F_OK) < 0)
+					usleep(1000);
+			}
+			return now(fd, space, len);
+		}
+	END
+	printf '#!/bin/sh\nLATE=%s LD_PRELOAD=%s/late.so ASAN_OPTIONS=verify_asan_link_order=0 exec %s "$@"\n' \
+		"$DIR" "$DIR" "$X" >"$DIR/late"
+	chmod +x "$DIR/late"
+	X=$DIR/late
+}
+
+@test "console: a key that Ctrl-C sweeps away is not waited for" {
+	late_reader
+	talk <<-END
+		prompt
+		exec touch $DIR/armed
+		key "a"
+		until {test -e $DIR/reading}
+		key "\003"
+		taken
+		exec touch $DIR/go
+		see {^C}
+		prompt
+		run {echo "on"ward}
+		is onward
+		line exit
+		ends 0
+	END
+}
+
 @test "console: a new size redraws the line and reaches the guest" {
 	talk <<-'END'
 		prompt

@@ -163,6 +163,7 @@ in_front() {
 	cmp "$DIR/local/copy" "$DIR/guest/copy"
 }
 
+# Less loses a key that comes with the signal of a new size: it is painted anew before the next one.
 @test "locally: less" {
 	text 500
 	typed 'line 23 of' 'less text' Enter
@@ -170,9 +171,11 @@ in_front() {
 	typed 'line 500 of' G
 	typed 'line 300 of' '?300' Enter
 	resized 100 40
+	typed $'line 300 of\nline 338 of'
 	typed $'line 301 of\nline 339 of' j
 	typed $'line 39 of\nline 1 of' g
 	resized 40 12
+	typed $'line 1 of\nline 11 of\n!line 12 of'
 	typed 'SUMMARY' h
 	typed $'line\nline 11 of\n!SUMMARY' q
 	typed '$' q
