@@ -20,6 +20,7 @@
 #include "term.h"
 
 #define PROMPT_MAX 1024
+#define LOOK_MS	   50 /* for a signal, in the midst of a sequence of keys */
 
 /* Readline's callbacks have no argument to find us by. */
 static struct console *reading;
@@ -34,15 +35,29 @@ static void read_char(struct console *console)
 	console->interrupted = false;
 }
 
+/* Whether a signal waits for the loop that may want the line. */
+static bool is_interrupted(void)
+{
+	static const int numbers[] = {SIGINT, SIGTERM, SIGHUP, SIGTSTP};
+	sigset_t pending;
+
+	if (sigpending(&pending) < 0)
+		return false;
+	for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
+		if (sigismember(&pending, numbers[i]))
+			return true;
+	return false;
+}
+
 /*
- * What comes next in the midst of a sequence of keys. A key that was there may be there no more, since
- * Ctrl-C sweeps the terminal's queue, so that nothing reads as long as there may be a signal to hear of.
+ * What comes next in the midst of a sequence of keys. One that was there a moment ago may be there no
+ * more, since Ctrl-C sweeps the terminal's queue: nothing reads on before that is heard. EOF would be
+ * taken for Enter, or for Ctrl-D.
  */
 static int next_key(FILE *terminal)
 {
 	struct console *console = reading;
-	struct pollfd either[] = {{.fd = STDIN_FILENO, .events = POLLIN},
-				  {.fd = console->loop.signal_fd, .events = POLLIN}};
+	struct pollfd in = {.fd = STDIN_FILENO, .events = POLLIN};
 	unsigned char key;
 	ssize_t n;
 
@@ -53,9 +68,10 @@ static int next_key(FILE *terminal)
 		return key;
 	}
 	while ((n = stream_read(&console->in, &key, 1)) == -EAGAIN) {
-		poll(either, 2, -1);
-		if (either[1].revents)
-			return EOF;
+		/* Leaves by a longjmp(), out of rl_callback_read_char(). */
+		if (is_interrupted())
+			rl_abort(0, 0);
+		poll(&in, 1, LOOK_MS);
 	}
 	return n > 0 ? key : EOF;
 }
