@@ -229,8 +229,8 @@ late_reader() {
 		run {jobs | wc -l}
 		is 2
 		run {\\kill}
-		until "! pgrep -fx 'sleep $MARK'"
-		run {wait}
+		# The shell has to hear of it, too, and says so before its next prompt.
+		run {while [ -n "\$(jobs -rp)\$(jobs -sp)" ]; do sleep 0.05; done}
 		run {true}
 		run {jobs | wc -l}
 		is 0
