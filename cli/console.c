@@ -15,15 +15,29 @@
 #include "../shared/version.h"
 #include "console_inside.h"
 #include "exec.h"
+#include "lines.h"
 #include "signals.h"
 #include "term.h"
 
 #define OUTPUT_MAX (16 * 1024 * 1024)
+#define LAST_WORDS_MS 500 /* for the last line, of whoever leaves at once */
 #define HELD_MAX   4096 /* as a terminal holds, which drops what is over */
 
 #define OWNER(ptr, member) ((struct console *)((char *)(ptr)-offsetof(struct console, member)))
 
 /* ---- the end ---- */
+
+/* The line to leave with, when the terminal is itself again and the output is out. */
+static void say_last(struct console *console)
+{
+	if (console->said)
+		return;
+	console->said = true;
+	read_stop(console);
+	term_restore();
+	if (console->complaint[0])
+		log_error("%s", console->complaint);
+}
 
 void console_finish(struct console *console, int status, const char *complaint)
 {
@@ -33,9 +47,7 @@ void console_finish(struct console *console, int status, const char *complaint)
 	console->exit_status = status;
 	if (complaint)
 		snprintf(console->complaint, sizeof(console->complaint), "%s", complaint);
-	read_stop(console);
-	if (!buf_len(&console->out.queue) && !buf_len(&console->err.queue))
-		loop_stop(&console->loop);
+	console_go_on(console);
 }
 
 /* By the shell's own exit, which knows about stopped jobs. */
@@ -115,7 +127,11 @@ void console_go_on(struct console *console)
 	if (buf_len(&console->out.queue) || buf_len(&console->err.queue))
 		return;
 	if (console->finished) {
-		loop_stop(&console->loop);
+		/* In the midst of Tab it is too early; whoever ends the loop says it. */
+		if (!console->asking)
+			say_last(console);
+		if (!buf_len(&console->err.queue))
+			loop_stop(&console->loop);
 	} else if (console->wants_line) {
 		console->wants_line = false;
 		if (console->interactive)
@@ -147,16 +163,23 @@ static void note_size(struct console *console)
 void console_die_of(struct console *console, int signal)
 {
 	console->die_of = signal;
+	term_end_stops();
 	console_finish(console, 128 + signal, NULL);
 	loop_stop(&console->loop);
 }
 
-/* To the shell, which decides, if its agent is there to hear of it. */
+/* To the shell, which decides, if its agent is there to hear of it, and nobody insists. */
 static void forward_interrupt(struct console *console)
 {
+	console->forwarded = true;
 	shell_signal(console->shell, SIGINT);
-	if (client_signalled(&console->peer->client, SIGINT))
+	if (client_signalled(&console->peer->client, SIGINT)) {
 		console_die_of(console, SIGINT);
+	} else if (signals_insist(&console->insist, loop_now_ms())) {
+		console_finish(console, EXIT_FAILED,
+			       "gave up after three signals; the agent ends the shell");
+		loop_stop(&console->loop);
+	}
 }
 
 static void on_interrupt(struct console *console)
@@ -217,12 +240,14 @@ static void set_up(struct console *console, const struct console_opts *opts)
 		    console, on_out);
 	stream_init(&console->err, &console->loop, STDERR_FILENO, OUTPUT_MAX, &console->spare,
 		    console, on_out);
+	lines_begin(&console->err);
+	term_catch_stops();
 }
 
 static void tear_down(struct console *console)
 {
-	read_stop(console);
-	term_restore();
+	say_last(console);
+	lines_end(&console->err, LAST_WORDS_MS);
 	side_release(&console->check);
 	side_release(&console->complete);
 	side_release(&console->killer);
@@ -267,12 +292,10 @@ static int run(const struct console_opts *opts)
 		return EXIT_FAILED;
 	}
 	candidate_start(&console, opts->guest.endpoint, true);
-	r = console.finished && !buf_len(&console.out.queue) ? 0 : loop_run(&console.loop);
+	r = console.finished && !buf_len(&console.err.queue) ? 0 : loop_run(&console.loop);
 	if (!console.finished)
 		console_finish(&console, EXIT_FAILED, r < 0 ? strerror(-r) : "stopped");
 	tear_down(&console);
-	if (console.complaint[0])
-		log_error("%s", console.complaint);
 	if (console.die_of)
 		signals_die_of(console.die_of);
 	return console.exit_status;

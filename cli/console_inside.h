@@ -11,6 +11,7 @@
 #include "console_shell.h"
 #include "console_side.h"
 #include "folder.h"
+#include "signals.h"
 #include "stream.h"
 
 #define CONSOLE "msb-exec-console"
@@ -64,7 +65,10 @@ struct console {
 	bool at_margin;	 /* the last output ended with a newline */
 	bool ran;	 /* the shell has run a line */
 	bool asked_exit; /* the last line was exit: asked again, the shell must obey */
+	bool forwarded;	 /* SIGINT was, to the shell */
+	struct signals_insist insist;
 	bool finished;
+	bool said;	 /* the line to leave with */
 	char *text;	     /* owned: lines so far that do not make a whole */
 	struct buf *capture; /* where output goes instead of to us, or NULL */
 	void (*captured)(struct console *console);

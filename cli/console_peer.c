@@ -192,6 +192,10 @@ static void on_gone(void *owner, int code, int signal)
 				 : code ? code
 					: EXIT_FAILED,
 				 signal ? words : "the guest's shell ended before it was ready");
+	} else if (console->forwarded && (signal == SIGINT || code == 128 + SIGINT)) {
+		/* Of one that we passed on we die too, so that a script's loop stops. */
+		console->die_of = SIGINT;
+		console_finish(console, 128 + SIGINT, NULL);
 	} else if (!signal) {
 		console_finish(console, code, NULL);
 	} else if (!console->interactive ||

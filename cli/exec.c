@@ -9,7 +9,9 @@
 
 #include "../shared/log.h"
 #include "exec_inside.h"
+#include "lines.h"
 #include "request.h"
+#include "term.h"
 
 #define INPUT_UNASKED (64 * 1024)   /* what may go before the agent has said what its window is */
 #define OUTPUT_AHEAD  (1024 * 1024) /* what may wait for our readers, of an agent without credit */
@@ -17,12 +19,26 @@
 #define TTY_WINDOW    (256 * 1024) /* what still comes after Ctrl-C is short */
 #define LEAVING_AHEAD \
 	(8 * 1024 * 1024) /* the same once told to end, so that we learn that it did */
-#define LAST_CALL_MS 1000 /* without progress */
+#define LAST_CALL_MS  1000 /* without progress */
+#define LAST_WORDS_MS 500  /* for the last line, of whoever leaves at once */
 #define OUTPUT_MAX   (LEAVING_AHEAD + OUTPUT_WINDOW + FRAME_WIRE_MAX)
 
 #define OWNER(ptr, member) ((struct exec *)((char *)(ptr)-offsetof(struct exec, member)))
 
 /* ---- the end ---- */
+
+/* The line to leave with, when the terminal is itself again and the output is out. */
+static void say_last(struct exec *exec)
+{
+	if (exec->said)
+		return;
+	exec->said = true;
+	exec_end_terminal(exec);
+	if (exec->complaint[0])
+		log_error("%s", exec->complaint);
+	if (exec->client.hint)
+		log_error("%s", exec->client.hint);
+}
 
 /* Once nothing is left to write, that was all. */
 static void settle(struct exec *exec)
@@ -31,7 +47,10 @@ static void settle(struct exec *exec)
 
 	stream_watch_output(&exec->out, body && exec->body_to == &exec->out);
 	stream_watch_output(&exec->err, body && exec->body_to == &exec->err);
-	if (exec->finished && !buf_len(&exec->out.queue) && !buf_len(&exec->err.queue))
+	if (!exec->finished || buf_len(&exec->out.queue) || buf_len(&exec->err.queue))
+		return;
+	say_last(exec);
+	if (!buf_len(&exec->err.queue))
 		loop_stop(exec->loop);
 }
 
@@ -45,6 +64,8 @@ void exec_finish(struct exec *exec, int status)
 	loop_disarm(exec->loop, &exec->kill_after);
 	loop_disarm(exec->loop, &exec->background);
 	stream_watch_input(&exec->in, false);
+	/* However long our readers take for the rest. */
+	term_cook();
 	if (exec->die_of)
 		loop_arm(exec->loop, &exec->last_call, LAST_CALL_MS);
 	settle(exec);
@@ -60,7 +81,6 @@ static void on_last_call(struct loop_timer *timer)
 	loop_stop(exec->loop);
 }
 
-/* The line is printed when the terminal is itself again and the output is out. */
 void exec_finish_with(struct exec *exec, int status, const char *complaint)
 {
 	if (exec->finished)
@@ -263,6 +283,8 @@ void exec_run(struct exec *exec, const struct opts *opts, struct loop *loop,
 	stream_init(&exec->in, loop, STDIN_FILENO, 0, spare, exec, exec_on_input);
 	stream_init(&exec->out, loop, STDOUT_FILENO, OUTPUT_MAX, spare, exec, on_output);
 	stream_init(&exec->err, loop, STDERR_FILENO, OUTPUT_MAX, spare, exec, on_output);
+	lines_begin(&exec->err);
+	term_catch_stops();
 	exec->client.owner = exec;
 	exec->client.on_greeted = on_greeted;
 	exec->client.on_frame = exec_on_frame;
@@ -277,11 +299,8 @@ void exec_run(struct exec *exec, const struct opts *opts, struct loop *loop,
 	r = loop_run(loop);
 	if (!exec->finished)
 		exec_finish_with(exec, EXIT_FAILED, r < 0 ? strerror(-r) : "stopped");
-	exec_end_terminal(exec);
-	if (exec->complaint[0])
-		log_error("%s", exec->complaint);
-	if (exec->client.hint)
-		log_error("%s", exec->client.hint);
+	say_last(exec);
+	lines_end(&exec->err, LAST_WORDS_MS);
 	if (exec->write_failed && exec->status == 0)
 		exec->status = EXIT_FAILED;
 }

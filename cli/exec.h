@@ -11,13 +11,13 @@
 #include "folder.h"
 #include "modes.h"
 #include "opts.h"
+#include "signals.h"
 #include "stream.h"
 
 #define EXIT_TIMED_OUT	124
 #define EXIT_FAILED	125
 #define EXIT_CANNOT_RUN 126
 #define EXIT_NOT_FOUND	127
-#define EXEC_ENDS	3 /* so many INTs or TERMs mean msb-exec itself */
 
 #define EXIT_NO_SIGNAL 255 /* -1 from an agent that does not say which signal */
 
@@ -42,7 +42,8 @@ struct exec {
 	bool sent;	   /* the request */
 	bool runs;	   /* the agent has said so */
 	bool finished;	   /* the last frame came: only what is queued is still to be written */
-	bool in_ended;	   /* stdin: the end of file has been sent */
+	bool said;	   /* the last line */
+	bool in_ended;	   /* stdin: the end of file has been sent, or the command takes no more */
 	bool in_plenty;	   /* stdin: so much comes that moving pages pays */
 	bool in_newline;   /* the last byte sent was one */
 	struct credit input;	      /* what the agent lets us send */
@@ -51,8 +52,7 @@ struct exec {
 	bool timed_out;		      /* by our own clock, for agents that have none */
 	uint32_t forwarded;	      /* a bit for each signal that was */
 	bool leaving;		      /* INT, TERM or QUIT was: nobody is waited for any more */
-	uint64_t ends_ms[EXEC_ENDS];  /* when the last INTs and TERMs came, in turn */
-	unsigned ends;		      /* how many did */
+	struct signals_insist insist; /* of INT and TERM */
 	int status;		      /* what to exit with */
 	int die_of;		      /* or the signal to die of, 0 for none */
 	char complaint[1024];	      /* the line to leave with, or empty */

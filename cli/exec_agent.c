@@ -30,7 +30,6 @@ static void on_data(struct exec *exec, enum msg_type type, struct msg_bytes payl
 		exec_finish_with(exec, EXIT_FAILED, "no memory for the output");
 }
 
-/* The command reads no more: nor do we, so that whoever writes to us learns it. */
 static void on_stdin_error(struct exec *exec, struct msg_bytes payload)
 {
 	struct msg_stdin_error error;
@@ -38,8 +37,7 @@ static void on_stdin_error(struct exec *exec, struct msg_bytes payload)
 	if (msg_decode(MSG_EXEC_STDIN_ERROR, payload, &error) < 0 || exec->in_ended)
 		return;
 	log_info("the command's input: %.*s", (int)error.message.len, error.message.ptr);
-	exec->in_ended = true;
-	stream_abandon(&exec->in);
+	exec_refuse_input(exec);
 }
 
 static void on_stdin_credit(struct exec *exec, struct msg_bytes payload)

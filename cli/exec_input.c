@@ -34,10 +34,24 @@ void exec_end_input(struct exec *exec)
 	client_mark(&exec->client);
 }
 
+/* Our own keys are read as long as the terminal is ours. */
+static bool has_keys(const struct exec *exec)
+{
+	return exec->tty && exec->in_terminal;
+}
+
+void exec_refuse_input(struct exec *exec)
+{
+	exec->in_ended = true;
+	if (!has_keys(exec))
+		stream_abandon(&exec->in);
+	client_mark(&exec->client);
+}
+
 /* A background job that reads its terminal would be stopped; it waits for the foreground. */
 static bool may_read_input(struct exec *exec)
 {
-	if (!exec->sent || exec->finished || exec->in_ended)
+	if (!exec->sent || exec->finished || (exec->in_ended && !has_keys(exec)))
 		return false;
 	if (exec->in_terminal && !term_is_foreground(STDIN_FILENO)) {
 		exec->away = true;
@@ -50,6 +64,8 @@ static bool may_read_input(struct exec *exec)
 	}
 	if (exec->in_plenty && exec->client.link.bulk.len)
 		return false;
+	if (exec->in_ended)
+		return true;
 	return link_unsent(&exec->client.link) < INPUT_AHEAD &&
 	       credit_room(&exec->input, 2) > exec->escape.held;
 }
@@ -59,11 +75,24 @@ void exec_watch_input(struct exec *exec)
 	stream_watch_input(&exec->in, may_read_input(exec));
 }
 
+/* The command takes no keys any more: what is left are ours, and those that stand for signals. */
+static ssize_t read_keys(struct exec *exec)
+{
+	uint8_t keys[4096];
+	ssize_t n = stream_read(&exec->in, keys + 1, sizeof(keys) - 1);
+	size_t len = n > 0 ? exec_take_keys(exec, keys + 1, (size_t)n) : 0;
+	int signal = patience_key(keys, len);
+
+	if (signal && !exec->finished)
+		exec_forward(exec, signal);
+	return n;
+}
+
 /* One read, copied into the queue. */
 static ssize_t read_input(struct exec *exec)
 {
 	struct buf *out = &exec->client.link.out;
-	bool keys = exec->tty && exec->in_terminal;
+	bool keys = has_keys(exec);
 	size_t max = credit_room(&exec->input, INPUT_CHUNK) - exec->escape.held, len;
 	uint8_t *space;
 	int signal;
@@ -114,6 +143,11 @@ void exec_on_input(struct stream *stream)
 	/* Asked again: whether we are in the foreground may have changed since. */
 	if (!may_read_input(exec)) {
 		stream_watch_input(stream, false);
+		return;
+	}
+	if (exec->in_ended) {
+		read_keys(exec);
+		client_mark(&exec->client);
 		return;
 	}
 	if (exec->in_plenty && !exec->client.link.bulk.refused)

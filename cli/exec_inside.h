@@ -13,10 +13,17 @@ void exec_finish_with(struct exec *exec, int status, const char *complaint);
 /* Leaves now, by that signal, whatever is queued. */
 void exec_leave_by(struct exec *exec, int signal);
 
+/* Passes a signal on to the command, or leaves by it, as it must. */
+void exec_forward(struct exec *exec, int signal);
+
 /* A signal that was passed on has no answer. */
 void exec_on_unanswered(struct client *client, enum patience_step step);
 
-/* Stdin: watched while it may be read; and its end, as the command is to learn it. */
+/*
+ * Stdin: watched while it may be read; its end, as the command is to learn it; and that the command takes
+ * no more of it, so that whoever writes it learns that.
+ */
+void exec_refuse_input(struct exec *exec);
 void exec_watch_input(struct exec *exec);
 void exec_on_input(struct stream *stream);
 void exec_on_background(struct loop_timer *timer);

@@ -4,8 +4,7 @@
 #include <unistd.h>
 
 #include "exec_inside.h"
-
-#define ENDS_MS 2000
+#include "term.h"
 
 void exec_leave_by(struct exec *exec, int signal)
 {
@@ -13,20 +12,6 @@ void exec_leave_by(struct exec *exec, int signal)
 	exec->finished = true;
 	exec->status = 128 + signal;
 	loop_stop(exec->loop);
-}
-
-/* Whoever asks three times in two seconds means msb-exec, not the command. */
-static bool is_last_straw(struct exec *exec, int signal)
-{
-	uint64_t now = loop_now_ms(), *at = &exec->ends_ms[exec->ends % EXEC_ENDS];
-
-	if (signal != SIGINT && signal != SIGTERM)
-		return false;
-	*at = now;
-	exec->ends++;
-	/* The one that is overwritten next is the oldest of the last three. */
-	at = &exec->ends_ms[exec->ends % EXEC_ENDS];
-	return exec->ends >= EXEC_ENDS && now - *at <= ENDS_MS;
 }
 
 static bool ends(int signal)
@@ -64,12 +49,15 @@ void exec_on_unanswered(struct client *client, enum patience_step step)
 	exec_finish(exec, 128 + exec->die_of);
 }
 
-static void forward(struct exec *exec, int signal)
+void exec_forward(struct exec *exec, int signal)
 {
 	struct client *client = &exec->client;
 
 	exec->forwarded |= 1u << signal;
 	exec->leaving |= ends(signal);
+	/* How it ends is heard in the background, too. */
+	if (ends(signal))
+		term_end_stops();
 	msg_put_exec_signal(&client->link.out, client->id, signal);
 	client_mark(client);
 	if (signal == SIGHUP) {
@@ -77,7 +65,8 @@ static void forward(struct exec *exec, int signal)
 		exec_leave_by(exec, SIGHUP);
 	} else if (ends(signal) && client_signalled(client, signal)) {
 		exec_leave_by(exec, signal);
-	} else if (is_last_straw(exec, signal)) {
+	} else if ((signal == SIGINT || signal == SIGTERM) &&
+		   signals_insist(&exec->insist, loop_now_ms())) {
 		exec_finish_with(exec, EXIT_FAILED,
 				 "gave up after three signals; the agent ends the command");
 		loop_stop(exec->loop);
@@ -103,5 +92,5 @@ void exec_signal(struct exec *exec, const struct loop_signal *signal)
 	if (!exec->sent || exec->finished)
 		exec_leave_by(exec, signal->number);
 	else
-		forward(exec, signal->number);
+		exec_forward(exec, signal->number);
 }

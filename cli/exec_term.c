@@ -99,7 +99,7 @@ void exec_end_terminal(struct exec *exec)
 	term_restore();
 	/* The line to leave with does not continue the command's. */
 	if (exec->complaint[0] && in_line && isatty(STDERR_FILENO))
-		fputs("\n", stderr);
+		stream_write(&exec->err, "\n", 1);
 }
 
 void exec_suspend(struct exec *exec, bool whole_group)

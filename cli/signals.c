@@ -2,6 +2,7 @@
 #include "signals.h"
 
 #include <signal.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 int signals_watch(struct loop *loop, const int *numbers, size_t count,
@@ -17,10 +18,21 @@ int signals_watch(struct loop *loop, const int *numbers, size_t count,
 	return loop_signals(loop, &set, on_signal);
 }
 
+bool signals_insist(struct signals_insist *insist, uint64_t now_ms)
+{
+	insist->at_ms[insist->count++ % SIGNALS_INSIST] = now_ms;
+	/* The one that is overwritten next is the oldest of the last three. */
+	return insist->count >= SIGNALS_INSIST &&
+	       now_ms - insist->at_ms[insist->count % SIGNALS_INSIST] <= SIGNALS_INSIST_MS;
+}
+
 _Noreturn void signals_die_of(int number)
 {
+	struct rlimit no_core = {0};
 	sigset_t set;
 
+	/* It is the command that was to dump core, if anybody, and it has its own limit. */
+	setrlimit(RLIMIT_CORE, &no_core);
 	signal(number, SIG_DFL);
 	sigemptyset(&set);
 	sigaddset(&set, number);

@@ -2,6 +2,7 @@
 #include "term.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <stddef.h>
@@ -14,9 +15,12 @@
 
 #define ROOM_MS 500 /* how long a terminal that was stopped is waited for */
 
-/* raw_fd says that saved_modes are good; noted_fd, that noted_modes is not empty. */
+/*
+ * The terminal by a descriptor of our own: whatever becomes of stdin, its modes can be given back. is_raw
+ * says that we made it so, and that saved_modes are good; noted_fd, that noted_modes is not empty.
+ */
 static struct termios saved_modes, raw_modes;
-static volatile sig_atomic_t raw_fd = -1, noted_fd = -1, noted_modes;
+static volatile sig_atomic_t term_fd = -1, is_raw, noted_fd = -1, noted_modes;
 
 /* errno is the interrupted code's. */
 static void print(int fd, const char *text, size_t len)
@@ -46,14 +50,17 @@ static void turn_off(void)
  * What is to be undone is forgotten last and noted first: a signal in between undoes it once more,
  * which does no harm.
  */
+void term_cook(void)
+{
+	/* NOW: waiting for output to drain could wait for ever on a stopped terminal. */
+	if (is_raw && term_is_foreground(term_fd))
+		tcsetattr(term_fd, TCSANOW, &saved_modes);
+	is_raw = 0;
+}
+
 void term_restore(void)
 {
-	int fd = raw_fd;
-
-	/* NOW: waiting for output to drain could wait for ever on a stopped terminal. */
-	if (fd >= 0 && term_is_foreground(fd))
-		tcsetattr(fd, TCSANOW, &saved_modes);
-	raw_fd = -1;
+	term_cook();
 	turn_off();
 }
 
@@ -87,33 +94,10 @@ static void catch_fatal_signals(void)
 		catch_fatal(i);
 }
 
-int term_make_raw(int fd)
+static bool is_same(const struct termios *a, const struct termios *b)
 {
-	struct termios raw;
-
-	/* While they are being saved, they are nothing to give back. */
-	raw_fd = -1;
-	if (tcgetattr(fd, &saved_modes) < 0)
-		return -errno;
-	catch_fatal_signals();
-	raw_fd = fd;
-	raw = saved_modes;
-	cfmakeraw(&raw);
-	if (tcsetattr(fd, TCSANOW, &raw) < 0) {
-		raw_fd = -1;
-		return -errno;
-	}
-	/* As the terminal took them, to know them again. */
-	tcgetattr(fd, &raw_modes);
-	return 0;
-}
-
-void term_note_modes(int fd, uint32_t on)
-{
-	if (on && noted_fd < 0)
-		catch_fatal_signals();
-	noted_modes = (sig_atomic_t)on;
-	noted_fd = on ? fd : -1;
+	return a->c_iflag == b->c_iflag && a->c_oflag == b->c_oflag && a->c_cflag == b->c_cflag &&
+	       a->c_lflag == b->c_lflag && memcmp(a->c_cc, b->c_cc, sizeof(a->c_cc)) == 0;
 }
 
 /* Who is told to end, as by kill %1, is not to stop first. */
@@ -124,6 +108,101 @@ static bool is_told_to_end(void)
 	return sigpending(&pending) == 0 &&
 	       (sigismember(&pending, SIGTERM) || sigismember(&pending, SIGHUP) ||
 		sigismember(&pending, SIGINT) || sigismember(&pending, SIGQUIT));
+}
+
+/* In the background it stops us, and is tried again once we are continued. */
+static int set_modes(const struct termios *modes)
+{
+	int r;
+
+	do {
+		r = tcsetattr(term_fd, TCSANOW, modes);
+	} while (r < 0 && errno == EINTR && !is_told_to_end());
+	return r < 0 ? -errno : 0;
+}
+
+int term_make_raw(int fd)
+{
+	struct termios now;
+	int r;
+
+	if (term_fd < 0)
+		term_fd = fcntl(fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+	if (term_fd < 0 || tcgetattr(term_fd, &now) < 0)
+		return -errno;
+	/* Our own raw modes are nothing to give back. */
+	if (is_raw && is_same(&now, &raw_modes))
+		return 0;
+	is_raw = 0;
+	saved_modes = now;
+	catch_fatal_signals();
+	is_raw = 1;
+	cfmakeraw(&now);
+	r = set_modes(&now);
+	if (r < 0) {
+		is_raw = 0;
+		return r;
+	}
+	/* As the terminal took them, to know them again. */
+	tcgetattr(term_fd, &raw_modes);
+	return 0;
+}
+
+bool term_is_raw(void)
+{
+	return is_raw;
+}
+
+void term_note_modes(int fd, uint32_t on)
+{
+	if (on && noted_fd < 0)
+		catch_fatal_signals();
+	noted_modes = (sig_atomic_t)on;
+	noted_fd = on ? fd : -1;
+}
+
+/*
+ * The terminal stops who writes to it, or reads it, in the background. Until it continues us; whoever
+ * tells us to end meanwhile is obeyed, and not by being stopped again.
+ */
+static void on_stop(int signal)
+{
+	struct sigaction ours, plain = {.sa_handler = SIG_DFL};
+	int saved = errno;
+	sigset_t set;
+
+	if (is_told_to_end()) {
+		term_end_stops();
+	} else {
+		sigemptyset(&set);
+		sigaddset(&set, signal);
+		sigaction(signal, &plain, &ours);
+		raise(signal);
+		sigprocmask(SIG_UNBLOCK, &set, NULL);
+		sigprocmask(SIG_BLOCK, &set, NULL);
+		sigaction(signal, &ours, NULL);
+	}
+	errno = saved;
+}
+
+static const int stops[] = {SIGTTOU, SIGTTIN};
+
+void term_catch_stops(void)
+{
+	/* Not SA_RESTART: the call that was stopped is to look first whether it is still wanted. */
+	struct sigaction ours = {.sa_handler = on_stop}, before;
+
+	for (size_t i = 0; i < sizeof(stops) / sizeof(stops[0]); i++)
+		if (sigaction(stops[i], NULL, &before) == 0 && before.sa_handler == SIG_DFL)
+			sigaction(stops[i], &ours, NULL);
+}
+
+void term_end_stops(void)
+{
+	struct sigaction ignored = {.sa_handler = SIG_IGN};
+
+	for (size_t i = 0; i < sizeof(stops) / sizeof(stops[0]); i++)
+		sigaction(stops[i], &ignored, NULL);
 }
 
 static void stop(bool whole_group)
@@ -147,38 +226,28 @@ static void stop(bool whole_group)
 
 void term_suspend(bool whole_group)
 {
-	int fd = raw_fd, out_fd = noted_fd;
+	int out_fd = noted_fd;
 	uint32_t on = (uint32_t)noted_modes;
+	bool was_raw = is_raw;
 	char text[MODES_TEXT_MAX];
 
 	term_restore();
 	stop(whole_group);
 	/* In the background, programs stop that want a terminal's modes. */
-	if (fd >= 0 && !term_is_foreground(fd) && !is_told_to_end())
+	if (was_raw && !term_is_foreground(term_fd) && !is_told_to_end())
 		kill(0, SIGTTOU);
 	/* Only now are the terminal's modes what they are to be again at the end. */
-	if (fd >= 0 && term_is_foreground(fd))
-		term_make_raw(fd);
+	if (was_raw && term_is_foreground(term_fd))
+		term_make_raw(term_fd);
 	if (out_fd >= 0 && term_is_foreground(out_fd)) {
 		term_note_modes(out_fd, on);
 		print(out_fd, text, modes_on(on, text));
 	}
 }
 
-static bool is_raw(const struct termios *now)
-{
-	return now->c_iflag == raw_modes.c_iflag && now->c_oflag == raw_modes.c_oflag &&
-	       now->c_cflag == raw_modes.c_cflag && now->c_lflag == raw_modes.c_lflag &&
-	       memcmp(now->c_cc, raw_modes.c_cc, sizeof(now->c_cc)) == 0;
-}
-
 void term_resume(int fd)
 {
-	struct termios now;
-
-	if (!term_is_foreground(fd) || tcgetattr(fd, &now) < 0)
-		return;
-	if (raw_fd != fd || !is_raw(&now))
+	if (term_is_foreground(fd))
 		term_make_raw(fd);
 }
 

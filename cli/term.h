@@ -10,11 +10,18 @@
 
 #include "../shared/msg.h"
 
-/* Saves the modes of the terminal on fd and makes it raw. 0 or -errno. */
+/*
+ * Saves the modes of the terminal on fd, which is that one for ever, and makes it raw.
+ * Idempotent: modes that are raw by us are not saved. 0 or -errno.
+ */
 int term_make_raw(int fd);
+bool term_is_raw(void);
 
 /* What a command has turned on in the terminal on fd (see modes.h), for term_restore(). */
 void term_note_modes(int fd, uint32_t on);
+
+/* Gives the saved modes back, as term_restore() does, but what was noted stays on. */
+void term_cook(void);
 
 /*
  * Gives the saved modes back and turns off what was noted, if there is any; not in the background,
@@ -22,6 +29,13 @@ void term_note_modes(int fd, uint32_t on);
  * that takes nothing for no longer than half a second.
  */
 void term_restore(void);
+
+/*
+ * From now on a terminal that stops us in the background, for writing to it or reading it, does so only
+ * until a signal is pending that tells us to end; and after the second call not at all.
+ */
+void term_catch_stops(void);
+void term_end_stops(void);
 
 /*
  * Restores, stops the process as Ctrl-Z would, with its whole group if so wanted, and makes the

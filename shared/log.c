@@ -13,6 +13,8 @@
 static const char *log_program = "msb-exec";
 static enum log_level log_max = LOG_LEVEL_WARN;
 static bool log_journal;
+static void (*log_put)(void *owner, const char *line, size_t len);
+static void *log_owner;
 
 /* The journal says in JOURNAL_STREAM which device and inode its stream has. */
 static bool stderr_is_journal(void)
@@ -56,11 +58,17 @@ void log_clean(char *text, size_t len)
 	}
 }
 
+void log_divert(void (*put)(void *owner, const char *line, size_t len), void *owner)
+{
+	log_put = put;
+	log_owner = owner;
+}
+
 void log_line(enum log_level level, const char *fmt, ...)
 {
 	static const char priority[] = {'6', '3', '4', '6', '7'};
 	int saved = errno;
-	char line[1000];
+	char line[LOG_LINE_MAX];
 	int at, n;
 	va_list ap;
 
@@ -79,7 +87,9 @@ void log_line(enum log_level level, const char *fmt, ...)
 		n = (int)sizeof(line) - at - 2;
 	log_clean(line + at, (size_t)n);
 	line[at + n] = '\n';
-	if (write(STDERR_FILENO, line, (size_t)(at + n) + 1) < 0) {
+	if (log_put) {
+		log_put(log_owner, line, (size_t)(at + n) + 1);
+	} else if (write(STDERR_FILENO, line, (size_t)(at + n) + 1) < 0) {
 		/* Nobody is left to tell. */
 	}
 	errno = saved;

@@ -19,7 +19,12 @@ int log_level_parse(const char *name);
 /* Replaces what could drive a terminal: control characters of ASCII, and of UTF-8's two bytes. */
 void log_clean(char *text, size_t len);
 
-/* Writes one line, at most 1,000 bytes, in one write; errno is left as it was. */
+#define LOG_LINE_MAX 1000 /* bytes of a line, its newline among them */
+
+/* Has lines, each with its newline, written by somebody who does not wait. NULL: to stderr again. */
+void log_divert(void (*put)(void *owner, const char *line, size_t len), void *owner);
+
+/* Writes one line, at most LOG_LINE_MAX bytes, in one write; errno is left as it was. */
 void log_line(enum log_level level, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
 #define log_error(...) log_line(LOG_LEVEL_ERROR, __VA_ARGS__)

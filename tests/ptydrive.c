@@ -17,6 +17,7 @@
  *	modes save        remember the terminal's modes anew; at first those before the program
  *	modes same        they are now what was remembered
  *	modes raw         wait until they are raw
+ *	modes again       wait until they are what was remembered
  *	run COMMAND       of a shell elsewhere, until it succeeds; $PROGRAM is the program's number
  *	hangup            the terminal goes away
  *	wait [END]        wait until the program ends; END is a status, or a signal's name
@@ -280,9 +281,11 @@ static const char *modes(struct drive *d)
 			return strerror(errno);
 		if (strcmp(d->text, "save") == 0)
 			d->saved = now;
-		if (strcmp(d->text, "raw") != 0)
-			return memcmp(&now, &d->saved, sizeof(now)) == 0 ? NULL : "they differ";
-		if (!(now.c_lflag & (ICANON | ECHO | ISIG | IEXTEN)) && !(now.c_oflag & OPOST))
+		if (strcmp(d->text, "raw") != 0 && memcmp(&now, &d->saved, sizeof(now)) == 0)
+			return NULL;
+		if (strcmp(d->text, "same") == 0)
+			return "they differ";
+		if (strcmp(d->text, "raw") == 0 && !(now.c_lflag & (ICANON | ECHO | ISIG | IEXTEN)) && !(now.c_oflag & OPOST))
 			return NULL;
 	} while (turn(d, POLLIN));
 	return "they are not";
