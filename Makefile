@@ -244,9 +244,13 @@ $(VM_IMAGE): tests/vm/image.sh $(BUNDLE) $(BUILD)/msb-exec build/vm/vmlinuz
 build/vm/vmlinuz: | tests/vm/kernel.sh
 	$(call run,GET ,tests/vm/kernel.sh build/vm)
 
+# A test or fuzz target says in a line WRAP: which functions its own stand in for.
+WRAPPING = $(patsubst %,-Wl$(comma)--wrap=%,$(shell sed -n 's:^/\* WRAP\: \(.*\) \*/:\1:p' $<))
+
 $(BUILD)/tests/%: tests/unit/%.c $(PURE)
 	@mkdir -p $(@D)
-	$(call run,TEST,$(COMPILE) -o $@ $< $(LINKING) $(PURE) $(LDFLAGS) $(CBOR_LIBS) $(CMOCKA_LIBS))
+	$(call run,TEST,$(COMPILE) -o $@ $< $(LINKING) $(PURE) $(WRAPPING) $(LDFLAGS) $(CBOR_LIBS) \
+		$(CMOCKA_LIBS))
 
 $(BUILD)/tests/%: tests/%.c $(SHARED)
 	@mkdir -p $(@D)
@@ -268,12 +272,10 @@ fuzz:
 fuzz-run: $(FUZZERS)
 	@python3 -B tests/fuzz/run.py $(FUZZ_SECONDS) $(FUZZ_JOBS) build/fuzz $(FUZZERS)
 
-# A target says in a line WRAP: which functions of ours its own stand in for.
 $(BUILD)/fuzz_%: tests/fuzz/fuzz_%.c $(PURE)
 	@mkdir -p $(@D)
 	$(call run,FUZZ,$(COMPILE) -Itests/fuzz -fsanitize=fuzzer -o $@ $< $(LINKING) $(PURE) \
-		$(patsubst %,-Wl$(comma)--wrap=%,$(shell sed -n 's:^/\* WRAP\: \(.*\) \*/:\1:p' $<)) \
-		$(LDFLAGS) $(CBOR_LIBS))
+		$(WRAPPING) $(LDFLAGS) $(CBOR_LIBS))
 
 # One daemon and many clients for so long, SANITIZE=1 with the sanitizers; SEED=N for the same again.
 SOAK_SECONDS ?= 300

@@ -138,19 +138,13 @@ static uint64_t left_ms(const struct client *client)
 static void take_stream(struct client *client, int fd, pid_t process)
 {
 	uint64_t left = left_ms(client);
-	struct err err;
-	int r;
 
 	client->process = process;
-	r = link_init(&client->link, client->loop, fd, fd, OUT_MAX, client->spare, client_on_ready);
+	link_init(&client->link, client->loop, fd, fd, OUT_MAX, client->spare, client_on_ready);
 	client->linked = true;
 	client->link.greeting = true;
-	if (r == 0 && left != DIAL_FOREVER)
-		r = loop_arm(client->loop, &client->deadline, left);
-	if (r == 0)
-		return;
-	err_set(&err, -r, NULL, "cannot watch %s", client->name);
-	client_lose(client, &err);
+	if (left != DIAL_FOREVER)
+		loop_arm(client->loop, &client->deadline, left);
 }
 
 static void on_dialed(struct dial *dial, int fd, pid_t process, const struct err *err)

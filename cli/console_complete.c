@@ -78,8 +78,9 @@ static bool ask_guest(struct console *console, const char *script, const char *w
 	loop_want(&console->loop, &console->terminal, 0);
 	side_start(&console->complete, &console->peer->client, peer_take_id(console->peer), &terms);
 	console->asking = true;
-	if (!answered)
-		loop_run(&console->loop);
+	/* A loop that fails has no answer, and fails again where it is not Tab's. */
+	if (!answered && loop_run(&console->loop) < 0)
+		answered = false;
 	console->asking = false;
 	side_cancel(&console->complete);
 	/* Something else may have ended it, and means it. */

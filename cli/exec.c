@@ -129,7 +129,7 @@ static void on_output(struct stream *stream)
 	struct exec *exec = stream->owner;
 
 	stream_flush(stream);
-	if (exec->last_call.slot)
+	if (exec->last_call.armed)
 		loop_arm(exec->loop, &exec->last_call, LAST_CALL_MS);
 	client_mark(&exec->client);
 	settle(exec);

@@ -2,6 +2,7 @@
 #include "ping.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #include "../shared/log.h"
 #include "client.h"
@@ -80,10 +81,13 @@ int ping_run(const struct opts *opts, struct loop *loop, struct buf_spare *spare
 			   .on_turn = on_turn,
 			   .connect_ms = opts->connect_ms},
 	};
+	int r;
 
 	ping.client.owner = &ping;
 	client_connect(&ping.client, loop, opts->endpoint, spare);
-	loop_run(loop);
+	r = loop_run(loop);
+	if (r < 0)
+		log_error("cannot wait for the agent: %s", strerror(-r));
 	client_release(&ping.client);
 	return ping.status;
 }

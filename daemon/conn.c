@@ -241,12 +241,8 @@ struct conn *conn_new(struct conn_host *host, int in_fd, int out_fd, bool truste
 	conn->outlet.frames = &conn->link.out;
 	conn->outlet.bulk = &conn->link.bulk;
 	conn->outlet.flush = &conn->turn;
-	if (link_init(&conn->link, host->jobs->loop, in_fd, out_fd, JOB_FRAMES_MAX,
-		      &host->jobs->spare, on_ready) < 0) {
-		link_release(&conn->link);
-		free(conn);
-		return NULL;
-	}
+	link_init(&conn->link, host->jobs->loop, in_fd, out_fd, JOB_FRAMES_MAX, &host->jobs->spare,
+		  on_ready);
 	add_to_host(conn);
 	return conn;
 }

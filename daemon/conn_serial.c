@@ -140,7 +140,7 @@ void serial_turn(struct conn *conn, int r)
 		loop_disarm(loop_of(conn), &conn->greet_timer);
 		loop_mark(loop_of(conn), &conn->turn);
 	}
-	if (!conn->greeted && !conn->barred && !conn->greet_timer.slot)
+	if (!conn->greeted && !conn->barred && !conn->greet_timer.armed)
 		greet(conn);
 	watch_for_cut(conn);
 }

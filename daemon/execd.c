@@ -54,7 +54,7 @@ static struct execd *execd_of_loop(struct loop *loop)
 /* No command is left, and how each ended is queued by now. */
 static void say_the_last(struct execd *execd)
 {
-	if (!execd->last_flush.slot)
+	if (!execd->last_flush.armed)
 		loop_arm(&execd->loop, &execd->last_flush, 0);
 }
 
@@ -280,6 +280,7 @@ int main(int argc, char *argv[])
 	conn_close_all(&execd.conns);
 	port_close_all(&execd.ports);
 	job_free_all(&execd.jobs);
+	reaper_release(&execd.jobs.reaper);
 	boot_release(&execd.boot);
 	buf_spare_release(&execd.jobs.spare);
 	loop_release(&execd.loop);

@@ -138,7 +138,7 @@ static void carry_out(struct job *job, uint32_t actions)
 	if (actions & SESSION_ARM_GRACE)
 		loop_arm(host->loop, &job->grace,
 			 has_own_manner(job) && job->kill_after_ms ? job->kill_after_ms : GRACE_MS);
-	if (actions & SESSION_HASTEN && job->grace.slot &&
+	if (actions & SESSION_HASTEN && job->grace.armed &&
 	    job->grace.due_ms > loop_now_ms() + GRACE_MS)
 		loop_arm(host->loop, &job->grace, GRACE_MS);
 	if (actions & SESSION_KILL)

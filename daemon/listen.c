@@ -74,7 +74,6 @@ static int add(struct listen_host *host, const struct listener *made, const char
 	       struct err *err)
 {
 	struct listener *listener = &host->listeners[host->count];
-	int r;
 
 	if (host->count == LISTEN_MAX) {
 		close(made->fd);
@@ -84,8 +83,8 @@ static int add(struct listen_host *host, const struct listener *made, const char
 	listener->host = host;
 	host->count++;
 	loop_source_init(&listener->source, listener->fd, on_connection);
-	r = loop_want(host->loop, &listener->source, LOOP_IN);
-	return r < 0 ? err_set(err, -r, NULL, "cannot watch %s", what) : 0;
+	loop_want(host->loop, &listener->source, LOOP_IN);
+	return 0;
 }
 
 int listen_open(struct listen_host *host, const struct endpoint *endpoint, struct err *err)

@@ -235,7 +235,8 @@ int port_open(struct port_host *host, const struct endpoint *endpoint, struct er
 		log_info("%s: not there yet: %s", port->text, strerror(-r));
 	else
 		loop_source_init(&port->source, port->fd, on_ready);
-	return loop_arm(host->loop, &port->look, 0);
+	loop_arm(host->loop, &port->look, 0);
+	return 0;
 }
 
 void port_retire_all(struct port_host *host)

@@ -2,6 +2,7 @@
 #ifndef MSB_REAP_H
 #define MSB_REAP_H
 
+#include <dirent.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -38,20 +39,28 @@ void reap_signal_group(pid_t leader, int signal);
 struct reap_watch {
 	pid_t session;
 	bool kill;
-	bool alive; /* found in this look */
+	bool alive;  /* found in this look */
+	bool denied; /* that it may not be killed has been said */
 	bool watched;
 	struct reap_watch *next;
 	void (*on_empty)(struct reap_watch *watch); /* called once, after it is unwatched */
 };
 
+#define REAP_SPARES 2
+
+/* It keeps the descriptors that its looks need: whoever took all others cannot hide from it. */
 struct reaper {
 	struct loop *loop;
 	struct loop_timer timer;
+	DIR *proc; /* owned; NULL where there is none */
+	int spares[REAP_SPARES];
+	uint64_t pause_ms; /* to the next look */
 	struct reap_watch *watches;
 	size_t count;
 };
 
 void reaper_init(struct reaper *reaper, struct loop *loop);
+void reaper_release(struct reaper *reaper);
 void reaper_watch(struct reaper *reaper, struct reap_watch *watch);
 void reaper_unwatch(struct reaper *reaper, struct reap_watch *watch);
 

@@ -202,7 +202,7 @@ static void on_wrong(struct relay_agent *agent, const char *why)
 
 /* ---- all of it ---- */
 
-int relay_start(struct relay *relay)
+void relay_start(struct relay *relay)
 {
 	for (int i = 0; i < RELAY_SLOTS; i++) {
 		relay->by_slot[i].relay = relay;
@@ -217,7 +217,7 @@ int relay_start(struct relay *relay)
 	relay->agent.on_room = on_room;
 	relay->agent.on_wrong = on_wrong;
 	relay->agent.may_read = may_read;
-	return relay_agent_start(&relay->agent);
+	relay_agent_start(&relay->agent);
 }
 
 void relay_end(struct relay *relay, const char *why)

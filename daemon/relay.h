@@ -57,7 +57,7 @@ struct relay {
 	bool ending; /* nothing more is taken from clients */
 };
 
-int relay_start(struct relay *relay);
+void relay_start(struct relay *relay);
 
 /* Tells all sessions that it is over, and the agent. relay_flush() gets that out. */
 void relay_end(struct relay *relay, const char *why);

@@ -306,7 +306,7 @@ static void watch_for_stall(struct relay_agent *agent)
 {
 	if (agent->state != AGENT_UP || !buf_len(&agent->link.in) || !agent->may_read(agent))
 		loop_disarm(agent->loop, &agent->stall);
-	else if (!agent->stall.slot)
+	else if (!agent->stall.armed)
 		loop_arm(agent->loop, &agent->stall, STALL_MS);
 }
 
@@ -349,10 +349,12 @@ static void watch_quota(struct relay_agent *agent)
 	const struct outbox *outbox = &agent->outbox;
 
 	if (agent->state != AGENT_UP || outbox->quota.granted || !outbox->quota.counts ||
-	    (!outbox_is_held(outbox) && !agent->wants_input && !outbox->quota.unknown))
+	    (!outbox_is_held(outbox) && !agent->wants_input && !outbox->quota.unknown)) {
 		loop_disarm(agent->loop, &agent->held);
-	else if (!agent->held.slot && loop_arm(agent->loop, &agent->held, HELD_MS) == 0)
+	} else if (!agent->held.armed) {
+		loop_arm(agent->loop, &agent->held, HELD_MS);
 		agent->held_ms = loop_now_ms();
+	}
 }
 
 static void on_turn(struct loop_task *task)
@@ -430,7 +432,6 @@ static void on_dialed(struct dial *dial, int fd, pid_t process, const struct err
 {
 	struct relay_agent *agent = AGENT_OF(dial, dial);
 	char words[ERR_TEXT_MAX + 64];
-	int r;
 
 	if (fd < 0) {
 		retry(agent, err_words(err, words, sizeof(words)));
@@ -439,11 +440,7 @@ static void on_dialed(struct dial *dial, int fd, pid_t process, const struct err
 	agent->process = process;
 	agent->state = AGENT_SEEKING;
 	agent->asked = 0;
-	r = link_init(&agent->link, agent->loop, fd, fd, OUT_MAX, agent->spare, on_ready);
-	if (r < 0) {
-		lose(agent, strerror(-r));
-		return;
-	}
+	link_init(&agent->link, agent->loop, fd, fd, OUT_MAX, agent->spare, on_ready);
 	log_info("%s: connected; waiting for the guest", agent->name);
 	agent->passed_over = 0;
 	agent->hello.boots = agent->bootstrap;
@@ -623,7 +620,7 @@ size_t relay_agent_flush(struct relay_agent *agent)
 	return agent->link.broken ? 0 : outbox_unsent(&agent->outbox);
 }
 
-int relay_agent_start(struct relay_agent *agent)
+void relay_agent_start(struct relay_agent *agent)
 {
 	agent->state = AGENT_DOWN;
 	agent->turn.on_run = on_turn;
@@ -633,7 +630,7 @@ int relay_agent_start(struct relay_agent *agent)
 	outbox_init(&agent->outbox, &agent->link, agent->spare);
 	agent->pause_ms = PAUSE_MIN_MS;
 	buf_init(&agent->ready, SEEK_FRAME_MAX, NULL);
-	return loop_arm(agent->loop, &agent->clock, 0);
+	loop_arm(agent->loop, &agent->clock, 0);
 }
 
 void relay_agent_stop(struct relay_agent *agent)

@@ -69,8 +69,8 @@ struct relay_agent {
 	uint32_t features; /* enum msg_feature */
 };
 
-/* Makes the first attempt to connect. 0 or -errno. */
-int relay_agent_start(struct relay_agent *agent);
+/* Makes the first attempt to connect. */
+void relay_agent_start(struct relay_agent *agent);
 
 /* Closes the stream without a word to the owner. */
 void relay_agent_stop(struct relay_agent *agent);

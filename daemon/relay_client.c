@@ -237,19 +237,15 @@ void relay_client_open(struct relay *relay, int fd, bool trusted, const char *na
 {
 	struct relay_client *client = calloc(1, sizeof(*client));
 	int slot = client ? relay_slots_take(&relay->slots) : -ENOMEM;
-	int r = slot;
 
-	if (slot >= 0)
-		r = link_init(&client->link, relay->loop, fd, fd, OUT_MAX, &relay->spare, on_ready);
-	if (r < 0) {
+	if (slot < 0) {
 		log_warn("refused %s: %s", name,
-			 r == -EBUSY ? "all 128 ranges of ids are taken" : strerror(-r));
-		if (slot >= 0)
-			relay_slots_free(&relay->slots, slot);
+			 slot == -EBUSY ? "all 128 ranges of ids are taken" : strerror(-slot));
 		free(client);
 		close(fd);
 		return;
 	}
+	link_init(&client->link, relay->loop, fd, fd, OUT_MAX, &relay->spare, on_ready);
 	client->relay = relay;
 	client->slot = slot;
 	client->trusted = trusted;

@@ -92,10 +92,9 @@ static int start(struct relayd *relayd, int passed, struct err *err)
 	/* One more is accepted, and closed for want of a range. */
 	relayd->listen.max = RELAY_SLOTS + 1;
 	relayd->listen.on_client = on_client;
-	if (r == 0)
-		r = relay_start(relay);
 	if (r < 0)
 		return err_set(err, -r, NULL, "cannot set up the event loop");
+	relay_start(relay);
 	if (passed_listen(&relayd->listen, passed, err) < 0)
 		return -1;
 	for (size_t i = 0; i < relayd->settings.listen_count; i++)

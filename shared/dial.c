@@ -82,8 +82,7 @@ static void ask_hypervisor(struct dial *dial)
 		return;
 	}
 	loop_source_init(&dial->source, dial->fd, on_answer);
-	if (loop_want(dial->loop, &dial->source, LOOP_IN) < 0)
-		fail(dial, errno, "");
+	loop_want(dial->loop, &dial->source, LOOP_IN);
 }
 
 static void judge_answer(struct dial *dial)
@@ -241,8 +240,7 @@ static void open_vsock(struct dial *dial, uint64_t timeout_ms)
 		return;
 	}
 	loop_source_init(&dial->source, dial->fd, on_vsock);
-	if (loop_want(dial->loop, &dial->source, LOOP_OUT) < 0)
-		fail(dial, errno, "");
+	loop_want(dial->loop, &dial->source, LOOP_OUT);
 }
 
 /* ---- programs ---- */
@@ -305,7 +303,7 @@ static void open_exec(struct dial *dial)
 static void on_deadline(struct loop_timer *timer)
 {
 	struct dial *dial = OWNER(timer, deadline);
-	bool queued = dial->again.slot || dial->again.due;
+	bool queued = dial->again.armed || dial->again.due;
 	bool asked = dial->endpoint.kind == ENDPOINT_HVSOCK && !queued;
 
 	fail(dial, ETIMEDOUT,

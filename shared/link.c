@@ -26,7 +26,7 @@ static void out_ready(struct loop_source *source, uint32_t ready)
 	link->on_ready(link, ready);
 }
 
-int link_init(struct link *link, struct loop *loop, int in_fd, int out_fd, size_t out_max,
+void link_init(struct link *link, struct loop *loop, int in_fd, int out_fd, size_t out_max,
 	      struct buf_spare *spare, void (*on_ready)(struct link *link, uint32_t ready))
 {
 	*link = (struct link){
@@ -43,7 +43,7 @@ int link_init(struct link *link, struct loop *loop, int in_fd, int out_fd, size_
 	link->bulk.refused = !link->out_socket;
 	loop_source_init(&link->in_source, in_fd, in_ready);
 	loop_source_init(&link->out_source, in_fd == out_fd ? -1 : out_fd, out_ready);
-	return loop_want(loop, &link->in_source, LOOP_IN);
+	loop_want(loop, &link->in_source, LOOP_IN);
 }
 
 void link_release(struct link *link)

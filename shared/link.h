@@ -34,9 +34,9 @@ struct link {
 /*
  * Takes ownership of the descriptors. on_ready says that link_read() or link_flush() has work.
  * out_max bounds what may be queued to go out, in bytes. Sockets are used as they are; other
- * descriptors must be non-blocking. 0 or -errno.
+ * descriptors must be non-blocking.
  */
-int link_init(struct link *link, struct loop *loop, int in_fd, int out_fd, size_t out_max,
+void link_init(struct link *link, struct loop *loop, int in_fd, int out_fd, size_t out_max,
 	      struct buf_spare *spare, void (*on_ready)(struct link *link, uint32_t ready));
 void link_release(struct link *link);
 

@@ -3,7 +3,7 @@
 
 #include <errno.h>
 #include <limits.h>
-#include <stdlib.h>
+#include <poll.h>
 #include <sys/epoll.h>
 #include <sys/signalfd.h>
 #include <time.h>
@@ -12,6 +12,7 @@
 #include "fd.h"
 
 #define BATCH_MAX 64
+#define LOOK_MS	  20 /* between two looks at what cannot be watched */
 
 int loop_init(struct loop *loop)
 {
@@ -35,9 +36,7 @@ static void free_graves(struct loop *loop)
 void loop_release(struct loop *loop)
 {
 	free_graves(loop);
-	free(loop->heap);
 	loop->heap = NULL;
-	loop->heap_len = loop->heap_cap = 0;
 	fd_close(&loop->signal_fd);
 	fd_close(&loop->epoll_fd);
 }
@@ -76,47 +75,54 @@ static uint32_t to_epoll(uint32_t want)
 	       (want & LOOP_EDGE ? (uint32_t)EPOLLET : 0);
 }
 
-static void add_always(struct loop *loop, struct loop_source *source)
+static void set_aside(struct loop *loop, struct loop_source *source, int how)
 {
-	source->always = true;
-	source->next_always = loop->always;
-	loop->always = source;
+	source->how = how;
+	source->next_aside = loop->aside;
+	loop->aside = source;
 }
 
-static void drop_always(struct loop *loop, struct loop_source *source)
+static void take_back(struct loop *loop, struct loop_source *source)
 {
-	struct loop_source **at = &loop->always;
+	struct loop_source **at = &loop->aside;
 
 	while (*at && *at != source)
-		at = &(*at)->next_always;
+		at = &(*at)->next_aside;
 	if (*at)
-		*at = source->next_always;
-	source->always = false;
+		*at = source->next_aside;
+	source->how = LOOP_WATCHED;
 }
 
-int loop_want(struct loop *loop, struct loop_source *source, uint32_t want)
+static int watch(struct loop *loop, struct loop_source *source, int op, uint32_t want)
 {
 	struct epoll_event event = {.events = to_epoll(want), .data.ptr = source};
+
+	return epoll_ctl(loop->epoll_fd, op, source->fd, &event) < 0 ? -errno : 0;
+}
+
+void loop_want(struct loop *loop, struct loop_source *source, uint32_t want)
+{
 	int op = !source->want ? EPOLL_CTL_ADD : want ? EPOLL_CTL_MOD : EPOLL_CTL_DEL;
+	int r = 0;
 
 	if (source->fd < 0 || want == source->want)
-		return 0;
+		return;
 	/* A hang-up is reported even to a mask of zero: what wants nothing must be out. */
-	if (!source->always && epoll_ctl(loop->epoll_fd, op, source->fd, &event) < 0) {
-		if (errno != EPERM || op != EPOLL_CTL_ADD)
-			return -errno;
-		add_always(loop, source);
-	}
+	if (source->how == LOOP_WATCHED)
+		r = watch(loop, source, op, want);
+	else if (source->how == LOOP_LOOKED_AT && !want)
+		take_back(loop, source);
+	if (r < 0 && want)
+		set_aside(loop, source, r == -EPERM ? LOOP_ALWAYS : LOOP_LOOKED_AT);
 	source->want = want;
-	return 0;
 }
 
 void loop_remove(struct loop *loop, struct loop_source *source)
 {
 	if (source->fd < 0)
 		return;
-	if (source->always)
-		drop_always(loop, source);
+	if (source->how != LOOP_WATCHED)
+		take_back(loop, source);
 	else
 		loop_want(loop, source, 0);
 	source->want = 0;
@@ -139,84 +145,90 @@ static void dispatch(struct loop_source *source, uint32_t events)
 		source->on_ready(source, ready);
 }
 
-/* ---- timers: a binary heap, from slot 1 ---- */
+/*
+ * ---- timers: a pairing heap ----
+ *
+ * Each is due no later than those below it, which form a list. All of it is in the timers themselves.
+ */
 
-static void heap_put(struct loop *loop, size_t slot, struct loop_timer *timer)
+/* Two heaps become one: the later goes below the earlier, as the first there. */
+static struct loop_timer *join(struct loop_timer *a, struct loop_timer *b)
 {
-	loop->heap[slot] = timer;
-	timer->slot = slot;
+	struct loop_timer *top = a, *under = b;
+
+	if (!a || !b)
+		return a ? a : b;
+	if (b->due_ms < a->due_ms) {
+		top = b;
+		under = a;
+	}
+	under->beside = top->below;
+	if (under->beside)
+		under->beside->holder = under;
+	under->holder = top;
+	top->below = under;
+	return top;
 }
 
-static void heap_up(struct loop *loop, struct loop_timer *timer)
+/* Those of a list become one heap: joined by twos, and then the twos from the last to the first. */
+static struct loop_timer *join_all(struct loop_timer *list)
 {
-	size_t slot = timer->slot;
+	struct loop_timer *twos = NULL, *heap = NULL;
 
-	while (slot > 1 && loop->heap[slot / 2]->due_ms > timer->due_ms) {
-		heap_put(loop, slot, loop->heap[slot / 2]);
-		slot /= 2;
+	while (list) {
+		struct loop_timer *a = list, *b = a->beside;
+
+		list = b ? b->beside : NULL;
+		a->beside = NULL;
+		if (b)
+			b->beside = NULL;
+		a = join(a, b);
+		a->beside = twos;
+		twos = a;
 	}
-	heap_put(loop, slot, timer);
-}
+	while (twos) {
+		struct loop_timer *next = twos->beside;
 
-static void heap_down(struct loop *loop, struct loop_timer *timer)
-{
-	size_t slot = timer->slot;
-
-	for (;;) {
-		size_t child = slot * 2;
-
-		if (child > loop->heap_len)
-			break;
-		if (child < loop->heap_len &&
-		    loop->heap[child + 1]->due_ms < loop->heap[child]->due_ms)
-			child++;
-		if (loop->heap[child]->due_ms >= timer->due_ms)
-			break;
-		heap_put(loop, slot, loop->heap[child]);
-		slot = child;
+		twos->beside = NULL;
+		heap = join(heap, twos);
+		twos = next;
 	}
-	heap_put(loop, slot, timer);
-}
-
-int loop_arm(struct loop *loop, struct loop_timer *timer, uint64_t after_ms)
-{
-	uint64_t now = loop_now_ms();
-
-	timer->due = false;
-	if (!timer->slot) {
-		if (loop->heap_len + 2 > loop->heap_cap) {
-			size_t cap = loop->heap_cap ? loop->heap_cap * 2 : 16;
-			struct loop_timer **heap =
-				reallocarray(loop->heap, cap, sizeof(struct loop_timer *));
-
-			if (!heap)
-				return -ENOMEM;
-			loop->heap = heap;
-			loop->heap_cap = cap;
-		}
-		heap_put(loop, ++loop->heap_len, timer);
-	}
-	timer->due_ms = after_ms > UINT64_MAX - now ? UINT64_MAX : now + after_ms;
-	heap_up(loop, timer);
-	heap_down(loop, timer);
-	return 0;
+	if (heap)
+		heap->holder = NULL;
+	return heap;
 }
 
 void loop_disarm(struct loop *loop, struct loop_timer *timer)
 {
-	struct loop_timer *last;
-	size_t slot = timer->slot;
+	struct loop_timer *below = timer->below;
 
 	timer->due = false;
-	if (!slot)
+	if (!timer->armed)
 		return;
-	timer->slot = 0;
-	last = loop->heap[loop->heap_len--];
-	if (last == timer)
-		return;
-	heap_put(loop, slot, last);
-	heap_up(loop, last);
-	heap_down(loop, last);
+	timer->armed = false;
+	if (loop->heap == timer) {
+		loop->heap = join_all(below);
+	} else {
+		if (timer->holder->below == timer)
+			timer->holder->below = timer->beside;
+		else
+			timer->holder->beside = timer->beside;
+		if (timer->beside)
+			timer->beside->holder = timer->holder;
+		loop->heap = join(loop->heap, join_all(below));
+	}
+	timer->below = timer->beside = timer->holder = NULL;
+}
+
+void loop_arm(struct loop *loop, struct loop_timer *timer, uint64_t after_ms)
+{
+	uint64_t now = loop_now_ms();
+
+	loop_disarm(loop, timer);
+	timer->due_ms = after_ms > UINT64_MAX - now ? UINT64_MAX : now + after_ms;
+	timer->armed = true;
+	loop->heap = join(loop->heap, timer);
+	loop->heap->holder = NULL;
 }
 
 /* All that are due are taken out first: what is armed anew, even for now, waits a round. */
@@ -225,11 +237,11 @@ static void run_timers(struct loop *loop)
 	struct loop_timer *first = NULL, **last = &first, *timer, *next;
 	uint64_t now;
 
-	if (!loop->heap_len)
+	if (!loop->heap)
 		return;
 	now = loop_now_ms();
-	while (loop->heap_len && loop->heap[1]->due_ms <= now) {
-		timer = loop->heap[1];
+	while (loop->heap && loop->heap->due_ms <= now) {
+		timer = loop->heap;
 		loop_disarm(loop, timer);
 		timer->due = true;
 		timer->next_due = NULL;
@@ -248,20 +260,23 @@ static void run_timers(struct loop *loop)
 /* How long epoll may wait: milliseconds, -1 for ever. */
 static int wait_ms(const struct loop *loop)
 {
-	uint64_t now, due;
+	uint64_t wait = UINT64_MAX, now;
 
 	if (loop->first_task)
 		return 0;
-	for (const struct loop_source *s = loop->always; s; s = s->next_always)
-		if (s->want)
+	for (const struct loop_source *s = loop->aside; s; s = s->next_aside) {
+		if (s->want && s->how == LOOP_ALWAYS)
 			return 0;
-	if (!loop->heap_len)
-		return -1;
-	now = loop_now_ms();
-	due = loop->heap[1]->due_ms;
-	if (due <= now)
-		return 0;
-	return due - now > INT_MAX ? INT_MAX : (int)(due - now);
+		wait = LOOK_MS;
+	}
+	if (loop->heap) {
+		now = loop_now_ms();
+		if (loop->heap->due_ms <= now)
+			return 0;
+		if (loop->heap->due_ms - now < wait)
+			wait = loop->heap->due_ms - now;
+	}
+	return wait == UINT64_MAX ? -1 : wait > INT_MAX ? INT_MAX : (int)wait;
 }
 
 /* ---- tasks and graves ---- */
@@ -343,16 +358,34 @@ int loop_signals(struct loop *loop, const sigset_t *set,
 		return -errno;
 	loop->on_signal = on_signal;
 	loop_source_init(&loop->signals, loop->signal_fd, on_signals);
-	return loop_want(loop, &loop->signals, LOOP_IN);
+	loop_want(loop, &loop->signals, LOOP_IN);
+	return 0;
 }
 
-static void run_always(struct loop *loop)
+/* What it is ready for now; and perhaps there is room to watch it again. */
+static uint32_t look_at(struct loop *loop, struct loop_source *source)
+{
+	struct pollfd one = {.fd = source->fd};
+
+	if (watch(loop, source, EPOLL_CTL_ADD, source->want) == 0) {
+		take_back(loop, source);
+		return 0;
+	}
+	one.events = (short)to_epoll(source->want & (LOOP_IN | LOOP_OUT | LOOP_HUP));
+	if (poll(&one, 1, 0) <= 0)
+		return 0;
+	/* Of a descriptor that is none, whoever uses it hears. */
+	return one.revents & POLLNVAL ? EPOLLERR : (uint32_t)one.revents;
+}
+
+static void run_aside(struct loop *loop)
 {
 	struct loop_source *source, *next;
 
-	for (source = loop->always; source; source = next) {
-		next = source->next_always;
-		dispatch(source, EPOLLIN | EPOLLOUT);
+	for (source = loop->aside; source; source = next) {
+		next = source->next_aside;
+		dispatch(source, source->how == LOOP_ALWAYS ? EPOLLIN | EPOLLOUT
+							    : look_at(loop, source));
 	}
 }
 
@@ -367,7 +400,7 @@ int loop_run(struct loop *loop)
 			return -errno;
 		for (int i = 0; i < n; i++)
 			dispatch(events[i].data.ptr, events[i].events);
-		run_always(loop);
+		run_aside(loop);
 		run_timers(loop);
 		run_tasks(loop);
 		free_graves(loop);

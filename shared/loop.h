@@ -1,6 +1,7 @@
 /*
  * One event loop: descriptors, timers, signals, and work at the end of each batch. Everything
- * that is registered is embedded in its owner; the loop allocates only its heap of timers.
+ * that is registered is embedded in its owner, and nothing is allocated: what is asked of the loop
+ * cannot fail. A descriptor that the kernel has no room to watch is looked at now and then instead.
  *
  * A batch is what one epoll_wait() brought. Callbacks in it move bytes and mark tasks; tasks run
  * after the batch and derive what to do and which descriptors to watch; what was buried is
@@ -25,14 +26,19 @@ struct loop_source {
 	int fd;	       /* not owned; -1 when not in the loop */
 	uint32_t want; /* LOOP_IN and so on; 0: not watched at all, not even for hang-ups */
 	void (*on_ready)(struct loop_source *source, uint32_t ready);
-	bool always; /* a regular file: epoll refuses it, and it is always ready */
-	struct loop_source *next_always;
+	enum { LOOP_WATCHED,
+	       LOOP_ALWAYS,	 /* a regular file: epoll refuses it, and it is always ready */
+	       LOOP_LOOKED_AT, /* the kernel has no room for a watch just now */
+	} how;
+	struct loop_source *next_aside; /* of those that are not watched */
 };
 
 struct loop_timer {
 	uint64_t due_ms;
-	size_t slot; /* in the heap, from 1; 0 when not armed */
-	bool due;    /* taken out of the heap, and to be called in this round */
+	bool armed;
+	bool due; /* taken out of the heap, and to be called in this round */
+	/* In the heap: the first of those below, the next beside, and who has it as one of these. */
+	struct loop_timer *below, *beside, *holder;
 	struct loop_timer *next_due;
 	void (*on_due)(struct loop_timer *timer);
 };
@@ -59,19 +65,18 @@ struct loop {
 	int signal_fd; /* owned; -1 without signals */
 	struct loop_source signals;
 	void (*on_signal)(struct loop *loop, const struct loop_signal *info);
-	struct loop_timer **heap; /* owned; the timers are not */
-	size_t heap_len, heap_cap;
+	struct loop_timer *heap; /* the one that is due first */
 	struct loop_task *first_task, **last_task;
 	struct loop_grave *graves;
-	struct loop_source *always;
+	struct loop_source *aside;
 	bool stopped;
 };
 
-int loop_init(struct loop *loop);
+__attribute__((warn_unused_result)) int loop_init(struct loop *loop);
 void loop_release(struct loop *loop);
 
 /* Blocks and dispatches until loop_stop(). 0 or -errno. */
-int loop_run(struct loop *loop);
+__attribute__((warn_unused_result)) int loop_run(struct loop *loop);
 void loop_stop(struct loop *loop);
 
 /* The monotonic clock. */
@@ -82,14 +87,14 @@ uint64_t loop_now_us(void);
 void loop_source_init(struct loop_source *source, int fd,
 		      void (*on_ready)(struct loop_source *source, uint32_t ready));
 
-/* Sets what the source is watched for; cheap when nothing changes. 0 or -errno. */
-int loop_want(struct loop *loop, struct loop_source *source, uint32_t want);
+/* Sets what the source is watched for; cheap when nothing changes. */
+void loop_want(struct loop *loop, struct loop_source *source, uint32_t want);
 
 /* Takes the source out for good, before its fd is closed. Idempotent. */
 void loop_remove(struct loop *loop, struct loop_source *source);
 
-/* Arms or re-arms; after_ms 0 is due in the next round. 0 or -ENOMEM. */
-int loop_arm(struct loop *loop, struct loop_timer *timer, uint64_t after_ms);
+/* Arms or re-arms; after_ms 0 is due in the next round. */
+void loop_arm(struct loop *loop, struct loop_timer *timer, uint64_t after_ms);
 void loop_disarm(struct loop *loop, struct loop_timer *timer);
 
 /* Has the task run once after this batch. */
@@ -100,7 +105,8 @@ void loop_bury(struct loop *loop, struct loop_grave *grave,
 	       void (*on_free)(struct loop_grave *grave));
 
 /* Blocks these signals and has them reported. Call once. 0 or -errno. */
-int loop_signals(struct loop *loop, const sigset_t *set,
-		 void (*on_signal)(struct loop *loop, const struct loop_signal *info));
+__attribute__((warn_unused_result)) int
+loop_signals(struct loop *loop, const sigset_t *set,
+	     void (*on_signal)(struct loop *loop, const struct loop_signal *info));
 
 #endif

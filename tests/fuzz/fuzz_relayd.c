@@ -205,7 +205,7 @@ static void run(struct relay *relay, uint8_t how, uint8_t *script, size_t script
 	f.relay = relay;
 	relay->loop = &f.loop;
 	relay->agent.endpoint = &endpoint;
-	CLAIM(relay_start(relay) == 0);
+	relay_start(relay);
 	relay_client_open(relay, client_fd, how & 8, "fuzz");
 	f.clock.on_due = on_clock;
 	loop_arm(&f.loop, &f.clock, 0);

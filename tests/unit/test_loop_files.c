@@ -43,15 +43,15 @@ static void regular_file_is_always_ready(void **state)
 
 	(void)state;
 	file.stops_at = 3;
-	assert_int_equal(loop_want(&loop, &file.source, LOOP_IN), 0);
+	loop_want(&loop, &file.source, LOOP_IN);
 	run_until_stopped();
 	assert_int_equal(file.ready, LOOP_IN);
 	/* Until it wants nothing: then the loop sleeps. */
-	assert_int_equal(loop_want(&loop, &file.source, 0), 0);
+	loop_want(&loop, &file.source, 0);
 	run_for(5);
 	assert_int_equal(file.calls, 3);
 	file.stops_at = 6;
-	assert_int_equal(loop_want(&loop, &file.source, LOOP_OUT | LOOP_IN), 0);
+	loop_want(&loop, &file.source, LOOP_OUT | LOOP_IN);
 	run_until_stopped();
 	assert_int_equal(file.ready, LOOP_OUT | LOOP_IN);
 	loop_remove(&loop, &file.source);
@@ -69,8 +69,8 @@ static void file_that_wants_nothing_lets_the_loop_sleep(void **state)
 	uint64_t begun;
 
 	(void)state;
-	assert_int_equal(loop_want(&loop, &file.source, LOOP_IN), 0);
-	assert_int_equal(loop_want(&loop, &file.source, 0), 0);
+	loop_want(&loop, &file.source, LOOP_IN);
+	loop_want(&loop, &file.source, 0);
 	begun = cpu_ms();
 	run_for(100);
 	assert_true(cpu_ms() - begun < 50);
@@ -89,13 +89,13 @@ static void ready_files_do_not_starve_the_others(void **state)
 	assert_int_equal(pipe2(fds, O_CLOEXEC), 0);
 	assert_int_equal(write(fds[1], "x", 1), 1);
 	loop_source_init(&in.source, fds[0], on_ready);
-	assert_int_equal(loop_want(&loop, &file.source, LOOP_OUT), 0);
-	assert_int_equal(loop_want(&loop, &in.source, LOOP_IN), 0);
+	loop_want(&loop, &file.source, LOOP_OUT);
+	loop_want(&loop, &in.source, LOOP_IN);
 	run_until_stopped();
 	assert_int_equal(file.calls, 10);
 	make(&clock, 1);
 	clock.stops_at = 1;
-	assert_int_equal(loop_arm(&loop, &clock.timer, 3), 0);
+	loop_arm(&loop, &clock.timer, 3);
 	run_until_stopped();
 	loop_remove(&loop, &file.source);
 	loop_remove(&loop, &in.source);
@@ -113,7 +113,7 @@ static void file_may_remove_any_file_while_it_is_called(void **state)
 
 		for (size_t i = 0; i < 3; i++) {
 			fds[i] = open_file(&files[i]);
-			assert_int_equal(loop_want(&loop, &files[i].source, LOOP_IN), 0);
+			loop_want(&loop, &files[i].source, LOOP_IN);
 		}
 		files[which / 3].removes = &files[which % 3];
 		run_rounds(4);
@@ -125,7 +125,7 @@ static void file_may_remove_any_file_while_it_is_called(void **state)
 			loop_remove(&loop, &files[i].source);
 			close(fds[i]);
 		}
-		assert_null(loop.always);
+		assert_null(loop.aside);
 	}
 }
 

@@ -58,7 +58,7 @@ static void task_marked_by_a_task_runs_after_the_next_batch(void **state)
 	assert_int_equal(pipe2(pipe_fds, O_CLOEXEC), 0);
 	assert_int_equal(write(pipe_fds[1], "x", 1), 1);
 	ready_one = thing('.', pipe_fds[0]);
-	assert_int_equal(loop_want(&loop, &ready_one.source, LOOP_IN), 0);
+	loop_want(&loop, &ready_one.source, LOOP_IN);
 	a.marks = &b.task;
 	b.marks = &a.task;
 	b.fires = 2;

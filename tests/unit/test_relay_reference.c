@@ -60,7 +60,7 @@ static void settle(void)
 {
 	struct loop_timer round = {.on_due = on_round};
 
-	assert_int_equal(loop_arm(&loop, &round, 0), 0);
+	loop_arm(&loop, &round, 0);
 	run();
 }
 
@@ -200,8 +200,7 @@ static int set_up(void **state)
 	relay.agent.endpoint = &endpoint;
 	relay.agent.bootstrap = &bootstrap;
 	relay.on_wrong = on_wrong;
-	if (relay_start(&relay) < 0)
-		return 1;
+	relay_start(&relay);
 	settle();
 	guest = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
 	return guest < 0;

@@ -55,7 +55,8 @@ static int set_up(void **state)
 		.on_lost = on_lost,
 		.on_turn = on_turn,
 	};
-	return link_init(&client.link, &loop, pair[0], pair[0], 1 << 24, NULL, client_on_ready);
+	link_init(&client.link, &loop, pair[0], pair[0], 1 << 24, NULL, client_on_ready);
+	return 0;
 }
 
 static int tear_down(void **state)
@@ -76,7 +77,7 @@ static void run_once(void)
 {
 	struct loop_timer once = {.on_due = on_once};
 
-	assert_int_equal(loop_arm(&loop, &once, 0), 0);
+	loop_arm(&loop, &once, 0);
 	run();
 	loop_disarm(&loop, &once);
 }

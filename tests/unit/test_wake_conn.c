@@ -411,12 +411,12 @@ static void half_a_frame_is_not_missed_while_nothing_is_read(void **state)
 	conn = host.conns;
 	run_once();
 	assert_int_equal(write(pair[1], "\0\0\0\x10\0", 5), 5);
-	while (!conn->cut_timer.slot)
+	while (!conn->cut_timer.armed)
 		run_once();
 	put_bytes(conn, FULL + 100000);
 	loop_mark(&loop, &conn->turn);
 	run_once();
-	assert_true(buf_len(&conn->link.out) < FULL || !conn->cut_timer.slot);
+	assert_true(buf_len(&conn->link.out) < FULL || !conn->cut_timer.armed);
 	close(pair[1]);
 }
 

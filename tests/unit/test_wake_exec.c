@@ -146,7 +146,7 @@ static void agent_accept(struct loop_source *source, uint32_t ready)
 
 	(void)ready;
 	assert_true(fd >= 0);
-	assert_int_equal(link_init(&agent.link, &loop, fd, fd, 1 << 26, NULL, agent_ready), 0);
+	link_init(&agent.link, &loop, fd, fd, 1 << 26, NULL, agent_ready);
 	frame_put_u32(range, 1);
 	frame_put_u32(range + 4, 1000);
 	assert_int_equal(buf_append(&agent.link.out, range, sizeof(range)), 0);
@@ -235,7 +235,7 @@ static void listen_there(void)
 	assert_int_equal(bind(fd, (struct sockaddr *)&address, sizeof(address)), 0);
 	assert_int_equal(listen(fd, 1), 0);
 	loop_source_init(&agent.listener, fd, agent_accept);
-	assert_int_equal(loop_want(&loop, &agent.listener, LOOP_IN), 0);
+	loop_want(&loop, &agent.listener, LOOP_IN);
 }
 
 static int set_up(void **state)

@@ -34,7 +34,10 @@ static inline int unit_set_up(void **state)
 	(void)state;
 	story[0] = '\0';
 	limit = (struct loop_timer){.on_due = on_limit};
-	return loop_init(&loop) < 0 || loop_arm(&loop, &limit, LIMIT_MS) < 0;
+	if (loop_init(&loop) < 0)
+		return 1;
+	loop_arm(&loop, &limit, LIMIT_MS);
+	return 0;
 }
 
 static inline int unit_tear_down(void **state)

@@ -76,7 +76,7 @@ static inline void reader_start(struct reader *reader, int fd, size_t piece, siz
 	*reader = (struct reader){.piece = piece, .enough = enough};
 	buf_init(&reader->bytes, 64 * 1024 * 1024, NULL);
 	loop_source_init(&reader->source, fd, reader_read);
-	assert_int_equal(loop_want(&loop, &reader->source, LOOP_IN), 0);
+	loop_want(&loop, &reader->source, LOOP_IN);
 }
 
 static inline void reader_stop(struct reader *reader)
@@ -200,7 +200,7 @@ static inline void run_once(void)
 {
 	struct loop_timer once = {.on_due = on_once};
 
-	assert_int_equal(loop_arm(&loop, &once, 0), 0);
+	loop_arm(&loop, &once, 0);
 	run();
 	loop_disarm(&loop, &once);
 }
