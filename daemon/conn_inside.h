@@ -5,6 +5,7 @@
 #ifndef MSB_CONN_INSIDE_H
 #define MSB_CONN_INSIDE_H
 
+#include "../shared/log.h"
 #include "conn.h"
 
 #define BULK_WORTH (64 * 1024) /* bytes of a frame of input from which moving its pages pays */
@@ -19,6 +20,7 @@ struct conn {
 	uint32_t body_id; /* whose input the link's body is */
 	bool trusted;
 	bool doomed; /* to be closed after this frame */
+	struct log_rate said;
 	char name[32];
 
 	/* On a serial stream; NULL and unused on others. */
@@ -34,6 +36,12 @@ struct conn {
 struct conn *conn_new(struct conn_host *host, int in_fd, int out_fd, bool trusted,
 		      const char *name);
 void conn_close(struct conn *conn, const char *why);
+
+/* Whether one more line may be logged on account of what the client did. */
+static inline bool conn_may_say(struct conn *conn)
+{
+	return log_may(&conn->said, loop_now_ms(), conn->name);
+}
 
 /* Whether no frame is taken, since nobody takes what the ones before have caused. */
 bool conn_is_choked(const struct conn *conn);

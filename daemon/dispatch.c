@@ -16,7 +16,8 @@ static void refuse(struct conn *conn, const struct letter *letter, const struct 
 	uint32_t id = letter->frame->id;
 	struct job *job = job_find(&conn->outlet, id);
 
-	log_info("%s: id %u: %s", conn->name, id, fault->message);
+	if (conn_may_say(conn))
+		log_info("%s: id %u: %s", conn->name, id, fault->message);
 	if (conn->serial && fault->kind != MSG_REFUSAL_UNSUPPORTED_MESSAGE_TYPE)
 		serial_refused(conn, letter->frame, letter->envelope.type, fault->message);
 	/* core.error is terminal: the client forgets the id, so the command must not go on. */
@@ -53,8 +54,9 @@ static int on_request(struct conn *conn, const struct letter *letter)
 		if (!conn->serial)
 			return -EEXIST;
 		/* An answer would end the live one for its client. */
-		log_warn("%s: id %u is in use; a second request for it is dropped", conn->name,
-			 letter->frame->id);
+		if (conn_may_say(conn))
+			log_warn("%s: id %u is in use; a second request for it is dropped",
+				 conn->name, letter->frame->id);
 		return 0;
 	}
 	conn->used = true;
@@ -140,7 +142,7 @@ static int on_shutdown(struct conn *conn, const struct letter *letter)
 	(void)letter;
 	if (conn->trusted)
 		conn->host->on_shutdown(conn->host);
-	else
+	else if (conn_may_say(conn))
 		log_warn("%s: may not shut down the agent", conn->name);
 	return 0;
 }
@@ -236,7 +238,9 @@ int dispatch_frame(struct conn *conn, const struct frame *frame)
 		return -EPROTO;
 	/* What was meant for another host's agent, or by one whose bootstrap was no good. */
 	if (conn->serial && !conn->greeted && frame->id) {
-		log_info("%s: id %u: dropped, since ready is still to come", conn->name, frame->id);
+		if (conn_may_say(conn))
+			log_info("%s: id %u: dropped, since ready is still to come", conn->name,
+				 frame->id);
 		return 0;
 	}
 	r = letter_open(&letter, frame, &fault);

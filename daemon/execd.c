@@ -265,6 +265,7 @@ int main(int argc, char *argv[])
 		return 0;
 	}
 	log_init("msb-execd", execd.settings.log_level);
+	log_never_wait();
 	if (execd.settings.init && init_supervise(&r))
 		return r;
 	r = start(&execd, &err);

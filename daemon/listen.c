@@ -26,6 +26,12 @@ static void on_pause(struct loop_timer *timer)
 		  LOOP_IN);
 }
 
+/* Whoever is refused may come again as often as he likes. */
+static bool may_say(struct listen_host *host)
+{
+	return log_may(&host->said, loop_now_ms(), "refused connections");
+}
+
 static void take_connection(struct listen_host *host, int fd)
 {
 	struct peer peer;
@@ -33,10 +39,12 @@ static void take_connection(struct listen_host *host, int fd)
 	struct err err;
 
 	if (peer_check(host->rules, fd, &peer, &err) < 0) {
-		log_warn("%s", err_words(&err, words, sizeof(words)));
+		if (may_say(host))
+			log_warn("%s", err_words(&err, words, sizeof(words)));
 		close(fd);
 	} else if (*host->taken >= host->max) {
-		log_warn("refused a connection: %zu are open", *host->taken);
+		if (may_say(host))
+			log_warn("refused a connection: %zu are open", *host->taken);
 		close(fd);
 	} else {
 		host->on_client(host, fd, &peer);
@@ -59,7 +67,8 @@ static void on_connection(struct loop_source *source, uint32_t ready)
 		}
 		if (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS) {
 			/* The connection stays in the backlog and would be ready for ever. */
-			log_warn("cannot accept: %s", strerror(errno));
+			if (may_say(host))
+				log_warn("cannot accept: %s", strerror(errno));
 			watch_all(host, 0);
 			host->pause.on_due = on_pause;
 			loop_arm(host->loop, &host->pause, PAUSE_MS);

@@ -10,6 +10,7 @@
 
 #include "../shared/endpoint.h"
 #include "../shared/err.h"
+#include "../shared/log.h"
 #include "../shared/loop.h"
 #include "peer.h"
 
@@ -37,6 +38,7 @@ struct listen_host {
 	struct listener listeners[LISTEN_MAX];
 	size_t count;
 	struct loop_timer pause; /* after running out of descriptors */
+	struct log_rate said;
 };
 
 /* Listens on a Unix or vsock socket. The endpoint's text must outlive the host. 0, or -errno with *err. */

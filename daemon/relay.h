@@ -7,6 +7,7 @@
 #ifndef MSB_RELAY_H
 #define MSB_RELAY_H
 
+#include "../shared/log.h"
 #include "letter.h"
 #include "relay_agent.h"
 #include "relay_route.h"
@@ -27,6 +28,7 @@ struct relay_client {
 	const char *doom;    /* why it is to be closed after this batch */
 	const char *parting; /* why it says no more; answers that are due still go out */
 	struct loop_timer part_limit;
+	struct log_rate said;
 	char name[32];
 };
 

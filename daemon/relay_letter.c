@@ -51,7 +51,8 @@ static int refuse(struct relay_client *client, const struct letter *letter,
 	struct route *route = find(client, letter);
 	bool live = route && route->kind == ROUTE_EXEC && !route->abandoned;
 
-	log_info("%s: id %u: %s", client->name, letter->frame->id, fault->message);
+	if (log_may(&client->said, loop_now_ms(), client->name))
+		log_info("%s: id %u: %s", client->name, letter->frame->id, fault->message);
 	if (live)
 		abandon(client, route);
 	return letter_refuse(&client->link.out, letter, fault, live);
@@ -372,9 +373,12 @@ static int on_stream_data(struct relay_client *client, const struct letter *lett
 static int on_shutdown(struct relay_client *client, const struct letter *letter)
 {
 	(void)letter;
-	if (!client->trusted)
-		log_warn("%s: may not shut down the agent", client->name);
-	else if (relay_agent_is_up(agent_of(client)))
+	if (!client->trusted) {
+		if (log_may(&client->said, loop_now_ms(), client->name))
+			log_warn("%s: may not shut down the agent", client->name);
+		return 0;
+	}
+	if (relay_agent_is_up(agent_of(client)))
 		relay_agent_told(agent_of(client), msg_put_empty(out_of(client), 0, MSG_SHUTDOWN));
 	return 0;
 }

@@ -130,6 +130,7 @@ int main(int argc, char *argv[])
 		return 0;
 	}
 	log_init("msb-relayd", relayd.settings.log_level);
+	log_never_wait();
 	r = start(&relayd, passed, &err);
 	if (r < 0) {
 		log_error("%s", err_words(&err, words, sizeof(words)));

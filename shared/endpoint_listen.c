@@ -1,7 +1,6 @@
 /* Listening at an address: see endpoint.h. */
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
@@ -14,8 +13,11 @@
 
 #include "endpoint.h"
 #include "fd.h"
+#include "loop.h"
 
-#define BACKLOG 512
+#define BACKLOG	     512
+#define LOCK_MS	     5000 /* for another daemon that starts at the same place */
+#define LOCK_LOOK_US 20000
 
 /* The parser has seen that it fits. */
 static void unix_address(const struct endpoint *endpoint, struct sockaddr_un *ret)
@@ -47,25 +49,53 @@ static int check_dead(const char *path, const struct sockaddr_un *address, struc
 	return 0;
 }
 
-/* Locks the socket's folder, so that of two daemons that find a dead socket one wins. */
-static int lock_folder(const char *path)
+/* Ours alone: nobody else may open it, so that nobody else can hold it. */
+static int open_lock(const char *name, struct err *err)
 {
-	const char *slash = strrchr(path, '/');
-	char folder[PATH_MAX];
-	int fd;
+	cleanup_fd int fd = open(name, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0600);
+	struct stat st;
 
-	snprintf(folder, sizeof(folder), "%.*s", slash ? (int)(slash - path) + 1 : 1,
-		 slash ? path : ".");
-	fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (fd < 0)
-		return -errno;
-	while (flock(fd, LOCK_EX) < 0) {
-		if (errno == EINTR)
-			continue;
-		fd_close(&fd);
-		return -errno;
+	if (fd < 0 || fstat(fd, &st) < 0)
+		return err_set(err, errno, NULL, "cannot make %s", name);
+	if (!S_ISREG(st.st_mode) || st.st_uid != geteuid() || st.st_mode & 077)
+		return err_set(err, 0, NULL, "%s is in the way and not ours; remove it", name);
+	return fd_steal(&fd);
+}
+
+/* Whether the name is still that of the open file. */
+static bool is_named(int fd, const char *name)
+{
+	struct stat open, there;
+
+	return fstat(fd, &open) == 0 && lstat(name, &there) == 0 && open.st_ino == there.st_ino &&
+	       open.st_dev == there.st_dev;
+}
+
+/*
+ * Of two daemons that find a dead socket one wins. The file is there only meanwhile: whoever holds it
+ * removes it, and whoever then gets a file that has no name any more begins anew.
+ */
+static int lock(const char *name, struct err *err)
+{
+	uint64_t due = loop_now_ms() + LOCK_MS;
+
+	for (;;) {
+		cleanup_fd int fd = open_lock(name, err);
+
+		if (fd < 0)
+			return fd;
+		if (flock(fd, LOCK_EX | LOCK_NB) == 0) {
+			if (is_named(fd, name))
+				return fd_steal(&fd);
+		} else if (errno != EWOULDBLOCK && errno != EINTR) {
+			return err_set(err, errno, NULL, "cannot lock %s", name);
+		} else if (loop_now_ms() >= due) {
+			return err_set(err, 0, NULL, "another daemon that starts there holds %s",
+				       name);
+		} else {
+			usleep(LOCK_LOOK_US);
+		}
 	}
-	return fd;
 }
 
 static int listen_vsock(const struct endpoint *endpoint, struct err *err)
@@ -89,19 +119,17 @@ static int listen_vsock(const struct endpoint *endpoint, struct err *err)
 	return fd_steal(&fd);
 }
 
-static int listen_unix(const struct endpoint *endpoint, ino_t *ret_ino, struct err *err)
+/* While the lock is held. */
+static int bind_unix(const struct endpoint *endpoint, ino_t *ret_ino, struct err *err)
 {
 	const char *path = endpoint->path;
 	struct sockaddr_un address;
-	cleanup_fd int lock = -1, fd = -1;
+	cleanup_fd int fd = -1;
 	struct stat st;
 	mode_t mask;
 	int r;
 
 	unix_address(endpoint, &address);
-	lock = lock_folder(path);
-	if (lock < 0)
-		return err_set(err, -lock, NULL, "cannot listen on unix:%s", path);
 	r = check_dead(path, &address, err);
 	if (r < 0)
 		return r;
@@ -118,6 +146,21 @@ static int listen_unix(const struct endpoint *endpoint, ino_t *ret_ino, struct e
 		return err_set(err, errno, NULL, "cannot listen on unix:%s", path);
 	*ret_ino = st.st_ino;
 	return fd_steal(&fd);
+}
+
+static int listen_unix(const struct endpoint *endpoint, ino_t *ret_ino, struct err *err)
+{
+	char name[ENDPOINT_NAME_MAX + sizeof(".lock")];
+	cleanup_fd int held = -1;
+	int r;
+
+	snprintf(name, sizeof(name), "%s.lock", endpoint->path);
+	held = lock(name, err);
+	if (held < 0)
+		return held;
+	r = bind_unix(endpoint, ret_ino, err);
+	unlink(name);
+	return r;
 }
 
 int endpoint_listen(const struct endpoint *endpoint, ino_t *ret_ino, struct err *err)

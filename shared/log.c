@@ -2,6 +2,7 @@
 #include "log.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -10,9 +11,14 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#define RATE_MS	   10000
+#define RATE_LINES 10
+
 static const char *log_program = "msb-exec";
 static enum log_level log_max = LOG_LEVEL_WARN;
 static bool log_journal;
+static bool log_waits = true;
+static unsigned long log_lost;
 static void (*log_put)(void *owner, const char *line, size_t len);
 static void *log_owner;
 
@@ -64,6 +70,65 @@ void log_divert(void (*put)(void *owner, const char *line, size_t len), void *ow
 	log_owner = owner;
 }
 
+void log_never_wait(void)
+{
+	log_waits = false;
+}
+
+bool log_may(struct log_rate *rate, uint64_t now_ms, const char *whose)
+{
+	if (now_ms - rate->since_ms >= RATE_MS) {
+		if (rate->left_out)
+			log_warn("%s: %u more lines were left out", whose, rate->left_out);
+		*rate = (struct log_rate){.since_ms = now_ms};
+	}
+	if (rate->said < RATE_LINES) {
+		rate->said++;
+		return true;
+	}
+	rate->left_out++;
+	return false;
+}
+
+/* As much as a pipe that is ready is sure to take. */
+static bool has_room(void)
+{
+	struct pollfd one = {.fd = STDERR_FILENO, .events = POLLOUT};
+
+	return poll(&one, 1, 0) > 0;
+}
+
+static void write_line(const char *line, size_t len)
+{
+	if (write(STDERR_FILENO, line, len) < 0) {
+		/* Nobody is left to tell. */
+	}
+}
+
+static void put_line(const char *line, size_t len)
+{
+	char lost[128];
+	int n;
+
+	if (log_put) {
+		log_put(log_owner, line, len);
+		return;
+	}
+	if (!log_waits && !has_room()) {
+		log_lost++;
+		return;
+	}
+	if (log_lost) {
+		n = snprintf(lost, sizeof(lost), "%s%.40s: %lu lines were left out: nobody took them\n",
+			     log_journal ? "<4>" : "", log_program, log_lost);
+		log_lost = 0;
+		write_line(lost, (size_t)n);
+		put_line(line, len);
+		return;
+	}
+	write_line(line, len);
+}
+
 void log_line(enum log_level level, const char *fmt, ...)
 {
 	static const char priority[] = {'6', '3', '4', '6', '7'};
@@ -87,10 +152,6 @@ void log_line(enum log_level level, const char *fmt, ...)
 		n = (int)sizeof(line) - at - 2;
 	log_clean(line + at, (size_t)n);
 	line[at + n] = '\n';
-	if (log_put) {
-		log_put(log_owner, line, (size_t)(at + n) + 1);
-	} else if (write(STDERR_FILENO, line, (size_t)(at + n) + 1) < 0) {
-		/* Nobody is left to tell. */
-	}
+	put_line(line, (size_t)(at + n) + 1);
 	errno = saved;
 }

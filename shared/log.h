@@ -6,7 +6,9 @@
 #ifndef MSB_LOG_H
 #define MSB_LOG_H
 
+#include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 enum log_level { LOG_LEVEL_NONE, LOG_LEVEL_ERROR, LOG_LEVEL_WARN, LOG_LEVEL_INFO, LOG_LEVEL_DEBUG };
 
@@ -23,6 +25,21 @@ void log_clean(char *text, size_t len);
 
 /* Has lines, each with its newline, written by somebody who does not wait. NULL: to stderr again. */
 void log_divert(void (*put)(void *owner, const char *line, size_t len), void *owner);
+
+/*
+ * From now on a line that stderr has no room for is left out, and their number is said with the next
+ * that fits: whoever serves others waits for no reader.
+ */
+void log_never_wait(void);
+
+/* How much may be said on account of one peer. All zero to start with. */
+struct log_rate {
+	uint64_t since_ms;
+	unsigned said, left_out;
+};
+
+/* Whether one more line may be: ten in ten seconds are, and how many were not is said afterwards. */
+bool log_may(struct log_rate *rate, uint64_t now_ms, const char *whose);
 
 /* Writes one line, at most LOG_LINE_MAX bytes, in one write; errno is left as it was. */
 void log_line(enum log_level level, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
