@@ -296,6 +296,9 @@ static int run(const struct console_opts *opts)
 	if (!console.finished)
 		console_finish(&console, EXIT_FAILED, r < 0 ? strerror(-r) : "stopped");
 	tear_down(&console);
+	if (console.write_failed &&
+	    (!console.exit_status || console.exit_status == 128 + SIGPIPE))
+		console.exit_status = EXIT_FAILED;
 	if (console.die_of)
 		signals_die_of(console.die_of);
 	return console.exit_status;

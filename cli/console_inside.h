@@ -66,6 +66,8 @@ struct console {
 	bool ran;	 /* the shell has run a line */
 	bool asked_exit; /* the last line was exit: asked again, the shell must obey */
 	bool forwarded;	 /* SIGINT was, to the shell */
+	bool out_closed, err_closed; /* the shell has been told that nobody reads */
+	bool write_failed;	     /* for another reason */
 	struct signals_insist insist;
 	bool finished;
 	bool said;	 /* the line to leave with */

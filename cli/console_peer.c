@@ -338,6 +338,37 @@ static void tell_size(struct console *console, struct client *client)
 	program_resize(console, &size);
 }
 
+/*
+ * Our reader is gone: what runs is to learn it as it would locally. A terminal that is gone is no
+ * reader of anything.
+ */
+static void close_output(struct console *console, const struct stream *stream, bool *closed,
+			 enum msg_stream which)
+{
+	struct client *client = &console->peer->client;
+
+	if (!stream->gone || *closed || !console_has_shell(console) || console->finished)
+		return;
+	*closed = true;
+	if (console->interactive) {
+		console_die_of(console, SIGHUP);
+		return;
+	}
+	if (stream->error != EPIPE) {
+		log_error("cannot write standard %s: %s",
+			  which == MSG_STREAM_STDOUT ? "output" : "error",
+			  strerror(stream->error));
+		console->write_failed = true;
+	}
+	if (client->features & MSG_FEATURE_OUTPUT_CLOSE) {
+		msg_put_output_close(&client->link.out, console->shell->id, which);
+		client_mark(client);
+	} else {
+		shell_signal(console->shell, SIGPIPE);
+		console_finish(console, 128 + SIGPIPE, NULL);
+	}
+}
+
 static bool on_turn(struct client *client)
 {
 	struct console *console = client->owner;
@@ -347,6 +378,8 @@ static bool on_turn(struct client *client)
 		if (console->shells[i].client == client)
 			shell_on_turn(&console->shells[i], waiting);
 	if (peer_of(client) == console->peer) {
+		close_output(console, &console->out, &console->out_closed, MSG_STREAM_STDOUT);
+		close_output(console, &console->err, &console->err_closed, MSG_STREAM_STDERR);
 		tell_size(console, client);
 		program_on_turn(console);
 	}

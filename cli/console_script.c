@@ -91,6 +91,9 @@ void script_next(struct console *console)
 	struct script *script = &console->script;
 	char *line;
 
+	/* An input at its end would say so again and again, while the last lines are being looked at. */
+	script->waits = false;
+	stream_watch_input(&console->in, false);
 	/* In the midst of several lines nothing has been run. */
 	if (!console->text && console->status && !script->may_fail) {
 		stop(console);

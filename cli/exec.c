@@ -301,7 +301,10 @@ void exec_run(struct exec *exec, const struct opts *opts, struct loop *loop,
 		exec_finish_with(exec, EXIT_FAILED, r < 0 ? strerror(-r) : "stopped");
 	say_last(exec);
 	lines_end(&exec->err, LAST_WORDS_MS);
-	if (exec->write_failed && exec->status == 0)
+	if (exec->input_failed && exec->status == 0)
+		exec->status = EXIT_FAILED;
+	/* It is not the command's fault, nor how a pipe ends. */
+	if (exec->write_failed && (exec->status == 0 || exec->status == 128 + SIGPIPE))
 		exec->status = EXIT_FAILED;
 }
 

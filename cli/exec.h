@@ -38,6 +38,7 @@ struct exec {
 	struct escape escape;	     /* our own keys */
 	uint64_t size_end;	     /* what the link has sent once it has sent that */
 	bool in_terminal;	     /* our stdin is one */
+	bool input_failed; /* the command did not get all of it, though it would have taken it */
 	bool write_failed; /* our own output could not be written, for another reason than EPIPE */
 	bool sent;	   /* the request */
 	bool runs;	   /* the agent has said so */

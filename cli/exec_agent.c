@@ -1,4 +1,5 @@
 /* What the agent says about the command, and what msb-exec makes of it. */
+#include <errno.h>
 #include <stdio.h>
 
 #include "../shared/log.h"
@@ -36,7 +37,14 @@ static void on_stdin_error(struct exec *exec, struct msg_bytes payload)
 
 	if (msg_decode(MSG_EXEC_STDIN_ERROR, payload, &error) < 0 || exec->in_ended)
 		return;
-	log_info("the command's input: %.*s", (int)error.message.len, error.message.ptr);
+	/* A command that reads no more is no failure; input that got lost on its way to it is one. */
+	if (exec->tty || error.num == EPIPE || !error.num) {
+		log_info("the command's input: %.*s", (int)error.message.len, error.message.ptr);
+	} else {
+		log_error("the command's input is not whole: %.*s", (int)error.message.len,
+			  error.message.ptr);
+		exec->input_failed = true;
+	}
 	exec_refuse_input(exec);
 }
 

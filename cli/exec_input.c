@@ -156,8 +156,10 @@ void exec_on_input(struct stream *stream)
 	if (n == -EOPNOTSUPP || n == 0)
 		n = read_input(exec);
 	if (n == 0) {
-		if (stream->error)
-			log_warn("cannot read standard input: %s", strerror(stream->error));
+		if (stream->error) {
+			log_error("cannot read standard input: %s", strerror(stream->error));
+			exec->input_failed = true;
+		}
 		exec_end_input(exec);
 	}
 	client_mark(&exec->client);

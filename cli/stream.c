@@ -49,9 +49,10 @@ static void classify(struct stream *stream, int flags)
 	if (fstat(stream->fd, &st) < 0)
 		return;
 	stream->is_pipe = S_ISFIFO(st.st_mode);
+	stream->is_terminal = S_ISCHR(st.st_mode) && isatty(stream->fd);
 	if (S_ISSOCK(st.st_mode))
 		stream->kind = STREAM_SOCKET;
-	if (!S_ISFIFO(st.st_mode) && !(S_ISCHR(st.st_mode) && isatty(stream->fd)))
+	if (!stream->is_pipe && !stream->is_terminal)
 		return;
 	stream->kind = STREAM_POLLED;
 	stream->own_fd = fd_reopen_nonblock(stream->fd, flags);
@@ -99,8 +100,8 @@ ssize_t stream_read(struct stream *stream, void *space, size_t len)
 	if (n < 0 && errno == EAGAIN)
 		return -EAGAIN;
 	stream->gone = true;
-	/* EIO: a terminal that hung up, or whose foreground we can never be again. */
-	stream->error = n < 0 && errno != EIO ? errno : 0;
+	/* A terminal that hung up, or whose foreground we can never be again, is at its end. */
+	stream->error = n < 0 && !(errno == EIO && stream->is_terminal) ? errno : 0;
 	return 0;
 }
 

@@ -29,7 +29,7 @@ struct stream {
 	enum stream_kind kind;
 	struct loop_source source;
 	struct buf queue; /* output that the reader has not taken yet */
-	bool is_pipe;
+	bool is_pipe, is_terminal;
 	bool widened; /* the pipe was made larger already */
 	bool gone;    /* output: nobody reads it; input: at its end or given up */
 	int error;    /* why, an errno, or 0 for a plain end */

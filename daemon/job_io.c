@@ -309,6 +309,14 @@ void job_on_input(struct pump *pump, int error)
 	after_input(job);
 }
 
+/* With a hole in it the rest would be something else. */
+static void refuse_input(struct job *job, int error)
+{
+	job_told(job, msg_put_stdin_error(job->outlet->frames, job->id, error));
+	if (error != EPIPE)
+		pump_break_input(&job->pump);
+}
+
 void job_input(struct job *job, struct msg_bytes data)
 {
 	int r = 0;
@@ -319,7 +327,7 @@ void job_input(struct job *job, struct msg_bytes data)
 	else
 		pump_end_input(&job->pump);
 	if (r < 0)
-		job_told(job, msg_put_stdin_error(job->outlet->frames, job->id, -r));
+		refuse_input(job, -r);
 	after_input(job);
 }
 
@@ -338,17 +346,19 @@ static ssize_t read_away(int from_fd, size_t len)
 
 ssize_t job_move_input(struct job *job, int from_fd, size_t len)
 {
-	ssize_t n = -EPIPE;
+	bool refused;
+	ssize_t n;
 
 	if (!job || !job_can_move_input(job))
 		return read_away(from_fd, len);
 	n = pump_move_input(&job->pump, from_fd, len);
-	if (n == -EPIPE)
-		job_told(job, msg_put_stdin_error(job->outlet->frames, job->id, EPIPE));
+	refused = n == -EPIPE || n == -ENOBUFS || n == -ENOMEM;
+	if (refused)
+		refuse_input(job, (int)-n);
 	if (n > 0)
 		job->input.received += (size_t)n;
 	after_input(job);
-	return n == -EPIPE ? read_away(from_fd, len) : n;
+	return refused ? read_away(from_fd, len) : n;
 }
 
 void job_resize(struct job *job, const struct msg_exec_resize *size)

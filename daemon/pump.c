@@ -173,6 +173,15 @@ ssize_t pump_move_input(struct pump *pump, int from_fd, size_t len)
 	return queue_input(pump, from_fd, len);
 }
 
+void pump_break_input(struct pump *pump)
+{
+	buf_consume(&pump->input, buf_len(&pump->input));
+	if (pump->pty || pump->in_fd < 0)
+		return;
+	loop_remove(pump->loop, &pump->in_source);
+	fd_close(&pump->in_fd);
+}
+
 void pump_end_input(struct pump *pump)
 {
 	if (pump->pty || pump->in_fd < 0)

@@ -48,6 +48,9 @@ int pump_write(struct pump *pump, const uint8_t *data, size_t len);
  */
 ssize_t pump_move_input(struct pump *pump, int from_fd, size_t len);
 
+/* Some of it got lost: the child is to get no more, and to see that it ends. */
+void pump_break_input(struct pump *pump);
+
 /* End of file behind what is queued. Without effect on a pty, as the wire has it. */
 void pump_end_input(struct pump *pump);
 

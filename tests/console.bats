@@ -239,6 +239,27 @@ teardown() {
 	done
 }
 
+@test "console: a script on stdin that ends inside a command runs it as a shell would, once" {
+	printf 'cat >"$DIR"/motd <<E\nhello\n' | lines -e "DIR=$DIR"
+	[[ $(<"$DIR/motd") == hello ]]
+	run -2 lines <<<'if true; then'
+	[[ $output == *'unexpected end of file'* ]]
+	# And with a descriptor that goes on saying that it is at its end, nothing is asked again and again.
+	mkdir "$DIR/bin"
+	printf '#!/bin/sh\necho >>%s\nexec %s "$@"\n' "$DIR/checks" "$(command -v bash)" >"$DIR/bin/bash"
+	chmod +x "$DIR/bin/bash"
+	run -2 lines -e "PATH=$DIR/bin:$PATH" <<<'while true; do'
+	[[ $(wc -l <"$DIR/checks") -le 3 ]]
+}
+
+@test "console: a script whose reader goes away ends, and one that cannot be written is 125" {
+	run -0 timeout $((20 * SLOW)) bash -c "'$X' --console -e HOME -c yes | head -n 1; exit \${PIPESTATUS[1]}"
+	[[ $output == y ]]
+	run -125 --separate-stderr bash -c "'$X' --console -e HOME -c 'echo a' >/dev/full"
+	[[ $stderr == "msb-exec-console: cannot write standard output: No space left on device" ]]
+	run -3 bash -c "'$X' --console -e HOME -c 'echo a; exit 3' >/dev/full"
+}
+
 @test "console: a line that begins with - may fail" {
 	run -0 --separate-stderr lines <<-'END'
 		-false

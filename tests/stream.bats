@@ -158,6 +158,9 @@ stalled() {
 	[[ -e /dev/full ]]
 	run bash -c "$X -- echo hi >/dev/full"
 	[[ $status -eq 125 && $output == *'No space left on device'* ]]
+	# Not 141, which is how the command learns it.
+	run bash -c "$X -- yes >/dev/full"
+	[[ $status -eq 125 && $output == *'No space left on device'* ]]
 }
 
 @test "stream: stdout and stderr on sockets, files and /dev/null" {
