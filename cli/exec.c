@@ -64,8 +64,7 @@ void exec_finish(struct exec *exec, int status)
 	loop_disarm(exec->loop, &exec->kill_after);
 	loop_disarm(exec->loop, &exec->background);
 	stream_watch_input(&exec->in, false);
-	/* However long our readers take for the rest. */
-	term_cook();
+	exec_cook_terminal(exec);
 	if (exec->die_of)
 		loop_arm(exec->loop, &exec->last_call, LAST_CALL_MS);
 	settle(exec);

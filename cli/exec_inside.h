@@ -37,6 +37,9 @@ void exec_tell_size(struct exec *exec);
 void exec_begin_terminal(struct exec *exec);
 void exec_end_terminal(struct exec *exec);
 
+/* Its keys are its own again, as soon as the session is over. */
+void exec_cook_terminal(struct exec *exec);
+
 /* Stops msb-exec, or all of its group, until it is continued. */
 void exec_suspend(struct exec *exec, bool whole_group);
 

@@ -92,6 +92,13 @@ void exec_begin_terminal(struct exec *exec)
 	term_make_raw(STDIN_FILENO);
 }
 
+/* However long our readers take for the rest, which a raw terminal was meant for. */
+void exec_cook_terminal(struct exec *exec)
+{
+	term_cook((buf_len(&exec->out.queue) && isatty(STDOUT_FILENO)) ||
+		  (buf_len(&exec->err.queue) && isatty(STDERR_FILENO)));
+}
+
 void exec_end_terminal(struct exec *exec)
 {
 	bool in_line = exec->modes.in_line;
@@ -115,6 +122,8 @@ void exec_look_again(struct exec *exec)
 {
 	if (exec->tty && exec->sent && !exec->finished && exec->in_terminal)
 		term_resume(STDIN_FILENO);
+	if (exec->finished)
+		exec_cook_terminal(exec);
 	exec->resized = true;
 	exec->repaint = modes_have_screen(exec->modes.on);
 	client_awake(&exec->client);

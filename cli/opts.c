@@ -187,6 +187,7 @@ static int take_value(struct opts *o, int option, const char *value, struct err 
 	case OPT_SIGNAL:
 		return value_signal(value, &o->timeout_signal, err);
 	case OPT_LINGER:
+		o->has_linger = true;
 		return duration_parse(value, true, &o->linger_ms, err);
 	case OPT_ESCAPE_CHAR:
 		return value_escape_char(value, &o->escape_char, err);

@@ -31,6 +31,7 @@ struct opts {
 	uint64_t timeout_ms; /* 0: none */
 	uint64_t kill_after_ms;
 	int timeout_signal;
+	bool has_linger;    /* else a terminal has none */
 	uint64_t linger_ms; /* DURATION_INFINITE: for ever */
 	enum msg_on_disconnect on_disconnect;
 	int escape_char; /* ESCAPE_OFF: none */

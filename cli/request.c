@@ -44,7 +44,7 @@ static int ask_features(struct msg_exec_request *request, const struct opts *opt
 	/* Endless too: an agent may have a silence of its own for requests that do not say. */
 	if (features & MSG_FEATURE_LINGER) {
 		request->has_linger = true;
-		request->linger_ms = opts->linger_ms;
+		request->linger_ms = request->tty && !opts->has_linger ? 0 : opts->linger_ms;
 	}
 	if (opts->on_disconnect == MSG_DISCONNECT_KILL)
 		return 0;

@@ -17,9 +17,10 @@
 
 /*
  * The terminal by a descriptor of our own: whatever becomes of stdin, its modes can be given back. is_raw
- * says that we made it so, and that saved_modes are good; noted_fd, that noted_modes is not empty.
+ * says that we made it so, that saved_modes are good, and our_modes what it was given last; noted_fd,
+ * that noted_modes is not empty.
  */
-static struct termios saved_modes, raw_modes;
+static struct termios saved_modes, our_modes;
 static volatile sig_atomic_t term_fd = -1, is_raw, noted_fd = -1, noted_modes;
 
 /* errno is the interrupted code's. */
@@ -50,17 +51,26 @@ static void turn_off(void)
  * What is to be undone is forgotten last and noted first: a signal in between undoes it once more,
  * which does no harm.
  */
-void term_cook(void)
+void term_cook(bool verbatim)
 {
+	struct termios modes = saved_modes;
+
+	if (!is_raw)
+		return;
+	if (verbatim)
+		modes.c_oflag = our_modes.c_oflag;
 	/* NOW: waiting for output to drain could wait for ever on a stopped terminal. */
-	if (is_raw && term_is_foreground(term_fd))
-		tcsetattr(term_fd, TCSANOW, &saved_modes);
-	is_raw = 0;
+	if (term_is_foreground(term_fd))
+		tcsetattr(term_fd, TCSANOW, &modes);
+	if (verbatim)
+		our_modes = modes;
+	else
+		is_raw = 0;
 }
 
 void term_restore(void)
 {
-	term_cook();
+	term_cook(false);
 	turn_off();
 }
 
@@ -130,21 +140,24 @@ int term_make_raw(int fd)
 		term_fd = fcntl(fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
 	if (term_fd < 0 || tcgetattr(term_fd, &now) < 0)
 		return -errno;
-	/* Our own raw modes are nothing to give back. */
-	if (is_raw && is_same(&now, &raw_modes))
-		return 0;
-	is_raw = 0;
-	saved_modes = now;
-	catch_fatal_signals();
-	is_raw = 1;
+	/* Our own modes are nothing to give back. */
+	if (!is_raw || !is_same(&now, &our_modes)) {
+		is_raw = 0;
+		saved_modes = now;
+		catch_fatal_signals();
+		is_raw = 1;
+		our_modes = now;
+	}
 	cfmakeraw(&now);
+	if (is_same(&now, &our_modes))
+		return 0;
 	r = set_modes(&now);
 	if (r < 0) {
 		is_raw = 0;
 		return r;
 	}
 	/* As the terminal took them, to know them again. */
-	tcgetattr(term_fd, &raw_modes);
+	tcgetattr(term_fd, &our_modes);
 	return 0;
 }
 

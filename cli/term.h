@@ -20,8 +20,11 @@ bool term_is_raw(void);
 /* What a command has turned on in the terminal on fd (see modes.h), for term_restore(). */
 void term_note_modes(int fd, uint32_t on);
 
-/* Gives the saved modes back, as term_restore() does, but what was noted stays on. */
-void term_cook(void);
+/*
+ * Gives the saved modes back, as term_restore() does, but what was noted stays on; verbatim: but for
+ * those of its output, while what is raw is still to be written.
+ */
+void term_cook(bool verbatim);
 
 /*
  * Gives the saved modes back and turns off what was noted, if there is any; not in the background,

@@ -91,6 +91,7 @@ static void release(struct job *job)
 	loop_disarm(host->loop, &job->max_time);
 	loop_disarm(host->loop, &job->grace);
 	loop_disarm(host->loop, &job->linger);
+	loop_disarm(host->loop, &job->limit);
 	loop_disarm(host->loop, &job->parked);
 	loop_disarm(host->loop, &job->poll);
 	reaper_unwatch(&host->reaper, &job->watch);
@@ -164,7 +165,7 @@ void job_happen(struct job *job, enum session_event event)
 
 	if (!(actions & SESSION_OVER) && !(actions & SESSION_DISCARD)) {
 		carry_out(job, actions);
-		job_run_linger_clock(job);
+		job_run_linger_clocks(job);
 		return;
 	}
 	carry_out(job, actions);
@@ -283,6 +284,16 @@ static void take_child(struct job *job, const struct spawn_child *child,
 	job_watch_pump(job);
 }
 
+/* A terminal's shell takes no time to end, whatever its background jobs have to say. */
+static uint64_t linger_of(const struct job_host *host, const struct msg_exec_request *request)
+{
+	if (request->has_linger)
+		return request->linger_ms;
+	if (request->tty)
+		return 0;
+	return host->limits.has_linger ? host->limits.linger_ms : UINT64_MAX;
+}
+
 static void take_options(struct job *job, const struct msg_exec_request *request)
 {
 	int on_disconnect = MSG_DISCONNECT_KILL;
@@ -294,9 +305,7 @@ static void take_options(struct job *job, const struct msg_exec_request *request
 	}
 	job->session.on_disconnect = (enum msg_on_disconnect)on_disconnect;
 	job->session.never_kill = request->timeout_ms && !request->kill_after_ms;
-	job->linger_ms = request->has_linger		? request->linger_ms
-			 : job->host->limits.has_linger ? job->host->limits.linger_ms
-							: UINT64_MAX;
+	job->linger_ms = linger_of(job->host, request);
 	job->timeout_signal = request->timeout_signal > 0 && request->timeout_signal < NSIG
 				      ? request->timeout_signal
 				      : SIGTERM;
@@ -307,6 +316,7 @@ static void take_options(struct job *job, const struct msg_exec_request *request
 	job->max_time.on_due = on_max_time;
 	job->grace.on_due = on_grace;
 	job->linger.on_due = job_on_linger;
+	job->limit.on_due = job_on_limit;
 	job->parked.on_due = job_on_parked;
 	job->poll.on_due = on_poll;
 	job->watch.on_empty = on_empty;

@@ -24,12 +24,15 @@ struct job {
 
 	uint64_t linger_ms; /* UINT64_MAX: the end of output is waited for */
 	uint64_t read_ms, started_us;
+	/* What was there to be read when nothing but others held the output any more. */
+	enum { TAIL_UNKNOWN, TAIL_KNOWN, TAIL_OF_FORCED_END } tail;
+	size_t tail_left[2];
 	int timeout_signal;
 	uint64_t kill_after_ms;
 	struct credit output;	     /* what the client lets us send */
 	struct credit_account input; /* what we let it send */
 	bool stalled;
-	struct loop_timer timeout, max_time, grace, linger, parked, poll;
+	struct loop_timer timeout, max_time, grace, linger, limit, parked, poll;
 	struct loop_grave grave;
 };
 
@@ -50,13 +53,14 @@ void job_told(struct job *job, int result);
 /* Derives what the child's descriptors are watched for. */
 void job_watch_pump(struct job *job);
 
-/* Runs the clock of silence, or stops it. */
-void job_run_linger_clock(struct job *job);
+/* Runs the clocks that end the wait for output after the leader's end, or stops them. */
+void job_run_linger_clocks(struct job *job);
 
 /* Callbacks of the pump and of the timers that have to do with output. */
 void job_on_output(struct pump *pump, enum msg_stream stream);
 void job_on_input(struct pump *pump, int error);
 void job_on_parked(struct loop_timer *timer);
 void job_on_linger(struct loop_timer *timer);
+void job_on_limit(struct loop_timer *timer);
 
 #endif

@@ -1,11 +1,12 @@
 /*
  * A job and its client: the outlet that a client's jobs share; what the command writes becomes
- * frames in it, what the client sends goes to the command; and the silence after which a session is
- * done.
+ * frames in it, what the client sends goes to the command; and how long the output is waited for
+ * after the leader's end.
  */
 #include <errno.h>
 #include <stddef.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 
 #include "../shared/log.h"
@@ -14,6 +15,9 @@
 
 #define FORCED_LINGER_MS 500 /* for a forced end that waits for ever, or that nobody may put off */
 #define PARKED_LOOK_MS	 50  /* how often to look at a pty that nobody has open */
+#define LINGERS		 20  /* after a normal end, this many lingers at most, silence or not */
+#define BEHIND_LOOK_MS	 50  /* how often to look whether a client has caught up */
+#define PTY_TAIL	 (128 * 1024) /* more than a terminal holds, in bytes */
 
 /* ---- the outlet ---- */
 
@@ -159,10 +163,17 @@ static bool output_is_open(const struct job *job)
 	       pump_is_open(&job->pump, MSG_STREAM_STDERR);
 }
 
+static bool is_forced(const struct job *job)
+{
+	return job->session.ending;
+}
+
+/* Whether others alone hold the output, and nobody waits for its end without a bound. */
 static bool waits_for_silence(const struct job *job)
 {
-	return (job->linger_ms != UINT64_MAX || job->session.ending) && job->session.leader_ended &&
-	       !job->session.silent && job->outlet && output_is_open(job);
+	return (job->linger_ms != UINT64_MAX || is_forced(job)) && job->session.leader_ended &&
+	       !session_is_reaching(&job->session) && !job->session.silent && job->outlet &&
+	       output_is_open(job);
 }
 
 static uint64_t linger_of(const struct job *job)
@@ -172,14 +183,74 @@ static uint64_t linger_of(const struct job *job)
 	return hurry && job->linger_ms > FORCED_LINGER_MS ? FORCED_LINGER_MS : job->linger_ms;
 }
 
-/* The clock of silence runs only while all that is there may be read, and what was read is sent. */
-void job_run_linger_clock(struct job *job)
+/* Who talks on for ever is never silent. */
+static uint64_t limit_of(const struct job *job)
+{
+	uint64_t linger = linger_of(job);
+
+	return is_forced(job)		       ? linger
+	       : linger > UINT64_MAX / LINGERS ? UINT64_MAX
+					       : linger * LINGERS;
+}
+
+static size_t readable(const struct job *job, int fd)
+{
+	int n = 0;
+
+	if (fd < 0)
+		return 0;
+	/* The kernel does not say how much is on its way through a terminal. */
+	if (job->pump.pty)
+		return PTY_TAIL;
+	return ioctl(fd, FIONREAD, &n) == 0 && n > 0 ? (size_t)n : 0;
+}
+
+/* What is written by now is read before any limit counts. */
+static void measure_tail(struct job *job)
+{
+	int tail = is_forced(job) ? TAIL_OF_FORCED_END : TAIL_KNOWN;
+
+	if ((int)job->tail == tail)
+		return;
+	job->tail = tail;
+	job->tail_left[MSG_STREAM_STDOUT] = readable(job, job->pump.out_fd);
+	job->tail_left[MSG_STREAM_STDERR] = readable(job, job->pump.err_fd);
+	loop_disarm(job->host->loop, &job->limit);
+}
+
+static bool tail_is_read(const struct job *job)
+{
+	for (int stream = MSG_STREAM_STDOUT; stream <= MSG_STREAM_STDERR; stream++)
+		if (job->tail_left[stream] && pump_is_open(&job->pump, (enum msg_stream)stream))
+			return false;
+	return true;
+}
+
+/* All that is there may be read, and what was read is sent. */
+static bool is_level(const struct job *job)
+{
+	return all_is_sent(job->outlet) && room(job);
+}
+
+/*
+ * The clock of silence runs only while the client is level with the output; the limit does from
+ * the moment at which the tail is read.
+ */
+void job_run_linger_clocks(struct job *job)
 {
 	uint64_t quiet_since, now = loop_now_ms(), linger = linger_of(job);
 
-	if (waits_for_silence(job) && !all_is_sent(job->outlet))
+	if (!waits_for_silence(job)) {
+		loop_disarm(job->host->loop, &job->linger);
+		loop_disarm(job->host->loop, &job->limit);
+		return;
+	}
+	measure_tail(job);
+	if (tail_is_read(job) && !job->limit.armed)
+		loop_arm(job->host->loop, &job->limit, limit_of(job));
+	if (!all_is_sent(job->outlet))
 		job->outlet->awaited = true;
-	if (!waits_for_silence(job) || !all_is_sent(job->outlet) || !room(job)) {
+	if (!is_level(job)) {
 		loop_disarm(job->host->loop, &job->linger);
 		return;
 	}
@@ -217,6 +288,9 @@ static ssize_t take_output(struct job *job, enum msg_stream stream)
 	if (n > 0) {
 		job->read_ms = loop_now_ms();
 		job->output.sent += (size_t)n;
+		job->tail_left[stream] -= (size_t)n < job->tail_left[stream]
+						  ? (size_t)n
+						  : job->tail_left[stream];
 		if (job->outlet) {
 			leave_turns(job);
 			join_turns(job);
@@ -229,7 +303,7 @@ static ssize_t take_output(struct job *job, enum msg_stream stream)
 static void after_output(struct job *job)
 {
 	job_watch_pump(job);
-	job_run_linger_clock(job);
+	job_run_linger_clocks(job);
 	if (!output_is_open(job) && !job->session.output_ended)
 		job_happen(job, SESSION_OUTPUT_ENDED);
 }
@@ -267,10 +341,21 @@ void job_on_linger(struct loop_timer *timer)
 		if (pump_is_open(&job->pump, (enum msg_stream)stream) && room(job) &&
 		    take_output(job, (enum msg_stream)stream) > 0)
 			found = true;
-	if (!found && waits_for_silence(job) && all_is_sent(job->outlet) && room(job))
+	if (!found && waits_for_silence(job) && is_level(job))
 		job_happen(job, SESSION_SILENT);
 	else
 		after_output(job);
+}
+
+/* Who cannot take output as fast as it is written has no part in how long that goes on. */
+void job_on_limit(struct loop_timer *timer)
+{
+	struct job *job = JOB_OF(timer, limit);
+
+	if (!is_forced(job) && limit_of(job) && !is_level(job))
+		loop_arm(job->host->loop, timer, BEHIND_LOOK_MS);
+	else
+		job_happen(job, SESSION_SILENT);
 }
 
 void job_outlet_moved(struct job_outlet *outlet)
@@ -280,7 +365,7 @@ void job_outlet_moved(struct job_outlet *outlet)
 	outlet->awaited = false;
 	for (struct job *job = outlet->next_turn; job; job = job->later) {
 		job_watch_pump(job);
-		job_run_linger_clock(job);
+		job_run_linger_clocks(job);
 	}
 }
 
@@ -380,7 +465,7 @@ void job_output_credit(struct job *job, uint64_t consumed)
 {
 	credit_consumed(&job->output, consumed);
 	job_watch_pump(job);
-	job_run_linger_clock(job);
+	job_run_linger_clocks(job);
 }
 
 void job_close_output(struct job *job, enum msg_stream stream)

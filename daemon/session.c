@@ -92,8 +92,8 @@ static void note(struct session *s, enum session_event event)
 	}
 }
 
-/* Whether a forced end, if there is one, still has somebody to reach; nobody, once buried. */
-static bool is_reaching(const struct session *s)
+/* Nobody, once the leader is buried. */
+bool session_is_reaching(const struct session *s)
 {
 	return s->ending && !s->empty && !s->never_kill && !was_done(s, SESSION_BURY);
 }
@@ -102,7 +102,7 @@ static bool is_reaching(const struct session *s)
 static bool has_finished(const struct session *s)
 {
 	return s->verdict == SESSION_VERDICT_RUNS && s->leader_ended &&
-	       (s->output_ended || (s->silent && !is_reaching(s)));
+	       (s->output_ended || (s->silent && !session_is_reaching(s)));
 }
 
 static uint32_t force(const struct session *s)
@@ -146,7 +146,7 @@ static uint32_t derive_end(const struct session *s)
 
 	if (is_told(s))
 		due |= SESSION_DISCARD;
-	if (is_told(s) && s->leader_ended && !is_reaching(s))
+	if (is_told(s) && s->leader_ended && !session_is_reaching(s))
 		due |= SESSION_BURY;
 	/* Survivors may write on into the void, but the daemon's end does not wait for them. */
 	if ((due & SESSION_BURY) && (s->output_ended || s->shutdown))

@@ -64,6 +64,12 @@ struct session {
 	uint32_t done; /* the actions given so far, each at most once */
 };
 
+/*
+ * Whether a forced end still has somebody to reach: until it has not, silence ends nothing, since
+ * it may still free the pipes.
+ */
+bool session_is_reaching(const struct session *session);
+
 /* Takes in one event and returns the actions that follow from it: enum session_action. */
 uint32_t session_event(struct session *session, enum session_event event);
 

@@ -267,7 +267,8 @@ static int wait_ms(const struct loop *loop)
 	for (const struct loop_source *s = loop->aside; s; s = s->next_aside) {
 		if (s->want && s->how == LOOP_ALWAYS)
 			return 0;
-		wait = LOOK_MS;
+		if (s->want)
+			wait = LOOK_MS;
 	}
 	if (loop->heap) {
 		now = loop_now_ms();

@@ -1,15 +1,26 @@
 /* The event loop where the kernel has no memory for a watch: none is lost, and none spins. */
 #include <fcntl.h>
+#include <stdio.h>
 #include <sys/epoll.h>
 #include <unistd.h>
 
 #include "unit_loop.h"
 
-/* WRAP: epoll_ctl */
+/* WRAP: epoll_ctl epoll_wait */
 int __wrap_epoll_ctl(int epoll_fd, int op, int fd, struct epoll_event *event);
 int __real_epoll_ctl(int epoll_fd, int op, int fd, struct epoll_event *event);
 
+int __wrap_epoll_wait(int epoll_fd, struct epoll_event *events, int max, int timeout);
+int __real_epoll_wait(int epoll_fd, struct epoll_event *events, int max, int timeout);
+
 static int refusals, refused; /* so many more are refused; so many were */
+static int waits;
+
+int __wrap_epoll_wait(int epoll_fd, struct epoll_event *events, int max, int timeout)
+{
+	waits++;
+	return __real_epoll_wait(epoll_fd, events, max, timeout);
+}
 
 int __wrap_epoll_ctl(int epoll_fd, int op, int fd, struct epoll_event *event)
 {
@@ -26,7 +37,7 @@ static int fds[2];
 
 static int set_up(void **state)
 {
-	refusals = refused = 0;
+	refusals = refused = waits = 0;
 	return unit_set_up(state) || pipe2(fds, O_CLOEXEC | O_NONBLOCK) < 0;
 }
 
@@ -104,6 +115,30 @@ static void what_is_wanted_may_change_meanwhile(void **state)
 	assert_null(loop.aside);
 }
 
+/* A regular file that is wanted no more, as while a pipe behind it is full. */
+static void what_is_not_wanted_wakes_nobody(void **state)
+{
+	struct loop_timer later = {.on_due = on_write};
+	FILE *file = tmpfile();
+	struct thing in = thing('i', fds[0]), regular = thing('r', fileno(file));
+
+	(void)state;
+	in.fires = 1;
+	regular.fires = 1;
+	loop_want(&loop, &regular.source, LOOP_IN);
+	run();
+	loop_want(&loop, &regular.source, 0);
+	loop_want(&loop, &in.source, LOOP_IN);
+	loop_arm(&loop, &later, 300);
+	waits = 0;
+	run();
+	assert_string_equal(story, "rwi");
+	assert_in_range(waits, 1, 4);
+	loop_remove(&loop, &in.source);
+	loop_remove(&loop, &regular.source);
+	fclose(file);
+}
+
 int main(void)
 {
 	const struct CMUnitTest loop_memory_tests[] = {
@@ -111,6 +146,7 @@ int main(void)
 		TEST(source_that_cannot_be_watched_is_looked_at),
 		TEST(source_is_watched_as_soon_as_there_is_room),
 		TEST(what_is_wanted_may_change_meanwhile),
+		TEST(what_is_not_wanted_wakes_nobody),
 	};
 
 	return cmocka_run_group_tests(loop_memory_tests, NULL, NULL);
