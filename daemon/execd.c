@@ -29,6 +29,7 @@
 #define LAST_FLUSH_MS	10 /* how often, and how many times, to offer clients the last frames */
 #define LAST_FLUSHES	100
 #define LAST_CALL_MS	5000 /* how long clients may take, from the beginning of the end */
+#define GIVE_UP_MS	5000 /* and commands after that, which were killed long ago */
 
 struct execd {
 	struct loop loop;
@@ -40,7 +41,7 @@ struct execd {
 	struct port_host ports;
 	bool has_stdio; /* and then its end is ours */
 	bool ending;
-	struct loop_timer last_call, last_flush;
+	struct loop_timer last_call, last_flush, give_up;
 	int flushes;
 };
 
@@ -87,6 +88,17 @@ static void on_last_call(struct loop_timer *timer)
 
 	log_warn("ending: not waiting any longer for clients that do not take what there is");
 	conn_close_all(&execd->conns);
+	if (execd->jobs.job_count)
+		loop_arm(&execd->loop, &execd->give_up, GIVE_UP_MS);
+}
+
+/* Who may not be killed, or hangs in the kernel, is not waited for. */
+static void on_give_up(struct loop_timer *timer)
+{
+	struct execd *execd = (struct execd *)((char *)timer - offsetof(struct execd, give_up));
+
+	log_error("ending: %zu commands could not be ended and are left", execd->jobs.job_count);
+	loop_stop(&execd->loop);
 }
 
 static void on_last_flush(struct loop_timer *timer)
@@ -240,6 +252,7 @@ static int start(struct execd *execd, struct err *err)
 	execd->listen.on_client = on_client;
 	execd->last_call.on_due = on_last_call;
 	execd->last_flush.on_due = on_last_flush;
+	execd->give_up.on_due = on_give_up;
 	return listen_all(execd, passed, err);
 }
 

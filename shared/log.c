@@ -2,6 +2,7 @@
 #include "log.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <stdarg.h>
 #include <stdbool.h>
@@ -11,6 +12,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "fd.h"
+
 #define RATE_MS	   10000
 #define RATE_LINES 10
 
@@ -18,6 +21,7 @@ static const char *log_program = "msb-exec";
 static enum log_level log_max = LOG_LEVEL_WARN;
 static bool log_journal;
 static bool log_waits = true;
+static int log_fd = STDERR_FILENO;
 static unsigned long log_lost;
 static void (*log_put)(void *owner, const char *line, size_t len);
 static void *log_owner;
@@ -72,7 +76,13 @@ void log_divert(void (*put)(void *owner, const char *line, size_t len), void *ow
 
 void log_never_wait(void)
 {
+	int fd;
+
 	log_waits = false;
+	/* Of a terminal it cannot be said how much it takes at once. */
+	fd = isatty(STDERR_FILENO) ? fd_reopen_nonblock(STDERR_FILENO, O_WRONLY) : -1;
+	if (fd >= 0)
+		log_fd = fd;
 }
 
 bool log_may(struct log_rate *rate, uint64_t now_ms, const char *whose)
@@ -93,14 +103,14 @@ bool log_may(struct log_rate *rate, uint64_t now_ms, const char *whose)
 /* As much as a pipe that is ready is sure to take. */
 static bool has_room(void)
 {
-	struct pollfd one = {.fd = STDERR_FILENO, .events = POLLOUT};
+	struct pollfd one = {.fd = log_fd, .events = POLLOUT};
 
 	return poll(&one, 1, 0) > 0;
 }
 
 static void write_line(const char *line, size_t len)
 {
-	if (write(STDERR_FILENO, line, len) < 0) {
+	if (write(log_fd, line, len) < 0) {
 		/* Nobody is left to tell. */
 	}
 }

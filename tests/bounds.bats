@@ -1,0 +1,333 @@
+#!/usr/bin/env bats
+# Nothing blocks the daemon, nothing makes it spin, and everything ends: whatever commands leave
+# behind, whoever cannot be killed, whoever takes no output, whatever there is no room for.
+
+load helper
+
+setup() {
+	common_setup
+	need_local "what ends a daemon of our own"
+	need_direct "what ends a daemon of our own"
+	# What goes on for ever, until the test is over.
+	TALK="while [ -d $DIR ]; do echo talk; sleep 0.05; done"
+}
+
+teardown() {
+	common_teardown
+}
+
+# ends_within SECONDS PID: it has ended, and with 0.
+ends_within() {
+	wait_for "$1" gone "$2"
+	wait "$2"
+}
+
+# ---- output that others hold ----
+
+@test "bounds: who holds the output out of the session's reach and talks on does not defeat a time-out" {
+	daemon_start
+	timed run -124 "$X" -n --timeout 200ms -k 200ms -- sh -c "setsid sh -c '$TALK' & exec sleep 1000"
+	((MS < 15000 * SLOW))
+	[[ $output == *talk* ]]
+}
+
+@test "bounds: nor the daemon's end, be it by a signal or by its client" {
+	for way in signal client; do
+		daemon_start
+		"$X" -n --linger 1h -- sh -c "setsid sh -c '$TALK' & exec sleep 1000" \
+			>"$DIR/out" 2>"$DIR/err" 3>&- &
+		client=$!
+		wait_for 10 grep -q talk "$DIR/out"
+		if [[ $way == signal ]]; then
+			kill "$DAEMON"
+		else
+			DIR=$DIR python3 -B "$ROOT/tests/peer.py" "$SOCKET" "$DAEMON" <<<'Peer().tell("core.shutdown")'
+		fi
+		ends_within 15 "$DAEMON"
+		DAEMON=
+		status=0
+		wait "$client" || status=$?
+		[[ $status -eq 143 ]]
+	done
+}
+
+@test "bounds: nor the end of a command that ended by itself, for longer than 20 times the silence" {
+	daemon_start
+	"$X" -n --linger 100ms -- sh -c "sh -c '$TALK' & echo \$! >$DIR/pid; exit 3" >"$DIR/out" 3>&- &
+	client=$!
+	wait_for 15 gone "$client"
+	status=0
+	wait "$client" || status=$?
+	[[ $status -eq 3 ]]
+	# Longer than the silence, which never was.
+	[[ $(grep -c talk "$DIR/out") -ge 3 ]]
+	kill "$(<"$DIR/pid")"
+}
+
+@test "bounds: what was written by the command's end is not cut off by who talks on behind it" {
+	daemon_start
+	# More than lies in the pipe, and a reader that is slow to begin.
+	"$X" -n --linger 0 -- sh -c "seq 300000; sh -c '$TALK' & exit 3" 3>&- | {
+		sleep 0.3
+		cat >"$DIR/out"
+	}
+	[[ ${PIPESTATUS[0]} -eq 3 ]]
+	[[ $(grep -v talk "$DIR/out" | md5sum) == "$(seq 300000 | md5sum)" ]]
+}
+
+@test "bounds: a terminal's shell ends at once, whatever its background jobs print" {
+	daemon_start
+	drive 24x80 "$X" -t -e 'PS1=ready> ' -- bash --norc <<-END
+		expect ready>
+		send trap '' HUP; ($TALK) &\r
+		expect talk
+		send exit 7\r
+		wait 7
+	END
+	# For any client, and whether the job talks or floods.
+	peer "$TALK" <<'EOF'
+peer = Peer()
+for id, job in (1, ARGS[0]), (2, "exec yes"):
+    got = peer.run_sh(id, f"trap '' HUP; ({job}) & echo $!; exit 5", tty=True)
+    equal(got.last.code, 5)
+    pid = int(next(word for word in got.stdout.split() if word.isdigit()))
+    assert not is_gone(pid), "a normal end killed a job"
+    os.kill(pid, 9)
+EOF
+}
+
+@test "bounds: and loses nothing that it had printed before" {
+	daemon_start
+	peer "$TALK" <<'EOF'
+peer = Peer()
+for i in range(1, 31):
+    got = peer.run_sh(i, f"trap '' HUP; ({ARGS[0]}) & echo $!; seq 4000; exit 5", tty=True)
+    text = got.stdout.replace(b"talk\r\n", b"").split()
+    os.kill(int(text[0]), 9)
+    equal((text[1:], got.last.code), ([b"%d" % n for n in range(1, 4001)], 5))
+EOF
+}
+
+# ---- who cannot be ended, or not be looked for ----
+
+# unkillable: a program that runs others as root, whoever starts it; in $DIR.
+unkillable() {
+	need_root
+	install -m 4755 "$(command -v setpriv)" "$DIR/root"
+	# Where /tmp is mounted so, it does not.
+	[[ $(setpriv --reuid=nobody --regid=nogroup --clear-groups "$DIR/root" --reuid=0 id -ur) -eq 0 ]] ||
+		skip "no program here can become root"
+	WRAP=(setpriv --reuid=nobody --regid=nogroup --clear-groups)
+	chmod 777 "$DIR"
+}
+
+# cpu_ticks PID: so many it has used so far.
+cpu_ticks() {
+	awk '{ sub(/.*\) /, ""); print $12 + $13 }' "/proc/$1/stat"
+}
+
+@test "bounds: a command that may not be killed is said to be one, once, and looked at now and then" {
+	unkillable
+	daemon_start
+	"$X" -n --timeout 100ms -k 100ms -- "$DIR/root" --reuid=0 sleep "$(mark)" >"$DIR/out" 2>&1 3>&- &
+	client=$!
+	wait_for 10 grep -q "cannot be killed: Operation not permitted" "$DIR/daemon.log"
+	leader=$(sed -n 's/.*process \([0-9]*\) of session.*cannot be killed.*/\1/p' "$DIR/daemon.log")
+	before=$(cpu_ticks "$DAEMON")
+	# Nothing else is there to wait for: some looks of it.
+	sleep 3
+	# 6 hundredths of a second each, as it was: 18.
+	is_sanitized "$DAEMON" || (($(cpu_ticks "$DAEMON") - before < 9))
+	run -0 "$X" -- true
+	kill "$leader"
+	status=0
+	wait "$client" || status=$?
+	[[ $status -eq 124 && $(grep -c "cannot be killed" "$DIR/daemon.log") -eq 1 ]]
+}
+
+@test "bounds: the daemon's end does not wait for it for ever" {
+	unkillable
+	daemon_start
+	"$X" -n -- "$DIR/root" --reuid=0 sh -c "echo \$\$; exec sleep $(mark)" >"$DIR/out" 2>"$DIR/err" 3>&- &
+	client=$!
+	wait_for 10 test -s "$DIR/out"
+	kill "$DAEMON"
+	ends_within 30 "$DAEMON"
+	DAEMON=
+	grep -q "1 commands could not be ended" "$DIR/daemon.log"
+	status=0
+	wait "$client" || status=$?
+	[[ $status -eq 125 ]] && grep -q "lost the connection" "$DIR/err"
+	kill "$(<"$DIR/out")"
+}
+
+@test "bounds: who uses up the daemon's descriptors keeps nobody alive" {
+	mark=$(mark)
+	WRAP=(prlimit --nofile=40:40)
+	daemon_start
+	peer "$mark" <<'EOF'
+# The one ends when it is asked to, its child does not; and that is in a group of its own.
+script = "set -m; (trap '' TERM; while :; do sleep 0.05; : %s; done) & echo $!; exec sleep 1000"
+peer = Peer()
+leader = peer.start(1, "bash", "-c", script % ARGS[0], timeout_ms=2000, kill_after_ms=500)
+child = int(peer.read_until(1, b"\n"))
+idle = []
+with contextlib.suppress(TimeoutError, BlockingIOError):
+    while len(idle) < 60:
+        idle.append(Peer(limit=0.3))
+got = peer.outcome(1).last
+equal((got.code, got.timed_out), (-1, True))
+wait_gone(leader)
+wait_gone(child)
+EOF
+	none_match "$mark"
+}
+
+@test "bounds: a process whose main thread has ended is killed with its session" {
+	mark=$(mark)
+	daemon_start
+	# A thread that goes on while its main thread is a zombie.
+	cat >"$DIR/threads.py" <<-'EOF'
+		import ctypes, os, threading, time
+		threading.Thread(target=lambda: [time.sleep(0.05) for _ in iter(int, 1)]).start()
+		open(os.environ["DIR"] + "/ready", "w").write(str(os.getpid()))
+		# exit(2), which ends no other thread.
+		ctypes.CDLL(None).syscall(ctypes.c_long(60 if os.uname().machine == "x86_64" else 93), 0)
+	EOF
+	"$X" -n -e "DIR=$DIR" --timeout 3s -k 100ms -- bash -c "set -m; trap '' TERM
+		(trap '' TERM; exec python3 $DIR/threads.py $mark) & wait" >"$DIR/out" 2>&1 3>&- &
+	client=$!
+	wait_for 10 test -s "$DIR/ready"
+	pid=$(<"$DIR/ready")
+	wait_for 10 grep -q '^State:.Z' "/proc/$pid/status"
+	[[ $(ls "/proc/$pid/task" | wc -l) -eq 2 ]]
+	status=0
+	wait "$client" || status=$?
+	[[ $status -eq 124 ]]
+	wait_for 5 test ! -e "/proc/$pid"
+}
+
+# ---- who is in the way of the beginning ----
+
+@test "bounds: no other user can keep the daemon from starting" {
+	need_root
+	# Anybody may lock a folder that he may read.
+	setpriv --reuid=nobody --regid=nogroup --clear-groups flock "$DIR" \
+		sh -c "touch /tmp/${DIR##*/}.held; exec sleep 60" 3>&- &
+	holder=$!
+	wait_for 10 test -e "/tmp/${DIR##*/}.held"
+	rm -f "/tmp/${DIR##*/}.held"
+	daemon_start
+	kill "$holder"
+	run -0 "$X" -- echo served
+	[[ $output == served && ! -e $SOCKET.lock ]]
+}
+
+@test "bounds: a lock that is not given up is named, and what is no lock of ours" {
+	(umask 077 && : >"$SOCKET.lock")
+	flock "$SOCKET.lock" sleep 60 3>&- &
+	holder=$!
+	wait_for 10 eval '! flock -n "$SOCKET.lock" true'
+	timed run -1 "$EXECD" -l "unix:$SOCKET"
+	kill "$holder"
+	[[ ${#lines[@]} -eq 1 && $output == *"holds $SOCKET.lock"* ]]
+	((MS < 30000 * SLOW))
+	rm "$SOCKET.lock"
+	ln -s /dev/null "$SOCKET.lock"
+	run -1 "$EXECD" -l "unix:$SOCKET"
+	[[ ${#lines[@]} -eq 1 && $output == *"$SOCKET.lock"* && -c /dev/null ]]
+	# A lock that a killed daemon has left is nobody's.
+	rm "$SOCKET.lock"
+	(umask 077 && : >"$SOCKET.lock")
+	daemon_start
+	[[ ! -e $SOCKET.lock ]]
+}
+
+# ---- who reads no lines ----
+
+# full_pipe: $DIR/full is a pipe that takes nothing any more.
+full_pipe() {
+	mkfifo "$DIR/full"
+	exec 7<>"$DIR/full"
+	timeout 0.3 cat /dev/zero >&7 3>&- || true
+}
+
+# flood COUNT UID: as that user, asks the daemon for its end, as often as that.
+flood() {
+	python3 -B - "$ROOT/tests" "$SOCKET" "$@" <<'EOF'
+import os, socket, sys
+sys.path.insert(0, sys.argv[1])
+from wire import frame
+count, uid = int(sys.argv[3]), int(sys.argv[4])
+os.setgid(uid)
+os.setuid(uid)
+for _ in range(count // 10):
+    sock = socket.socket(socket.AF_UNIX)
+    sock.settimeout(20)
+    try:
+        sock.connect(sys.argv[2])
+        for _ in range(10):
+            sock.sendall(frame("core.shutdown", 0))
+        sock.shutdown(socket.SHUT_WR)
+        while sock.recv(4096):
+            pass
+    except (BrokenPipeError, ConnectionResetError):
+        pass
+    sock.close()
+EOF
+}
+
+@test "bounds: lines that nobody reads hold up nobody" {
+	need_root
+	full_pipe
+	chmod 755 "$DIR"
+	for allow in "" --allow-uid=65534; do
+		for program in daemon relay; do
+			if [[ $program == daemon ]]; then
+				"$EXECD" -l "unix:$SOCKET" --log-level debug $allow 2>&7 3>&- &
+			else
+				"$EXECD" -l "serial:$DIR/port" 2>"$DIR/daemon.log" 3>&- 7>&- &
+				DAEMON=$!
+				"$RELAYD" -a "unix:$DIR/chardev" -l "unix:$SOCKET" --log-level debug $allow 2>&7 3>&- &
+			fi
+			pid=$!
+			wait_for 10 listens "$SOCKET"
+			chmod 666 "$SOCKET"
+			flood 2000 65534
+			if [[ $program == daemon ]]; then
+				run -0 timeout $((20 * SLOW)) "$X" -S "$SOCKET" -- echo served 7>&-
+				[[ $output == served ]]
+			fi
+			kill "$pid"
+			ends_within 20 "$pid"
+			if [[ -n $DAEMON ]]; then
+				kill "$DAEMON"
+				wait "$DAEMON"
+				DAEMON=
+			fi
+		done
+	done
+}
+
+@test "bounds: of what one peer causes, ten lines in ten seconds are said, and how many were not" {
+	need_root
+	daemon_start --allow-uid=65534
+	chmod 666 "$SOCKET"
+	chmod 755 "$DIR"
+	flood 30 65534
+	[[ $(grep -c "may not shut down" "$DIR/daemon.log") -le 30 ]]
+	python3 -B - "$ROOT/tests" "$SOCKET" <<'EOF'
+import os, socket, sys, time
+sys.path.insert(0, sys.argv[1])
+from wire import frame
+os.setgid(65534)
+os.setuid(65534)
+sock = socket.socket(socket.AF_UNIX)
+sock.connect(sys.argv[2])
+sock.sendall(frame("core.shutdown", 0) * 500)
+sock.sendall(frame("core.ping", 1))
+while b"core.pong" not in sock.recv(65536):
+    pass
+EOF
+	[[ $(grep -c "may not shut down" "$DIR/daemon.log") -le 40 ]]
+}
