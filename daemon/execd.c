@@ -24,6 +24,7 @@
 #include "prepare.h"
 #include "settings.h"
 #include "signals.h"
+#include "stdio.h"
 
 #define CONNECTIONS_MAX 4096
 #define LAST_FLUSH_MS	10 /* how often, and how many times, to offer clients the last frames */
@@ -152,26 +153,10 @@ static void on_client(struct listen_host *listen, int fd, const struct peer *pee
 
 static int listen_stdio(struct execd *execd, struct err *err)
 {
-	int in = STDIN_FILENO, out = STDOUT_FILENO, null_fd;
-	struct stat a, b;
+	int in, out, r = stdio_take(&in, &out, err);
 
-	if (fstat(in, &a) < 0 || fstat(out, &b) < 0)
-		return err_set(err, errno, NULL, "standard input and output");
-	if (fd_is_socket(in) && a.st_dev == b.st_dev && a.st_ino == b.st_ino) {
-		in = out = fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 3);
-	} else {
-		in = fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 3);
-		out = fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3);
-		if (!fd_is_socket(in))
-			fd_set_nonblock(in);
-		if (!fd_is_socket(out))
-			fd_set_nonblock(out);
-	}
-	/* Nothing but frames may get onto the stream. */
-	null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
-	if (in < 0 || out < 0 || null_fd < 0 || dup2(null_fd, 0) < 0 || dup2(null_fd, 1) < 0)
-		return err_set(err, errno, NULL, "standard input and output");
-	close(null_fd);
+	if (r < 0)
+		return r;
 	execd->has_stdio = true;
 	if (conn_open(&execd->conns, in, out, true, "stdio") < 0)
 		return err_set(err, ENOMEM, NULL, "cannot serve standard input and output");
@@ -298,5 +283,6 @@ int main(int argc, char *argv[])
 	boot_release(&execd.boot);
 	buf_spare_release(&execd.jobs.spare);
 	loop_release(&execd.loop);
+	stdio_give_back();
 	return r < 0 ? 1 : 0;
 }

@@ -73,6 +73,8 @@ void job_detach(struct job *job)
 	*at = job->next_of_outlet;
 	leave_turns(job);
 	job->outlet = NULL;
+	/* Nobody is left who could send any. */
+	pump_end_input(&job->pump);
 }
 
 void job_attach(struct job *job, struct job_outlet *outlet)

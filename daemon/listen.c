@@ -65,16 +65,17 @@ static void on_connection(struct loop_source *source, uint32_t ready)
 			take_connection(host, fd);
 			continue;
 		}
-		if (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS) {
-			/* The connection stays in the backlog and would be ready for ever. */
+		if (errno == EINTR || errno == ECONNABORTED)
+			continue;
+		/* What is in the way may stay there, and the socket would be ready for ever. */
+		if (errno != EAGAIN) {
 			if (may_say(host))
 				log_warn("cannot accept: %s", strerror(errno));
 			watch_all(host, 0);
 			host->pause.on_due = on_pause;
 			loop_arm(host->loop, &host->pause, PAUSE_MS);
 		}
-		if (errno != EINTR && errno != ECONNABORTED)
-			return;
+		return;
 	}
 }
 

@@ -47,10 +47,11 @@ static void lower_oom_score(struct spawn_config *config)
 static void set_home(void)
 {
 	struct user self;
+	struct err err;
 
 	if (geteuid() != 0 && getenv("HOME"))
 		return;
-	if (user_by_uid(geteuid(), &self) == 0 && self.home && self.home[0])
+	if (user_by_uid(geteuid(), &self, &err) == 0 && self.home && self.home[0])
 		setenv("HOME", self.home, 1);
 	user_release(&self);
 }

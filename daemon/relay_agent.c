@@ -5,7 +5,6 @@
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/wait.h>
 
 #include "../shared/log.h"
 #include "relay_seek.h"
@@ -15,6 +14,7 @@
 #define OUT_FULL      (256 * 1024)	 /* queued bytes at which clients wait */
 #define OUT_MAX	      (16 * 1024 * 1024) /* with what the relay says itself */
 #define DIAL_MS	      10000
+#define ENDING_MS     1000 /* from the end of its stream to that of an exec: program */
 #define PAUSE_MIN_MS  100
 #define PAUSE_MAX_MS  2000
 #define RESET_MS      1000  /* of silence, in which another agent than ours may have begun anew */
@@ -45,6 +45,9 @@ static void close_stream(struct relay_agent *agent)
 	outbox_clear(&agent->outbox);
 	if (agent->state != AGENT_DOWN)
 		link_release(&agent->link);
+	if (agent->process > 0)
+		process_end_on(&agent->ending, agent->loop, agent->process, ENDING_MS);
+	agent->process = 0;
 	agent->state = AGENT_DOWN;
 	agent->doom = NULL;
 }
@@ -421,13 +424,6 @@ static void on_stall(struct loop_timer *timer)
 
 /* ---- the clock: attempts, and silence ---- */
 
-static void reap(struct relay_agent *agent)
-{
-	/* It ends by itself once its stream has. */
-	if (agent->process > 0 && waitpid(agent->process, NULL, WNOHANG) != 0)
-		agent->process = 0;
-}
-
 static void on_dialed(struct dial *dial, int fd, pid_t process, const struct err *err)
 {
 	struct relay_agent *agent = AGENT_OF(dial, dial);
@@ -452,7 +448,11 @@ static void on_dialed(struct dial *dial, int fd, pid_t process, const struct err
 
 static void try_connect(struct relay_agent *agent)
 {
-	reap(agent);
+	/* One at a time: whatever does not end by itself is made to. */
+	if (agent->ending.pid) {
+		loop_arm(agent->loop, &agent->clock, PAUSE_MIN_MS);
+		return;
+	}
 	dial_start(&agent->dial, agent->loop, agent->endpoint, DIAL_MS, on_dialed);
 }
 
@@ -639,5 +639,5 @@ void relay_agent_stop(struct relay_agent *agent)
 	loop_unmark(agent->loop, &agent->turn);
 	buf_release(&agent->ready);
 	outbox_release(&agent->outbox);
-	reap(agent);
+	process_end_now(&agent->ending);
 }

@@ -8,6 +8,7 @@
 #include "../shared/dial.h"
 #include "../shared/link.h"
 #include "../shared/msg.h"
+#include "../shared/process.h"
 #include "relay_hello.h"
 #include "relay_outbox.h"
 
@@ -43,7 +44,8 @@ struct relay_agent {
 	struct link link; /* unless it is down */
 	struct outbox outbox;
 	struct hello hello;
-	pid_t process; /* behind an exec: address */
+	pid_t process; /* behind an exec: address, while there is a stream */
+	struct process_ending ending; /* and that of the stream before */
 	struct loop_task turn;
 	struct loop_timer clock; /* down: the next attempt; else the next look at the silence */
 	struct loop_timer stall; /* while a frame is cut short */

@@ -77,9 +77,9 @@ static int plan_user(struct spawn *spawn, const struct spawn_config *config,
 	if (!spec.len && config->user)
 		spec = (struct msg_text){config->user, strlen(config->user)};
 	if (!spec.len) {
-		if (request->login_shell && user_by_uid(geteuid(), &spawn->user) < 0)
-			return out_of_memory(spawn, failure);
-		return 0;
+		if (!request->login_shell || user_by_uid(geteuid(), &spawn->user, &err) == 0)
+			return 0;
+		return spawn_fail(spawn, MSG_FAILURE_USER_SETUP_FAILED, &err, failure);
 	}
 	if (user_resolve(spec.ptr, spec.len, &spawn->user, &err) < 0)
 		return spawn_fail(spawn, MSG_FAILURE_USER_SETUP_FAILED, &err, failure);

@@ -21,14 +21,14 @@ struct user {
 
 /*
  * Resolves "user", "uid", "user:group", "uid:gid" (len bytes, blanks around the parts ignored).
- * A part of digits is a number even if something is named so. A uid without an entry gets no
+ * A part of digits is a number unless something is named so. A uid without an entry gets no
  * supplementary group, and the daemon's own gid if none is given. 0, or -errno with *err filled
  * (stage "user").
  */
 int user_resolve(const char *spec, size_t len, struct user *ret, struct err *err);
 
-/* The entry of that uid; all of *ret but uid is empty when there is none. 0 or -ENOMEM. */
-int user_by_uid(uid_t uid, struct user *ret);
+/* The entry of that uid; all of *ret but uid is empty when there is none. As above. */
+int user_by_uid(uid_t uid, struct user *ret, struct err *err);
 
 void user_release(struct user *user);
 

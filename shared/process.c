@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <spawn.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -17,6 +18,7 @@
 #include "names.h"
 
 #define GRACE_MS 2000 /* from TERM to KILL */
+#define LOOK_MS  20   /* between looks whether it is gone */
 
 extern char **environ;
 
@@ -108,6 +110,13 @@ static bool goes_within(pid_t pid, unsigned ms)
 	}
 }
 
+static void ask_group(pid_t pid)
+{
+	kill(-pid, SIGTERM);
+	/* What is stopped hears of no signal but KILL, and could not clean up. */
+	kill(-pid, SIGCONT);
+}
+
 void process_end(pid_t pid, unsigned patience_ms)
 {
 	sigset_t child, before;
@@ -116,9 +125,7 @@ void process_end(pid_t pid, unsigned patience_ms)
 	sigaddset(&child, SIGCHLD);
 	sigprocmask(SIG_BLOCK, &child, &before);
 	if (!goes_within(pid, process_is_stopped(pid) ? 0 : patience_ms)) {
-		kill(-pid, SIGTERM);
-		/* What is stopped hears of no signal but KILL, and could not clean up. */
-		kill(-pid, SIGCONT);
+		ask_group(pid);
 		if (!goes_within(pid, GRACE_MS)) {
 			kill(-pid, SIGKILL);
 			while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
@@ -126,6 +133,48 @@ void process_end(pid_t pid, unsigned patience_ms)
 		}
 	}
 	sigprocmask(SIG_SETMASK, &before, NULL);
+}
+
+static void on_look(struct loop_timer *timer)
+{
+	struct process_ending *ending =
+		(struct process_ending *)((char *)timer - offsetof(struct process_ending, look));
+	uint64_t now = loop_now_ms();
+
+	if (is_gone(ending->pid)) {
+		ending->pid = 0;
+		return;
+	}
+	if (now >= ending->due_ms) {
+		if (ending->asked)
+			kill(-ending->pid, SIGKILL);
+		else
+			ask_group(ending->pid);
+		ending->asked = true;
+		ending->due_ms = now + GRACE_MS;
+	}
+	loop_arm(ending->loop, timer, LOOK_MS);
+}
+
+void process_end_on(struct process_ending *ending, struct loop *loop, pid_t pid,
+		    unsigned patience_ms)
+{
+	*ending = (struct process_ending){
+		.loop = loop,
+		.pid = pid,
+		.due_ms = loop_now_ms() + patience_ms,
+		.look.on_due = on_look,
+	};
+	loop_arm(loop, &ending->look, 0);
+}
+
+void process_end_now(struct process_ending *ending)
+{
+	if (!ending->pid)
+		return;
+	loop_disarm(ending->loop, &ending->look);
+	process_end(ending->pid, 0);
+	ending->pid = 0;
 }
 
 bool process_beside(const char *const *places, size_t count, char *out, size_t len)

@@ -10,6 +10,7 @@
 #include <sys/types.h>
 
 #include "err.h"
+#include "loop.h"
 
 /*
  * Starts program, looked for in PATH, in a process group of its own with a socket as its stdin and
@@ -27,6 +28,21 @@ bool process_is_stopped(pid_t pid);
  * later KILL. INT, TERM, QUIT and HUP, if blocked, cut each wait short.
  */
 void process_end(pid_t pid, unsigned patience_ms);
+
+/* The same on a loop, for whoever serves others meanwhile. All zero: nothing is ending. */
+struct process_ending {
+	struct loop *loop;
+	pid_t pid; /* 0: it is gone, and reaped */
+	uint64_t due_ms;
+	bool asked;
+	struct loop_timer look;
+};
+
+void process_end_on(struct process_ending *ending, struct loop *loop, pid_t pid,
+		    unsigned patience_ms);
+
+/* Does not wait for it on the loop any longer, but here: process_end(), without patience. */
+void process_end_now(struct process_ending *ending);
 
 /*
  * Looks for a program of ours beside our own: the first of the places, each relative to its folder,

@@ -331,3 +331,36 @@ while b"core.pong" not in sock.recv(65536):
 EOF
 	[[ $(grep -c "may not shut down" "$DIR/daemon.log") -le 40 ]]
 }
+
+# ---- what is lent to us ----
+
+@test "bounds: standard input and output that others share are left as they were" {
+	need_pty
+	python3 -B - "$ROOT/tests" "$EXECD" <<'EOF'
+import fcntl, os, pty, subprocess, sys
+sys.path.insert(0, sys.argv[1])
+
+def blocks(fd):
+    return not fcntl.fcntl(fd, fcntl.F_GETFL) & os.O_NONBLOCK
+
+def run(mine, ours):
+    """The daemon on what is ours; mine is the other side, to read from and to close."""
+    daemon = subprocess.Popen([sys.argv[2], "--listen", "stdio:"], stdin=ours[0], stdout=ours[1])
+    assert os.read(mine[1], 8), "no greeting"
+    return daemon
+
+# A terminal, even while it is served, and after a kill.
+master, slave = pty.openpty()
+daemon = run((master, master), (slave, slave))
+assert blocks(slave)
+daemon.kill()
+daemon.wait()
+assert blocks(slave)
+# Pipes, afterwards.
+a, b = os.pipe(), os.pipe()
+daemon = run((a[1], b[0]), (a[0], b[1]))
+os.close(a[1])
+assert daemon.wait(20) == 0
+assert blocks(a[0]) and blocks(b[1])
+EOF
+}

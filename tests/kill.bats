@@ -150,6 +150,24 @@ SOON=$((20000 * SLOW))
 	guest_kill KILL "$mark"
 }
 
+@test "kill: a command that outlives its client finds the end of its stdin" {
+	mkfifo "$DIR/in"
+	exec 8<>"$DIR/in"
+	for keep in keep hangup; do
+		rm -f "$DIR/ended"
+		"$X" --on-disconnect $keep -- sh -c "trap '' HUP; echo \$\$; wc -c >$DIR/all; touch $DIR/ended" \
+			<"$DIR/in" >"$DIR/out" 3>&- 8>&- &
+		client=$!
+		echo five >&8
+		wait_for 10 grep -q . "$DIR/out"
+		wait_for 10 eval '! kill -KILL $client 2>/dev/null || gone $client'
+		wait "$client" || true
+		wait_for 10 guest test -e "$DIR/ended"
+		# As much as had come.
+		[[ $(guest cat "$DIR/all") =~ ^[0-9]+$ ]]
+	done
+}
+
 @test "kill: 2000 runs leave the daemon as it was" {
 	need_local "its descriptors and its memory"
 	fds() { ls "/proc/$DAEMON/fd" | wc -l; }

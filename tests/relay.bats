@@ -102,6 +102,24 @@ PY
 	[[ $output == *"exec:"*"no relay is needed"* ]]
 }
 
+@test "relay: what an exec: starts is ended and reaped, whatever it does, and one at a time" {
+	# Each hangs up at once, and then neither ends by itself nor when it is asked to.
+	mark=$(mark)
+	"$RELAYD" -a "exec:sh -c 'trap \"\" TERM; exec <&- >&-; exec sleep $mark'" -l "$SOCKET" --log-level info \
+		2>>"$DIR/daemon.log" 3>&- &
+	relay=$!
+	for count in 1 2 3; do
+		wait_for 20 eval '[[ $(grep -c "connected; waiting" "$DIR/daemon.log") -ge $count ]]'
+		# One that is there, or one that is going.
+		[[ $(pgrep -fc "sleep $mark") -le 2 ]]
+	done
+	[[ $(ps -o pid= --ppid "$relay" | wc -l) -le 1 ]]
+	kill "$relay"
+	wait_for 20 gone "$relay"
+	wait "$relay"
+	none_match "sleep $mark"
+}
+
 @test "relay: a client that comes before the guest is greeted when it is there" {
 	ends <<'PY'
 sock = socket.socket(socket.AF_UNIX)

@@ -1,6 +1,7 @@
 /* What a command will start with: environment, limits, folder, program and arguments. */
 #include <sys/resource.h>
 
+/* WRAP: open */
 #include "unit_plan.h"
 
 /* ---- with what ---- */

@@ -4,6 +4,8 @@
 #include <unistd.h>
 
 #include "../../daemon/prepare.h"
+
+/* WRAP: open */
 #include "unit_plan.h"
 
 static void request_user_overrides_config_default(void **state)

@@ -1,10 +1,13 @@
 /* Users and groups of the guest, from files that the tests answer for. */
 #include "../../daemon/user.h"
 
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include "unit.h"
+
+/* WRAP: open */
 #include "unit_files.h"
 
 static struct user resolve(const char *spec)
@@ -84,16 +87,27 @@ static void group_that_is_given_replaces_the_users_own(void **state)
 	assert_ids("0:audio", 0, 29);
 }
 
-static void digits_are_a_number_even_if_something_is_named_so(void **state)
+static void digits_are_a_number_unless_something_is_named_so(void **state)
 {
 	struct user user = resolve("77");
 
 	(void)state;
-	assert_int_equal(user.uid, 77);
+	assert_int_equal(user.uid, 2000);
+	assert_string_equal(user.home, "/home/77");
+	user_release(&user);
+	user = resolve("078");
+	assert_int_equal(user.uid, 78);
 	assert_null(user.name);
 	user_release(&user);
-	assert_ids("0:88", 0, 88);
+	assert_ids("0:88", 0, 2088);
+	assert_ids("0:089", 0, 89);
 	assert_ids("007", 7, 4242);
+	/* Be the entry of that number before the one of that name or behind it. */
+	unit_passwd = "first:x:5:6::/first:/bin/sh\n5:x:7:8::/named:/bin/sh\n"
+		      "9:x:10:11::/nine:/bin/sh\nlate:x:9:12::/late:/bin/sh\n";
+	assert_ids("5", 7, 8);
+	assert_ids("9", 10, 11);
+	assert_ids("05", 5, 6);
 }
 
 static void uid_without_an_entry_gets_no_groups_and_the_daemons_gid(void **state)
@@ -138,6 +152,42 @@ static void minus_one_is_refused(void **state)
 	assert_refused("4294967295:0", "not a usable uid");
 	assert_refused("0:4294967295", "not a usable gid");
 	assert_refused("0004294967295", "not a usable uid");
+	unit_passwd = "none:x:4294967295:1::/:/bin/sh\nalice:x:1000:4294967295::/:/bin/sh\n";
+	unit_group = "nogroup:x:4294967295:\n";
+	assert_refused("none", "not a usable uid");
+	assert_refused("alice", "not a usable gid");
+	assert_refused("0:nogroup", "not a usable gid");
+}
+
+/* What root in the guest has made of them is not waited for, and takes no memory. */
+static void file_that_is_none_is_refused(void **state)
+{
+	char folder[] = "/tmp/msb-unit-XXXXXX", fifo[64], large[64];
+
+	(void)state;
+	assert_non_null(mkdtemp(folder));
+	snprintf(fifo, sizeof(fifo), "%s/fifo", folder);
+	snprintf(large, sizeof(large), "%s/large", folder);
+	assert_int_equal(mkfifo(fifo, 0600), 0);
+	close(open(large, O_CREAT | O_WRONLY | O_CLOEXEC, 0600));
+	assert_int_equal(truncate(large, 1ll << 40), 0);
+	for (int i = 0; i < 2; i++) {
+		const char **file = i ? &unit_group : &unit_passwd;
+		const char *spec = i ? "0:audio" : "0", *usual = *file;
+
+		*file = fifo;
+		assert_refused(spec, "is no regular file");
+		*file = "/dev/zero";
+		assert_refused(spec, "is no regular file");
+		*file = "/";
+		assert_refused(spec, "is no regular file");
+		*file = large;
+		assert_refused(spec, "is over 16 MiB");
+		*file = usual;
+	}
+	unlink(fifo);
+	unlink(large);
+	rmdir(folder);
 }
 
 static void what_is_in_neither_file_is_refused(void **state)
@@ -230,14 +280,15 @@ static void entry_that_is_very_long_is_read(void **state)
 static void uid_is_looked_up_by_itself(void **state)
 {
 	struct user user;
+	struct err err;
 
 	(void)state;
-	assert_int_equal(user_by_uid(1000, &user), 0);
+	assert_int_equal(user_by_uid(1000, &user, &err), 0);
 	assert_int_equal(user.uid, 1000);
 	assert_string_equal(user.name, "alice");
 	assert_string_equal(user.home, "/home/alice");
 	user_release(&user);
-	assert_int_equal(user_by_uid(5555, &user), 0);
+	assert_int_equal(user_by_uid(5555, &user, &err), 0);
 	assert_int_equal(user.uid, 5555);
 	assert_null(user.name);
 	user_release(&user);
@@ -261,13 +312,14 @@ int main(void)
 		cmocka_unit_test_setup(name_gives_all_of_its_entry, unit_set_files),
 		cmocka_unit_test_setup(uid_with_an_entry_is_that_user, unit_set_files),
 		cmocka_unit_test_setup(group_that_is_given_replaces_the_users_own, unit_set_files),
-		cmocka_unit_test_setup(digits_are_a_number_even_if_something_is_named_so,
+		cmocka_unit_test_setup(digits_are_a_number_unless_something_is_named_so,
 				       unit_set_files),
 		cmocka_unit_test_setup(uid_without_an_entry_gets_no_groups_and_the_daemons_gid,
 				       unit_set_files),
 		cmocka_unit_test_setup(blanks_around_the_parts_do_not_count, unit_set_files),
 		cmocka_unit_test_setup(part_that_is_empty_is_refused, unit_set_files),
 		cmocka_unit_test_setup(minus_one_is_refused, unit_set_files),
+		cmocka_unit_test_setup(file_that_is_none_is_refused, unit_set_files),
 		cmocka_unit_test_setup(what_is_in_neither_file_is_refused, unit_set_files),
 		cmocka_unit_test_setup(entry_with_empty_fields_has_empty_texts, unit_set_files),
 		cmocka_unit_test_setup(guest_without_the_files_knows_numbers_only, unit_set_files),
