@@ -125,6 +125,12 @@ static bool take_frames(struct client *client)
 	return read_more;
 }
 
+/* Of an agent that has gone there may be more to read, and then an end; of other failures nothing. */
+static bool is_farewell(int error)
+{
+	return error == EPIPE || error == ECONNRESET;
+}
+
 void client_on_turn(struct loop_task *task)
 {
 	struct client *client = CLIENT_OF(task, turn);
@@ -152,7 +158,7 @@ void client_on_turn(struct loop_task *task)
 		client_lose_ended(client);
 		return;
 	}
-	if (client->link.broken && client->link.ended) {
+	if (client->link.broken && (client->link.ended || !is_farewell(client->link.error))) {
 		client_lose_ended(client);
 		return;
 	}

@@ -156,7 +156,7 @@ void program_on_frame(struct console *console, const struct msg_envelope *envelo
 		break;
 	case MSG_EXEC_EXITED:
 		msg_decode(MSG_EXEC_EXITED, envelope->payload, &exited);
-		end(console, exited.signal ? 128 + exited.signal : exited.code & 0xff, NULL);
+		end(console, exit_status(&exited), NULL);
 		break;
 	case MSG_EXEC_FAILED:
 	case MSG_ERROR:

@@ -84,7 +84,8 @@ void exec_finish_with(struct exec *exec, int status, const char *complaint)
 {
 	if (exec->finished)
 		return;
-	snprintf(exec->complaint, sizeof(exec->complaint), "%s", complaint);
+	snprintf(exec->complaint, sizeof(exec->complaint), "%s",
+		 complaint[0] ? complaint : "the agent could not run it, and does not say why");
 	exec_finish(exec, status);
 }
 
@@ -232,7 +233,8 @@ static void start_command(struct exec *exec)
 		exec->output.window = exec->tty ? TTY_WINDOW : OUTPUT_WINDOW;
 	terms.output_window = exec->output.window;
 	if (request_put(&client->link.out, client->id, opts, &terms, &err) < 0) {
-		exec_finish_with(exec, EXIT_FAILED, err_words(&err, words, sizeof(words)));
+		exec_finish_with(exec, err.num == E2BIG ? EXIT_CANNOT_RUN : EXIT_FAILED,
+				 err_words(&err, words, sizeof(words)));
 		return;
 	}
 	exec->sent = true;

@@ -1,6 +1,7 @@
 /* What the agent says about the command, and what msb-exec makes of it. */
 #include <errno.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "../shared/log.h"
 #include "exec_inside.h"
@@ -35,7 +36,7 @@ static void on_stdin_error(struct exec *exec, struct msg_bytes payload)
 {
 	struct msg_stdin_error error;
 
-	if (msg_decode(MSG_EXEC_STDIN_ERROR, payload, &error) < 0 || exec->in_ended)
+	if (msg_decode(MSG_EXEC_STDIN_ERROR, payload, &error) < 0)
 		return;
 	/* A command that reads no more is no failure; input that got lost on its way to it is one. */
 	if (exec->tty || error.num == EPIPE || !error.num) {
@@ -45,7 +46,8 @@ static void on_stdin_error(struct exec *exec, struct msg_bytes payload)
 			  error.message.ptr);
 		exec->input_failed = true;
 	}
-	exec_refuse_input(exec);
+	if (!exec->in_ended)
+		exec_refuse_input(exec);
 }
 
 static void on_stdin_credit(struct exec *exec, struct msg_bytes payload)
@@ -58,6 +60,7 @@ static void on_stdin_credit(struct exec *exec, struct msg_bytes payload)
 
 static void on_exited(struct exec *exec, struct msg_bytes payload)
 {
+	char complaint[sizeof(exec->complaint)];
 	struct msg_exec_exited exited;
 
 	if (msg_decode(MSG_EXEC_EXITED, payload, &exited) < 0) {
@@ -75,17 +78,28 @@ static void on_exited(struct exec *exec, struct msg_bytes payload)
 				 "the command ran for longer than the agent lets any");
 	} else if (exited.timed_out || exec->timed_out) {
 		exec_finish(exec, EXIT_TIMED_OUT);
+	} else if (exited.signal && !exit_signal(&exited)) {
+		snprintf(complaint, sizeof(complaint),
+			 "signal %u ended the command, as this agent says; there is none", exited.signal);
+		exec_finish_with(exec, exit_status(&exited), complaint);
 	} else if (exited.signal) {
 		/* Of one that we passed on we die too, so that a script's loop stops. */
 		if (exited.signal < 32 && exec->forwarded & 1u << exited.signal)
 			exec->die_of = exited.signal;
-		exec_finish(exec, 128 + exited.signal);
+		exec_finish(exec, exit_status(&exited));
 	} else if (exited.code < 0) {
-		exec_finish_with(exec, EXIT_NO_SIGNAL,
+		exec_finish_with(exec, exit_status(&exited),
 				 "a signal ended the command; this agent does not say which");
 	} else {
-		exec_finish(exec, exited.code & 0xff);
+		exec_finish(exec, exit_status(&exited));
 	}
+}
+
+static bool is_of_exec(struct msg_text stage)
+{
+	static const char exec[] = "execve";
+
+	return stage.len == sizeof(exec) - 1 && memcmp(stage.ptr, exec, stage.len) == 0;
 }
 
 static void on_failed(struct exec *exec, struct msg_bytes payload)
@@ -105,6 +119,9 @@ static void on_failed(struct exec *exec, struct msg_bytes payload)
 		return;
 	}
 	kind = msg_failure_parse(failed.kind);
+	/* As shells and env(1) have it, what the kernel says of the program or of its arguments. */
+	if (kind == MSG_FAILURE_BAD_ARGS && is_of_exec(failed.stage))
+		kind = MSG_FAILURE_NOT_EXECUTABLE;
 	snprintf(complaint, sizeof(complaint), "%.*s", (int)failed.message.len, failed.message.ptr);
 	if (kind < 0 || kind > MSG_FAILURE_NOT_EXECUTABLE)
 		exec_finish_with(exec, EXIT_FAILED, complaint);
@@ -118,7 +135,7 @@ static void on_error(struct exec *exec, struct msg_bytes payload)
 	char complaint[sizeof(exec->complaint)];
 	struct msg_error error;
 
-	if (msg_decode(MSG_ERROR, payload, &error) < 0)
+	if (msg_decode(MSG_ERROR, payload, &error) < 0 || !error.message.len)
 		snprintf(complaint, sizeof(complaint), "the agent %s the session", what);
 	else
 		snprintf(complaint, sizeof(complaint), "the agent %s the session: %.*s", what,

@@ -149,7 +149,7 @@ int opts_set_sandbox(struct opts *o, const char *name, struct err *err)
 int opts_parse_limit(const char *text, uint64_t none, uint64_t *ret_ms, struct err *err)
 {
 	uint64_t ms;
-	int r = duration_parse(text, true, &ms, err);
+	int r = duration_parse(text, &ms, err);
 
 	if (r == 0)
 		*ret_ms = ms && ms != DURATION_INFINITE ? ms : none;
@@ -181,14 +181,14 @@ static int take_value(struct opts *o, int option, const char *value, struct err 
 	case OPT_RLIMIT:
 		return opts_add_rlimit(o, value, err);
 	case OPT_TIMEOUT:
-		return duration_parse(value, false, &o->timeout_ms, err);
+		return opts_parse_limit(value, 0, &o->timeout_ms, err);
 	case OPT_KILL_AFTER:
-		return duration_parse(value, false, &o->kill_after_ms, err);
+		return opts_parse_limit(value, 0, &o->kill_after_ms, err);
 	case OPT_SIGNAL:
 		return value_signal(value, &o->timeout_signal, err);
 	case OPT_LINGER:
 		o->has_linger = true;
-		return duration_parse(value, true, &o->linger_ms, err);
+		return duration_parse(value, &o->linger_ms, err);
 	case OPT_ESCAPE_CHAR:
 		return value_escape_char(value, &o->escape_char, err);
 	case OPT_DETACH_KEYS:

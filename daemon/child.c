@@ -153,6 +153,8 @@ static void execute(const struct child_plan *plan)
 		case ENOENT:
 			continue;
 		case ENOTDIR:
+		case ENAMETOOLONG:
+		case ELOOP:
 		case ENODEV:
 		case ESTALE:
 		case ETIMEDOUT:

@@ -24,6 +24,8 @@ static void send_started(struct job *job)
 	};
 
 	job_told(job, msg_put_exec_started(job->outlet->frames, job->id, &started));
+	if (job->input_error)
+		job_tell_input_error(job, job->input_error);
 }
 
 static void send_exited(struct job *job)
@@ -188,8 +190,7 @@ static void on_verdict(struct loop_source *source, uint32_t ready)
 	job_happen(job, verdict > 0 ? SESSION_RUNS : SESSION_FAILED);
 }
 
-/* The end of a leader whose verdict is still in the pipe must not overtake it. */
-static void hear_verdict(struct job *job)
+void job_hear_verdict(struct job *job)
 {
 	if (job->verdict_fd >= 0)
 		on_verdict(&job->verdict_source, LOOP_IN);
@@ -213,7 +214,7 @@ static void look_at_leader(struct job *job)
 	}
 	loop_remove(job->host->loop, &job->pid_source);
 	loop_disarm(job->host->loop, &job->poll);
-	hear_verdict(job);
+	job_hear_verdict(job);
 	job->read_ms = loop_now_ms();
 	if (job->pump.parked)
 		loop_arm(job->host->loop, &job->parked, 0);

@@ -32,6 +32,7 @@ struct job {
 	struct credit output;	     /* what the client lets us send */
 	struct credit_account input; /* what we let it send */
 	bool stalled;
+	int input_error; /* to be told once it is said to run */
 	struct loop_timer timeout, max_time, grace, linger, limit, parked, poll;
 	struct loop_grave grave;
 };
@@ -41,6 +42,9 @@ struct job {
 /* Reports an event to the session and carries out what follows. The job may be over afterwards. */
 void job_happen(struct job *job, enum session_event event);
 
+/* The leader's end and its output must not overtake a verdict that is still in the pipe. */
+void job_hear_verdict(struct job *job);
+
 /* Takes the job out of its outlet: nothing more is said to the client. */
 void job_detach(struct job *job);
 
@@ -49,6 +53,9 @@ void job_attach(struct job *job, struct job_outlet *outlet);
 
 /* A frame was queued, or, with a negative result, could not be. */
 void job_told(struct job *job, int result);
+
+/* Input was lost, and why; started comes before that. */
+void job_tell_input_error(struct job *job, int error);
 
 /* Derives what the child's descriptors are watched for. */
 void job_watch_pump(struct job *job);

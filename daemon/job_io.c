@@ -314,6 +314,10 @@ void job_on_output(struct pump *pump, enum msg_stream stream)
 {
 	struct job *job = JOB_OF(pump, pump);
 
+	job_hear_verdict(job);
+	/* That it failed may have been the last of it. */
+	if (!pump_is_open(pump, stream))
+		return;
 	if (room(job))
 		take_output(job, stream);
 	after_output(job);
@@ -387,19 +391,26 @@ static void after_input(struct job *job)
 	job_watch_pump(job);
 }
 
+void job_tell_input_error(struct job *job, int error)
+{
+	job->input_error = error;
+	if (job->outlet && job->session.verdict == SESSION_VERDICT_RUNS)
+		job_told(job, msg_put_stdin_error(job->outlet->frames, job->id, error));
+}
+
 void job_on_input(struct pump *pump, int error)
 {
 	struct job *job = JOB_OF(pump, pump);
 
-	if (error && job->outlet)
-		job_told(job, msg_put_stdin_error(job->outlet->frames, job->id, error));
+	if (error)
+		job_tell_input_error(job, error);
 	after_input(job);
 }
 
 /* With a hole in it the rest would be something else. */
 static void refuse_input(struct job *job, int error)
 {
-	job_told(job, msg_put_stdin_error(job->outlet->frames, job->id, error));
+	job_tell_input_error(job, error);
 	if (error != EPIPE)
 		pump_break_input(&job->pump);
 }

@@ -99,12 +99,12 @@ static int take_option(struct settings *s, int option, const char *value, struct
 		s->max_sessions = number;
 		return 0;
 	case OPT_MAX_TIME:
-		r = duration_parse(value, true, &s->max_time_ms, err);
+		r = duration_parse(value, &s->max_time_ms, err);
 		if (r == 0 && s->max_time_ms == 0)
 			s->max_time_ms = DURATION_INFINITE;
 		return r;
 	case OPT_LINGER:
-		return duration_parse(value, true, &s->linger_ms, err);
+		return duration_parse(value, &s->linger_ms, err);
 	case OPT_LOG_LEVEL:
 		level = log_level_parse(value);
 		if (level < 0)

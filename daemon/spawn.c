@@ -208,7 +208,9 @@ int spawn_start(const struct spawn_config *config, struct msg_exec_request *requ
 	struct spawn *spawn = calloc(1, sizeof(*spawn));
 
 	if (!spawn) {
-		*failure = (struct spawn_failure){.kind = MSG_FAILURE_OUT_OF_MEMORY, .num = ENOMEM};
+		*failure = (struct spawn_failure){.kind = MSG_FAILURE_OUT_OF_MEMORY,
+						  .num = ENOMEM,
+						  .message = "cannot spawn: no memory"};
 		return -1;
 	}
 	if (spawn_plan(spawn, config, request, failure) < 0 ||

@@ -1,35 +1,47 @@
 /* A length of time as people write it: see duration.h. */
 #include "duration.h"
 
+#include <ctype.h>
+#include <errno.h>
+#include <float.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
-#define TOO_LONG_MS 1e15
+#define TOO_LONG_MS 1e15 /* thirty thousand years */
 
-int duration_parse(const char *text, bool allow_inf, uint64_t *ret_ms, struct err *err)
+/* strtod() would take blanks, signs, "0x10" and "nan" too. */
+static bool begins_well(const char *text)
+{
+	if (strncasecmp(text, "inf", 3) == 0)
+		return true;
+	return (isdigit((unsigned char)text[0]) || text[0] == '.') &&
+	       tolower((unsigned char)text[1]) != 'x';
+}
+
+int duration_parse(const char *text, uint64_t *ret_ms, struct err *err)
 {
 	static const struct {
 		const char *suffix;
 		double ms;
 	} units[] = {{"", 1e3}, {"s", 1e3}, {"ms", 1}, {"m", 6e4}, {"h", 3.6e6}, {"d", 8.64e7}};
 	double number, ms;
-	char *end;
+	char *end = NULL;
 
-	if (allow_inf && strcmp(text, "inf") == 0) {
-		*ret_ms = DURATION_INFINITE;
-		return 0;
-	}
-	number = strtod(text, &end);
-	/* strtod would take blanks, signs, exponents, "0x10", "nan" and "infinity" too. */
-	if (end == text || strspn(text, "0123456789.") != (size_t)(end - text))
-		return err_set(err, 0, NULL, "%s is not a duration such as 1.5s, 500ms or 2m",
-			       text);
-	for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++) {
+	errno = 0;
+	number = begins_well(text) ? strtod(text, &end) : 0;
+	/* So little is not nothing. */
+	if (number == 0 && errno == ERANGE)
+		number = DBL_MIN;
+	for (size_t i = 0; end && end != text && i < sizeof(units) / sizeof(units[0]); i++) {
 		if (strcmp(end, units[i].suffix) != 0)
 			continue;
 		ms = number * units[i].ms;
-		if (ms > TOO_LONG_MS)
-			return err_set(err, 0, NULL, "%s is too long", text);
+		if (ms > TOO_LONG_MS) {
+			*ret_ms = DURATION_INFINITE;
+			return 0;
+		}
 		*ret_ms = (uint64_t)ms;
 		if ((double)*ret_ms < ms)
 			++*ret_ms;

@@ -2,7 +2,6 @@
 #ifndef MSB_DURATION_H
 #define MSB_DURATION_H
 
-#include <stdbool.h>
 #include <stdint.h>
 
 #include "err.h"
@@ -10,10 +9,10 @@
 #define DURATION_INFINITE UINT64_MAX
 
 /*
- * timeout(1)'s durations: a decimal number and s, m, h or d, seconds without; ms too; inf where
- * allowed. Rounded up to whole milliseconds, so that what is not 0 stays so. 0, or -EINVAL with
- * *err filled.
+ * timeout(1)'s durations: a decimal number, with an exponent perhaps, or inf, and s, m, h or d,
+ * seconds without; ms too. Rounded up to whole milliseconds, so that what is not 0 stays so; what
+ * nobody lives to see is infinite. 0, or -EINVAL with *err filled.
  */
-int duration_parse(const char *text, bool allow_inf, uint64_t *ret_ms, struct err *err);
+int duration_parse(const char *text, uint64_t *ret_ms, struct err *err);
 
 #endif

@@ -125,7 +125,7 @@ teardown() {
 	run -0 "$X" -n -- true "${many[@]}"
 	head -c 5M /dev/zero | tr '\0' x >"$DIR/long"
 	printf 'V=%s\n' "$(<"$DIR/long")" >"$DIR/env"
-	run -125 "$X" --env-file "$DIR/env" -- true
+	run -126 "$X" --env-file "$DIR/env" -- true
 	[[ $output == *'4 MiB'* ]]
 }
 

@@ -58,3 +58,21 @@ teardown() {
 	run -127 "$X" -- /etc/passwd/x
 	[[ $output == *'Not a directory'* ]]
 }
+
+@test "exec: what cannot be sent is told at once, by what went wrong" {
+	need_local "a library before our own"
+	cc -x c -shared -fPIC -D_GNU_SOURCE -o "$DIR/nosend.so" - <<-'END'
+		#include <errno.h>
+		#include <sys/socket.h>
+		ssize_t send(int fd, const void *data, size_t len, int flags)
+		{
+			errno = ENOMEM;
+			return -1;
+		}
+	END
+	timed run -125 --separate-stderr env LD_PRELOAD="$DIR/nosend.so" \
+		ASAN_OPTIONS=verify_asan_link_order=0 "$X" -- true
+	[[ ${#stderr_lines[@]} -eq 1 && $stderr == *"lost the connection"*"Cannot allocate memory" ]]
+	# The agent's silence is noticed after 20 s.
+	((MS < 15000))
+}

@@ -53,6 +53,46 @@ EOF
 	agent_done
 }
 
+@test "oldagent: a signal that there is not is 255, and a line says so" {
+	agent <<'EOF'
+client.start()
+client.exit(-1, signal=200)
+EOF
+	run -255 --separate-stderr x -- true
+	complains 'signal 200'
+	agent_done
+}
+
+@test "oldagent: what an agent says without words is printed with some" {
+	agent 2 <<'EOF'
+client.serve()
+if turn == 0:
+    client.tell("core.exec.failed", {"kind": "other", "message": ""})
+else:
+    client.tell("core.error", {"kind": "invalid_payload", "message": ""})
+EOF
+	for _ in 1 2; do
+		run -125 --separate-stderr x -- true
+		complains 'the agent '
+		[[ $stderr == *[a-z] ]]
+	done
+	agent_done
+}
+
+@test "oldagent: input that got lost on its way is told, and 125 where the status was 0" {
+	agent 3 <<'EOF'
+client.start()
+client.tell("core.exec.stdin.error", {"errno": 105, "errno_name": "ENOBUFS", "message": "No buffer space"})
+client.exit([0, 3, 0][turn])
+EOF
+	run -125 --separate-stderr x -- true
+	complains 'not whole'
+	run -3 --separate-stderr x -- true
+	complains 'not whole'
+	run -125 x -q -- true
+	agent_done
+}
+
 @test "oldagent: exited -1 with a signal is 128 and the signal, without a line" {
 	agent <<'EOF'
 client.start()

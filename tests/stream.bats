@@ -184,3 +184,15 @@ stalled() {
 		assert data == b"in\n" + b"".join(b"%d\n" % i for i in range(1, 100001)), len(data)
 	PY
 }
+
+@test "stream: stdin that cannot be read is an error, and 125 where the status was 0" {
+	need_local "files of this machine"
+	# A folder; and a file whose reading fails, as a failing disk's does.
+	for input in / /proc/self/mem; do
+		run -125 --separate-stderr "$X" -- cat <"$input"
+		[[ ${#stderr_lines[@]} -eq 1 && $stderr == "msb-exec: "*": "* ]]
+		run -125 "$X" -q -- cat <"$input"
+		run -3 "$X" -q -- sh -c 'cat; exit 3' <"$input"
+		run -0 "$X" -n -- cat <"$input"
+	done
+}

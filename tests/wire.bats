@@ -239,6 +239,20 @@ EOF
 
 # ---- descendants that hold the output ----
 
+@test "wire: started or failed is the first that is said, whatever comes of the input" {
+	peer <<'EOF'
+peer = Peer()
+# Into commands that read none of it: that it fails may be known before their start is.
+for id in range(1, 201):
+    cmd = ("true", "nosuch-command", "false")[id % 3]
+    peer.request(id, cmd)
+    for _ in range(300):
+        peer.stdin(id, b"x")
+    got = peer.outcome(id)
+    equal(got.types[0], "core.exec.failed" if id % 3 == 1 else "core.exec.started")
+EOF
+}
+
 @test "wire: without linger_ms exited waits for whoever holds the output" {
 	peer <<'EOF'
 peer = Peer()

@@ -93,7 +93,7 @@ static void read_value(int kind, const char *text)
 
 	switch (kind) {
 	case 0:
-		duration_parse(text, true, &ms, &err);
+		duration_parse(text, &ms, &err);
 		break;
 	case 1:
 		if (value_signal(text, &signal, &err) == 0)

@@ -81,6 +81,47 @@ static void request_over_the_wires_limit_is_refused(void **state)
 	buf_release(&out);
 }
 
+/* With a thousand variables, of which the first has so many bytes: its frame's length, or an error. */
+static int put_wide_request(struct buf *out, char *first, size_t len)
+{
+	static char entry[] = "KEY=value";
+	char *entries[1000];
+	const struct msg_exec_request request = {.cmd = {"x", 1},
+						 .env = {.count = 1000, .strv = entries}};
+	int r;
+
+	for (int i = 0; i < 1000; i++)
+		entries[i] = i ? entry : first;
+	memset(first, 'a', len);
+	first[len] = '\0';
+	buf_consume(out, buf_len(out));
+	r = msg_put_exec_request(out, 1, &request);
+	return r < 0 ? r : (int)frame_u32(buf_head(out));
+}
+
+static void request_may_fill_the_frame(void **state)
+{
+	size_t len = FRAME_LEN_MAX - 20000;
+	char *first = malloc(FRAME_LEN_MAX + 1);
+	struct buf out;
+	int r;
+
+	(void)state;
+	assert_non_null(first);
+	buf_init(&out, 2 * FRAME_WIRE_MAX, NULL);
+	r = put_wide_request(&out, first, len);
+	assert_in_range(r, 1, FRAME_LEN_MAX);
+	len += FRAME_LEN_MAX - (size_t)r;
+	assert_int_equal(put_wide_request(&out, first, len), FRAME_LEN_MAX);
+	assert_int_equal(put_wide_request(&out, first, len + 1), -EMSGSIZE);
+	/* In a queue that holds one such frame and little more, too. */
+	buf_release(&out);
+	buf_init(&out, FRAME_WIRE_MAX + 256, NULL);
+	assert_int_equal(put_wide_request(&out, first, len), FRAME_LEN_MAX);
+	buf_release(&out);
+	free(first);
+}
+
 static void request_with_many_entries_survives_the_way(void **state)
 {
 	enum { COUNT = 30000 };
@@ -119,6 +160,7 @@ int main(void)
 		cmocka_unit_test(request_has_our_keys_only_when_they_say_something),
 		cmocka_unit_test(request_has_the_windows_pixels_when_they_are_known),
 		cmocka_unit_test(request_over_the_wires_limit_is_refused),
+		cmocka_unit_test(request_may_fill_the_frame),
 		cmocka_unit_test(request_with_many_entries_survives_the_way),
 	};
 

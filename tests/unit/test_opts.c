@@ -229,15 +229,16 @@ static void limits_are_collected_up_to_a_number(void **state)
 	assert_refused(args, "more than 32");
 }
 
-static void durations_may_be_zero_and_only_linger_infinite(void **state)
+static void durations_may_be_zero_and_infinite(void **state)
 {
 	(void)state;
 	assert_int_equal(parse(ARGS("--timeout=0")).timeout_ms, 0);
 	assert_int_equal(parse(ARGS("-k0")).kill_after_ms, 0);
 	assert_int_equal(parse(ARGS("--linger=0")).linger_ms, 0);
 	assert_true(parse(ARGS("--linger=inf")).linger_ms == DURATION_INFINITE);
-	assert_refused(ARGS("--timeout=inf"), "inf");
-	assert_refused(ARGS("-k", "inf"), "inf");
+	assert_int_equal(parse(ARGS("--timeout=5", "--timeout=inf")).timeout_ms, 0);
+	assert_int_equal(parse(ARGS("-k", "inf")).kill_after_ms, 0);
+	assert_int_equal(parse(ARGS("--timeout=1e-1")).timeout_ms, 100);
 }
 
 static void value_that_is_wrong_is_refused(void **state)
@@ -343,7 +344,7 @@ int main(void)
 		cmocka_unit_test(each_way_to_disconnect_is_known),
 		cmocka_unit_test(environment_grows_in_order),
 		cmocka_unit_test(limits_are_collected_up_to_a_number),
-		cmocka_unit_test(durations_may_be_zero_and_only_linger_infinite),
+		cmocka_unit_test(durations_may_be_zero_and_infinite),
 		cmocka_unit_test(value_that_is_wrong_is_refused),
 		cmocka_unit_test(option_that_is_not_known_is_refused_by_name),
 		cmocka_unit_test(value_that_is_missing_is_asked_for),
