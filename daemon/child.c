@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <signal.h>
+#include <string.h>
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
@@ -186,8 +187,12 @@ _Noreturn void child_run(const struct child_plan *plan)
 	/* After the switch, which clears it. */
 	die_with_parent(plan->parent);
 	/* As the target user: a folder that the user may not enter is not entered. */
-	if (plan->cwd && chdir(plan->cwd) < 0 && !(plan->cwd_optional && chdir("/") == 0))
-		fail(VERDICT_FD, CHILD_CHDIR);
+	if (plan->cwd && chdir(plan->cwd) < 0) {
+		if (!plan->cwd_optional || chdir("/") < 0)
+			fail(VERDICT_FD, CHILD_CHDIR);
+		if (plan->pwd)
+			memcpy(plan->pwd, "PWD=/", sizeof("PWD=/"));
+	}
 	execute(plan);
 	fail(VERDICT_FD, CHILD_EXEC);
 }

@@ -67,6 +67,7 @@ struct child_plan {
 	size_t group_count;
 	const char *cwd;    /* NULL: stay */
 	bool cwd_optional;  /* where it cannot be entered, the root folder will do */
+	char *pwd;	    /* the entry PWD=... of envp, which is to tell of that; or NULL */
 	char *const *paths; /* what to try to execute, in order, NULL at the end */
 	char *const *argv;
 	char *const *envp;

@@ -13,10 +13,14 @@ struct ranked {
 	size_t index;
 };
 
-/* Told to the daemon by systemd(1); a command that believed them would answer for it. */
+/*
+ * Told to the daemon by systemd(1), where a command that believed them would answer for it; or by the
+ * shell that started it, and not true of a command.
+ */
 static bool is_daemons_own(const char *entry)
 {
-	static const char *const prefixes[] = {"NOTIFY_SOCKET=", "LISTEN_", "WATCHDOG_"};
+	static const char *const prefixes[] = {"NOTIFY_SOCKET=", "LISTEN_", "WATCHDOG_",
+					       "PWD=",		 "OLDPWD=", "_="};
 
 	for (size_t i = 0; i < sizeof(prefixes) / sizeof(prefixes[0]); i++)
 		if (strncmp(entry, prefixes[i], strlen(prefixes[i])) == 0)

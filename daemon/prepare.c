@@ -56,6 +56,23 @@ static void set_home(void)
 	user_release(&self);
 }
 
+/* One that does not resolve would fail each command. Nothing but blanks is none, as in a request. */
+static int check_user(const char *spec, const char **ret, struct err *err)
+{
+	struct user user;
+	char words[ERR_TEXT_MAX + 64];
+	struct err why;
+
+	*ret = NULL;
+	if (!spec || !spec[strspn(spec, " \t\n\v\f\r")])
+		return 0;
+	*ret = spec;
+	if (user_resolve(spec, strlen(spec), &user, &why) < 0)
+		return err_set(err, 0, NULL, "--user: %s", err_words(&why, words, sizeof(words)));
+	user_release(&user);
+	return 0;
+}
+
 int prepare_spawns(const struct settings *settings, struct spawn_config *ret, struct err *err)
 {
 	int r;
@@ -67,8 +84,10 @@ int prepare_spawns(const struct settings *settings, struct spawn_config *ret, st
 			       settings->profile);
 	if (r < 0)
 		return err_set(err, -r, NULL, "cannot read our own capabilities");
-	ret->user = settings->user;
+	if (check_user(settings->user, &ret->user, err) < 0)
+		return -EINVAL;
 	ret->cwd = settings->cwd;
+	ret->start_cwd = getcwd(NULL, 0);
 	ret->umask = umask(022);
 	umask(ret->umask);
 	raise_nofile(ret);

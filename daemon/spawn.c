@@ -274,5 +274,6 @@ void spawn_free(struct spawn *spawn)
 	free(spawn->text);
 	free(spawn->made);
 	free(spawn->path_text);
+	free(spawn->pwd);
 	free(spawn);
 }

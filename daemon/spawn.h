@@ -18,6 +18,7 @@
 struct spawn_config {
 	const char *user; /* the default user's spec, or NULL */
 	const char *cwd;  /* the default folder, or NULL for the daemon's */
+	char *start_cwd;  /* the daemon's, owned; or NULL where it has no name */
 	struct child_caps caps;
 	struct rlimit nofile;
 	bool restore_nofile;

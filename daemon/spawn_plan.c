@@ -13,6 +13,7 @@
 #include "environ.h"
 
 #define PATH_VALUE_MAX (128 * 1024) /* the kernel refuses longer strings in an environment */
+#define PATHS_MAX      (1024 * 1024) /* bytes of all that is to be tried: thousands of folders */
 #define DEFAULT_SHELL  "/bin/sh"
 
 int spawn_fail(const struct spawn *spawn, enum msg_failure kind, const struct err *err,
@@ -142,6 +143,8 @@ static int plan_env(struct spawn *spawn, const struct spawn_config *config,
 		memcpy(spawn->envp, config->env, count * sizeof(char *));
 	if (identified && add_identity(spawn, &count) < 0)
 		return out_of_memory(spawn, failure);
+	if (spawn->pwd[strlen("PWD=")] == '/')
+		spawn->envp[count++] = spawn->plan.pwd = spawn->pwd;
 	for (size_t i = 0; i < config->default_env_count; i++)
 		spawn->envp[count++] = config->default_env[i];
 	while (msg_next_text(&request->env, &entry)) {
@@ -186,25 +189,25 @@ static int plan_args(struct spawn *spawn, struct msg_exec_request *request, char
 static int plan_paths(struct spawn *spawn, struct spawn_failure *failure)
 {
 	const char *path = environ_get(spawn->envp, "PATH");
-	size_t cmd_len = strlen(spawn->cmd), entries = 1, count = 0;
+	size_t cmd_len = strlen(spawn->cmd), entries = 1, count = 0, len;
 	bool search = cmd_len && !strchr(spawn->cmd, '/');
 	struct err err;
 	char *at;
 
-	if (search && (cmd_len > NAME_MAX || strlen(path) >= PATH_VALUE_MAX)) {
+	for (const char *c = path; search && *c; c++)
+		entries += *c == ':';
+	len = search ? strlen(path) + entries * (cmd_len + 2) : 1;
+	if (search && (cmd_len > NAME_MAX || strlen(path) >= PATH_VALUE_MAX || len > PATHS_MAX)) {
 		err_set(&err, cmd_len > NAME_MAX ? ENAMETOOLONG : E2BIG, "execve", "PATH search");
 		return spawn_fail(spawn, MSG_FAILURE_BAD_ARGS, &err, failure);
 	}
-	for (const char *c = path; search && *c; c++)
-		entries += *c == ':';
 	spawn->paths = reallocarray(NULL, entries + 1, sizeof(char *));
-	spawn->path_text = malloc(search ? strlen(path) + entries * (cmd_len + 2) : 1);
+	spawn->path_text = malloc(len);
 	if (!spawn->paths || !spawn->path_text)
 		return out_of_memory(spawn, failure);
 	at = spawn->path_text;
 	while (search) {
-		size_t len = strcspn(path, ":");
-
+		len = strcspn(path, ":");
 		spawn->paths[count++] = at;
 		/* An empty entry is the working directory. */
 		at += sprintf(at, "%.*s%s%s", (int)len, path, len ? "/" : "", spawn->cmd) + 1;
@@ -298,22 +301,54 @@ static int plan_limits(struct spawn *spawn, const struct spawn_config *config,
 	return 0;
 }
 
+static bool is_relative(const char *path)
+{
+	return path && path[0] && path[0] != '/';
+}
+
+/*
+ * spawn->pwd: PWD=, and the folder as it is called from the root, of which spawn->cwd is what has to
+ * be entered from where the daemon is. A folder without a name is entered all the same.
+ */
+static int name_folder(struct spawn *spawn, const struct spawn_config *config, const char *asked,
+		       struct spawn_failure *failure)
+{
+	const char *base = is_relative(asked) && asked != config->cwd ? config->cwd : NULL;
+	const char *first = base ? base : asked;
+	const char *start = !first || is_relative(first) ? config->start_cwd : NULL;
+	char *at = malloc(sizeof("PWD=") + length(start) + length(base) + length(asked) + 2);
+
+	spawn->pwd = at;
+	if (!at)
+		return out_of_memory(spawn, failure);
+	at = stpcpy(stpcpy(at, "PWD="), start ? start : "");
+	if (start && first && at[-1] != '/')
+		*at++ = '/';
+	if (first)
+		spawn->cwd = at;
+	if (base)
+		at = stpcpy(stpcpy(at, base), "/");
+	stpcpy(at, asked ? asked : "");
+	return 0;
+}
+
 static int plan_cwd(struct spawn *spawn, const struct spawn_config *config,
 		    const struct msg_exec_request *request, char **at,
 		    struct spawn_failure *failure)
 {
+	const char *asked = config->cwd;
+
 	if (request->cwd.ptr) {
-		spawn->cwd = copy_text(at, request->cwd);
-		if (!spawn->cwd)
+		asked = copy_text(at, request->cwd);
+		if (!asked)
 			return bad_nul(spawn, "cwd", failure);
 	} else if (request->login_shell && spawn->user.home && spawn->user.home[0]) {
-		spawn->cwd = spawn->user.home;
+		asked = spawn->user.home;
 		spawn->plan.cwd_optional = true;
-	} else if (config->cwd) {
-		/* Its failure is told later, when the configuration may have changed. */
-		spawn->cwd = strcpy(*at, config->cwd);
-		*at += strlen(config->cwd) + 1;
 	}
+	/* Its failure is told later, when the configuration may have changed. */
+	if (name_folder(spawn, config, asked, failure) < 0)
+		return -1;
 	spawn->plan.cwd = spawn->cwd;
 	return 0;
 }
@@ -325,7 +360,7 @@ int spawn_plan(struct spawn *spawn, const struct spawn_config *config,
 
 	/* Each text is shorter than its CBOR by its head, which leaves room for the NUL. */
 	spawn->text = malloc(request->cmd.len + request->cwd.len + 2 + request->args.cbor.len +
-			     request->env.cbor.len + length(config->cwd) + 1);
+			     request->env.cbor.len);
 	if (!spawn->text)
 		return out_of_memory(spawn, failure);
 	at = spawn->text;

@@ -12,9 +12,10 @@ struct spawn {
 	struct child_limit *limits; /* owned, as is all below */
 	char **argv, **envp, **paths;
 	char *text;	 /* one block: cmd, cwd, args, env */
+	char *pwd;	 /* PWD=, and behind it the folder */
 	char *made;	 /* one block: HOME= and the like */
 	char *path_text; /* one block: the paths to try */
-	char *cmd, *cwd; /* inside text or user */
+	char *cmd, *cwd; /* inside text, or pwd */
 };
 
 /*

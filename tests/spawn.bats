@@ -38,7 +38,50 @@ teardown() {
 	[[ $(tr ' ' '\n' <<<"$output" | sort -nu | tr '\n' ' ') == "$expected" ]]
 }
 
-@test "user: digits are a number, blanks are trimmed, an empty spec is none" {
+@test "user: a name of digits is a name, as chown(1) has it" {
+	need_root
+	need_namespaces --mount
+	need_mount
+	need_local "a file of names of our own"
+	{ cat /etc/passwd; echo "4711:x:4712:4713::/:/bin/sh"; } >"$DIR/passwd"
+	WRAP=(unshare --mount sh -c 'mount --bind "$0" /etc/passwd && exec "$@"' "$DIR/passwd")
+	daemon_start
+	run -0 "$X" -u 4711 -- id -u
+	[[ $output == 4712 ]]
+	run -0 "$X" -u 4712 -- id -g
+	[[ $output == 4713 ]]
+	run -0 "$X" -u 04711 -- id -u
+	[[ $output == 4711 ]]
+}
+
+@test "user: what root in the guest made of the files of names holds up nobody" {
+	need_root
+	need_namespaces --mount
+	need_mount
+	need_local "a file of names of our own"
+	mkfifo "$DIR/fifo"
+	truncate -s 1T "$DIR/large"
+	for file in "$DIR/fifo" /dev/zero "$DIR/large"; do
+		WRAP=(unshare --mount sh -c 'mount --bind "$0" /etc/group && exec "$@"' "$file")
+		daemon_start
+		run -125 timeout $((20 * SLOW)) "$X" -u nobody -- true
+		[[ $output == *"the guest's /etc/group is "* ]]
+		run -0 "$X" -- true
+		daemon_stop
+	done
+}
+
+@test "user: the daemon's own default is looked up at its start, and blanks are none" {
+	need_local "the options of a daemon of our own"
+	daemon_start --user '  '
+	run -0 "$X" -- id -u
+	[[ $output == "$(id -u)" ]]
+	daemon_stop
+	run -1 "$EXECD" -l "unix:$SOCKET" --user nosuch
+	[[ ${#lines[@]} -eq 1 && $output == "msb-execd: --user: user nosuch: "* ]]
+}
+
+@test "user: blanks are trimmed, an empty spec is none" {
 	need_root
 	daemon_start
 	run -0 "$X" -u ' nobody : nogroup ' -- id -un
@@ -140,6 +183,68 @@ teardown() {
 	daemon_start
 	run -0 "$X" -- pwd
 	[[ $output == "$PWD" ]]
+}
+
+@test "cwd: one that is relative is meant from --cwd" {
+	need_local "the options of a daemon of our own"
+	mkdir -p "$DIR/base/sub"
+	daemon_start --cwd "$DIR/base"
+	run -0 "$X" -w sub -- pwd
+	[[ $output == "$DIR/base/sub" ]]
+	run -125 "$X" -w nosuch -- true
+	[[ $output == *"$DIR/base/nosuch"* ]]
+	daemon_stop
+	# As everything else, that from where the daemon was started.
+	cd "$DIR"
+	daemon_start --cwd base
+	cd /
+	run -0 "$X" -w sub -- pwd
+	[[ $output == "$DIR/base/sub" ]]
+}
+
+@test "cwd: PWD is the command's folder, and nothing of the daemon's shell reaches it" {
+	need_local "the environment of a daemon of our own"
+	OLDPWD=/usr daemon_start
+	mkdir "$DIR/sub"
+	printf 'all:\n\t@echo $(PWD)\n' >"$DIR/sub/Makefile"
+	run -0 "$X" -w "$DIR/sub" -- make
+	[[ $output == "$DIR/sub" ]]
+	run -0 "$X" -w "$DIR/sub" -- env
+	[[ $(grep -E '^(PWD|OLDPWD|_)=' <<<"$output") == "PWD=$DIR/sub" ]]
+	run -0 "$X" -- printenv PWD
+	[[ $output == "$PWD" ]]
+	run -0 "$X" -e PWD=/said -- printenv PWD
+	[[ $output == /said ]]
+}
+
+@test "path: an entry that is too long, or goes round in a circle, hides nothing" {
+	daemon_start
+	long=/$(printf 'x%.0s' {1..5000})
+	guest ln -s circle "$DIR/circle"
+	run -0 "$X" -e "PATH=$long:$DIR/circle:/usr/bin:/bin" -- true
+	run -127 "$X" -e "PATH=$long:$DIR/circle" -- true
+}
+
+@test "path: what is too much for the kernel is 126, as in a shell" {
+	daemon_start
+	run -126 "$X" --env-file <(echo "A=$(head -c 200000 /dev/zero | tr '\0' x)") -- true
+	[[ $output == *'Argument list too long'* ]]
+	run -126 "$X" -- "/$(printf 'x%.0s' {1..5000})"
+	[[ $output == *'File name too long'* ]]
+}
+
+@test "path: a request for very many places to look at costs nobody else memory or time" {
+	need_local "the memory of a daemon of our own"
+	daemon_start
+	peer <<'EOF'
+peer = Peer()
+before = rss_kib()
+for id in range(1, 21):
+    peer.request(id, "x" * 255, env=["PATH=" + ":" * 131000])
+    peer.failed(id, "bad_args", "execve", "E2BIG")
+check_rss(before, 4096)
+equal(peer.run(30, "true").last.code, 0)
+EOF
 }
 
 @test "path: a first entry that may not be searched hides nothing" {

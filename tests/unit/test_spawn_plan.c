@@ -131,6 +131,59 @@ static void folder_is_the_requests_else_the_daemons(void **state)
 	forget(&p);
 }
 
+static void assert_folder(const struct spawn_config *config, const char *asked, const char *cwd,
+			  const char *pwd)
+{
+	struct planned p = plan(config, &(struct msg_exec_request){
+						.cmd = TEXT("x"),
+						.cwd = {asked, asked ? strlen(asked) : 0}});
+	const char *told = environ_get(p.spawn->envp, "PWD");
+
+	assert_int_equal(p.result, 0);
+	assert_true(!cwd == !p.spawn->plan.cwd);
+	if (cwd)
+		assert_string_equal(p.spawn->plan.cwd, cwd);
+	assert_true(!pwd == !told);
+	if (pwd)
+		assert_string_equal(told, pwd);
+	forget(&p);
+}
+
+static void command_is_told_its_own_folder_and_not_the_daemons(void **state)
+{
+	char *env[] = {(char *)"PWD=/daemon", (char *)"OLDPWD=/old", (char *)"_=/usr/bin/x",
+		       (char *)"KEEP=1", NULL};
+	struct spawn_config config = {.env = env, .env_count = 4, .start_cwd = (char *)"/start"};
+	char *own[] = {(char *)"PWD=/said", (char *)"_=said"};
+	struct planned p;
+
+	(void)state;
+	assert_folder(&config, "/asked", "/asked", "/asked");
+	assert_folder(&config, NULL, NULL, "/start");
+	assert_folder(&config, "sub", "sub", "/start/sub");
+	assert_folder(&config, "", "", NULL);
+	config.cwd = "/default";
+	assert_folder(&config, NULL, "/default", "/default");
+	assert_folder(&config, "/asked", "/asked", "/asked");
+	assert_folder(&config, "sub/dir", "/default/sub/dir", "/default/sub/dir");
+	assert_folder(&config, "", "", NULL);
+	config.cwd = "near";
+	assert_folder(&config, NULL, "near", "/start/near");
+	assert_folder(&config, "sub", "near/sub", "/start/near/sub");
+	config.start_cwd = (char *)"/";
+	assert_folder(&config, "sub", "near/sub", "/near/sub");
+	/* A folder that has no name any more. */
+	config.start_cwd = NULL;
+	assert_folder(&config, "sub", "near/sub", NULL);
+	p = plan(&config, &(struct msg_exec_request){.cmd = TEXT("x"),
+						     .env = {.count = 2, .strv = own}});
+	assert_string_equal(environ_get(p.spawn->envp, "PWD"), "/said");
+	assert_string_equal(environ_get(p.spawn->envp, "_"), "said");
+	assert_string_equal(environ_get(p.spawn->envp, "KEEP"), "1");
+	assert_null(environ_get(p.spawn->envp, "OLDPWD"));
+	forget(&p);
+}
+
 /* ---- what ---- */
 
 static void assert_paths(const char *path, struct msg_text cmd, const char *const *paths)
@@ -308,6 +361,8 @@ int main(void)
 		cmocka_unit_test_setup(limits_are_found_by_name_in_any_case, unit_set_files),
 		cmocka_unit_test_setup(limit_that_is_not_known_fails, unit_set_files),
 		cmocka_unit_test_setup(folder_is_the_requests_else_the_daemons, unit_set_files),
+		cmocka_unit_test_setup(command_is_told_its_own_folder_and_not_the_daemons,
+				       unit_set_files),
 		cmocka_unit_test_setup(command_is_looked_for_in_its_own_path, unit_set_files),
 		cmocka_unit_test_setup(command_gets_its_arguments, unit_set_files),
 		cmocka_unit_test_setup(name_that_is_too_long_is_a_bad_argument, unit_set_files),
