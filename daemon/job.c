@@ -138,7 +138,7 @@ static void carry_out(struct job *job, uint32_t actions)
 		ask_to_end(job);
 	if (actions & SESSION_HANG_UP)
 		hang_up(job);
-	if (actions & SESSION_ARM_GRACE)
+	if (actions & (SESSION_ARM_GRACE | SESSION_ARM_AGAIN))
 		loop_arm(host->loop, &job->grace,
 			 has_own_manner(job) && job->kill_after_ms ? job->kill_after_ms : GRACE_MS);
 	if (actions & SESSION_HASTEN && job->grace.armed &&
@@ -163,7 +163,11 @@ static void carry_out(struct job *job, uint32_t actions)
 
 void job_happen(struct job *job, enum session_event event)
 {
-	uint32_t actions = session_event(&job->session, event);
+	uint32_t actions;
+
+	if (event == SESSION_CLIENT_GONE)
+		job->session.hup_before = job->hup_ms && loop_now_ms() - job->hup_ms < GRACE_MS;
+	actions = session_event(&job->session, event);
 
 	if (!(actions & SESSION_OVER) && !(actions & SESSION_DISCARD)) {
 		carry_out(job, actions);
@@ -306,6 +310,7 @@ static void take_options(struct job *job, const struct msg_exec_request *request
 	}
 	job->session.on_disconnect = (enum msg_on_disconnect)on_disconnect;
 	job->session.never_kill = request->timeout_ms && !request->kill_after_ms;
+	job->session.hangs_up = request->tty;
 	job->linger_ms = linger_of(job->host, request);
 	job->timeout_signal = request->timeout_signal > 0 && request->timeout_signal < NSIG
 				      ? request->timeout_signal

@@ -24,6 +24,7 @@ struct job {
 
 	uint64_t linger_ms; /* UINT64_MAX: the end of output is waited for */
 	uint64_t read_ms, started_us;
+	uint64_t hup_ms; /* when the client passed on a SIGHUP, or 0 */
 	/* What was there to be read when nothing but others held the output any more. */
 	enum { TAIL_UNKNOWN, TAIL_KNOWN, TAIL_OF_FORCED_END } tail;
 	size_t tail_left[2];

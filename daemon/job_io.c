@@ -4,6 +4,7 @@
  * after the leader's end.
  */
 #include <errno.h>
+#include <signal.h>
 #include <stddef.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -471,6 +472,8 @@ void job_signal(struct job *job, int signal)
 		log_info("session %u: signal %d ignored", job->id, signal);
 		return;
 	}
+	if (signal == SIGHUP)
+		job->hup_ms = loop_now_ms();
 	reap_signal_group(job->pid, signal);
 }
 

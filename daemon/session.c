@@ -13,9 +13,17 @@ static bool is_told(const struct session *s)
 	       was_done(s, SESSION_SEND_FAILED);
 }
 
+/* No more waiting for what a hang-up brings about. */
+static void end_ease(struct session *s)
+{
+	s->asks_late |= s->eased;
+	s->eased = false;
+}
+
 /* A forced end that nothing may put off: neither --kill-after 0 nor a long --kill-after. */
 static void end_now(struct session *s)
 {
+	end_ease(s);
 	s->hasty = s->ending && was_done(s, SESSION_ARM_GRACE) && !s->grace_over;
 	s->ending = true;
 	s->never_kill = false;
@@ -30,14 +38,23 @@ static void lose_client(struct session *s)
 	if (told)
 		return;
 	s->hung_up = s->on_disconnect == MSG_DISCONNECT_HANGUP;
-	if (s->on_disconnect == MSG_DISCONNECT_KILL)
+	if (s->on_disconnect != MSG_DISCONNECT_KILL)
+		return;
+	s->eased = s->hup_before && !s->hangs_up && !s->ending;
+	s->asked = s->hup_before && s->hangs_up;
+	if (!s->eased) {
 		end_now(s);
+		return;
+	}
+	s->ending = true;
+	s->never_kill = false;
 }
 
 static void time_out(struct session *s)
 {
 	if (is_told(s) && !s->client_gone)
 		return;
+	end_ease(s);
 	s->timed_out = true;
 	s->ending = true;
 }
@@ -84,7 +101,8 @@ static void note(struct session *s, enum session_event event)
 		end_now(s);
 		break;
 	case SESSION_GRACE_OVER:
-		s->grace_over = true;
+		s->grace_over = !s->eased;
+		end_ease(s);
 		break;
 	case SESSION_EMPTY:
 		s->empty = true;
@@ -107,11 +125,13 @@ static bool has_finished(const struct session *s)
 
 static uint32_t force(const struct session *s)
 {
-	uint32_t due = SESSION_ASK;
+	uint32_t due = s->eased || s->asked ? 0 : SESSION_ASK;
 
 	if (s->never_kill)
 		return due;
 	due |= SESSION_ARM_GRACE;
+	if (s->asks_late)
+		due |= SESSION_ARM_AGAIN;
 	if (s->hasty)
 		due |= SESSION_HASTEN;
 	if (s->leader_ended || s->grace_over)

@@ -43,6 +43,7 @@ enum session_action {
 	SESSION_BURY = 1 << 9,	    /* nobody will signal it again: reap the leader */
 	SESSION_HASTEN = 1 << 10, /* the grace that was armed is now no longer than the usual one */
 	SESSION_OVER = 1 << 11,	  /* free everything */
+	SESSION_ARM_AGAIN = 1 << 12, /* the grace anew: it was not asked by us before */
 };
 
 enum session_verdict { SESSION_VERDICT_NONE, SESSION_VERDICT_RUNS, SESSION_VERDICT_FAILED };
@@ -50,6 +51,7 @@ enum session_verdict { SESSION_VERDICT_NONE, SESSION_VERDICT_RUNS, SESSION_VERDI
 struct session {
 	enum msg_on_disconnect on_disconnect;
 	bool never_kill; /* kill_after_ms is 0: a time-out only asks */
+	bool hangs_up;	 /* ASK is a SIGHUP: the command has a terminal */
 
 	/* Facts. */
 	enum session_verdict verdict;
@@ -58,6 +60,10 @@ struct session {
 	bool hung_up;  /* the client that is gone wanted just that */
 	bool ending;   /* by force */
 	bool shutdown; /* because the daemon ends */
+	bool hup_before; /* the client passed on a SIGHUP, and was gone */
+	bool asked;	 /* and in a terminal that is all that is asked */
+	bool eased;	 /* or asking enough for one grace; then comes ours */
+	bool asks_late;	 /* and did */
 	bool hasty;    /* another forced end came while a time-out's longer grace was running */
 	bool grace_over, empty;
 

@@ -150,6 +150,46 @@ SOON=$((20000 * SLOW))
 	guest_kill KILL "$mark"
 }
 
+@test "kill: what a HUP that was passed on makes a command do is not cut short by TERM" {
+	cat >"$DIR/saves.py" <<-'EOF'
+		import os, signal, sys, time
+		folder = sys.argv[1]
+		def save(*_):
+		    open(folder + "/saved", "w").close()
+		    sys.exit()
+		signal.signal(signal.SIGHUP, save)
+		open(folder + "/ready", "w").close()
+		while True:
+		    time.sleep(0.05)
+	EOF
+	if [[ -n $AGENT ]]; then
+		skip "the guest has no Python"
+	fi
+	for _ in {1..10}; do
+		rm -f "$DIR/ready" "$DIR/saved"
+		"$X" -n -- python3 "$DIR/saves.py" "$DIR" 3>&- &
+		client=$!
+		wait_for 20 test -e "$DIR/ready"
+		kill -HUP "$client"
+		wait "$client" || true
+		wait_for 20 test -e "$DIR/saved"
+	done
+}
+
+@test "kill: a HUP that does not help is followed by TERM and KILL" {
+	mark=$(mark)
+	"$X" -n -- sh -c "trap 'echo hup >>$DIR/log' HUP; trap 'echo term >>$DIR/log' TERM
+		echo ready >>$DIR/log; while :; do sleep 0.05; : $mark; done" 3>&- &
+	client=$!
+	wait_for 20 guest_has "$DIR/log" 1
+	kill -HUP "$client"
+	status=0
+	wait "$client" || status=$?
+	[[ $status -eq 129 ]]
+	wait_for 30 none_match "$mark"
+	[[ $(guest cat "$DIR/log") == $'ready\nhup\nterm' ]]
+}
+
 @test "kill: a command that outlives its client finds the end of its stdin" {
 	mkfifo "$DIR/in"
 	exec 8<>"$DIR/in"

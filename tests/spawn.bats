@@ -414,3 +414,29 @@ EOF
 	run -0 "$X" -- sh -c 'id -u; id -g'
 	[[ $output == $'0\n0' ]]
 }
+
+# ---- its end ----
+
+@test "end: one that cannot be learnt is -1 and 255, and nothing is made up" {
+	need_local "a library before the daemon's own"
+	cc -x c -shared -fPIC -D_GNU_SOURCE -o "$DIR/nowait.so" - <<-'END'
+		#include <dlfcn.h>
+		#include <errno.h>
+		#include <sys/syscall.h>
+		long syscall(long number, long a, long b, long c, long d, long e, long f)
+		{
+			long (*real)(long, ...) = (long (*)(long, ...))dlsym(RTLD_NEXT, "syscall");
+			if (number == SYS_waitid) {
+				errno = ECHILD;
+				return -1;
+			}
+			return real(number, a, b, c, d, e, f);
+		}
+	END
+	WRAP=(env LD_PRELOAD="$DIR/nowait.so" ASAN_OPTIONS=verify_asan_link_order=0)
+	daemon_start
+	run -255 --separate-stderr "$X" -- echo out
+	[[ $output == out && ${#stderr_lines[@]} -eq 1 && $stderr == *"does not say which"* ]]
+	grep -q "cannot learn how .* ended: No child processes" "$DIR/daemon.log"
+	run -255 "$X" -- sh -c 'exit 3'
+}

@@ -57,6 +57,39 @@ static void silence_waits_for_a_forced_end(void **state)
 	assert_nothing_is_left(&s);
 }
 
+/* msb-exec that is hung up passes that on and is gone: it is heard out before more is asked. */
+static void hang_up_that_was_passed_on_has_a_grace_of_its_own(void **state)
+{
+	struct session s = {.hup_before = true}, ends = {.hup_before = true};
+	struct session tty = {.hup_before = true, .hangs_up = true};
+	struct session hurried = {.hup_before = true}, other = {.hup_before = true};
+
+	(void)state;
+	WALK(&s, {SESSION_RUNS, SESSION_SEND_STARTED},
+	     {SESSION_CLIENT_GONE, SESSION_DISCARD | SESSION_ARM_GRACE},
+	     {SESSION_GRACE_OVER, SESSION_ASK | SESSION_ARM_AGAIN},
+	     {SESSION_GRACE_OVER, SESSION_WATCH | SESSION_KILL}, {SESSION_LEADER_ENDED, 0},
+	     {SESSION_OUTPUT_ENDED, 0}, {SESSION_EMPTY, SESSION_BURY | SESSION_OVER});
+	assert_nothing_is_left(&s);
+	WALK(&ends, {SESSION_RUNS, SESSION_SEND_STARTED},
+	     {SESSION_CLIENT_GONE, SESSION_DISCARD | SESSION_ARM_GRACE},
+	     {SESSION_LEADER_ENDED, SESSION_WATCH}, {SESSION_EMPTY, SESSION_BURY},
+	     {SESSION_OUTPUT_ENDED, SESSION_OVER});
+	assert_nothing_is_left(&ends);
+	/* In a terminal it is what would be asked. */
+	WALK(&tty, {SESSION_RUNS, SESSION_SEND_STARTED},
+	     {SESSION_CLIENT_GONE, SESSION_DISCARD | SESSION_ARM_GRACE},
+	     {SESSION_GRACE_OVER, SESSION_WATCH | SESSION_KILL});
+	/* Who else ends it does not wait for that. */
+	WALK(&hurried, {SESSION_RUNS, SESSION_SEND_STARTED},
+	     {SESSION_CLIENT_GONE, SESSION_DISCARD | SESSION_ARM_GRACE},
+	     {SESSION_SHUTDOWN, SESSION_ASK | SESSION_ARM_AGAIN | SESSION_HASTEN},
+	     {SESSION_GRACE_OVER, SESSION_WATCH | SESSION_KILL});
+	WALK(&other, {SESSION_RUNS, SESSION_SEND_STARTED},
+	     {SESSION_SHUTDOWN, SESSION_ASK | SESSION_ARM_GRACE},
+	     {SESSION_CLIENT_GONE, SESSION_DISCARD | SESSION_HASTEN});
+}
+
 static void time_out_that_never_kills_only_asks(void **state)
 {
 	struct session s = {.never_kill = true}, silent = {.never_kill = true};
@@ -193,6 +226,7 @@ int main(void)
 		cmocka_unit_test(command_that_ends_when_asked_is_not_killed),
 		cmocka_unit_test(survivors_are_killed_although_exited_went_out),
 		cmocka_unit_test(silence_waits_for_a_forced_end),
+		cmocka_unit_test(hang_up_that_was_passed_on_has_a_grace_of_its_own),
 		cmocka_unit_test(time_out_that_never_kills_only_asks),
 		cmocka_unit_test(time_out_after_the_last_frame_is_none),
 		cmocka_unit_test(command_that_is_overdue_is_killed_whatever_was_asked_for),
