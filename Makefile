@@ -68,7 +68,7 @@ PROGRAMS := $(BUILD)/msb-exec $(BUILD)/msb-execd $(BUILD)/msb-relayd
 # Two programs live in daemon/. What is named after the relay is its own; the letters, the listening
 # and a few more are common to both.
 RELAY    := $(filter $(BUILD)/daemon/relay%.o,$(DAEMON)) $(patsubst %,$(BUILD)/daemon/%.o,letter \
-	listen notify passed peer signals)
+	budget listen notify passed peer signals)
 EXECD    := $(filter-out $(BUILD)/daemon/relay%.o,$(DAEMON))
 
 # The console is the one program that needs readline, and the only one that may be missing. A static

@@ -33,13 +33,30 @@ static bool is_legacy(uint32_t first, uint32_t second)
 	       (first == 0 || first >= second);
 }
 
+/* An agent that has no room for us says so instead of being ready. */
+static int hear_refusal(struct client *client, struct msg_bytes payload)
+{
+	struct msg_error error;
+	struct err err;
+
+	if (msg_decode(MSG_ERROR, payload, &error) < 0)
+		return -EPROTO;
+	err_set(&err, 0, NULL, "%s refuses the connection: %.*s", client->name,
+		(int)error.message.len, error.message.ptr);
+	client_lose(client, &err);
+	return 0;
+}
+
 static int take_ready(struct client *client, const struct frame *frame, bool legacy)
 {
 	struct msg_envelope envelope;
 	struct msg_ready ready;
 
-	if (msg_open(frame, &envelope) < 0 || envelope.type != MSG_READY ||
-	    msg_decode(MSG_READY, envelope.payload, &ready) < 0)
+	if (msg_open(frame, &envelope) < 0)
+		return -EPROTO;
+	if (envelope.type == MSG_ERROR)
+		return hear_refusal(client, envelope.payload);
+	if (envelope.type != MSG_READY || msg_decode(MSG_READY, envelope.payload, &ready) < 0)
 		return -EPROTO;
 	client->generation = legacy ? 1 : envelope.v;
 	if (client->generation > MSG_GENERATION)
@@ -76,7 +93,7 @@ static int shake_hands(struct client *client)
 	if (r <= 0)
 		return r;
 	r = take_ready(client, &frame, legacy);
-	if (r < 0)
+	if (r < 0 || client->lost)
 		return r;
 	client->id = client->ping_id = first ? first : 1;
 	client->ids_end = legacy ? 0 : second;

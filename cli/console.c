@@ -19,9 +19,9 @@
 #include "signals.h"
 #include "term.h"
 
-#define OUTPUT_MAX (16 * 1024 * 1024)
-#define LAST_WORDS_MS 500 /* for the last line, of whoever leaves at once */
-#define HELD_MAX   4096 /* as a terminal holds, which drops what is over */
+#define OUTPUT_MAX    (16 * 1024 * 1024)
+#define LAST_WORDS_MS 500  /* for the last line, of whoever leaves at once */
+#define HELD_MAX      4096 /* as a terminal holds, which drops what is over */
 
 #define OWNER(ptr, member) ((struct console *)((char *)(ptr)-offsetof(struct console, member)))
 
@@ -190,6 +190,9 @@ static void on_interrupt(struct console *console)
 		console_die_of(console, SIGINT);
 	else if (!console->interactive)
 		forward_interrupt(console);
+	else
+		/* The key came while the terminal was its own, as when we have just been continued. */
+		console_take_keys(console, "\x03", 1);
 }
 
 static void on_signal(struct loop *loop, const struct loop_signal *signal)
@@ -296,8 +299,7 @@ static int run(const struct console_opts *opts)
 	if (!console.finished)
 		console_finish(&console, EXIT_FAILED, r < 0 ? strerror(-r) : "stopped");
 	tear_down(&console);
-	if (console.write_failed &&
-	    (!console.exit_status || console.exit_status == 128 + SIGPIPE))
+	if (console.write_failed && (!console.exit_status || console.exit_status == 128 + SIGPIPE))
 		console.exit_status = EXIT_FAILED;
 	if (console.die_of)
 		signals_die_of(console.die_of);

@@ -190,7 +190,7 @@ static void on_exited(struct shell *shell, struct msg_bytes payload)
 	loop_disarm(shell->loop, &shell->settle);
 	shell->state = SHELL_NONE;
 	shell->on_gone(shell->owner, exit_signal(&exited) ? 0 : exit_status(&exited),
-			exit_signal(&exited));
+		       exit_signal(&exited));
 }
 
 static void on_failed(struct shell *shell, const struct msg_envelope *envelope)

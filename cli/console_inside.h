@@ -61,16 +61,16 @@ struct console {
 	bool asking;	  /* Tab waits for the guest, in the midst of readline */
 	bool interrupted; /* meanwhile Ctrl-C came */
 	bool timing;
-	bool resized;	 /* the guest's terminals are to be told */
-	bool at_margin;	 /* the last output ended with a newline */
-	bool ran;	 /* the shell has run a line */
-	bool asked_exit; /* the last line was exit: asked again, the shell must obey */
-	bool forwarded;	 /* SIGINT was, to the shell */
+	bool resized;		     /* the guest's terminals are to be told */
+	bool at_margin;		     /* the last output ended with a newline */
+	bool ran;		     /* the shell has run a line */
+	bool asked_exit;	     /* the last line was exit: asked again, the shell must obey */
+	bool forwarded;		     /* SIGINT was, to the shell */
 	bool out_closed, err_closed; /* the shell has been told that nobody reads */
 	bool write_failed;	     /* for another reason */
 	struct signals_insist insist;
 	bool finished;
-	bool said;	 /* the line to leave with */
+	bool said;	     /* the line to leave with */
 	char *text;	     /* owned: lines so far that do not make a whole */
 	struct buf *capture; /* where output goes instead of to us, or NULL */
 	void (*captured)(struct console *console);
@@ -105,6 +105,9 @@ void console_done(struct console *console, int status);
 
 /* What is typed while something runs. */
 void console_on_keys(struct stream *stream);
+
+/* What is typed while a line runs, and no prompt is there to edit it. */
+void console_take_keys(struct console *console, const char *keys, size_t len);
 void console_on_keys_due(struct loop_timer *timer);
 
 /* Keys that were held are for what runs now. */

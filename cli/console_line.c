@@ -293,7 +293,7 @@ void console_give_held(struct console *console)
 	buf_consume(held, buf_len(held));
 }
 
-static void take_keys(struct console *console, const char *keys, size_t len)
+void console_take_keys(struct console *console, const char *keys, size_t len)
 {
 	struct shell *shell = console->shell;
 	bool stop = memchr(keys, CTRL_C, len);
@@ -339,7 +339,7 @@ void console_on_keys(struct stream *stream)
 		console_die_of(console, SIGHUP);
 	if (n <= 0)
 		return;
-	take_keys(console, keys, (size_t)n);
+	console_take_keys(console, keys, (size_t)n);
 	watch_answer(console, keys, (size_t)n);
 }
 

@@ -356,8 +356,7 @@ static void close_output(struct console *console, const struct stream *stream, b
 	}
 	if (stream->error != EPIPE) {
 		log_error("cannot write standard %s: %s",
-			  which == MSG_STREAM_STDOUT ? "output" : "error",
-			  strerror(stream->error));
+			  which == MSG_STREAM_STDOUT ? "output" : "error", strerror(stream->error));
 		console->write_failed = true;
 	}
 	if (client->features & MSG_FEATURE_OUTPUT_CLOSE) {

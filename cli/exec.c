@@ -18,10 +18,10 @@
 #define OUTPUT_WINDOW (2 * 1024 * 1024)
 #define TTY_WINDOW    (256 * 1024) /* what still comes after Ctrl-C is short */
 #define LEAVING_AHEAD \
-	(8 * 1024 * 1024) /* the same once told to end, so that we learn that it did */
+	(8 * 1024 * 1024)  /* the same once told to end, so that we learn that it did */
 #define LAST_CALL_MS  1000 /* without progress */
 #define LAST_WORDS_MS 500  /* for the last line, of whoever leaves at once */
-#define OUTPUT_MAX   (LEAVING_AHEAD + OUTPUT_WINDOW + FRAME_WIRE_MAX)
+#define OUTPUT_MAX    (LEAVING_AHEAD + OUTPUT_WINDOW + FRAME_WIRE_MAX)
 
 #define OWNER(ptr, member) ((struct exec *)((char *)(ptr)-offsetof(struct exec, member)))
 

@@ -80,7 +80,8 @@ static void on_exited(struct exec *exec, struct msg_bytes payload)
 		exec_finish(exec, EXIT_TIMED_OUT);
 	} else if (exited.signal && !exit_signal(&exited)) {
 		snprintf(complaint, sizeof(complaint),
-			 "signal %u ended the command, as this agent says; there is none", exited.signal);
+			 "signal %u ended the command, as this agent says; there is none",
+			 exited.signal);
 		exec_finish_with(exec, exit_status(&exited), complaint);
 	} else if (exited.signal) {
 		/* Of one that we passed on we die too, so that a script's loop stops. */

@@ -15,8 +15,8 @@ static void put(void *owner, const char *line, size_t len)
 
 	memcpy(text, line, len);
 	if (term_is_raw() && isatty(STDERR_FILENO)) {
-		memcpy(text + len - 1, "\r\n", 2);
-		len++;
+		text[len - 1] = '\r';
+		text[len++] = '\n';
 	}
 	stream_write(err, text, len);
 	stream_watch_output(err, false);

@@ -64,6 +64,12 @@ _msb_options[msb-execd]='-l|--listen|ENDPOINT
 |--allow-uid|UID
 |--allow-cid|CID
 |--max-sessions|N
+|--max-connections|N
+|--max-connections-of-user|N
+|--max-memory|SIZE
+|--max-request|SIZE
+|--frame-timeout|DURATION
+|--greeting-timeout|DURATION
 |--max-time|DURATION
 |--linger|DURATION
 |--init|
@@ -80,6 +86,10 @@ _msb_options[msb-relayd]='-a|--agent|ENDPOINT
 |--rlimit|NAME=SOFT[:HARD]
 |--no-bootstrap|
 |--allow-uid|UID
+|--max-connections-of-user|N
+|--max-memory|SIZE
+|--frame-timeout|DURATION
+|--greeting-timeout|DURATION
 |--log-level|LEVEL
 -V|--version|
 -h|--help|'

@@ -37,6 +37,8 @@ void conn_close(struct conn *conn, const char *why)
 	log_info("%s: closed: %s", conn->name, why);
 	job_lose_client(&conn->outlet);
 	loop_unmark(loop_of(conn), &conn->turn);
+	if (!conn->serial)
+		frame_clock_stop(&conn->clock);
 	link_release(&conn->link);
 	if (conn->prev)
 		conn->prev->next = conn->next;
@@ -45,6 +47,8 @@ void conn_close(struct conn *conn, const char *why)
 	if (conn->next)
 		conn->next->prev = conn->prev;
 	host->conn_count--;
+	if (conn->open)
+		--*conn->open;
 	loop_bury(loop_of(conn), &conn->grave, free_conn);
 	if (conn->serial)
 		serial_close(conn);
@@ -168,6 +172,8 @@ static void on_turn(struct loop_task *task)
 		conn_close(conn, "the client is gone");
 		return;
 	}
+	if (!conn->serial)
+		frame_clock_run(&conn->clock, &conn->link, !conn_is_choked(conn));
 	/* Derived after the flush: what choked us may have gone out just now. */
 	if (link_watch(&conn->link, !conn_is_choked(conn), true))
 		loop_mark(loop_of(conn), &conn->turn);
@@ -185,6 +191,17 @@ static void on_ready(struct link *link, uint32_t ready)
 	if (ready & LOOP_HUP)
 		link->ended = true;
 	loop_mark(loop_of(conn), &conn->turn);
+}
+
+static void on_frame_late(struct loop_timer *timer)
+{
+	struct conn *conn = (struct conn *)((char *)timer - offsetof(struct conn, clock.timer));
+	struct msg_text none = {0};
+
+	msg_put_error(&conn->link.out, 0, MSG_REFUSAL_MALFORMED_MESSAGE,
+		      frame_clock_why(&conn->clock), none);
+	link_flush(&conn->link);
+	conn_close(conn, frame_clock_why(&conn->clock));
 }
 
 /* ---- opening ---- */
@@ -224,7 +241,7 @@ static void add_to_host(struct conn *conn)
 	host->conn_count++;
 }
 
-struct conn *conn_new(struct conn_host *host, int in_fd, int out_fd, bool trusted, const char *name)
+struct conn *conn_new(struct conn_host *host, int in_fd, int out_fd, const struct peer *peer)
 {
 	struct conn *conn = calloc(1, sizeof(*conn));
 
@@ -235,9 +252,12 @@ struct conn *conn_new(struct conn_host *host, int in_fd, int out_fd, bool truste
 		return NULL;
 	}
 	conn->host = host;
-	conn->trusted = trusted;
+	conn->trusted = peer->trusted;
+	conn->open = peer->open;
+	if (conn->open)
+		++*conn->open;
 	conn->turn.on_run = on_turn;
-	snprintf(conn->name, sizeof(conn->name), "%s", name);
+	snprintf(conn->name, sizeof(conn->name), "%s", peer->name);
 	conn->outlet.frames = &conn->link.out;
 	conn->outlet.bulk = &conn->link.bulk;
 	conn->outlet.flush = &conn->turn;
@@ -247,9 +267,9 @@ struct conn *conn_new(struct conn_host *host, int in_fd, int out_fd, bool truste
 	return conn;
 }
 
-int conn_open(struct conn_host *host, int in_fd, int out_fd, bool trusted, const char *name)
+int conn_open(struct conn_host *host, int in_fd, int out_fd, const struct peer *peer)
 {
-	struct conn *conn = conn_new(host, in_fd, out_fd, trusted, name);
+	struct conn *conn = conn_new(host, in_fd, out_fd, peer);
 
 	if (!conn)
 		return -ENOMEM;
@@ -257,6 +277,7 @@ int conn_open(struct conn_host *host, int in_fd, int out_fd, bool trusted, const
 		conn_close(conn, "no memory");
 		return -ENOMEM;
 	}
+	frame_clock_start(&conn->clock, loop_of(conn), host->budget, on_frame_late);
 	/* At once: the client waits for it. */
 	link_flush(&conn->link);
 	link_watch(&conn->link, true, true);

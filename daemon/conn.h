@@ -10,7 +10,9 @@
 #include <stddef.h>
 
 #include "../shared/link.h"
+#include "budget.h"
 #include "job.h"
+#include "peer.h"
 
 /* Ids of the reference relay's first slot; they are per connection here. */
 #define CONN_ID_MIN 1u
@@ -25,6 +27,7 @@ struct conn_host {
 	struct conn *conns;
 	size_t conn_count;
 	size_t max_jobs;
+	const struct budget *budget;
 	uint64_t boot_time_ns, init_time_ns, ready_time_ns; /* what core.ready says */
 	struct boot *boot; /* what hosts on serial streams may change */
 	void (*on_closed)(struct conn_host *host);
@@ -32,10 +35,10 @@ struct conn_host {
 };
 
 /*
- * Takes ownership of the descriptors and greets. trusted: may ask for core.shutdown. name is for
- * log lines, copied. 0 or -errno, with the descriptors closed.
+ * Takes ownership of the descriptors and greets; peer is copied. 0 or -errno, with the descriptors
+ * closed.
  */
-int conn_open(struct conn_host *host, int in_fd, int out_fd, bool trusted, const char *name);
+int conn_open(struct conn_host *host, int in_fd, int out_fd, const struct peer *peer);
 
 /*
  * A serial stream: one host at a time, which speaks for all its clients. Any id is legal, no range

@@ -19,6 +19,8 @@ struct conn {
 	struct loop_grave grave;
 	uint32_t body_id; /* whose input the link's body is */
 	bool trusted;
+	size_t *open; /* where it is counted besides; or NULL */
+	struct frame_clock clock;
 	bool doomed; /* to be closed after this frame */
 	struct log_rate said;
 	char name[32];
@@ -33,8 +35,7 @@ struct conn {
 };
 
 /* Takes ownership of the descriptors; says nothing yet. NULL, with them closed, without memory. */
-struct conn *conn_new(struct conn_host *host, int in_fd, int out_fd, bool trusted,
-		      const char *name);
+struct conn *conn_new(struct conn_host *host, int in_fd, int out_fd, const struct peer *peer);
 void conn_close(struct conn *conn, const char *why);
 
 /* Whether one more line may be logged on account of what the client did. */

@@ -167,8 +167,11 @@ void serial_close(struct conn *conn)
 
 int conn_open_serial(struct conn_host *host, int fd, const char *name, struct conn_serial *serial)
 {
-	struct conn *conn = conn_new(host, fd, fd, true, name);
+	struct peer peer = {.trusted = true};
+	struct conn *conn;
 
+	snprintf(peer.name, sizeof(peer.name), "%s", name);
+	conn = conn_new(host, fd, fd, &peer);
 	if (!conn)
 		return -ENOMEM;
 	conn->serial = serial;

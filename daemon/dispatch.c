@@ -60,6 +60,14 @@ static int on_request(struct conn *conn, const struct letter *letter)
 		return 0;
 	}
 	conn->used = true;
+	if (letter->frame->wire_len > conn->host->budget->request) {
+		conn->host->jobs->activity++;
+		return msg_put_exec_failed(&conn->link.out, letter->frame->id,
+					   MSG_FAILURE_RESOURCE_LIMIT, 0,
+					   "cannot spawn: the request has more text than "
+					   "--max-request allows",
+					   NULL);
+	}
 	if (decode(conn, letter, &request) == 0)
 		job_start(conn->host->jobs, &conn->outlet, letter->frame->id, &request,
 			  conn->host->max_jobs);

@@ -26,11 +26,10 @@
 #include "signals.h"
 #include "stdio.h"
 
-#define CONNECTIONS_MAX 4096
-#define LAST_FLUSH_MS	10 /* how often, and how many times, to offer clients the last frames */
-#define LAST_FLUSHES	100
-#define LAST_CALL_MS	5000 /* how long clients may take, from the beginning of the end */
-#define GIVE_UP_MS	5000 /* and commands after that, which were killed long ago */
+#define LAST_FLUSH_MS 10 /* how often, and how many times, to offer clients the last frames */
+#define LAST_FLUSHES  100
+#define LAST_CALL_MS  5000 /* how long clients may take, from the beginning of the end */
+#define GIVE_UP_MS    5000 /* and commands after that, which were killed long ago */
 
 struct execd {
 	struct loop loop;
@@ -145,7 +144,7 @@ static void on_client(struct listen_host *listen, int fd, const struct peer *pee
 {
 	struct execd *execd = (struct execd *)((char *)listen - offsetof(struct execd, listen));
 
-	if (conn_open(&execd->conns, fd, fd, peer->trusted, peer->name) < 0)
+	if (conn_open(&execd->conns, fd, fd, peer) < 0)
 		log_warn("cannot serve a client: no memory");
 }
 
@@ -153,12 +152,13 @@ static void on_client(struct listen_host *listen, int fd, const struct peer *pee
 
 static int listen_stdio(struct execd *execd, struct err *err)
 {
+	static const struct peer peer = {.trusted = true, .name = "stdio"};
 	int in, out, r = stdio_take(&in, &out, err);
 
 	if (r < 0)
 		return r;
 	execd->has_stdio = true;
-	if (conn_open(&execd->conns, in, out, true, "stdio") < 0)
+	if (conn_open(&execd->conns, in, out, &peer) < 0)
 		return err_set(err, ENOMEM, NULL, "cannot serve standard input and output");
 	return 0;
 }
@@ -222,6 +222,8 @@ static int start(struct execd *execd, struct err *err)
 	reaper_init(&execd->jobs.reaper, &execd->loop);
 	execd->conns.jobs = &execd->jobs;
 	execd->conns.max_jobs = execd->settings.max_sessions;
+	execd->conns.budget = &execd->settings.budget;
+	execd->jobs.spare.limit = execd->settings.budget.memory;
 	execd->conns.on_closed = on_closed;
 	execd->conns.on_shutdown = on_shutdown;
 	execd->conns.boot = &execd->boot;
@@ -233,7 +235,7 @@ static int start(struct execd *execd, struct err *err)
 	execd->listen.loop = &execd->loop;
 	execd->listen.rules = &execd->settings.allow;
 	execd->listen.taken = &execd->conns.conn_count;
-	execd->listen.max = CONNECTIONS_MAX;
+	execd->listen.budget = &execd->settings.budget;
 	execd->listen.on_client = on_client;
 	execd->last_call.on_due = on_last_call;
 	execd->last_flush.on_due = on_last_flush;

@@ -9,6 +9,7 @@
 
 #include "../shared/fd.h"
 #include "../shared/log.h"
+#include "budget.h"
 #include "job_inside.h"
 
 #define GRACE_MS 2000
@@ -26,6 +27,7 @@ static void send_started(struct job *job)
 	job_told(job, msg_put_exec_started(job->outlet->frames, job->id, &started));
 	if (job->input_error)
 		job_tell_input_error(job, job->input_error);
+	job_watch_pump(job);
 }
 
 static void send_exited(struct job *job)
@@ -121,7 +123,6 @@ static void bury(struct job *job)
 	loop_remove(job->host->loop, &job->pid_source);
 	fd_close(&job->pid_fd);
 	reap_bury(job->pid);
-	job->host->running--;
 }
 
 static void carry_out(struct job *job, uint32_t actions)
@@ -316,7 +317,9 @@ static void take_options(struct job *job, const struct msg_exec_request *request
 				      ? request->timeout_signal
 				      : SIGTERM;
 	job->kill_after_ms = request->kill_after_ms;
-	job->input.window = request->stdin_window ? JOB_INPUT_WINDOW : 0;
+	job->input.window = !request->stdin_window		    ? 0
+			    : buf_spare_is_short(&job->host->spare) ? JOB_SHORT
+								    : JOB_INPUT_WINDOW;
 	job->output.window = request->output_window;
 	job->timeout.on_due = on_timeout;
 	job->max_time.on_due = on_max_time;
@@ -333,7 +336,15 @@ void job_start(struct job_host *host, struct job_outlet *outlet, uint32_t id,
 {
 	static const struct spawn_failure too_many = {
 		.kind = MSG_FAILURE_RESOURCE_LIMIT,
-		.message = "cannot spawn: the agent runs as many sessions as --max-sessions allows",
+		.message = "cannot spawn: the agent has as many sessions as --max-sessions allows, "
+			   "with those whose output others still hold",
+	};
+	static const struct spawn_failure too_few = {
+		.kind = MSG_FAILURE_RESOURCE_LIMIT,
+		.num = EMFILE,
+		.message =
+			"cannot spawn: the agent has too few descriptors left; its limit of open "
+			"files is RLIMIT_NOFILE",
 	};
 	static const struct spawn_failure too_late = {
 		.kind = MSG_FAILURE_OTHER, .message = "cannot spawn: the agent is ending"};
@@ -348,8 +359,12 @@ void job_start(struct job_host *host, struct job_outlet *outlet, uint32_t id,
 		tell_failed(host, outlet, id, &too_late);
 		return;
 	}
-	if (host->running >= max_jobs) {
+	if (host->job_count >= max_jobs) {
 		tell_failed(host, outlet, id, &too_many);
+		return;
+	}
+	if (!budget_has_session()) {
+		tell_failed(host, outlet, id, &too_few);
 		return;
 	}
 	job = calloc(1, sizeof(*job));
@@ -372,7 +387,6 @@ void job_start(struct job_host *host, struct job_outlet *outlet, uint32_t id,
 		host->jobs->prev_of_host = job;
 	host->jobs = job;
 	host->job_count++;
-	host->running++;
 	take_child(job, &child, request);
 	log_debug("session %u: process %d", id, job->pid);
 }

@@ -16,6 +16,7 @@
 	(512 * 1024) /* bytes of input a client that counts credit may send ahead */
 #define JOB_INPUT_LIMIT	 (256 * 1024) /* queued input at which another client's job is stalled */
 #define JOB_OUTPUT_LIMIT (512 * 1024) /* queued frames at which output waits */
+#define JOB_SHORT	 (64 * 1024)  /* both, while all queues together hold too much */
 #define JOB_FRAMES_MAX	 (JOB_OUTPUT_LIMIT + PUMP_READ_MAX + 512 * 1024) /* with the answers */
 
 /* What holds for every job. All zero: nothing does. */
@@ -33,7 +34,6 @@ struct job_host {
 	struct buf_spare spare;
 	struct job *jobs;
 	size_t job_count;
-	size_t running; /* of these, the ones that are not over but for what others hold open */
 	void (*on_idle)(struct job_host *host); /* the last job is over; may be NULL */
 	uint64_t activity;			/* what core.touch counts */
 	struct job_limits limits;

@@ -73,6 +73,8 @@ void job_detach(struct job *job)
 		at = &(*at)->next_of_outlet;
 	*at = job->next_of_outlet;
 	leave_turns(job);
+	loop_disarm(job->host->loop, &job->linger);
+	loop_disarm(job->host->loop, &job->limit);
 	job->outlet = NULL;
 	/* Nobody is left who could send any. */
 	pump_end_input(&job->pump);
@@ -126,14 +128,23 @@ static bool all_is_sent(const struct job_outlet *outlet)
 	return !buf_len(outlet->frames) && !outlet->bulk->len;
 }
 
+/* Queued frames at which output waits. */
+static size_t output_limit(const struct job *job)
+{
+	return buf_spare_is_short(&job->host->spare) ? JOB_SHORT : JOB_OUTPUT_LIMIT;
+}
+
 /* How much output may be read now: what the queue and the client's credit let in. */
 static size_t room(const struct job *job)
 {
 	if (!job->outlet)
 		return BULK_MAX;
-	if (buf_len(job->outlet->frames) >= JOB_OUTPUT_LIMIT)
+	/* Nothing comes before started: a terminal echoes what is typed to a command that is none yet. */
+	if (job->session.verdict == SESSION_VERDICT_NONE ||
+	    buf_len(job->outlet->frames) >= output_limit(job))
 		return 0;
-	return credit_room(&job->output, BULK_MAX);
+	return credit_room(&job->output,
+			   buf_spare_is_short(&job->host->spare) ? JOB_SHORT : BULK_MAX);
 }
 
 /* Input that the command does not take holds up its client, unless that counts credit. */
@@ -149,7 +160,7 @@ static void derive_stall(struct job *job)
 void job_watch_pump(struct job *job)
 {
 	struct job_outlet *outlet = job->outlet;
-	bool full = outlet && buf_len(outlet->frames) >= JOB_OUTPUT_LIMIT;
+	bool full = outlet && buf_len(outlet->frames) >= output_limit(job);
 	bool bulk_free = !outlet || !outlet->bulk->len;
 
 	if (full || !bulk_free)
@@ -291,9 +302,8 @@ static ssize_t take_output(struct job *job, enum msg_stream stream)
 	if (n > 0) {
 		job->read_ms = loop_now_ms();
 		job->output.sent += (size_t)n;
-		job->tail_left[stream] -= (size_t)n < job->tail_left[stream]
-						  ? (size_t)n
-						  : job->tail_left[stream];
+		job->tail_left[stream] -=
+			(size_t)n < job->tail_left[stream] ? (size_t)n : job->tail_left[stream];
 		if (job->outlet) {
 			leave_turns(job);
 			join_turns(job);
@@ -359,6 +369,8 @@ void job_on_limit(struct loop_timer *timer)
 {
 	struct job *job = JOB_OF(timer, limit);
 
+	if (!waits_for_silence(job))
+		return;
 	if (!is_forced(job) && limit_of(job) && !is_level(job))
 		loop_arm(job->host->loop, timer, BEHIND_LOOK_MS);
 	else

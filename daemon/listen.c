@@ -32,23 +32,42 @@ static bool may_say(struct listen_host *host)
 	return log_may(&host->said, loop_now_ms(), "refused connections");
 }
 
+/* Why there is no room for one more connection of that peer; NULL: there is. */
+static const char *lacks_room(const struct listen_host *host, const struct peer *peer)
+{
+	if (*host->taken >= host->budget->connections)
+		return "as many connections are open as --max-connections allows";
+	if (peer->open && *peer->open >= host->budget->connections_of_user)
+		return "as many connections of this user are open as "
+		       "--max-connections-of-user allows";
+	if (!budget_has_connection())
+		return "no descriptors are left; its limit of open files (RLIMIT_NOFILE) is too "
+		       "low";
+	return NULL;
+}
+
 static void take_connection(struct listen_host *host, int fd)
 {
 	struct peer peer;
 	char words[ERR_TEXT_MAX + 64];
+	const char *lack;
 	struct err err;
 
+	/* To strangers nothing is said. */
 	if (peer_check(host->rules, fd, &peer, &err) < 0) {
 		if (may_say(host))
 			log_warn("%s", err_words(&err, words, sizeof(words)));
 		close(fd);
-	} else if (*host->taken >= host->max) {
-		if (may_say(host))
-			log_warn("refused a connection: %zu are open", *host->taken);
-		close(fd);
-	} else {
-		host->on_client(host, fd, &peer);
+		return;
 	}
+	lack = lacks_room(host, &peer);
+	if (!lack) {
+		host->on_client(host, fd, &peer);
+		return;
+	}
+	if (may_say(host))
+		log_warn("refused %s: %s", peer.name, lack);
+	budget_refuse(fd, lack);
 }
 
 static void on_connection(struct loop_source *source, uint32_t ready)

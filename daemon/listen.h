@@ -12,6 +12,7 @@
 #include "../shared/err.h"
 #include "../shared/log.h"
 #include "../shared/loop.h"
+#include "budget.h"
 #include "peer.h"
 
 #define LISTEN_MAX 64
@@ -29,9 +30,9 @@ struct listener {
 /* All that a program listens on. The owner fills in the first part and keeps taken true. */
 struct listen_host {
 	struct loop *loop;
-	const struct peer_rules *rules;
+	struct peer_rules *rules;
+	const struct budget *budget;
 	const size_t *taken; /* how many connections are open */
-	size_t max;	     /* at which further ones are closed at once, without a byte */
 	/* Takes ownership of the descriptor, which is close-on-exec and may block. */
 	void (*on_client)(struct listen_host *host, int fd, const struct peer *peer);
 

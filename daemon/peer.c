@@ -35,30 +35,34 @@ int peer_allow_cid(struct peer_rules *rules, const char *text, struct err *err)
 	return 0;
 }
 
-static bool is_named(const uint32_t *named, size_t count, uint32_t id)
+/* Where the connections of one that is named are counted; NULL: it is not. */
+static size_t *find_named(const uint32_t *named, size_t *open, size_t count, uint32_t id)
 {
 	for (size_t i = 0; i < count; i++)
 		if (named[i] == id)
-			return true;
-	return false;
+			return &open[i];
+	return NULL;
 }
 
 /* Somebody on this machine. */
-static int check_user(const struct peer_rules *rules, int fd, struct peer *ret, struct err *err)
+static int check_user(struct peer_rules *rules, int fd, struct peer *ret, struct err *err)
 {
 	struct ucred user;
 	socklen_t len = sizeof(user);
+	size_t *open = NULL;
 	bool trusted;
 
 	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &user, &len) < 0)
 		return err_set(err, errno, NULL, "cannot learn who connected");
 	trusted = user.uid == 0 || user.uid == geteuid();
-	if (!trusted && !is_named(rules->uids, rules->uid_count, user.uid)) {
+	if (!trusted)
+		open = find_named(rules->uids, rules->uids_open, rules->uid_count, user.uid);
+	if (!trusted && !open) {
 		err_set(err, 0, NULL, "refused a connection of uid %u; --allow-uid lets it in",
 			user.uid);
 		return -EACCES;
 	}
-	*ret = (struct peer){.uid = user.uid, .pid = user.pid, .trusted = trusted};
+	*ret = (struct peer){.uid = user.uid, .pid = user.pid, .trusted = trusted, .open = open};
 	snprintf(ret->name, sizeof(ret->name), "client %d", user.pid);
 	return 0;
 }
@@ -67,21 +71,25 @@ static int check_user(const struct peer_rules *rules, int fd, struct peer *ret, 
  * Another machine, or this one over loopback. Nobody says which user of it: each machine is one
  * principal, and the host may do as it likes with its guest anyway.
  */
-static int check_machine(const struct peer_rules *rules, int fd, struct peer *ret, struct err *err)
+static int check_machine(struct peer_rules *rules, int fd, struct peer *ret, struct err *err)
 {
 	struct sockaddr_vm address = {.svm_family = AF_VSOCK};
 	socklen_t len = sizeof(address);
+	size_t *open = NULL;
 	bool is_host;
 
 	if (getpeername(fd, (struct sockaddr *)&address, &len) < 0)
 		return err_set(err, errno, NULL, "cannot learn who connected");
 	is_host = address.svm_cid == VMADDR_CID_HOST;
-	if (!is_host && !is_named(rules->cids, rules->cid_count, address.svm_cid)) {
+	if (!is_host)
+		open = find_named(rules->cids, rules->cids_open, rules->cid_count, address.svm_cid);
+	if (!is_host && !open) {
 		err_set(err, 0, NULL, "refused a connection of CID %u; --allow-cid lets it in",
 			address.svm_cid);
 		return -EACCES;
 	}
-	*ret = (struct peer){.is_machine = true, .cid = address.svm_cid, .trusted = is_host};
+	*ret = (struct peer){
+		.is_machine = true, .cid = address.svm_cid, .trusted = is_host, .open = open};
 	if (is_host)
 		snprintf(ret->name, sizeof(ret->name), "host");
 	else
@@ -89,7 +97,7 @@ static int check_machine(const struct peer_rules *rules, int fd, struct peer *re
 	return 0;
 }
 
-int peer_check(const struct peer_rules *rules, int fd, struct peer *ret, struct err *err)
+int peer_check(struct peer_rules *rules, int fd, struct peer *ret, struct err *err)
 {
 	int family = AF_UNIX;
 	socklen_t len = sizeof(family);

@@ -17,6 +17,8 @@ struct peer_rules {
 	size_t uid_count;
 	uint32_t cids[PEER_NAMED_MAX];
 	size_t cid_count;
+	size_t uids_open[PEER_NAMED_MAX]; /* connections of each, as its taker counts them */
+	size_t cids_open[PEER_NAMED_MAX];
 };
 
 struct peer {
@@ -25,6 +27,7 @@ struct peer {
 	uid_t uid;
 	pid_t pid;
 	bool trusted;  /* root, our own user, or the host: may end the program */
+	size_t *open;  /* where its connections are counted; NULL: they are not */
 	char name[32]; /* for log lines */
 };
 
@@ -36,6 +39,6 @@ int peer_allow_cid(struct peer_rules *rules, const char *text, struct err *err);
  * Asks the kernel who is at the other end of a connected socket: 0 when it is let in, else -errno
  * (-EACCES when the rules say so) with *err filled, which names the option that would let it in.
  */
-int peer_check(const struct peer_rules *rules, int fd, struct peer *ret, struct err *err);
+int peer_check(struct peer_rules *rules, int fd, struct peer *ret, struct err *err);
 
 #endif

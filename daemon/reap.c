@@ -93,9 +93,9 @@ static int session_of(int proc_fd, const char *pid)
 	text[n] = '\0';
 	/* The name is in brackets and may hold anything; the last bracket ends it. */
 	end = strrchr(text, ')');
-	if (!end || sscanf(end + 1,
-			   " %c %*d %*d %d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %d",
-			   &state, &session, &threads) != 3)
+	if (!end ||
+	    sscanf(end + 1, " %c %*d %*d %d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %d",
+		   &state, &session, &threads) != 3)
 		return LOOKED_GONE;
 	/* A main thread that has ended is a zombie, while others may go on. */
 	if ((state == 'Z' || state == 'X') && threads <= 1)
@@ -122,7 +122,7 @@ static int kill_member(int proc_fd, const char *text, pid_t session)
 	if (now != session)
 		return now == LOOKED_BLIND ? -EMFILE : 0;
 	return syscall(SYS_pidfd_send_signal, fd, SIGKILL, NULL, 0) < 0 && errno != ESRCH ? -errno
-											    : 0;
+											  : 0;
 }
 
 static int compare_watches(const void *left, const void *right)

@@ -8,7 +8,9 @@
 #define MSB_RELAY_H
 
 #include "../shared/log.h"
+#include "budget.h"
 #include "letter.h"
+#include "peer.h"
 #include "relay_agent.h"
 #include "relay_route.h"
 #include "relay_slots.h"
@@ -24,7 +26,9 @@ struct relay_client {
 	struct loop_grave grave;
 	int slot;
 	bool greeted;
-	bool trusted;	     /* may shut down the agent */
+	bool trusted; /* may shut down the agent */
+	size_t *open; /* where it is counted besides; or NULL */
+	struct frame_clock clock;
 	const char *doom;    /* why it is to be closed after this batch */
 	const char *parting; /* why it says no more; answers that are due still go out */
 	struct loop_timer part_limit;
@@ -48,6 +52,7 @@ struct relay {
 	/* What the endpoint names is no stream, and never was: why. */
 	void (*on_wrong)(struct relay *relay, const char *why);
 
+	const struct budget *budget;
 	struct buf_spare spare;
 	struct buf scratch; /* a payload that is decoded and yet has to stay as it is */
 	struct relay_slots slots;
@@ -77,7 +82,7 @@ static inline struct route_table *relay_routes(struct relay_client *client)
 }
 
 /* Takes ownership of a connected socket; without a free slot it is closed at once. */
-void relay_client_open(struct relay *relay, int fd, bool trusted, const char *name);
+void relay_client_open(struct relay *relay, int fd, const struct peer *peer);
 
 /* Closes it; what becomes of its slot is the relay's affair. */
 void relay_client_close(struct relay_client *client, const char *why);

@@ -44,7 +44,7 @@ struct relay_agent {
 	struct link link; /* unless it is down */
 	struct outbox outbox;
 	struct hello hello;
-	pid_t process; /* behind an exec: address, while there is a stream */
+	pid_t process;		      /* behind an exec: address, while there is a stream */
 	struct process_ending ending; /* and that of the stream before */
 	struct loop_task turn;
 	struct loop_timer clock; /* down: the next attempt; else the next look at the silence */

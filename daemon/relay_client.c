@@ -12,8 +12,9 @@
 #define FRAMES_A_TURN 256
 #define BYTES_A_TURN  (1024 * 1024)
 /* Over so much that it does not take, a client is given up: it asked for windows it cannot use. */
-#define OUT_HARD (64 * 1024 * 1024)
-#define OUT_MAX	 (OUT_HARD + 2 * FRAME_WIRE_MAX)
+#define OUT_HARD  (64 * 1024 * 1024)
+#define OUT_SHORT (8 * 1024 * 1024) /* the same while all clients together hold too much */
+#define OUT_MAX	  (OUT_HARD + 2 * FRAME_WIRE_MAX)
 /* Answers that nobody reads must not pile up: beyond this, no more is asked of it. */
 #define CHOKED		(1024 * 1024)
 #define CHOKED_FOR_EACH (512 * 1024) /* session, whose output may rightly be there */
@@ -39,6 +40,9 @@ void relay_client_close(struct relay_client *client, const char *why)
 		relay_slot_leave(slot_of(client));
 	loop_unmark(relay->loop, &client->turn);
 	loop_disarm(relay->loop, &client->part_limit);
+	frame_clock_stop(&client->clock);
+	if (client->open)
+		--*client->open;
 	link_release(&client->link);
 	*(client->prev ? &client->prev->next : &relay->clients) = client->next;
 	if (client->next)
@@ -136,7 +140,8 @@ static void settle_routes(struct relay_client *client)
 static void send_frames(struct relay_client *client)
 {
 	link_flush(&client->link);
-	if (link_unsent(&client->link) >= OUT_HARD)
+	if (link_unsent(&client->link) >=
+	    (buf_spare_is_short(&client->relay->spare) ? OUT_SHORT : OUT_HARD))
 		client->doom = "it takes too little of what it asked for";
 	if (relay_agent_is_up(&client->relay->agent))
 		settle_routes(client);
@@ -197,6 +202,7 @@ static void on_turn(struct loop_task *task)
 		relay_client_close(client, client->doom);
 		return;
 	}
+	frame_clock_run(&client->clock, &client->link, may_take(client));
 	/* What choked it may have gone in this very turn. */
 	if (link_watch(&client->link, may_take(client), true) && r != -EAGAIN)
 		relay_client_mark(client);
@@ -212,6 +218,18 @@ static void on_ready(struct link *link, uint32_t ready)
 	/* While its input is not read: what it still had to say was for commands that end now. */
 	if (ready & LOOP_HUP)
 		link->ended = true;
+	relay_client_mark(client);
+}
+
+static void on_frame_late(struct loop_timer *timer)
+{
+	struct relay_client *client =
+		(struct relay_client *)((char *)timer - offsetof(struct relay_client, clock.timer));
+	struct msg_text none = {0};
+
+	msg_put_error(&client->link.out, 0, MSG_REFUSAL_MALFORMED_MESSAGE,
+		      frame_clock_why(&client->clock), none);
+	client->doom = frame_clock_why(&client->clock);
 	relay_client_mark(client);
 }
 
@@ -233,25 +251,31 @@ void relay_client_greet(struct relay_client *client)
 	relay_client_mark(client);
 }
 
-void relay_client_open(struct relay *relay, int fd, bool trusted, const char *name)
+void relay_client_open(struct relay *relay, int fd, const struct peer *peer)
 {
 	struct relay_client *client = calloc(1, sizeof(*client));
 	int slot = client ? relay_slots_take(&relay->slots) : -ENOMEM;
 
 	if (slot < 0) {
-		log_warn("refused %s: %s", name,
-			 slot == -EBUSY ? "all 128 ranges of ids are taken" : strerror(-slot));
+		const char *why =
+			slot == -EBUSY ? "all 128 ranges of ids are taken" : strerror(-slot);
+
+		log_warn("refused %s: %s", peer->name, why);
 		free(client);
-		close(fd);
+		budget_refuse(fd, why);
 		return;
 	}
 	link_init(&client->link, relay->loop, fd, fd, OUT_MAX, &relay->spare, on_ready);
 	client->relay = relay;
 	client->slot = slot;
-	client->trusted = trusted;
+	client->trusted = peer->trusted;
+	client->open = peer->open;
+	if (client->open)
+		++*client->open;
+	frame_clock_start(&client->clock, relay->loop, relay->budget, on_frame_late);
 	client->turn.on_run = on_turn;
 	client->part_limit.on_due = on_part_limit;
-	snprintf(client->name, sizeof(client->name), "%s", name);
+	snprintf(client->name, sizeof(client->name), "%s", peer->name);
 	relay->by_slot[slot].client = client;
 	client->next = relay->clients;
 	if (client->next)

@@ -5,9 +5,12 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "../shared/duration.h"
 #include "../shared/options.h"
 #include "../shared/rlimit.h"
+#include "../shared/size.h"
 #include "../shared/utf8.h"
+#include "relay_slots.h"
 
 enum {
 	OPT_AGENT,
@@ -19,6 +22,10 @@ enum {
 	OPT_RLIMIT,
 	OPT_NO_BOOTSTRAP,
 	OPT_ALLOW_UID,
+	OPT_MAX_OF_USER,
+	OPT_MAX_MEMORY,
+	OPT_FRAME_TIMEOUT,
+	OPT_GREETING_TIMEOUT,
 	OPT_LOG_LEVEL,
 	OPT_VERSION,
 	OPT_HELP,
@@ -40,6 +47,14 @@ static const struct option_row rows[] = {
 			      "send the guest no bootstrap: for agents that do not know it"},
 	[OPT_ALLOW_UID] = {0, "allow-uid", "UID",
 			   "let this user connect, beside root and our own; repeatable"},
+	[OPT_MAX_OF_USER] = {0, "max-connections-of-user", "N",
+			     "refuse more of each user let in by --allow-uid (default 32)"},
+	[OPT_MAX_MEMORY] = {0, "max-memory", "SIZE",
+			    "hold no more than this for all clients (default 256M, 0: no bound)"},
+	[OPT_FRAME_TIMEOUT] = {0, "frame-timeout", "DURATION",
+			       "drop clients that stop within a frame for so long (default 60s)"},
+	[OPT_GREETING_TIMEOUT] = {0, "greeting-timeout", "DURATION",
+				  "drop clients that say nothing for so long (default inf)"},
 	[OPT_LOG_LEVEL] = {0, "log-level", "LEVEL",
 			   "none, error, warn, info or debug (default warn)"},
 	[OPT_VERSION] = {'V', "version", NULL, "print the version"},
@@ -136,6 +151,14 @@ static int take_option(struct relay_settings *s, int option, const char *value, 
 		return 0;
 	case OPT_ALLOW_UID:
 		return peer_allow_uid(&s->allow, value, err);
+	case OPT_MAX_OF_USER:
+		return options_number(value, 1000000, &s->budget.connections_of_user, err);
+	case OPT_MAX_MEMORY:
+		return size_parse(value, &s->budget.memory, err);
+	case OPT_FRAME_TIMEOUT:
+		return duration_parse(value, &s->budget.frame_ms, err);
+	case OPT_GREETING_TIMEOUT:
+		return duration_parse(value, &s->budget.greeting_ms, err);
 	case OPT_LOG_LEVEL:
 		level = log_level_parse(value);
 		if (level < 0)
@@ -157,7 +180,15 @@ int relay_settings_parse(int argc, char *const argv[], bool has_sockets, struct 
 	const char *value = NULL;
 	int option, operand = 0;
 
-	*ret = (struct relay_settings){.log_level = LOG_LEVEL_WARN};
+	*ret = (struct relay_settings){
+		.log_level = LOG_LEVEL_WARN,
+		/* One more is accepted, and told that it gets no range. */
+		.budget = {.connections = RELAY_SLOTS + 1,
+			   .connections_of_user = 32,
+			   .memory = 256 * 1024 * 1024,
+			   .frame_ms = 60000,
+			   .greeting_ms = DURATION_INFINITE},
+	};
 	ret->bootstrap.default_env.strv = ret->env;
 	ret->bootstrap.limits = ret->rlimits;
 	while ((option = options_next(argc, argv, rows, ROWS, &value, &operand, err)) >= 0)

@@ -9,6 +9,7 @@
 #include "../shared/err.h"
 #include "../shared/log.h"
 #include "../shared/msg.h"
+#include "budget.h"
 #include "peer.h"
 
 #define RELAY_LISTEN_MAX  16
@@ -21,6 +22,7 @@ struct relay_settings {
 	struct endpoint listen[RELAY_LISTEN_MAX];
 	size_t listen_count;
 	struct peer_rules allow;
+	struct budget budget;
 	/* What the guest is to start commands with. */
 	struct msg_bootstrap bootstrap;
 	bool has_bootstrap; /* something of it was given */

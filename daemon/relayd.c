@@ -60,7 +60,7 @@ static void on_client(struct listen_host *listen, int fd, const struct peer *pee
 {
 	struct relayd *relayd = (struct relayd *)((char *)listen - offsetof(struct relayd, listen));
 
-	relay_client_open(&relayd->relay, fd, peer->trusted, peer->name);
+	relay_client_open(&relayd->relay, fd, peer);
 }
 
 static void on_wrong(struct relay *relay, const char *why)
@@ -89,8 +89,8 @@ static int start(struct relayd *relayd, int passed, struct err *err)
 	relayd->listen.loop = &relayd->loop;
 	relayd->listen.rules = &relayd->settings.allow;
 	relayd->listen.taken = &relay->client_count;
-	/* One more is accepted, and closed for want of a range. */
-	relayd->listen.max = RELAY_SLOTS + 1;
+	relayd->listen.budget = relay->budget = &relayd->settings.budget;
+	relay->spare.limit = relayd->settings.budget.memory;
 	relayd->listen.on_client = on_client;
 	if (r < 0)
 		return err_set(err, -r, NULL, "cannot set up the event loop");

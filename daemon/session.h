@@ -56,15 +56,15 @@ struct session {
 	/* Facts. */
 	enum session_verdict verdict;
 	bool leader_ended, output_ended, silent, timed_out, client_gone;
-	bool overdue;  /* and timed_out */
-	bool hung_up;  /* the client that is gone wanted just that */
-	bool ending;   /* by force */
-	bool shutdown; /* because the daemon ends */
+	bool overdue;	 /* and timed_out */
+	bool hung_up;	 /* the client that is gone wanted just that */
+	bool ending;	 /* by force */
+	bool shutdown;	 /* because the daemon ends */
 	bool hup_before; /* the client passed on a SIGHUP, and was gone */
 	bool asked;	 /* and in a terminal that is all that is asked */
 	bool eased;	 /* or asking enough for one grace; then comes ours */
 	bool asks_late;	 /* and did */
-	bool hasty;    /* another forced end came while a time-out's longer grace was running */
+	bool hasty;	 /* another forced end came while a time-out's longer grace was running */
 	bool grace_over, empty;
 
 	uint32_t done; /* the actions given so far, each at most once */

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "../shared/options.h"
+#include "../shared/size.h"
 
 #define DEFAULT_MAX_SESSIONS 1024
 
@@ -17,6 +18,12 @@ enum {
 	OPT_ALLOW_UID,
 	OPT_ALLOW_CID,
 	OPT_MAX_SESSIONS,
+	OPT_MAX_CONNECTIONS,
+	OPT_MAX_OF_USER,
+	OPT_MAX_MEMORY,
+	OPT_MAX_REQUEST,
+	OPT_FRAME_TIMEOUT,
+	OPT_GREETING_TIMEOUT,
 	OPT_MAX_TIME,
 	OPT_LINGER,
 	OPT_INIT,
@@ -38,6 +45,18 @@ static const struct option_row rows[] = {
 			   "let this machine connect over vsock, beside the host; repeatable"},
 	[OPT_MAX_SESSIONS] = {0, "max-sessions", "N",
 			      "refuse more commands at once (default 1024)"},
+	[OPT_MAX_CONNECTIONS] = {0, "max-connections", "N",
+				 "refuse more connections at once (default 4096)"},
+	[OPT_MAX_OF_USER] = {0, "max-connections-of-user", "N",
+			     "the same for each user let in by --allow-uid (default 256)"},
+	[OPT_MAX_MEMORY] = {0, "max-memory", "SIZE",
+			    "hold no more than this for all clients (default 128M, 0: no bound)"},
+	[OPT_MAX_REQUEST] = {0, "max-request", "SIZE",
+			     "refuse requests with more text (default 4M, which is the most)"},
+	[OPT_FRAME_TIMEOUT] = {0, "frame-timeout", "DURATION",
+			       "drop clients that stop within a frame for so long (default 60s)"},
+	[OPT_GREETING_TIMEOUT] = {0, "greeting-timeout", "DURATION",
+				  "drop clients that say nothing for so long (default inf)"},
 	[OPT_MAX_TIME] = {0, "max-time", "DURATION",
 			  "end each command after this time, whatever its client asked for"},
 	[OPT_LINGER] = {0, "linger", "DURATION",
@@ -98,6 +117,18 @@ static int take_option(struct settings *s, int option, const char *value, struct
 			return -EINVAL;
 		s->max_sessions = number;
 		return 0;
+	case OPT_MAX_CONNECTIONS:
+		return options_number(value, 1000000, &s->budget.connections, err);
+	case OPT_MAX_OF_USER:
+		return options_number(value, 1000000, &s->budget.connections_of_user, err);
+	case OPT_MAX_MEMORY:
+		return size_parse(value, &s->budget.memory, err);
+	case OPT_MAX_REQUEST:
+		return size_parse(value, &s->budget.request, err);
+	case OPT_FRAME_TIMEOUT:
+		return duration_parse(value, &s->budget.frame_ms, err);
+	case OPT_GREETING_TIMEOUT:
+		return duration_parse(value, &s->budget.greeting_ms, err);
 	case OPT_MAX_TIME:
 		r = duration_parse(value, &s->max_time_ms, err);
 		if (r == 0 && s->max_time_ms == 0)
@@ -128,6 +159,12 @@ int settings_parse(int argc, char *const argv[], struct settings *ret, struct er
 	struct settings s = {
 		.profile = "default",
 		.max_sessions = DEFAULT_MAX_SESSIONS,
+		.budget = {.connections = 4096,
+			   .connections_of_user = 256,
+			   .memory = 128 * 1024 * 1024,
+			   .request = FRAME_LEN_MAX,
+			   .frame_ms = 60000,
+			   .greeting_ms = DURATION_INFINITE},
 		.linger_ms = DURATION_INFINITE,
 		.max_time_ms = DURATION_INFINITE,
 		.log_level = LOG_LEVEL_WARN,

@@ -10,6 +10,7 @@
 #include "../shared/endpoint.h"
 #include "../shared/err.h"
 #include "../shared/log.h"
+#include "budget.h"
 #include "peer.h"
 
 #define SETTINGS_LISTEN_MAX 16
@@ -22,6 +23,7 @@ struct settings {
 	const char *profile;
 	const char *cwd;
 	struct peer_rules allow;
+	struct budget budget;
 	size_t max_sessions;
 	uint64_t linger_ms;   /* for requests that leave it open; DURATION_INFINITE: none */
 	uint64_t max_time_ms; /* for each command; DURATION_INFINITE: none */

@@ -12,7 +12,7 @@
 #include "../shared/rlimit.h"
 #include "environ.h"
 
-#define PATH_VALUE_MAX (128 * 1024) /* the kernel refuses longer strings in an environment */
+#define PATH_VALUE_MAX (128 * 1024)  /* the kernel refuses longer strings in an environment */
 #define PATHS_MAX      (1024 * 1024) /* bytes of all that is to be tried: thousands of folders */
 #define DEFAULT_SHELL  "/bin/sh"
 

@@ -18,7 +18,7 @@
 #define STAGE	   "user"
 #define ID_INVALID UINT32_MAX /* the kernel takes -1 for "leave it as it is" */
 
-#define NAMES_MAX  (16 * 1024 * 1024) /* bytes of a file of names */
+#define NAMES_MAX (16 * 1024 * 1024) /* bytes of a file of names */
 
 struct part {
 	const char *text;
@@ -64,6 +64,14 @@ static bool parse_id(struct part part, uint32_t *ret_id)
 	return true;
 }
 
+static void close_names(struct names *names)
+{
+	if (names->file)
+		fclose(names->file);
+	free(names->text);
+	*names = (struct names){NULL, NULL};
+}
+
 /*
  * The guest's file of names, as a stream over a copy of it: commands may have made it anything, and
  * nothing of that is waited for. 0, with *ret NULL where there is none, or -errno with *err filled.
@@ -103,15 +111,8 @@ static int open_names(const char *path, struct names *ret, struct err *err)
 		err_set(err, ENOMEM, STAGE, "the guest's %s", path);
 	if (ret->file)
 		return 0;
-	free(ret->text);
+	close_names(ret);
 	return err->num ? -err->num : -EIO;
-}
-
-static void close_names(struct names *names)
-{
-	if (names->file)
-		fclose(names->file);
-	free(names->text);
 }
 
 static int take_entry(const struct passwd *entry, struct user *ret, struct err *err)
@@ -122,9 +123,10 @@ static int take_entry(const struct passwd *entry, struct user *ret, struct err *
 	ret->name = strdup(entry->pw_name);
 	ret->home = strdup(entry->pw_dir ? entry->pw_dir : "");
 	ret->shell = strdup(entry->pw_shell ? entry->pw_shell : "");
-	if (!ret->name || !ret->home || !ret->shell)
-		return err_set(err, ENOMEM, STAGE, "user %s", entry->pw_name);
-	return 1;
+	if (ret->name && ret->home && ret->shell)
+		return 1;
+	err_set(err, ENOMEM, STAGE, "user %s", entry->pw_name);
+	return -ENOMEM;
 }
 
 /*

@@ -2,7 +2,6 @@
 #include "buf.h"
 
 #include <errno.h>
-#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -12,6 +11,13 @@
 void buf_init(struct buf *buf, size_t max, struct buf_spare *spare)
 {
 	*buf = (struct buf){.max = max, .spare = spare};
+}
+
+static void set_cap(struct buf *buf, size_t cap)
+{
+	if (buf->spare)
+		buf->spare->held += cap - buf->cap;
+	buf->cap = cap;
 }
 
 /* Parts with the memory: the larger of it and the spare is kept, the other is freed. */
@@ -25,14 +31,16 @@ static void give_back(struct buf *buf)
 		free(buf->data);
 	}
 	buf->data = NULL;
-	buf->head = buf->tail = buf->cap = 0;
+	buf->head = buf->tail = 0;
+	set_cap(buf, 0);
 }
 
 void buf_release(struct buf *buf)
 {
 	free(buf->data);
 	buf->data = NULL;
-	buf->head = buf->tail = buf->cap = 0;
+	buf->head = buf->tail = 0;
+	set_cap(buf, 0);
 }
 
 void buf_spare_release(struct buf_spare *spare)
@@ -47,7 +55,7 @@ static bool take_spare(struct buf *buf, size_t len)
 	if (!buf->spare || buf->spare->cap < len || buf->spare->cap > buf->max)
 		return false;
 	buf->data = buf->spare->data;
-	buf->cap = buf->spare->cap;
+	set_cap(buf, buf->spare->cap);
 	buf->spare->data = NULL;
 	buf->spare->cap = 0;
 	return true;
@@ -73,7 +81,7 @@ static int grow(struct buf *buf, size_t need)
 	buf->data = data;
 	buf->head = 0;
 	buf->tail = used;
-	buf->cap = cap;
+	set_cap(buf, cap);
 	return 0;
 }
 

@@ -6,13 +6,19 @@
 #ifndef MSB_BUF_H
 #define MSB_BUF_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-/* At most one piece of memory, of the last queue that ran empty. All zero to start with. */
+/*
+ * At most one piece of memory, of the last queue that ran empty; and what all queues that share it
+ * hold together. All zero to start with.
+ */
 struct buf_spare {
 	uint8_t *data;
 	size_t cap;
+	size_t held;  /* bytes that are allocated for queues */
+	size_t limit; /* which their owners heed by the two below; 0: none */
 };
 
 struct buf {
@@ -56,6 +62,18 @@ void buf_commit(struct buf *buf, size_t len);
  * when the queue was empty, else by moving the new bytes down.
  */
 void buf_commit_after(struct buf *buf, size_t gap, size_t len);
+
+/* Whether queues hold so much in all that each should hold less. */
+static inline bool buf_spare_is_short(const struct buf_spare *spare)
+{
+	return spare->limit && spare->held > spare->limit / 2;
+}
+
+/* Whether the limit lets queues hold len bytes more. */
+static inline bool buf_spare_allows(const struct buf_spare *spare, size_t len)
+{
+	return !spare->limit || (len <= spare->limit && spare->held <= spare->limit - len);
+}
 
 int buf_append(struct buf *buf, const void *data, size_t len);
 void buf_consume(struct buf *buf, size_t len);

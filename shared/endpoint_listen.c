@@ -52,7 +52,8 @@ static int check_dead(const char *path, const struct sockaddr_un *address, struc
 /* Ours alone: nobody else may open it, so that nobody else can hold it. */
 static int open_lock(const char *name, struct err *err)
 {
-	cleanup_fd int fd = open(name, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0600);
+	cleanup_fd int fd =
+		open(name, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0600);
 	struct stat st;
 
 	if (fd < 0 || fstat(fd, &st) < 0)

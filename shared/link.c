@@ -11,6 +11,7 @@
 
 #define DIRECT_MIN (16 * 1024)	/* from so many bytes on a write of their own pays */
 #define READ_MAX   (256 * 1024) /* bytes a turn, so that no peer holds up the others */
+#define STARVED_MS 50		/* between looks whether there is memory for a large frame */
 
 static void in_ready(struct loop_source *source, uint32_t ready)
 {
@@ -26,8 +27,16 @@ static void out_ready(struct loop_source *source, uint32_t ready)
 	link->on_ready(link, ready);
 }
 
+static void on_starved(struct loop_timer *timer)
+{
+	struct link *link = (struct link *)((char *)timer - offsetof(struct link, starved));
+
+	/* There may be memory by now. */
+	link->on_ready(link, LOOP_IN);
+}
+
 void link_init(struct link *link, struct loop *loop, int in_fd, int out_fd, size_t out_max,
-	      struct buf_spare *spare, void (*on_ready)(struct link *link, uint32_t ready))
+	       struct buf_spare *spare, void (*on_ready)(struct link *link, uint32_t ready))
 {
 	*link = (struct link){
 		.loop = loop,
@@ -35,6 +44,7 @@ void link_init(struct link *link, struct loop *loop, int in_fd, int out_fd, size
 		.out_fd = out_fd,
 		.in_socket = fd_is_socket(in_fd),
 		.on_ready = on_ready,
+		.starved.on_due = on_starved,
 	};
 	link->out_socket = in_fd == out_fd ? link->in_socket : fd_is_socket(out_fd);
 	buf_init(&link->in, FRAME_WIRE_MAX + READ_MAX, spare);
@@ -50,6 +60,7 @@ void link_release(struct link *link)
 {
 	loop_remove(link->loop, &link->in_source);
 	loop_remove(link->loop, &link->out_source);
+	loop_disarm(link->loop, &link->starved);
 	if (link->out_fd == link->in_fd)
 		link->out_fd = -1;
 	fd_close(&link->in_fd);
@@ -79,8 +90,13 @@ void link_read(struct link *link)
 	ssize_t n;
 	int r;
 
-	if (link->body)
+	if (link->body || link->starved.armed)
 		return;
+	/* Whoever gets memory for a whole frame can end it; the others wait, and not half-way. */
+	if (size > READ_MAX && link->in.spare && !buf_spare_allows(link->in.spare, size)) {
+		loop_arm(link->loop, &link->starved, STARVED_MS);
+		return;
+	}
 	r = buf_reserve(&link->in, size, &space);
 	if (r < 0) {
 		link->ended = true;
@@ -109,8 +125,18 @@ int link_next(struct link *link, struct frame *ret_frame)
 	return frame_next(&link->in, ret_frame, &missing);
 }
 
+bool link_is_cut(const struct link *link)
+{
+	size_t missing;
+	struct frame frame;
+
+	return !link->body && !link->ended && buf_len(&link->in) &&
+	       frame_next(&link->in, &frame, &missing) == 0;
+}
+
 void link_done(struct link *link, const struct frame *frame)
 {
+	link->taken++;
 	buf_consume(&link->in, frame->wire_len);
 }
 
@@ -194,10 +220,10 @@ bool link_watch(struct link *link, bool read_more, bool hear_hangup)
 {
 	struct frame frame;
 	int next = link->greeting ? 0 : link_next(link, &frame);
-	uint32_t in = link->ended	       ? 0
-		      : read_more && next <= 0 ? LOOP_IN
-		      : hear_hangup	       ? LOOP_HUP
-					       : 0;
+	uint32_t in = link->ended				       ? 0
+		      : read_more && next <= 0 && !link->starved.armed ? LOOP_IN
+		      : hear_hangup				       ? LOOP_HUP
+								       : 0;
 	uint32_t out = link_unsent(link) && !link->broken ? LOOP_OUT : 0;
 
 	if (link->in_fd == link->out_fd)

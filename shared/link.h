@@ -22,12 +22,15 @@ struct link {
 	struct bulk bulk; /* in the midst of out; refused where the stream cannot have it */
 	bool nonblock;	  /* out_fd is, as bulk needs it */
 	uint64_t sent;	  /* bytes that have gone out */
+	uint64_t taken;	  /* frames that have come in */
 	size_t narrow; /* read no more than that at a frame's beginning, to leave a large body where it is */
 	bool greeting; /* what comes first is no frame yet, whatever it looks like */
 	size_t body;   /* bytes in the stream that the owner takes from in_fd itself */
 	bool ended;    /* the peer said end of file, or reading failed */
 	bool broken;   /* writing failed: what is queued goes nowhere */
 	int error;     /* the errno behind either, 0 for a plain end */
+	struct loop_timer
+		starved; /* armed: it does not read, as there is no memory for what is to come */
 	void (*on_ready)(struct link *link, uint32_t ready);
 };
 
@@ -37,7 +40,7 @@ struct link {
  * descriptors must be non-blocking.
  */
 void link_init(struct link *link, struct loop *loop, int in_fd, int out_fd, size_t out_max,
-	      struct buf_spare *spare, void (*on_ready)(struct link *link, uint32_t ready));
+	       struct buf_spare *spare, void (*on_ready)(struct link *link, uint32_t ready));
 void link_release(struct link *link);
 
 /* Reads what is there, at most one read; sets ended at the end. Not while a body is to be taken. */
@@ -52,6 +55,9 @@ void link_done(struct link *link, const struct frame *frame);
  * copied. 0, or -errno of the queue.
  */
 int link_put(struct link *link, const uint8_t *data, size_t len);
+
+/* Whether a frame has begun to come in, and is not whole. */
+bool link_is_cut(const struct link *link);
 
 /* Bytes that are queued to go out. */
 size_t link_unsent(const struct link *link);

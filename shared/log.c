@@ -129,7 +129,8 @@ static void put_line(const char *line, size_t len)
 		return;
 	}
 	if (log_lost) {
-		n = snprintf(lost, sizeof(lost), "%s%.40s: %lu lines were left out: nobody took them\n",
+		n = snprintf(lost, sizeof(lost),
+			     "%s%.40s: %lu lines were left out: nobody took them\n",
 			     log_journal ? "<4>" : "", log_program, log_lost);
 		log_lost = 0;
 		write_line(lost, (size_t)n);

@@ -385,8 +385,8 @@ static void run_aside(struct loop *loop)
 
 	for (source = loop->aside; source; source = next) {
 		next = source->next_aside;
-		dispatch(source, source->how == LOOP_ALWAYS ? EPOLLIN | EPOLLOUT
-							    : look_at(loop, source));
+		dispatch(source,
+			 source->how == LOOP_ALWAYS ? EPOLLIN | EPOLLOUT : look_at(loop, source));
 	}
 }
 

@@ -18,7 +18,7 @@
 #include "names.h"
 
 #define GRACE_MS 2000 /* from TERM to KILL */
-#define LOOK_MS  20   /* between looks whether it is gone */
+#define LOOK_MS	 20   /* between looks whether it is gone */
 
 extern char **environ;
 

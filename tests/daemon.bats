@@ -15,7 +15,8 @@ teardown() {
 	run -0 "$EXECD" --version
 	[[ $output == 'msb-execd '* ]]
 	run -0 "$EXECD" --help
-	for option in listen user security-profile cwd allow-uid allow-cid max-sessions max-time linger init log-level; do
+	for option in listen user security-profile cwd allow-uid allow-cid max-sessions max-time linger init log-level max-connections \
+		max-connections-of-user max-memory max-request frame-timeout greeting-timeout; do
 		[[ $output == *"--$option"* ]]
 	done
 	run -2 "$EXECD" --bogus
@@ -151,9 +152,9 @@ one_is_left() {
 	[[ $output == *--max-sessions* ]]
 	for pid in $(pgrep -f "^sleep $mark"); do kill "$pid"; done
 	wait_for 5 "$X" -q -- true
-	# What a command leaves running is no session any more.
+	# What a command leaves running is no session any more, unless it holds the output.
 	for _ in 1 2 3; do
-		"$X" --linger 0 -- sh -c "sleep $mark &"
+		"$X" --linger inf -- sh -c "sleep $mark >/dev/null 2>&1 &"
 	done
 	"$X" -- true
 	# Their shells have ended; they themselves may not have become what they are yet.

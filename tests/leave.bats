@@ -27,9 +27,9 @@ daemon_lost() {
 	DAEMON=
 }
 
-# console [OPTION...]: on a terminal, by a script on stdin.
+# console: on a terminal, by a script on stdin.
 console() {
-	drive 24x100 "$X" --console -e HOME "$@"
+	drive 24x100 "$X" --console -e HOME
 }
 
 # ---- the console ----
@@ -124,6 +124,7 @@ console() {
 		stopped
 		modes same
 		continue
+		modes raw
 		send \x03
 		expect 130
 		send \\\\q\r
@@ -317,5 +318,5 @@ console() {
 	# What was logged once it was raw: each newline has its return.
 	script -qec "'$X' -v -tt -- true" "$DIR/typescript" >/dev/null
 	grep -q 'runs as process' "$DIR/typescript"
-	! grep 'runs as process' "$DIR/typescript" | grep -v $'\r$'
+	run -1 grep -v $'\r$' < <(grep 'runs as process' "$DIR/typescript")
 }

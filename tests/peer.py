@@ -134,6 +134,10 @@ class Outcome:
         return b"".join(f.data for f in self.frames if f.type == type)
 
 
+class Refused(Exception):
+    """The agent has no room for a connection, and says so."""
+
+
 class Peer(Stream):
     """A connection that has been greeted. Frames for other ids than asked for are kept. Scripts
     count ids from the beginning of the client's range, wherever that is; 0 stays 0."""
@@ -151,6 +155,9 @@ class Peer(Stream):
         self.range = int.from_bytes(self.take(4), "big"), int.from_bytes(self.take(4), "big")
         self.base = self.range[0] - 1
         self.ready = Stream.next(self)
+        if self.ready.type == "core.error":
+            self.close()
+            raise Refused(self.ready.message)
         self.kept = []
         self.last_id = 1000000
 

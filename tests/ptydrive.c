@@ -285,7 +285,8 @@ static const char *modes(struct drive *d)
 			return NULL;
 		if (strcmp(d->text, "same") == 0)
 			return "they differ";
-		if (strcmp(d->text, "raw") == 0 && !(now.c_lflag & (ICANON | ECHO | ISIG | IEXTEN)) && !(now.c_oflag & OPOST))
+		if (strcmp(d->text, "raw") == 0 &&
+		    !(now.c_lflag & (ICANON | ECHO | ISIG | IEXTEN)) && !(now.c_oflag & OPOST))
 			return NULL;
 	} while (turn(d, POLLIN));
 	return "they are not";

@@ -207,7 +207,7 @@ teardown() {
 	OLDPWD=/usr daemon_start
 	mkdir "$DIR/sub"
 	printf 'all:\n\t@echo $(PWD)\n' >"$DIR/sub/Makefile"
-	run -0 "$X" -w "$DIR/sub" -- make
+	run -0 "$X" -w "$DIR/sub" -- env -u MAKEFLAGS -u MAKELEVEL make
 	[[ $output == "$DIR/sub" ]]
 	run -0 "$X" -w "$DIR/sub" -- env
 	[[ $(grep -E '^(PWD|OLDPWD|_)=' <<<"$output") == "PWD=$DIR/sub" ]]

@@ -14,6 +14,7 @@
 #include "../../daemon/spawn_plan.h"
 #include "../../shared/fd.h"
 #include "../../shared/log.h"
+#include "../unit/unit_budget.h"
 
 #define COMMANDS_MAX 16
 #define FIRST_PID    100000000 /* above the kernel's, were one of them ever to be signalled */
@@ -265,6 +266,7 @@ static void on_heard(struct fuzz_peer *peer)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
 	static char *env[] = {(char *)"PATH=/usr/bin:/bin", (char *)"HOME=/root", NULL};
+	struct peer peer = unit_peer;
 	int fd;
 
 	if (len < 2)
@@ -283,14 +285,16 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	reaper_init(&d.jobs.reaper, &d.loop);
 	d.conns = (struct conn_host){.jobs = &d.jobs,
 				     .max_jobs = COMMANDS_MAX,
+				     .budget = &unit_budget,
 				     .on_closed = on_closed,
 				     .on_shutdown = on_shutdown};
 	fuzz_peer_open(&d.peer, &d.loop, data + 1, len - 1,
 		       data[0] < 128 ? len : (size_t)data[0] - 127, &fd);
 	d.peer.on_heard = on_heard;
-	CLAIM(conn_open(&d.conns, fd, fd, data[0] & 1, "fuzz") == 0);
+	peer.trusted = data[0] & 1;
+	CLAIM(conn_open(&d.conns, fd, fd, &peer) == 0);
 	CLAIM(loop_run(&d.loop) == 0);
-	CLAIM(!d.jobs.job_count && !d.jobs.running && !d.conns.conn_count);
+	CLAIM(!d.jobs.job_count && !d.conns.conn_count);
 	for (int i = 0; i < COMMANDS_MAX; i++)
 		CLAIM(!d.commands[i].used || (d.commands[i].ended && !d.commands[i].watch));
 	fuzz_peer_close(&d.peer);

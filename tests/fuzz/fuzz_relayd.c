@@ -10,6 +10,7 @@
 
 #include "../../daemon/relay.h"
 #include "../../shared/log.h"
+#include "../unit/unit_budget.h"
 
 #define LAST_ROUNDS 8 /* of the loop in which nothing more is sent */
 
@@ -192,6 +193,7 @@ static void run(struct relay *relay, uint8_t how, uint8_t *script, size_t script
 {
 	static const struct endpoint endpoint = {
 		.kind = ENDPOINT_UNIX, .path = "/x", .path_len = 2};
+	struct peer peer = unit_peer;
 	int client_fd;
 
 	fuzz_peer_open(&f.agent, &f.loop, script, script_len,
@@ -204,9 +206,11 @@ static void run(struct relay *relay, uint8_t how, uint8_t *script, size_t script
 	loop_want(&f.loop, &f.client.source, LOOP_IN);
 	f.relay = relay;
 	relay->loop = &f.loop;
+	relay->budget = &unit_budget;
 	relay->agent.endpoint = &endpoint;
 	relay_start(relay);
-	relay_client_open(relay, client_fd, how & 8, "fuzz");
+	peer.trusted = how & 8;
+	relay_client_open(relay, client_fd, &peer);
 	f.clock.on_due = on_clock;
 	loop_arm(&f.loop, &f.clock, 0);
 	CLAIM(loop_run(&f.loop) == 0);

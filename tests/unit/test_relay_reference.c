@@ -9,6 +9,7 @@
 
 #include "../../daemon/relay.h"
 #include "../../daemon/relay_seek.h"
+#include "unit_budget.h"
 #include "unit_loop.h"
 
 #define CLIENTS_MAX 2
@@ -174,7 +175,7 @@ static void open_client(int i)
 	int pair[2];
 
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
-	relay_client_open(&relay, pair[0], true, "test");
+	relay_client_open(&relay, pair[0], &unit_peer);
 	client[i] = pair[1];
 	first[i] = relay_slot_min(relay.clients->slot);
 	assert_string_equal(heard(client[i], false), "r");
@@ -198,6 +199,7 @@ static int set_up(void **state)
 	client[0] = client[1] = -1;
 	relay.loop = &loop;
 	relay.agent.endpoint = &endpoint;
+	relay.budget = &unit_budget;
 	relay.agent.bootstrap = &bootstrap;
 	relay.on_wrong = on_wrong;
 	relay_start(&relay);

@@ -134,9 +134,9 @@ static void folder_is_the_requests_else_the_daemons(void **state)
 static void assert_folder(const struct spawn_config *config, const char *asked, const char *cwd,
 			  const char *pwd)
 {
-	struct planned p = plan(config, &(struct msg_exec_request){
-						.cmd = TEXT("x"),
-						.cwd = {asked, asked ? strlen(asked) : 0}});
+	struct planned p =
+		plan(config, &(struct msg_exec_request){.cmd = TEXT("x"),
+							.cwd = {asked, asked ? strlen(asked) : 0}});
 	const char *told = environ_get(p.spawn->envp, "PWD");
 
 	assert_int_equal(p.result, 0);
@@ -175,8 +175,8 @@ static void command_is_told_its_own_folder_and_not_the_daemons(void **state)
 	/* A folder that has no name any more. */
 	config.start_cwd = NULL;
 	assert_folder(&config, "sub", "near/sub", NULL);
-	p = plan(&config, &(struct msg_exec_request){.cmd = TEXT("x"),
-						     .env = {.count = 2, .strv = own}});
+	p = plan(&config,
+		 &(struct msg_exec_request){.cmd = TEXT("x"), .env = {.count = 2, .strv = own}});
 	assert_string_equal(environ_get(p.spawn->envp, "PWD"), "/said");
 	assert_string_equal(environ_get(p.spawn->envp, "_"), "said");
 	assert_string_equal(environ_get(p.spawn->envp, "KEEP"), "1");

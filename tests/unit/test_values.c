@@ -4,6 +4,7 @@
 
 #include "../../shared/duration.h"
 #include "../../shared/rlimit.h"
+#include "../../shared/size.h"
 
 #include <signal.h>
 
@@ -67,9 +68,15 @@ static void duration_that_is_not_zero_stays_so(void **state)
 
 static void duration_may_be_infinite(void **state)
 {
-	static const char *const texts[] = {"inf",     "INF",	   "infinity", "infd",
-					    "1e300",   "1e400d",   "99999999999999999999",
-					    "11574075d", "1000000000000001ms"};
+	static const char *const texts[] = {"inf",
+					    "INF",
+					    "infinity",
+					    "infd",
+					    "1e300",
+					    "1e400d",
+					    "99999999999999999999",
+					    "11574075d",
+					    "1000000000000001ms"};
 
 	(void)state;
 	for (size_t i = 0; i < UNIT_COUNT(texts); i++)
@@ -91,11 +98,11 @@ static void duration_may_have_an_exponent(void **state)
 static void what_is_no_duration_is_refused(void **state)
 {
 	static const char *const texts[] = {
-		"",	 " ",	  "-1",	    "+1",   "1x",   "s",   "ms",    "nan", "infi",
-		"in",	 "0x10",  "0X1p4",  "e5",   "infx", "1 s", " 1",    "1 ",  "\t1",
-		"1\n",	 "1ss",	  "1sm",    "1S",   "1M",   ".",   ".s",    "..5", "1.2.3",
-		"1,5",	 "1_000", "0x",	    "1us",  "1w",   "1y",  "1s 2m", "--1", "-0",
-		"1e",	 "1-",	  "nan(1)", "-inf", "+inf",
+		"",    " ",	"-1",	  "+1",	  "1x",	  "s",	 "ms",	  "nan", "infi",
+		"in",  "0x10",	"0X1p4",  "e5",	  "infx", "1 s", " 1",	  "1 ",	 "\t1",
+		"1\n", "1ss",	"1sm",	  "1S",	  "1M",	  ".",	 ".s",	  "..5", "1.2.3",
+		"1,5", "1_000", "0x",	  "1us",  "1w",	  "1y",	 "1s 2m", "--1", "-0",
+		"1e",  "1-",	"nan(1)", "-inf", "+inf",
 	};
 
 	(void)state;
@@ -108,6 +115,42 @@ static void what_is_no_duration_is_refused(void **state)
 		assert_int_equal(ms, 7);
 		assert_int_equal(err.num, 0);
 		assert_non_null(strstr(err.text, "is not a duration"));
+	}
+}
+
+static void sizes_have_units(void **state)
+{
+	static const struct {
+		const char *text;
+		uint64_t bytes;
+	} rows[] = {{"0", 0},
+		    {"4096", 4096},
+		    {"1K", 1024},
+		    {"64k", 65536},
+		    {"3M", 3 * 1024 * 1024},
+		    {"2G", 2ull << 30},
+		    {"1t", 1ull << 40},
+		    {"18446744073709551615", UINT64_MAX}};
+	static const char *const wrong[] = {"",	   "K",	  "-1", "+1",	"1X",
+					    "1KB", "1 K", " 1", "1.5M", "0x10"};
+	static const char *const huge[] = {"18446744073709551616", "99999999999999999999",
+					   "16777216T", "18014398509481984K"};
+	struct err err;
+	uint64_t bytes = 7;
+
+	(void)state;
+	for (size_t i = 0; i < UNIT_COUNT(wrong); i++) {
+		assert_int_equal(size_parse(wrong[i], &bytes, &err), -EINVAL);
+		assert_non_null(strstr(err.text, "is not a size"));
+	}
+	for (size_t i = 0; i < UNIT_COUNT(huge); i++) {
+		assert_int_equal(size_parse(huge[i], &bytes, &err), -EINVAL);
+		assert_non_null(strstr(err.text, "is too large"));
+	}
+	assert_int_equal(bytes, 7);
+	for (size_t i = 0; i < UNIT_COUNT(rows); i++) {
+		assert_int_equal(size_parse(rows[i].text, &bytes, &err), 0);
+		assert_true(bytes == rows[i].bytes);
 	}
 }
 
@@ -298,6 +341,7 @@ int main(void)
 		cmocka_unit_test(duration_may_be_infinite),
 		cmocka_unit_test(duration_may_have_an_exponent),
 		cmocka_unit_test(what_is_no_duration_is_refused),
+		cmocka_unit_test(sizes_have_units),
 		cmocka_unit_test(signals_have_names_and_numbers),
 		cmocka_unit_test(what_is_no_signal_is_refused),
 		cmocka_unit_test(escape_characters_are_written_as_for_ssh),

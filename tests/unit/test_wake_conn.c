@@ -203,7 +203,7 @@ static void silence_is_told_once_all_is_sent(void **state)
 		conn = open_pipes(&to, &from);
 		assert_int_equal(pipe2(out, O_CLOEXEC | O_NONBLOCK), 0);
 		job = add_job(conn, 1, false, -1, out[0]);
-		job->linger_ms = 0;
+		job->linger_ms = 1;
 		put_bytes(conn, fills[i]);
 		job_happen(job, SESSION_LEADER_ENDED);
 		loop_mark(&loop, &conn->turn);

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "../../daemon/relay.h"
+#include "unit_budget.h"
 #include "unit_loop.h"
 
 #define INPUT_BYTES (8 * 1024 * 1024)
@@ -119,6 +120,7 @@ static int set_up(void **state)
 	loop_source_init(&guest.listener, fd, guest_accept);
 	relay.loop = &loop;
 	relay.agent.endpoint = &endpoint;
+	relay.budget = &unit_budget;
 	relay.agent.bootstrap = &bootstrap;
 	relay.on_wrong = no_more;
 	loop_want(&loop, &guest.listener, LOOP_IN);
@@ -230,7 +232,7 @@ static int client_open(size_t bytes)
 	int pair[2];
 
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
-	relay_client_open(&relay, pair[0], true, "test");
+	relay_client_open(&relay, pair[0], &unit_peer);
 	buf_init(&client.out, 4 * PIECE, NULL);
 	client.left = bytes;
 	client.id = relay_slot_min(relay.clients->slot);

@@ -13,6 +13,7 @@
 
 #include "../../daemon/conn_inside.h"
 #include "../../daemon/job_inside.h"
+#include "unit_budget.h"
 #include "unit_loop.h"
 
 #define NO_SUCH_PID 0x3fffffff
@@ -30,7 +31,8 @@ static inline int wake_set_up(void **state)
 {
 	signal(SIGPIPE, SIG_IGN);
 	jobs = (struct job_host){.loop = &loop};
-	host = (struct conn_host){.jobs = &jobs, .max_jobs = 100, .on_closed = no_news};
+	host = (struct conn_host){
+		.jobs = &jobs, .max_jobs = 100, .budget = &unit_budget, .on_closed = no_news};
 	if (unit_set_up(state))
 		return 1;
 	reaper_init(&jobs.reaper, &loop);
@@ -110,7 +112,7 @@ static inline struct conn *open_pipes(int *ret_to, int *ret_from)
 
 	assert_int_equal(pipe2(in, O_CLOEXEC | O_NONBLOCK), 0);
 	assert_int_equal(pipe2(out, O_CLOEXEC | O_NONBLOCK), 0);
-	assert_int_equal(conn_open(&host, in[0], out[1], true, "test"), 0);
+	assert_int_equal(conn_open(&host, in[0], out[1], &unit_peer), 0);
 	*ret_to = in[1];
 	*ret_from = out[0];
 	skip_greeting(out[0]);
@@ -124,7 +126,7 @@ static inline struct conn *open_socket(int *ret_fd)
 
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair),
 			 0);
-	assert_int_equal(conn_open(&host, pair[0], pair[0], true, "test"), 0);
+	assert_int_equal(conn_open(&host, pair[0], pair[0], &unit_peer), 0);
 	*ret_fd = pair[1];
 	skip_greeting(pair[1]);
 	return host.conns;
@@ -147,6 +149,7 @@ static inline struct job *add_job(struct conn *conn, uint32_t id, bool pty, int 
 			    .done = SESSION_SEND_STARTED,
 			    .on_disconnect = MSG_DISCONNECT_KEEP},
 		.linger = {.on_due = job_on_linger},
+		.limit = {.on_due = job_on_limit},
 		.parked = {.on_due = job_on_parked},
 		.pid_source = {.fd = -1},
 		.verdict_source = {.fd = -1},
@@ -160,7 +163,6 @@ static inline struct job *add_job(struct conn *conn, uint32_t id, bool pty, int 
 		jobs.jobs->prev_of_host = job;
 	jobs.jobs = job;
 	jobs.job_count++;
-	jobs.running++;
 	job_attach(job, &conn->outlet);
 	job_watch_pump(job);
 	return job;

@@ -1,0 +1,108 @@
+/* What clients may take of a daemon: see budget.h. */
+#include "budget.h"
+
+#include <fcntl.h>
+#include <stddef.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "../shared/duration.h"
+#include "../shared/msg.h"
+
+#define KEPT_FROM_SESSIONS    64 /* descriptors, or a quarter of the limit if that is less */
+#define KEPT_FROM_CONNECTIONS 32 /* the same, or an eighth */
+
+/* ---- descriptors ---- */
+
+/* The kernel gives the lowest number that is free: so many at least are in use. */
+static bool has_descriptors(unsigned long kept, unsigned long part)
+{
+	struct rlimit limit;
+	int fd = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 0);
+
+	if (fd < 0)
+		return false;
+	close(fd);
+	if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
+		return true;
+	if (limit.rlim_cur / part < kept)
+		kept = limit.rlim_cur / part;
+	return (unsigned long)fd + kept < limit.rlim_cur;
+}
+
+bool budget_has_session(void)
+{
+	return has_descriptors(KEPT_FROM_SESSIONS, 4);
+}
+
+bool budget_has_connection(void)
+{
+	return has_descriptors(KEPT_FROM_CONNECTIONS, 8);
+}
+
+/* ---- time ---- */
+
+static void run(struct frame_clock *clock, int what)
+{
+	uint64_t ms = what == CLOCK_GREETING ? clock->budget->greeting_ms : clock->budget->frame_ms;
+
+	if ((int)clock->runs == what)
+		return;
+	clock->runs = what;
+	loop_disarm(clock->loop, &clock->timer);
+	if (what != CLOCK_OFF && ms != DURATION_INFINITE)
+		loop_arm(clock->loop, &clock->timer, ms);
+}
+
+void frame_clock_start(struct frame_clock *clock, struct loop *loop, const struct budget *budget,
+		       void (*on_due)(struct loop_timer *timer))
+{
+	*clock = (struct frame_clock){.loop = loop, .budget = budget, .timer.on_due = on_due};
+	run(clock, CLOCK_GREETING);
+}
+
+void frame_clock_stop(struct frame_clock *clock)
+{
+	run(clock, CLOCK_OFF);
+}
+
+void frame_clock_run(struct frame_clock *clock, const struct link *link, bool reads)
+{
+	bool cut = link_is_cut(link);
+
+	/* Another frame has its own time. */
+	if (clock->taken != link->taken)
+		run(clock, CLOCK_OFF);
+	clock->taken = link->taken;
+	if (reads && cut)
+		run(clock, CLOCK_FRAME);
+	else if (reads && !clock->taken)
+		run(clock, CLOCK_GREETING);
+	else
+		run(clock, CLOCK_OFF);
+}
+
+const char *frame_clock_why(const struct frame_clock *clock)
+{
+	return clock->runs == CLOCK_GREETING ? "it says nothing for longer than --greeting-timeout"
+					     : "a frame is not whole after --frame-timeout";
+}
+
+/* ---- words ---- */
+
+void budget_refuse(int fd, const char *why)
+{
+	static const uint8_t range[8] = {0, 0, 0, 1, 0, 0, 0, 3};
+	struct buf out;
+
+	/* As an agent begins, and then, instead of being ready, it says why. */
+	buf_init(&out, 4096, NULL);
+	if (buf_append(&out, range, sizeof(range)) == 0 &&
+	    msg_put_error(&out, 0, MSG_REFUSAL_INVALID_SESSION, why, (struct msg_text){0}) == 0 &&
+	    send(fd, buf_head(&out), buf_len(&out), MSG_DONTWAIT | MSG_NOSIGNAL) < 0) {
+		/* It may have gone by itself. */
+	}
+	buf_release(&out);
+	close(fd);
+}

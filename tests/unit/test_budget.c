@@ -1,0 +1,211 @@
+/* The time that a client has for a frame, on a loop. */
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "unit_budget.h"
+#include "unit_loop.h"
+
+#define FRAME_MS    60
+#define GREETING_MS 30
+
+static const struct budget hasty = {.frame_ms = FRAME_MS, .greeting_ms = GREETING_MS};
+static struct frame_clock clock_under_test;
+static struct link link_under_test;
+static int peer_fd;
+static bool reads;
+
+static void on_late(struct loop_timer *timer)
+{
+	(void)timer;
+	tell(clock_under_test.runs == CLOCK_GREETING ? 'g' : 'f');
+	loop_stop(&loop);
+}
+
+static void on_link(struct link *link, uint32_t ready)
+{
+	struct frame frame;
+
+	(void)ready;
+	link_read(link);
+	while (link_next(link, &frame) > 0)
+		link_done(link, &frame);
+	frame_clock_run(&clock_under_test, link, reads);
+	link_watch(link, true, true);
+}
+
+static void on_end(struct loop_timer *timer)
+{
+	(void)timer;
+	tell('.');
+	loop_stop(&loop);
+}
+
+/* Until the clock is late, or for so long. */
+static void run_for(uint64_t ms)
+{
+	struct loop_timer end = {.on_due = on_end};
+
+	loop_arm(&loop, &end, ms);
+	run();
+	loop_disarm(&loop, &end);
+}
+
+static void put(const struct buf *bytes, size_t from, size_t to)
+{
+	assert_int_equal(write(peer_fd, buf_head(bytes) + from, to - from), to - from);
+}
+
+static struct buf ping(void)
+{
+	struct buf out;
+
+	buf_init(&out, 4096, NULL);
+	assert_int_equal(msg_put_empty(&out, 9, MSG_PING), 0);
+	return out;
+}
+
+static void start(const struct budget *budget)
+{
+	int pair[2];
+
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
+	peer_fd = pair[1];
+	reads = true;
+	link_init(&link_under_test, &loop, pair[0], pair[0], 4096, NULL, on_link);
+	frame_clock_start(&clock_under_test, &loop, budget, on_late);
+}
+
+static void end(void)
+{
+	frame_clock_stop(&clock_under_test);
+	assert_false(clock_under_test.timer.armed);
+	link_release(&link_under_test);
+	close(peer_fd);
+}
+
+static void client_that_says_nothing_is_late(void **state)
+{
+	(void)state;
+	start(&hasty);
+	run_for(10000);
+	assert_string_equal(story, "g");
+	end();
+}
+
+static void client_that_has_spoken_may_be_silent(void **state)
+{
+	struct buf bytes = ping();
+
+	(void)state;
+	start(&hasty);
+	put(&bytes, 0, buf_len(&bytes));
+	run_for(3 * (FRAME_MS + GREETING_MS));
+	assert_string_equal(story, ".");
+	assert_int_equal(clock_under_test.runs, CLOCK_OFF);
+	buf_release(&bytes);
+	end();
+}
+
+static void frame_that_is_not_ended_is_late(void **state)
+{
+	struct buf bytes = ping();
+
+	(void)state;
+	start(&hasty);
+	put(&bytes, 0, buf_len(&bytes));
+	put(&bytes, 0, 7);
+	run_for(10000);
+	assert_string_equal(story, "f");
+	buf_release(&bytes);
+	end();
+}
+
+/* Be it in as many pieces as it has bytes: it is the frame's time, and not a piece's. */
+static void piece_of_a_frame_gives_it_no_more_time(void **state)
+{
+	struct buf bytes = ping();
+	uint64_t begun;
+
+	(void)state;
+	start(&hasty);
+	put(&bytes, 0, 5);
+	run_for(FRAME_MS / 2);
+	begun = clock_under_test.timer.due_ms;
+	put(&bytes, 5, 6);
+	run_for(1);
+	assert_int_equal(clock_under_test.timer.due_ms, begun);
+	buf_release(&bytes);
+	end();
+}
+
+static void each_frame_has_its_own_time(void **state)
+{
+	struct buf bytes = ping();
+	uint64_t first;
+
+	(void)state;
+	start(&(struct budget){.frame_ms = 1000000, .greeting_ms = 1000000});
+	put(&bytes, 0, 5);
+	run_for(5);
+	assert_int_equal(clock_under_test.runs, CLOCK_FRAME);
+	first = clock_under_test.timer.due_ms;
+	put(&bytes, 5, buf_len(&bytes));
+	put(&bytes, 0, 5);
+	run_for(5);
+	assert_int_equal(clock_under_test.runs, CLOCK_FRAME);
+	assert_true(clock_under_test.timer.due_ms > first);
+	buf_release(&bytes);
+	end();
+}
+
+/* What it has to wait for us is not held against it. */
+static void clock_stands_while_we_do_not_read(void **state)
+{
+	struct buf bytes = ping();
+
+	(void)state;
+	start(&hasty);
+	put(&bytes, 0, buf_len(&bytes));
+	put(&bytes, 0, 7);
+	reads = false;
+	run_for(3 * FRAME_MS);
+	assert_string_equal(story, ".");
+	reads = true;
+	put(&bytes, 7, 8);
+	run_for(10000);
+	assert_string_equal(story, ".f");
+	buf_release(&bytes);
+	end();
+}
+
+static void time_may_have_no_bound(void **state)
+{
+	struct buf bytes = ping();
+
+	(void)state;
+	start(&unit_budget);
+	run_for(5);
+	assert_false(clock_under_test.timer.armed);
+	put(&bytes, 0, 7);
+	run_for(5);
+	assert_int_equal(clock_under_test.runs, CLOCK_FRAME);
+	assert_false(clock_under_test.timer.armed);
+	buf_release(&bytes);
+	end();
+}
+
+int main(void)
+{
+	const struct CMUnitTest budget_tests[] = {
+#define TEST(name) cmocka_unit_test_setup_teardown(name, unit_set_up, unit_tear_down)
+		TEST(client_that_says_nothing_is_late),
+		TEST(client_that_has_spoken_may_be_silent),
+		TEST(frame_that_is_not_ended_is_late),
+		TEST(piece_of_a_frame_gives_it_no_more_time),
+		TEST(each_frame_has_its_own_time),
+		TEST(clock_stands_while_we_do_not_read),
+		TEST(time_may_have_no_bound),
+	};
+
+	return cmocka_run_group_tests(budget_tests, NULL, NULL);
+}
