@@ -41,8 +41,8 @@ static int hear_refusal(struct client *client, struct msg_bytes payload)
 
 	if (msg_decode(MSG_ERROR, payload, &error) < 0)
 		return -EPROTO;
-	err_set(&err, 0, NULL, "%s refuses the connection: %.*s", client->name,
-		(int)error.message.len, error.message.ptr);
+	err_set(&err, 0, NULL, "%s refuses the connection%s%.*s", client->name,
+		error.message.len ? ": " : "", (int)error.message.len, error.message.ptr);
 	client_lose(client, &err);
 	return 0;
 }

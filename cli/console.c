@@ -47,6 +47,9 @@ void console_finish(struct console *console, int status, const char *complaint)
 	console->exit_status = status;
 	if (complaint)
 		snprintf(console->complaint, sizeof(console->complaint), "%s", complaint);
+	/* However long our readers take for the rest. */
+	term_cook((buf_len(&console->out.queue) && isatty(STDOUT_FILENO)) ||
+		  (buf_len(&console->err.queue) && isatty(STDERR_FILENO)));
 	console_go_on(console);
 }
 
@@ -121,9 +124,22 @@ void console_say_unanswered(struct console *console, const struct client *client
 	console->capture = capture;
 }
 
+/* A terminal that is gone needs no words; of anything else that takes no more they are due. */
+static void note_failure(struct console *console, const struct stream *stream, bool *noted,
+			 const char *which)
+{
+	if (*noted || !stream->gone || stream->error == EPIPE || stream->is_terminal)
+		return;
+	*noted = true;
+	console->write_failed = true;
+	log_error("cannot write standard %s: %s", which, strerror(stream->error));
+}
+
 /* The next line is asked for once all output is out. */
 void console_go_on(struct console *console)
 {
+	note_failure(console, &console->out, &console->out_failed, "output");
+	note_failure(console, &console->err, &console->err_failed, "error");
 	if (buf_len(&console->out.queue) || buf_len(&console->err.queue))
 		return;
 	if (console->finished) {
@@ -186,7 +202,7 @@ static void on_interrupt(struct console *console)
 {
 	if (console->prompting)
 		read_interrupt(console);
-	else if (!console_has_shell(console))
+	else if (console->finished || !console_has_shell(console))
 		console_die_of(console, SIGINT);
 	else if (!console->interactive)
 		forward_interrupt(console);

@@ -201,9 +201,11 @@ static void on_failed(struct shell *shell, const struct msg_envelope *envelope)
 
 	if (envelope->type == MSG_EXEC_FAILED)
 		msg_decode(MSG_EXEC_FAILED, envelope->payload, &failed);
-	else if (msg_decode(MSG_ERROR, envelope->payload, &error) == 0)
+	else if (msg_decode(MSG_ERROR, envelope->payload, &error) == 0 && error.message.len)
 		failed.message = error.message;
 	snprintf(why, sizeof(why), "%.*s", (int)failed.message.len, failed.message.ptr);
+	if (!why[0])
+		strcpy(why, "the agent could not start the shell, and does not say why");
 	shell->state = SHELL_NONE;
 	shell->on_failed(shell->owner, EXIT_FAILED, why);
 }

@@ -293,7 +293,7 @@ void console_give_held(struct console *console)
 	buf_consume(held, buf_len(held));
 }
 
-void console_take_keys(struct console *console, const char *keys, size_t len)
+static void take_keys(struct console *console, const char *keys, size_t len)
 {
 	struct shell *shell = console->shell;
 	bool stop = memchr(keys, CTRL_C, len);
@@ -324,6 +324,12 @@ void console_take_keys(struct console *console, const char *keys, size_t len)
 	}
 }
 
+void console_take_keys(struct console *console, const char *keys, size_t len)
+{
+	take_keys(console, keys, len);
+	watch_answer(console, keys, len);
+}
+
 void console_on_keys(struct stream *stream)
 {
 	struct console *console = stream->owner;
@@ -340,7 +346,6 @@ void console_on_keys(struct stream *stream)
 	if (n <= 0)
 		return;
 	console_take_keys(console, keys, (size_t)n);
-	watch_answer(console, keys, (size_t)n);
 }
 
 void console_on_keys_due(struct loop_timer *timer)

@@ -105,6 +105,8 @@ static void adopt(struct console *console)
 		retire(console, console->peer);
 	console->peer = console->candidate_peer;
 	console->candidate_peer = NULL;
+	/* It has still to be told who reads no more. */
+	console->out_closed = console->err_closed = false;
 	/* The window may have changed since its shell was told. */
 	console->resized = true;
 	peers_mark(console);
@@ -350,14 +352,9 @@ static void close_output(struct console *console, const struct stream *stream, b
 	if (!stream->gone || *closed || !console_has_shell(console) || console->finished)
 		return;
 	*closed = true;
-	if (console->interactive) {
+	if (stream->is_terminal) {
 		console_die_of(console, SIGHUP);
 		return;
-	}
-	if (stream->error != EPIPE) {
-		log_error("cannot write standard %s: %s",
-			  which == MSG_STREAM_STDOUT ? "output" : "error", strerror(stream->error));
-		console->write_failed = true;
 	}
 	if (client->features & MSG_FEATURE_OUTPUT_CLOSE) {
 		msg_put_output_close(&client->link.out, console->shell->id, which);

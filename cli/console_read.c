@@ -159,13 +159,21 @@ static void remember(const char *line)
 		history_append(history_path, line);
 }
 
+static void leave_modes(void)
+{
+}
+
 static void stop_reading(struct console *console)
 {
 	if (!console->prompting)
 		return;
 	console->prompting = false;
 	loop_want(&console->loop, &console->terminal, 0);
+	/* In the background the modes are somebody else's. */
+	if (!term_is_foreground(STDIN_FILENO))
+		rl_deprep_term_function = leave_modes;
 	rl_callback_handler_remove();
+	rl_deprep_term_function = rl_deprep_terminal;
 }
 
 static void on_line(char *line)
@@ -262,6 +270,9 @@ void read_suspend(struct console *console)
 	}
 	rl_deprep_terminal();
 	term_suspend(false);
+	/* In the background it is somebody else's, and we only came to end. */
+	if (term_is_told_to_end() && !term_is_foreground(STDIN_FILENO))
+		return;
 	rl_prep_terminal(1);
 	rl_on_new_line();
 	rl_redisplay();

@@ -135,6 +135,15 @@ void script_on_input(struct console *console)
 		buf_settle(&script->text);
 	if (n == 0)
 		script->at_end = true;
+	if (n == 0 && console->in.error && console->in.error != EBADF) {
+		char words[128];
+
+		/* The rest may have been what matters. */
+		snprintf(words, sizeof(words), "cannot read standard input: %s",
+			 strerror(console->in.error));
+		console_finish(console, EXIT_FAILED, words);
+		return;
+	}
 	if (n != -EAGAIN && script->waits)
 		script_next(console);
 }

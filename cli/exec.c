@@ -40,11 +40,24 @@ static void say_last(struct exec *exec)
 		log_error("%s", exec->client.hint);
 }
 
+/* Also of what the command wrote before it ended. */
+static void note_failure(struct exec *exec, const struct stream *stream, bool *noted,
+			 const char *which)
+{
+	if (*noted || !stream->gone || stream->error == EPIPE)
+		return;
+	*noted = true;
+	exec->write_failed = true;
+	log_error("cannot write standard %s: %s", which, strerror(stream->error));
+}
+
 /* Once nothing is left to write, that was all. */
 static void settle(struct exec *exec)
 {
 	bool body = exec->client.link.body > 0 && !exec->finished && !exec->moves;
 
+	note_failure(exec, &exec->out, &exec->out_failed, "output");
+	note_failure(exec, &exec->err, &exec->err_failed, "error");
 	stream_watch_output(&exec->out, body && exec->body_to == &exec->out);
 	stream_watch_output(&exec->err, body && exec->body_to == &exec->err);
 	if (!exec->finished || buf_len(&exec->out.queue) || buf_len(&exec->err.queue))
@@ -107,14 +120,6 @@ static void close_output(struct exec *exec, const struct stream *stream, bool *c
 	if (!stream->gone || *closed || exec->finished)
 		return;
 	*closed = true;
-	if (stream->error != EPIPE) {
-		char complaint[128];
-
-		snprintf(complaint, sizeof(complaint), "cannot write standard %s: %s",
-			 which == MSG_STREAM_STDOUT ? "output" : "error", strerror(stream->error));
-		log_error("%s", complaint);
-		exec->write_failed = true;
-	}
 	if (client->features & MSG_FEATURE_OUTPUT_CLOSE) {
 		msg_put_output_close(&client->link.out, client->id, which);
 		return;

@@ -156,7 +156,8 @@ void exec_on_input(struct stream *stream)
 	if (n == -EOPNOTSUPP || n == 0)
 		n = read_input(exec);
 	if (n == 0) {
-		if (stream->error) {
+		/* What cannot be read at all is none: nohup(1) gives that in a terminal's place. */
+		if (stream->error && stream->error != EBADF) {
 			log_error("cannot read standard input: %s", strerror(stream->error));
 			exec->input_failed = true;
 		}

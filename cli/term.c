@@ -54,14 +54,17 @@ static void turn_off(void)
 void term_cook(bool verbatim)
 {
 	struct termios modes = saved_modes;
+	int saved = errno;
 
 	if (!is_raw)
 		return;
 	if (verbatim)
 		modes.c_oflag = our_modes.c_oflag;
 	/* NOW: waiting for output to drain could wait for ever on a stopped terminal. */
-	if (term_is_foreground(term_fd))
-		tcsetattr(term_fd, TCSANOW, &modes);
+	while (term_is_foreground(term_fd) && tcsetattr(term_fd, TCSANOW, &modes) < 0 &&
+	       errno == EINTR)
+		;
+	errno = saved;
 	if (verbatim)
 		our_modes = modes;
 	else
@@ -110,8 +113,7 @@ static bool is_same(const struct termios *a, const struct termios *b)
 	       a->c_lflag == b->c_lflag && memcmp(a->c_cc, b->c_cc, sizeof(a->c_cc)) == 0;
 }
 
-/* Who is told to end, as by kill %1, is not to stop first. */
-static bool is_told_to_end(void)
+bool term_is_told_to_end(void)
 {
 	sigset_t pending;
 
@@ -127,7 +129,7 @@ static int set_modes(const struct termios *modes)
 
 	do {
 		r = tcsetattr(term_fd, TCSANOW, modes);
-	} while (r < 0 && errno == EINTR && !is_told_to_end());
+	} while (r < 0 && errno == EINTR && !term_is_told_to_end());
 	return r < 0 ? -errno : 0;
 }
 
@@ -184,7 +186,7 @@ static void on_stop(int signal)
 	int saved = errno;
 	sigset_t set;
 
-	if (is_told_to_end()) {
+	if (term_is_told_to_end()) {
 		term_end_stops();
 	} else {
 		sigemptyset(&set);
@@ -247,7 +249,7 @@ void term_suspend(bool whole_group)
 	term_restore();
 	stop(whole_group);
 	/* In the background, programs stop that want a terminal's modes. */
-	if (was_raw && !term_is_foreground(term_fd) && !is_told_to_end())
+	if (was_raw && !term_is_foreground(term_fd) && !term_is_told_to_end())
 		kill(0, SIGTTOU);
 	/* Only now are the terminal's modes what they are to be again at the end. */
 	if (was_raw && term_is_foreground(term_fd))

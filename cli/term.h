@@ -40,6 +40,9 @@ void term_restore(void);
 void term_catch_stops(void);
 void term_end_stops(void);
 
+/* Whether a signal is pending that does: who is told to end, as by kill %1, is not to stop first. */
+bool term_is_told_to_end(void);
+
 /*
  * Restores, stops the process as Ctrl-Z would, with its whole group if so wanted, and makes the
  * terminal anew what it was.

@@ -1,45 +1,12 @@
 /* What clients may take of a daemon: see budget.h. */
 #include "budget.h"
 
-#include <fcntl.h>
 #include <stddef.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "../shared/duration.h"
 #include "../shared/msg.h"
-
-#define KEPT_FROM_SESSIONS    64 /* descriptors, or a quarter of the limit if that is less */
-#define KEPT_FROM_CONNECTIONS 32 /* the same, or an eighth */
-
-/* ---- descriptors ---- */
-
-/* The kernel gives the lowest number that is free: so many at least are in use. */
-static bool has_descriptors(unsigned long kept, unsigned long part)
-{
-	struct rlimit limit;
-	int fd = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 0);
-
-	if (fd < 0)
-		return false;
-	close(fd);
-	if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
-		return true;
-	if (limit.rlim_cur / part < kept)
-		kept = limit.rlim_cur / part;
-	return (unsigned long)fd + kept < limit.rlim_cur;
-}
-
-bool budget_has_session(void)
-{
-	return has_descriptors(KEPT_FROM_SESSIONS, 4);
-}
-
-bool budget_has_connection(void)
-{
-	return has_descriptors(KEPT_FROM_CONNECTIONS, 8);
-}
 
 /* ---- time ---- */
 
@@ -71,6 +38,8 @@ void frame_clock_run(struct frame_clock *clock, const struct link *link, bool re
 {
 	bool cut = link_is_cut(link);
 
+	/* That there is no memory for it is our affair. */
+	reads = reads && !link->starved.armed;
 	/* Another frame has its own time. */
 	if (clock->taken != link->taken)
 		run(clock, CLOCK_OFF);

@@ -21,13 +21,6 @@ struct budget {
 	uint64_t greeting_ms; /* for the first frame of a connection; the same */
 };
 
-/*
- * Whether there are descriptors for one more session, or for one more connection, which may take a
- * little more of them: it has to be told that there are none.
- */
-bool budget_has_session(void);
-bool budget_has_connection(void);
-
 /* The time in which a client must have said something, and then have ended what it says. */
 struct frame_clock {
 	struct loop *loop;

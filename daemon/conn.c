@@ -273,11 +273,11 @@ int conn_open(struct conn_host *host, int in_fd, int out_fd, const struct peer *
 
 	if (!conn)
 		return -ENOMEM;
+	frame_clock_start(&conn->clock, loop_of(conn), host->budget, on_frame_late);
 	if (tell_range(conn) < 0 || conn_greet(conn) < 0) {
 		conn_close(conn, "no memory");
 		return -ENOMEM;
 	}
-	frame_clock_start(&conn->clock, loop_of(conn), host->budget, on_frame_late);
 	/* At once: the client waits for it. */
 	link_flush(&conn->link);
 	link_watch(&conn->link, true, true);

@@ -120,7 +120,8 @@ static void watch_for_cut(struct conn *conn)
 	struct frame frame;
 	size_t len = buf_len(&conn->link.in);
 
-	if (!len || conn_is_choked(conn) || link_next(&conn->link, &frame) != 0) {
+	if (!len || conn_is_choked(conn) || conn->link.starved.armed ||
+	    link_next(&conn->link, &frame) != 0) {
 		loop_disarm(loop_of(conn), &conn->cut_timer);
 		len = 0;
 	} else if (len != conn->cut) {

@@ -60,7 +60,7 @@ static int on_request(struct conn *conn, const struct letter *letter)
 		return 0;
 	}
 	conn->used = true;
-	if (letter->frame->wire_len > conn->host->budget->request) {
+	if (letter->frame->wire_len - FRAME_PREFIX_LEN > conn->host->budget->request) {
 		conn->host->jobs->activity++;
 		return msg_put_exec_failed(&conn->link.out, letter->frame->id,
 					   MSG_FAILURE_RESOURCE_LIMIT, 0,

@@ -9,7 +9,6 @@
 
 #include "../shared/fd.h"
 #include "../shared/log.h"
-#include "budget.h"
 #include "job_inside.h"
 
 #define GRACE_MS 2000
@@ -169,7 +168,9 @@ void job_happen(struct job *job, enum session_event event)
 	if (event == SESSION_CLIENT_GONE)
 		job->session.hup_before = job->hup_ms && loop_now_ms() - job->hup_ms < GRACE_MS;
 	actions = session_event(&job->session, event);
-
+	/* What it was sent comes with a CONT, as all that asks for an end. */
+	if (event == SESSION_CLIENT_GONE && (job->session.eased || job->session.asked))
+		reap_signal_group(job->pid, SIGCONT);
 	if (!(actions & SESSION_OVER) && !(actions & SESSION_DISCARD)) {
 		carry_out(job, actions);
 		job_run_linger_clocks(job);
@@ -339,13 +340,6 @@ void job_start(struct job_host *host, struct job_outlet *outlet, uint32_t id,
 		.message = "cannot spawn: the agent has as many sessions as --max-sessions allows, "
 			   "with those whose output others still hold",
 	};
-	static const struct spawn_failure too_few = {
-		.kind = MSG_FAILURE_RESOURCE_LIMIT,
-		.num = EMFILE,
-		.message =
-			"cannot spawn: the agent has too few descriptors left; its limit of open "
-			"files is RLIMIT_NOFILE",
-	};
 	static const struct spawn_failure too_late = {
 		.kind = MSG_FAILURE_OTHER, .message = "cannot spawn: the agent is ending"};
 	static const struct spawn_failure no_memory = {.kind = MSG_FAILURE_OUT_OF_MEMORY,
@@ -361,10 +355,6 @@ void job_start(struct job_host *host, struct job_outlet *outlet, uint32_t id,
 	}
 	if (host->job_count >= max_jobs) {
 		tell_failed(host, outlet, id, &too_many);
-		return;
-	}
-	if (!budget_has_session()) {
-		tell_failed(host, outlet, id, &too_few);
 		return;
 	}
 	job = calloc(1, sizeof(*job));

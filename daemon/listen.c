@@ -2,6 +2,7 @@
 #include "listen.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stddef.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -35,14 +36,13 @@ static bool may_say(struct listen_host *host)
 /* Why there is no room for one more connection of that peer; NULL: there is. */
 static const char *lacks_room(const struct listen_host *host, const struct peer *peer)
 {
+	if (host->spare_fd < 0)
+		return "no descriptors are left; its limit of open files is RLIMIT_NOFILE";
 	if (*host->taken >= host->budget->connections)
 		return "as many connections are open as --max-connections allows";
 	if (peer->open && *peer->open >= host->budget->connections_of_user)
 		return "as many connections of this user are open as "
 		       "--max-connections-of-user allows";
-	if (!budget_has_connection())
-		return "no descriptors are left; its limit of open files (RLIMIT_NOFILE) is too "
-		       "low";
 	return NULL;
 }
 
@@ -70,6 +70,40 @@ static void take_connection(struct listen_host *host, int fd)
 	budget_refuse(fd, lack);
 }
 
+/* A descriptor to refuse with when there is no other. */
+static void keep_spare(struct listen_host *host, int like_fd)
+{
+	if (host->spare_fd < 0)
+		host->spare_fd = fcntl(like_fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+}
+
+/* Refuses one more without a descriptor of its own: 0 or -errno. */
+static int refuse_one(struct listen_host *host, int listen_fd)
+{
+	int fd, r = 0;
+
+	if (host->spare_fd < 0)
+		return -EMFILE;
+	fd_close(&host->spare_fd);
+	fd = accept4(listen_fd, NULL, NULL, SOCK_CLOEXEC);
+	if (fd < 0)
+		r = -errno;
+	else
+		take_connection(host, fd);
+	keep_spare(host, listen_fd);
+	return r;
+}
+
+/* What is in the way may stay there, and the socket would be ready for ever. */
+static void pause_all(struct listen_host *host, int num)
+{
+	if (may_say(host))
+		log_warn("cannot accept: %s", strerror(num));
+	watch_all(host, 0);
+	host->pause.on_due = on_pause;
+	loop_arm(host->loop, &host->pause, PAUSE_MS);
+}
+
 static void on_connection(struct loop_source *source, uint32_t ready)
 {
 	struct listener *listener =
@@ -78,22 +112,16 @@ static void on_connection(struct loop_source *source, uint32_t ready)
 
 	(void)ready;
 	for (int i = 0; i < ACCEPTS_A_TURN && listener->fd >= 0; i++) {
-		int fd = accept4(listener->fd, NULL, NULL, SOCK_CLOEXEC);
+		int fd = accept4(listener->fd, NULL, NULL, SOCK_CLOEXEC), r = 0;
 
-		if (fd >= 0) {
+		if (fd >= 0)
 			take_connection(host, fd);
+		else
+			r = errno == EMFILE ? refuse_one(host, listener->fd) : -errno;
+		if (r == 0 || r == -EINTR || r == -ECONNABORTED)
 			continue;
-		}
-		if (errno == EINTR || errno == ECONNABORTED)
-			continue;
-		/* What is in the way may stay there, and the socket would be ready for ever. */
-		if (errno != EAGAIN) {
-			if (may_say(host))
-				log_warn("cannot accept: %s", strerror(errno));
-			watch_all(host, 0);
-			host->pause.on_due = on_pause;
-			loop_arm(host->loop, &host->pause, PAUSE_MS);
-		}
+		if (r != -EAGAIN)
+			pause_all(host, -r);
 		return;
 	}
 }
@@ -108,6 +136,9 @@ static int add(struct listen_host *host, const struct listener *made, const char
 		close(made->fd);
 		return err_set(err, 0, NULL, "%s: more than %d addresses", what, LISTEN_MAX);
 	}
+	if (!host->count)
+		host->spare_fd = -1;
+	keep_spare(host, made->fd);
 	*listener = *made;
 	listener->host = host;
 	host->count++;
@@ -159,4 +190,6 @@ void listen_close_all(struct listen_host *host)
 		fd_close(&listener->fd);
 	}
 	loop_disarm(host->loop, &host->pause);
+	if (host->count)
+		fd_close(&host->spare_fd);
 }

@@ -39,6 +39,7 @@ struct listen_host {
 	struct listener listeners[LISTEN_MAX];
 	size_t count;
 	struct loop_timer pause; /* after running out of descriptors */
+	int spare_fd;		 /* owned, once it listens; -1 while it is lent to a refusal */
 	struct log_rate said;
 };
 

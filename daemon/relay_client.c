@@ -13,7 +13,7 @@
 #define BYTES_A_TURN  (1024 * 1024)
 /* Over so much that it does not take, a client is given up: it asked for windows it cannot use. */
 #define OUT_HARD  (64 * 1024 * 1024)
-#define OUT_SHORT (8 * 1024 * 1024) /* the same while all clients together hold too much */
+#define OUT_SHORT (2 * 1024 * 1024) /* at least, while all clients together hold too much */
 #define OUT_MAX	  (OUT_HARD + 2 * FRAME_WIRE_MAX)
 /* Answers that nobody reads must not pile up: beyond this, no more is asked of it. */
 #define CHOKED		(1024 * 1024)
@@ -40,7 +40,8 @@ void relay_client_close(struct relay_client *client, const char *why)
 		relay_slot_leave(slot_of(client));
 	loop_unmark(relay->loop, &client->turn);
 	loop_disarm(relay->loop, &client->part_limit);
-	frame_clock_stop(&client->clock);
+	if (client->greeted)
+		frame_clock_stop(&client->clock);
 	if (client->open)
 		--*client->open;
 	link_release(&client->link);
@@ -137,11 +138,21 @@ static void settle_routes(struct relay_client *client)
 	}
 }
 
+/* While they hold too much together, each has its share of what is too much. */
+static size_t out_limit(const struct relay *relay)
+{
+	size_t share = relay->spare.limit / 2 / (relay->client_count + 1);
+
+	if (!buf_spare_is_short(&relay->spare) || share > OUT_HARD)
+		return OUT_HARD;
+	return share > OUT_SHORT ? share : OUT_SHORT;
+}
+
 static void send_frames(struct relay_client *client)
 {
 	link_flush(&client->link);
 	if (link_unsent(&client->link) >=
-	    (buf_spare_is_short(&client->relay->spare) ? OUT_SHORT : OUT_HARD))
+	    out_limit(client->relay))
 		client->doom = "it takes too little of what it asked for";
 	if (relay_agent_is_up(&client->relay->agent))
 		settle_routes(client);
@@ -202,7 +213,8 @@ static void on_turn(struct loop_task *task)
 		relay_client_close(client, client->doom);
 		return;
 	}
-	frame_clock_run(&client->clock, &client->link, may_take(client));
+	if (client->greeted)
+		frame_clock_run(&client->clock, &client->link, may_take(client) && r != -EAGAIN);
 	/* What choked it may have gone in this very turn. */
 	if (link_watch(&client->link, may_take(client), true) && r != -EAGAIN)
 		relay_client_mark(client);
@@ -243,6 +255,7 @@ void relay_client_greet(struct relay_client *client)
 	if (client->greeted)
 		return;
 	client->greeted = true;
+	frame_clock_start(&client->clock, client->relay->loop, client->relay->budget, on_frame_late);
 	frame_put_u32(range, relay_slot_min(client->slot) + client->relay->ids_passed);
 	frame_put_u32(range + 4, relay_slot_end(client->slot));
 	if (buf_append(&client->link.out, range, sizeof(range)) < 0 ||
@@ -272,7 +285,6 @@ void relay_client_open(struct relay *relay, int fd, const struct peer *peer)
 	client->open = peer->open;
 	if (client->open)
 		++*client->open;
-	frame_clock_start(&client->clock, relay->loop, relay->budget, on_frame_late);
 	client->turn.on_run = on_turn;
 	client->part_limit.on_due = on_part_limit;
 	snprintf(client->name, sizeof(client->name), "%s", peer->name);

@@ -50,7 +50,7 @@ static const struct option_row rows[] = {
 	[OPT_MAX_OF_USER] = {0, "max-connections-of-user", "N",
 			     "refuse more of each user let in by --allow-uid (default 32)"},
 	[OPT_MAX_MEMORY] = {0, "max-memory", "SIZE",
-			    "hold no more than this for all clients (default 256M, 0: no bound)"},
+			    "hold no more than this of large frames (default 256M, 0: no bound)"},
 	[OPT_FRAME_TIMEOUT] = {0, "frame-timeout", "DURATION",
 			       "drop clients that stop within a frame for so long (default 60s)"},
 	[OPT_GREETING_TIMEOUT] = {0, "greeting-timeout", "DURATION",

@@ -50,7 +50,7 @@ static const struct option_row rows[] = {
 	[OPT_MAX_OF_USER] = {0, "max-connections-of-user", "N",
 			     "the same for each user let in by --allow-uid (default 256)"},
 	[OPT_MAX_MEMORY] = {0, "max-memory", "SIZE",
-			    "hold no more than this for all clients (default 128M, 0: no bound)"},
+			    "hold no more than this of large frames (default 128M, 0: no bound)"},
 	[OPT_MAX_REQUEST] = {0, "max-request", "SIZE",
 			     "refuse requests with more text (default 4M, which is the most)"},
 	[OPT_FRAME_TIMEOUT] = {0, "frame-timeout", "DURATION",

@@ -13,11 +13,40 @@ void buf_init(struct buf *buf, size_t max, struct buf_spare *spare)
 	*buf = (struct buf){.max = max, .spare = spare};
 }
 
+static size_t large_part(size_t cap)
+{
+	return cap > BUF_LARGE ? cap : 0;
+}
+
 static void set_cap(struct buf *buf, size_t cap)
 {
-	if (buf->spare)
+	if (buf->spare) {
 		buf->spare->held += cap - buf->cap;
+		buf->spare->large += large_part(cap) - large_part(buf->cap);
+	}
 	buf->cap = cap;
+}
+
+/* What it would have to be to hold so much. */
+static size_t cap_for(const struct buf *buf, size_t need)
+{
+	size_t cap = buf->cap > BUF_MIN_CAP ? buf->cap : BUF_MIN_CAP;
+
+	while (cap < need)
+		cap *= 2;
+	return cap < buf->max ? cap : buf->max;
+}
+
+bool buf_may_hold(const struct buf *buf, size_t len)
+{
+	const struct buf_spare *spare = buf->spare;
+	size_t need = buf_len(buf) + len, cap, others;
+
+	if (!spare || !spare->limit || need <= buf->cap)
+		return true;
+	cap = cap_for(buf, need);
+	others = spare->large - large_part(buf->cap);
+	return !large_part(cap) || !others || others + cap <= spare->limit;
 }
 
 /* Parts with the memory: the larger of it and the spare is kept, the other is freed. */
@@ -65,14 +94,9 @@ static bool take_spare(struct buf *buf, size_t len)
 static int grow(struct buf *buf, size_t need)
 {
 	size_t used = buf_len(buf);
-	size_t cap = buf->cap > BUF_MIN_CAP ? buf->cap : BUF_MIN_CAP;
-	uint8_t *data;
+	size_t cap = cap_for(buf, need);
+	uint8_t *data = malloc(cap);
 
-	while (cap < need)
-		cap *= 2;
-	if (cap > buf->max)
-		cap = buf->max;
-	data = malloc(cap);
 	if (!data)
 		return -ENOMEM;
 	if (used)

@@ -14,11 +14,14 @@
  * At most one piece of memory, of the last queue that ran empty; and what all queues that share it
  * hold together. All zero to start with.
  */
+#define BUF_LARGE (512 * 1024)
+
 struct buf_spare {
 	uint8_t *data;
 	size_t cap;
 	size_t held;  /* bytes that are allocated for queues */
-	size_t limit; /* which their owners heed by the two below; 0: none */
+	size_t large; /* of these, by the ones that have over BUF_LARGE */
+	size_t limit; /* of each, which owners heed by the two functions below; 0: none */
 };
 
 struct buf {
@@ -69,11 +72,11 @@ static inline bool buf_spare_is_short(const struct buf_spare *spare)
 	return spare->limit && spare->held > spare->limit / 2;
 }
 
-/* Whether the limit lets queues hold len bytes more. */
-static inline bool buf_spare_allows(const struct buf_spare *spare, size_t len)
-{
-	return !spare->limit || (len <= spare->limit && spare->held <= spare->limit - len);
-}
+/*
+ * Whether the limit lets the queue hold len bytes more: all large ones together keep to it, and one
+ * alone may always be.
+ */
+bool buf_may_hold(const struct buf *buf, size_t len);
 
 int buf_append(struct buf *buf, const void *data, size_t len);
 void buf_consume(struct buf *buf, size_t len);

@@ -11,6 +11,7 @@
 
 #define DIRECT_MIN (16 * 1024)	/* from so many bytes on a write of their own pays */
 #define READ_MAX   (256 * 1024) /* bytes a turn, so that no peer holds up the others */
+#define READ_SHORT (16 * 1024)	/* the same while all queues together hold too much */
 #define STARVED_MS 50		/* between looks whether there is memory for a large frame */
 
 static void in_ready(struct loop_source *source, uint32_t ready)
@@ -73,14 +74,15 @@ void link_release(struct link *link)
 /* How much to ask for: the rest of a frame that is known to be longer, else a fair share. */
 static size_t read_size(const struct link *link)
 {
+	bool is_short = link->in.spare && buf_spare_is_short(link->in.spare);
+	size_t share = is_short ? READ_SHORT : READ_MAX, missing = 0;
 	struct frame frame;
-	size_t missing = 0;
 
 	if (!buf_len(&link->in))
-		return link->narrow ? link->narrow : READ_MAX;
+		return link->narrow ? link->narrow : share;
 	if (frame_next(&link->in, &frame, &missing) == 0 && missing > READ_MAX)
 		return missing;
-	return READ_MAX;
+	return share;
 }
 
 void link_read(struct link *link)
@@ -93,7 +95,7 @@ void link_read(struct link *link)
 	if (link->body || link->starved.armed)
 		return;
 	/* Whoever gets memory for a whole frame can end it; the others wait, and not half-way. */
-	if (size > READ_MAX && link->in.spare && !buf_spare_allows(link->in.spare, size)) {
+	if (!buf_may_hold(&link->in, size)) {
 		loop_arm(link->loop, &link->starved, STARVED_MS);
 		return;
 	}

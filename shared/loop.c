@@ -385,6 +385,9 @@ static void run_aside(struct loop *loop)
 
 	for (source = loop->aside; source; source = next) {
 		next = source->next_aside;
+		/* One before it may have taken it back, or want nothing of it any more. */
+		if (source->how == LOOP_WATCHED || !source->want)
+			continue;
 		dispatch(source,
 			 source->how == LOOP_ALWAYS ? EPOLLIN | EPOLLOUT : look_at(loop, source));
 	}

@@ -170,10 +170,13 @@ void process_end_on(struct process_ending *ending, struct loop *loop, pid_t pid,
 
 void process_end_now(struct process_ending *ending)
 {
+	uint64_t now = loop_now_ms();
+
 	if (!ending->pid)
 		return;
 	loop_disarm(ending->loop, &ending->look);
-	process_end(ending->pid, 0);
+	process_end(ending->pid,
+		    !ending->asked && ending->due_ms > now ? (unsigned)(ending->due_ms - now) : 0);
 	ending->pid = 0;
 }
 

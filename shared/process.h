@@ -41,7 +41,7 @@ struct process_ending {
 void process_end_on(struct process_ending *ending, struct loop *loop, pid_t pid,
 		    unsigned patience_ms);
 
-/* Does not wait for it on the loop any longer, but here: process_end(), without patience. */
+/* Does not wait for it on the loop any longer, but here: process_end() with the patience left. */
 void process_end_now(struct process_ending *ending);
 
 /*

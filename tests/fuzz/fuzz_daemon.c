@@ -298,6 +298,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	for (int i = 0; i < COMMANDS_MAX; i++)
 		CLAIM(!d.commands[i].used || (d.commands[i].ended && !d.commands[i].watch));
 	fuzz_peer_close(&d.peer);
+	reaper_release(&d.jobs.reaper);
 	spare = d.jobs.spare;
 	loop_release(&d.loop);
 	return 0;

@@ -115,6 +115,55 @@ static void what_is_wanted_may_change_meanwhile(void **state)
 	assert_null(loop.aside);
 }
 
+static struct thing *neighbour;
+
+static void on_first(struct loop_source *source, uint32_t ready)
+{
+	(void)source;
+	(void)ready;
+	tell('f');
+	loop_want(&loop, &neighbour->source, 0);
+	loop_stop(&loop);
+}
+
+/* Or it would be watched for nothing at all, and its hang-up reported for ever. */
+static void what_a_neighbour_makes_unwanted_is_not_watched(void **state)
+{
+	struct loop_timer end = {.on_due = on_write};
+	struct thing first = thing('f', fds[1]), last = thing('l', fds[0]), in = thing('i', fds[0]);
+	int hung_up[2];
+
+	(void)state;
+	assert_int_equal(pipe2(hung_up, O_CLOEXEC | O_NONBLOCK), 0);
+	close(hung_up[1]);
+	last.source.fd = hung_up[0];
+	first.source.on_ready = on_first;
+	neighbour = &last;
+	/* Both are looked at, the one that came last first; then there is room again. */
+	refusals = 3;
+	loop_want(&loop, &last.source, LOOP_IN);
+	loop_want(&loop, &first.source, LOOP_OUT);
+	run();
+	assert_string_equal(story, "f");
+	loop_remove(&loop, &first.source);
+	in.fires = 1;
+	loop_want(&loop, &in.source, LOOP_IN);
+	loop_arm(&loop, &end, 200);
+	waits = 0;
+	run();
+	assert_string_equal(story, "fwi");
+	assert_in_range(waits, 1, 4);
+	/* And it may be wanted again. */
+	loop_remove(&loop, &in.source);
+	last.fires = 1;
+	loop_want(&loop, &last.source, LOOP_IN);
+	assert_int_equal(last.source.how, LOOP_WATCHED);
+	run();
+	assert_string_equal(story, "fwil");
+	loop_remove(&loop, &last.source);
+	close(hung_up[0]);
+}
+
 /* A regular file that is wanted no more, as while a pipe behind it is full. */
 static void what_is_not_wanted_wakes_nobody(void **state)
 {
@@ -147,6 +196,7 @@ int main(void)
 		TEST(source_is_watched_as_soon_as_there_is_room),
 		TEST(what_is_wanted_may_change_meanwhile),
 		TEST(what_is_not_wanted_wakes_nobody),
+		TEST(what_a_neighbour_makes_unwanted_is_not_watched),
 	};
 
 	return cmocka_run_group_tests(loop_memory_tests, NULL, NULL);

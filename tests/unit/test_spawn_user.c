@@ -111,6 +111,7 @@ static void default_home_dir_uses_root_when_user_absent(void **state)
 	p = plan(&config, &(struct msg_exec_request){.cmd = TEXT("x")});
 	assert_string_equal(planned_env(&p, "HOME"), "/root");
 	forget(&p);
+	free(config.start_cwd);
 	/* Without privilege it keeps what it was started with. */
 	unit_uid = 1000;
 	setenv("HOME", "/elsewhere", 1);
@@ -120,6 +121,7 @@ static void default_home_dir_uses_root_when_user_absent(void **state)
 	assert_string_equal(planned_env(&p, "HOME"), "/elsewhere");
 	setrlimit(RLIMIT_NOFILE, &nofile);
 	forget(&p);
+	free(config.start_cwd);
 }
 
 /* Or setgroups(2) would fail where nothing need be done. */

@@ -43,6 +43,7 @@ static inline int wake_tear_down(void **state)
 {
 	conn_close_all(&host);
 	job_free_all(&jobs);
+	reaper_release(&jobs.reaper);
 	buf_spare_release(&jobs.spare);
 	return unit_tear_down(state);
 }
