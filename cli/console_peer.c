@@ -356,6 +356,11 @@ static void close_output(struct console *console, const struct stream *stream, b
 		console_die_of(console, SIGHUP);
 		return;
 	}
+	/* Its shell's one terminal cannot lose its output alone. */
+	if (console->interactive) {
+		console_finish(console, 128 + SIGPIPE, NULL);
+		return;
+	}
 	if (client->features & MSG_FEATURE_OUTPUT_CLOSE) {
 		msg_put_output_close(&client->link.out, console->shell->id, which);
 		client_mark(client);

@@ -151,8 +151,7 @@ static size_t out_limit(const struct relay *relay)
 static void send_frames(struct relay_client *client)
 {
 	link_flush(&client->link);
-	if (link_unsent(&client->link) >=
-	    out_limit(client->relay))
+	if (link_unsent(&client->link) >= out_limit(client->relay))
 		client->doom = "it takes too little of what it asked for";
 	if (relay_agent_is_up(&client->relay->agent))
 		settle_routes(client);
@@ -255,7 +254,8 @@ void relay_client_greet(struct relay_client *client)
 	if (client->greeted)
 		return;
 	client->greeted = true;
-	frame_clock_start(&client->clock, client->relay->loop, client->relay->budget, on_frame_late);
+	frame_clock_start(&client->clock, client->relay->loop, client->relay->budget,
+			  on_frame_late);
 	frame_put_u32(range, relay_slot_min(client->slot) + client->relay->ids_passed);
 	frame_put_u32(range + 4, relay_slot_end(client->slot));
 	if (buf_append(&client->link.out, range, sizeof(range)) < 0 ||

@@ -349,3 +349,14 @@ teardown() {
 	run -0 lines --version
 	[[ $output == "msb-exec-console "*GPL*"version 3"* ]]
 }
+
+@test "console: a script that cannot be read is an error, and what cannot be written, too" {
+	run -125 --separate-stderr "$X" --console </
+	[[ ${#stderr_lines[@]} -eq 1 && $stderr == *"cannot read standard input: Is a directory" ]]
+	drive 24x80 sh -c "exec $X --console -e HOME >/dev/full" <<-END
+		send echo\sout\r
+		expect cannot write standard output: No space left on device
+		wait 125
+		modes same
+	END
+}

@@ -320,3 +320,67 @@ console() {
 	grep -q 'runs as process' "$DIR/typescript"
 	run -1 grep -v $'\r$' < <(grep 'runs as process' "$DIR/typescript")
 }
+
+@test "leave: who ends in the background leaves the modes of whoever is in front" {
+	need_console
+	# It was stopped by Ctrl-Z at its prompt, and by what leaves it no time to give the modes back.
+	for stop in TSTP STOP; do
+		console <<-END
+			expect #\s
+			run kill -$stop \$PROGRAM
+			stopped
+			run stty -F /proc/\$PROGRAM/fd/0 -echo -icanon -icrnl
+			modes save
+			run kill -TERM \$PROGRAM; kill -CONT \$PROGRAM
+			wait TERM
+			modes same
+		END
+	done
+}
+
+@test "leave: a console whose reader is slow gives the terminal back when all is over" {
+	need_console
+	mkfifo "$DIR/slow"
+	drive 24x100 sh -c "exec $X --console -e HOME >$DIR/slow" <<-END &
+		run until [ -e $DIR/open ]; do sleep 0.05; done
+		send seq\s1000000\r
+		modes raw
+		run until [ -e $DIR/full ]; do sleep 0.05; done
+		run kill -KILL $DAEMON
+		modes again
+		run touch $DIR/go
+		wait 125
+		modes same
+	END
+	drive=$!
+	exec 8<"$DIR/slow"
+	touch "$DIR/open"
+	wait_for 20 eval 'head -c 100000 <&8 | grep -q 1000'
+	touch "$DIR/full"
+	wait_for 20 test -e "$DIR/go"
+	cat <&8 >/dev/null
+	wait "$drive"
+	daemon_lost
+}
+
+@test "leave: Ctrl-C that comes as a signal while a line runs is for what runs, and watched" {
+	need_console
+	console <<-END
+		expect #\s
+		send echo\sru"nn"ing;\ssleep\s$MARK\r
+		expect running
+		modes raw
+		run until pgrep -f "^sleep $MARK"; do sleep 0.05; done
+		run kill -INT \$PROGRAM
+		expect 130
+		send echo\sru"nn"ing;\ssleep\s$MARK\r
+		expect running
+		run until pgrep -f "^sleep $MARK"; do sleep 0.05; done
+		run kill -STOP $DAEMON
+		run kill -INT \$PROGRAM
+		expect answer
+		wait INT
+		modes same
+	END
+	kill -CONT "$DAEMON"
+}

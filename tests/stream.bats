@@ -196,3 +196,36 @@ stalled() {
 		run -0 "$X" -n -- cat <"$input"
 	done
 }
+
+@test "stream: stdin that is not open for reading is none, as nohup(1) gives it" {
+	need_local "files of this machine"
+	run -0 --separate-stderr "$X" -- cat 0>/dev/null
+	[[ -z $output && -z $stderr ]]
+}
+
+@test "stream: output that gets lost after the command's end is an error, too" {
+	need_local "the daemon's sessions"
+	DIR=$DIR python3 -B "$ROOT/tests/peer.py" "$SOCKET" "$DAEMON" "$X" <<'EOF'
+import subprocess
+# A reader that takes little, and then breaks the connection.
+listener = socket.socket()
+listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+listener.bind(("127.0.0.1", 0))
+listener.listen(1)
+ours = socket.socket()
+ours.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
+ours.connect(listener.getsockname())
+reader = listener.accept()[0]
+client = subprocess.Popen([ARGS[0], "-n", "--", "head", "-c", "1500000", "/dev/zero"],
+                          stdout=ours, stderr=subprocess.PIPE)
+ours.close()
+assert reader.recv(1000)
+# It has ended, all of it is on our side, and that is stuck.
+wait_for(lambda: not children() and is_stuck(client.pid), "the command's end")
+reader.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+reader.close()
+equal(client.wait(LIMIT), 125)
+words = client.stderr.read()
+assert words.startswith(b"msb-exec: cannot write standard output: "), words
+EOF
+}
