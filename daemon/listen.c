@@ -71,10 +71,10 @@ static void take_connection(struct listen_host *host, int fd)
 }
 
 /* A descriptor to refuse with when there is no other. */
-static void keep_spare(struct listen_host *host, int like_fd)
+static void keep_spare(struct listen_host *host)
 {
 	if (host->spare_fd < 0)
-		host->spare_fd = fcntl(like_fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+		host->spare_fd = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
 }
 
 /* Refuses one more without a descriptor of its own: 0 or -errno. */
@@ -90,7 +90,7 @@ static int refuse_one(struct listen_host *host, int listen_fd)
 		r = -errno;
 	else
 		take_connection(host, fd);
-	keep_spare(host, listen_fd);
+	keep_spare(host);
 	return r;
 }
 
@@ -138,7 +138,7 @@ static int add(struct listen_host *host, const struct listener *made, const char
 	}
 	if (!host->count)
 		host->spare_fd = -1;
-	keep_spare(host, made->fd);
+	keep_spare(host);
 	*listener = *made;
 	listener->host = host;
 	host->count++;

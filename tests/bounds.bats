@@ -366,3 +366,101 @@ assert daemon.wait(20) == 0
 assert blocks(a[0]) and blocks(b[1])
 EOF
 }
+
+# ---- what the kernel or the library has none of, once ----
+
+# failing SOURCE: builds a library from C on stdin that stands before a program's own functions. Its
+# trip() says whether this call is the one to fail: $DIR/nth holds how many calls from now that is.
+failing() {
+	printf '\0\0\0\0' >"$DIR/nth"
+	{
+		cat <<-'END'
+			#include <dlfcn.h>
+			#include <errno.h>
+			#include <fcntl.h>
+			#include <stdlib.h>
+			#include <sys/mman.h>
+			static volatile int *nth;
+			__attribute__((constructor)) static void begin(void)
+			{
+				int fd = open(getenv("NTH"), O_RDWR | O_CLOEXEC);
+				void *at = mmap(NULL, 4, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+				if (at != MAP_FAILED)
+					nth = at;
+			}
+			static int trip(void)
+			{
+				return nth && *nth > 0 && --*nth == 0;
+			}
+		END
+		cat
+	} | cc -x c -shared -fPIC -D_GNU_SOURCE -o "$DIR/failing.so" -
+	FAILING=(env "LD_PRELOAD=$DIR/failing.so" "NTH=$DIR/nth")
+}
+
+# fail_at NTH: the call that many from now fails.
+fail_at() {
+	# shellcheck disable=SC2059 # an octal escape
+	printf "\\$(printf '%03o' "$1")\\0\\0\\0" | dd of="$DIR/nth" conv=notrunc status=none
+}
+
+@test "bounds: an allocation of the daemon's that fails is told in words, whichever it is" {
+	! grep -q __asan_init "$EXECD" || skip "the sanitizer's own allocator stands in their place"
+	failing <<-'END'
+		extern void *__libc_malloc(size_t), *__libc_calloc(size_t, size_t), *__libc_realloc(void *, size_t);
+		void *malloc(size_t len) { return trip() ? (errno = ENOMEM, NULL) : __libc_malloc(len); }
+		void *calloc(size_t n, size_t len) { return trip() ? (errno = ENOMEM, NULL) : __libc_calloc(n, len); }
+		void *realloc(void *old, size_t len) { return trip() ? (errno = ENOMEM, NULL) : __libc_realloc(old, len); }
+	END
+	WRAP=("${FAILING[@]}")
+	daemon_start
+	failures=0
+	for nth in {1..40}; do
+		for options in "" "-u nobody" "-tt"; do
+			fail_at "$nth"
+			status=0
+			# shellcheck disable=SC2086 # words
+			timeout $((20 * SLOW)) "$X" $options -- echo fine >"$DIR/out" 2>"$DIR/err" </dev/null || status=$?
+			fail_at 0
+			if ((status == 0)); then
+				grep -q fine "$DIR/out"
+			else
+				failures=$((failures + 1))
+				((status == 125)) && grep -q '[a-z]' "$DIR/err"
+			fi
+		done
+		run -0 "$X" -- echo served
+		[[ $output == served ]]
+	done
+	((failures > 3))
+}
+
+@test "bounds: a watch that the kernel has no memory for costs some milliseconds, and nothing else" {
+	failing <<-'END'
+		#include <sys/epoll.h>
+		int epoll_ctl(int epoll_fd, int op, int fd, struct epoll_event *event)
+		{
+			static int (*real)(int, int, int, struct epoll_event *);
+			if (!real)
+				real = (int (*)(int, int, int, struct epoll_event *))dlsym(RTLD_NEXT, "epoll_ctl");
+			if (op == EPOLL_CTL_ADD && trip()) {
+				errno = ENOMEM;
+				return -1;
+			}
+			return real(epoll_fd, op, fd, event);
+		}
+	END
+	WRAP=("${FAILING[@]}" ASAN_OPTIONS=verify_asan_link_order=0)
+	daemon_start
+	for nth in {1..12}; do
+		# Of the daemon's, for a client that sees no such failure; then of the client's.
+		fail_at "$nth"
+		run -3 timeout $((20 * SLOW)) "$X" --timeout 15s -- sh -c 'cat; echo end; exit 3' <<<input
+		[[ $output == input$'\n'end ]]
+		fail_at "$nth"
+		run -3 timeout $((20 * SLOW)) "${WRAP[@]}" "$X" --timeout 15s -tt -- sh -c 'echo end; exit 3' </dev/null
+		[[ $output == end* ]]
+		fail_at 0
+	done
+	run -124 "$X" --timeout 100ms -- sleep 100
+}
