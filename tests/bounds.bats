@@ -464,3 +464,35 @@ fail_at() {
 	done
 	run -124 "$X" --timeout 100ms -- sleep 100
 }
+
+@test "bounds: an accept that fails is tried again, and not at once, whatever its error" {
+	failing <<-'END'
+		#include <sys/socket.h>
+		int accept4(int fd, struct sockaddr *address, socklen_t *len, int flags)
+		{
+			static int (*real)(int, struct sockaddr *, socklen_t *, int);
+			if (!real)
+				real = (int (*)(int, struct sockaddr *, socklen_t *, int))dlsym(RTLD_NEXT, "accept4");
+			if (nth && *nth > 0) {
+				--*nth;
+				errno = EPERM;
+				return -1;
+			}
+			return real(fd, address, len, flags);
+		}
+	END
+	WRAP=("${FAILING[@]}" ASAN_OPTIONS=verify_asan_link_order=0)
+	daemon_start
+	fail_at 200
+	"$X" -n -- echo served >"$DIR/out" 3>&- &
+	client=$!
+	wait_for 10 grep -q "cannot accept: Operation not permitted" "$DIR/daemon.log"
+	# Ten times a second, and not as fast as it can.
+	sleep 1
+	left=$(od -An -tu1 -N1 "$DIR/nth")
+	echo "$left are left of 200"
+	((left > 100))
+	fail_at 0
+	wait "$client"
+	[[ $(<"$DIR/out") == served ]]
+}
