@@ -167,7 +167,7 @@ SOON=$((20000 * SLOW))
 	fi
 	for _ in {1..10}; do
 		rm -f "$DIR/ready" "$DIR/saved"
-		"$X" -n -- python3 "$DIR/saves.py" "$DIR" 3>&- &
+		env --default-signal=HUP "$X" -n -- python3 "$DIR/saves.py" "$DIR" 3>&- &
 		client=$!
 		wait_for 20 test -e "$DIR/ready"
 		kill -HUP "$client"
@@ -178,7 +178,7 @@ SOON=$((20000 * SLOW))
 
 @test "kill: a HUP that does not help is followed by TERM and KILL" {
 	mark=$(mark)
-	"$X" -n -- sh -c "trap 'echo hup >>$DIR/log' HUP; trap 'echo term >>$DIR/log' TERM
+	env --default-signal=HUP "$X" -n -- sh -c "trap 'echo hup >>$DIR/log' HUP; trap 'echo term >>$DIR/log' TERM
 		echo ready >>$DIR/log; while :; do sleep 0.05; : $mark; done" 3>&- &
 	client=$!
 	wait_for 20 guest_has "$DIR/log" 1
