@@ -74,5 +74,5 @@ teardown() {
 		ASAN_OPTIONS=verify_asan_link_order=0 "$X" -- true
 	[[ ${#stderr_lines[@]} -eq 1 && $stderr == *"lost the connection"*"Cannot allocate memory" ]]
 	# The agent's silence is noticed after 20 s.
-	((MS < 15000))
+	((MS < 19000))
 }
