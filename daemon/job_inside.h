@@ -26,7 +26,7 @@ struct job {
 	uint64_t read_ms, started_us;
 	uint64_t hup_ms; /* when the client passed on a SIGHUP, or 0 */
 	/* What was there to be read when nothing but others held the output any more. */
-	enum { TAIL_UNKNOWN, TAIL_KNOWN, TAIL_OF_FORCED_END } tail;
+	enum job_tail { TAIL_UNKNOWN, TAIL_KNOWN, TAIL_OF_FORCED_END } tail;
 	size_t tail_left[2];
 	int timeout_signal;
 	uint64_t kill_after_ms;

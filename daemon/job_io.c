@@ -222,9 +222,9 @@ static size_t readable(const struct job *job, int fd)
 /* What is written by now is read before any limit counts. */
 static void measure_tail(struct job *job)
 {
-	int tail = is_forced(job) ? TAIL_OF_FORCED_END : TAIL_KNOWN;
+	enum job_tail tail = is_forced(job) ? TAIL_OF_FORCED_END : TAIL_KNOWN;
 
-	if ((int)job->tail == tail)
+	if (job->tail == tail)
 		return;
 	job->tail = tail;
 	job->tail_left[MSG_STREAM_STDOUT] = readable(job, job->pump.out_fd);

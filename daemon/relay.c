@@ -210,7 +210,7 @@ void relay_start(struct relay *relay)
 	}
 	buf_init(&relay->scratch, FRAME_WIRE_MAX, NULL);
 	relay->agent.loop = relay->loop;
-	relay->agent.spare = &relay->spare;
+	relay->agent.spare = &relay->agent_spare;
 	relay->agent.on_up = on_up;
 	relay->agent.on_down = on_down;
 	relay->agent.on_frame = on_frame;
@@ -252,4 +252,5 @@ void relay_stop(struct relay *relay)
 		route_clear(&relay->by_slot[i].routes);
 	buf_release(&relay->scratch);
 	buf_spare_release(&relay->spare);
+	buf_spare_release(&relay->agent_spare);
 }

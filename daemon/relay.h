@@ -53,8 +53,9 @@ struct relay {
 	void (*on_wrong)(struct relay *relay, const char *why);
 
 	const struct budget *budget;
-	struct buf_spare spare;
-	struct buf scratch; /* a payload that is decoded and yet has to stay as it is */
+	struct buf_spare spare;	      /* of clients' queues */
+	struct buf_spare agent_spare; /* what the guest says does not wait for what they hold */
+	struct buf scratch;	      /* a payload that is decoded and yet has to stay as it is */
 	struct relay_slots slots;
 	struct relay_slot by_slot[RELAY_SLOTS];
 	struct relay_client *clients;
