@@ -30,13 +30,12 @@ teardown() {
 	WRAP=(prlimit --nofile=60:60)
 	daemon_start
 	peer <<'EOF'
-peers, running = [], 0
-# Sessions until there is no descriptor for one more, each on a connection of its own.
+# Sessions until there are no descriptors for one more.
+peer, running = Peer(), 0
+peers = [peer]
 while True:
-    peer = Peer()
-    peers.append(peer)
-    peer.request(1, "sleep", "1000")
-    got = peer.answer(1)
+    peer.request(running + 1, "sleep", "1000")
+    got = peer.answer(running + 1)
     if got.type == "core.exec.failed":
         break
     running += 1
@@ -60,9 +59,9 @@ for _ in range(60):
         break
 assert "RLIMIT_NOFILE" in words, words
 # All that run can be ended, and then there is room.
-for peer in peers[:running]:
-    peer.signal(1, 9)
-    equal(peer.outcome(1).last.signal, 9)
+for id in range(1, running + 1):
+    peer.signal(id, 9)
+    equal(peer.outcome(id).last.signal, 9)
 for peer in peers:
     peer.close()
 wait_for(lambda: not refused(), "room for a connection")
