@@ -313,6 +313,15 @@ def Guest():
     return guest_module.Guest(DIR + "/port", LIMIT)
 
 
+def served():
+    """A connection, as soon as there is room for one."""
+    def one_more():
+        with contextlib.suppress(Refused):
+            return Peer()
+
+    return wait_for(one_more, "room for a connection")
+
+
 # ---- the daemon from outside ----
 
 def pids():
