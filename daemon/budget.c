@@ -10,11 +10,11 @@
 
 /* ---- time ---- */
 
-static void run(struct frame_clock *clock, int what)
+static void run(struct frame_clock *clock, enum frame_clock_runs what)
 {
 	uint64_t ms = what == CLOCK_GREETING ? clock->budget->greeting_ms : clock->budget->frame_ms;
 
-	if ((int)clock->runs == what)
+	if (clock->runs == what)
 		return;
 	clock->runs = what;
 	loop_disarm(clock->loop, &clock->timer);

@@ -26,7 +26,7 @@ struct frame_clock {
 	struct loop *loop;
 	const struct budget *budget;
 	uint64_t taken; /* frames by the last look */
-	enum { CLOCK_OFF, CLOCK_GREETING, CLOCK_FRAME } runs;
+	enum frame_clock_runs { CLOCK_OFF, CLOCK_GREETING, CLOCK_FRAME } runs;
 	struct loop_timer timer; /* its owner's on_due closes the connection */
 };
 

@@ -75,7 +75,7 @@ static uint32_t to_epoll(uint32_t want)
 	       (want & LOOP_EDGE ? (uint32_t)EPOLLET : 0);
 }
 
-static void set_aside(struct loop *loop, struct loop_source *source, int how)
+static void set_aside(struct loop *loop, struct loop_source *source, enum loop_how how)
 {
 	source->how = how;
 	source->next_aside = loop->aside;

@@ -22,15 +22,17 @@
 
 struct loop;
 
+enum loop_how {
+	LOOP_WATCHED,
+	LOOP_ALWAYS,	/* a regular file: epoll refuses it, and it is always ready */
+	LOOP_LOOKED_AT, /* the kernel has no room for a watch just now */
+};
+
 struct loop_source {
 	int fd;	       /* not owned; -1 when not in the loop */
 	uint32_t want; /* LOOP_IN and so on; 0: not watched at all, not even for hang-ups */
 	void (*on_ready)(struct loop_source *source, uint32_t ready);
-	enum {
-		LOOP_WATCHED,
-		LOOP_ALWAYS,	/* a regular file: epoll refuses it, and it is always ready */
-		LOOP_LOOKED_AT, /* the kernel has no room for a watch just now */
-	} how;
+	enum loop_how how;
 	struct loop_source *next_aside; /* of those that are not watched */
 };
 
