@@ -1,12 +1,23 @@
 /* What clients may take of a daemon: see budget.h. */
 #include "budget.h"
 
+#include <malloc.h>
 #include <stddef.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "../shared/duration.h"
 #include "../shared/msg.h"
+
+/* ---- memory ---- */
+
+void budget_return_memory(void)
+{
+#ifdef __GLIBC__
+	/* Or the library takes them from its heap, where what lies behind them keeps them. */
+	mallopt(M_MMAP_THRESHOLD, 512 * 1024);
+#endif
+}
 
 /* ---- time ---- */
 

@@ -21,6 +21,9 @@ struct budget {
 	uint64_t greeting_ms; /* for the first frame of a connection; the same */
 };
 
+/* From now on large pieces of memory go back to the kernel as soon as they are free. */
+void budget_return_memory(void);
+
 /* The time in which a client must have said something, and then have ended what it says. */
 struct frame_clock {
 	struct loop *loop;

@@ -266,6 +266,7 @@ int main(int argc, char *argv[])
 	}
 	log_init("msb-execd", execd.settings.log_level);
 	log_never_wait();
+	budget_return_memory();
 	if (execd.settings.init && init_supervise(&r))
 		return r;
 	r = start(&execd, &err);

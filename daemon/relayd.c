@@ -131,6 +131,7 @@ int main(int argc, char *argv[])
 	}
 	log_init("msb-relayd", relayd.settings.log_level);
 	log_never_wait();
+	budget_return_memory();
 	r = start(&relayd, passed, &err);
 	if (r < 0) {
 		log_error("%s", err_words(&err, words, sizeof(words)));
