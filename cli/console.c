@@ -48,8 +48,8 @@ void console_finish(struct console *console, int status, const char *complaint)
 	if (complaint)
 		snprintf(console->complaint, sizeof(console->complaint), "%s", complaint);
 	/* However long our readers take for the rest. */
-	term_cook((buf_len(&console->out.queue) && isatty(STDOUT_FILENO)) ||
-		  (buf_len(&console->err.queue) && isatty(STDERR_FILENO)));
+	term_cook(stream_waits_for_terminal(&console->out) ||
+		  stream_waits_for_terminal(&console->err));
 	console_go_on(console);
 }
 
@@ -125,21 +125,17 @@ void console_say_unanswered(struct console *console, const struct client *client
 }
 
 /* A terminal that is gone needs no words; of anything else that takes no more they are due. */
-static void note_failure(struct console *console, const struct stream *stream, bool *noted,
-			 const char *which)
+static void note_failure(struct console *console, struct stream *stream, const char *which)
 {
-	if (*noted || !stream->gone || stream->error == EPIPE || stream->is_terminal)
-		return;
-	*noted = true;
-	console->write_failed = true;
-	log_error("cannot write standard %s: %s", which, strerror(stream->error));
+	if (!stream->is_terminal && stream_complain(stream, which))
+		console->write_failed = true;
 }
 
 /* The next line is asked for once all output is out. */
 void console_go_on(struct console *console)
 {
-	note_failure(console, &console->out, &console->out_failed, "output");
-	note_failure(console, &console->err, &console->err_failed, "error");
+	note_failure(console, &console->out, "output");
+	note_failure(console, &console->err, "error");
 	if (buf_len(&console->out.queue) || buf_len(&console->err.queue))
 		return;
 	if (console->finished) {

@@ -67,7 +67,6 @@ struct console {
 	bool asked_exit;	     /* the last line was exit: asked again, the shell must obey */
 	bool forwarded;		     /* SIGINT was, to the shell */
 	bool out_closed, err_closed; /* the shell has been told that nobody reads */
-	bool out_failed, err_failed; /* and we have said why */
 	bool write_failed;	     /* for another reason */
 	struct signals_insist insist;
 	bool finished;

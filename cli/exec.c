@@ -40,24 +40,14 @@ static void say_last(struct exec *exec)
 		log_error("%s", exec->client.hint);
 }
 
-/* Also of what the command wrote before it ended. */
-static void note_failure(struct exec *exec, const struct stream *stream, bool *noted,
-			 const char *which)
-{
-	if (*noted || !stream->gone || stream->error == EPIPE)
-		return;
-	*noted = true;
-	exec->write_failed = true;
-	log_error("cannot write standard %s: %s", which, strerror(stream->error));
-}
-
 /* Once nothing is left to write, that was all. */
 static void settle(struct exec *exec)
 {
 	bool body = exec->client.link.body > 0 && !exec->finished && !exec->moves;
 
-	note_failure(exec, &exec->out, &exec->out_failed, "output");
-	note_failure(exec, &exec->err, &exec->err_failed, "error");
+	/* Also of what the command wrote before it ended. */
+	exec->write_failed |= stream_complain(&exec->out, "output");
+	exec->write_failed |= stream_complain(&exec->err, "error");
 	stream_watch_output(&exec->out, body && exec->body_to == &exec->out);
 	stream_watch_output(&exec->err, body && exec->body_to == &exec->err);
 	if (!exec->finished || buf_len(&exec->out.queue) || buf_len(&exec->err.queue))

@@ -65,7 +65,6 @@ struct exec {
 	struct credit input;	      /* what the agent lets us send */
 	struct credit_account output; /* what we let it send */
 	bool out_closed, err_closed;  /* the agent has been told that nobody reads */
-	bool out_failed, err_failed;  /* and we have said why */
 	bool timed_out;		      /* by our own clock, for agents that have none */
 	uint32_t forwarded;	      /* a bit for each signal that was */
 	bool leaving;		      /* INT, TERM or QUIT was: nobody is waited for any more */

@@ -95,8 +95,7 @@ void exec_begin_terminal(struct exec *exec)
 /* However long our readers take for the rest, which a raw terminal was meant for. */
 void exec_cook_terminal(struct exec *exec)
 {
-	term_cook((buf_len(&exec->out.queue) && isatty(STDOUT_FILENO)) ||
-		  (buf_len(&exec->err.queue) && isatty(STDERR_FILENO)));
+	term_cook(stream_waits_for_terminal(&exec->out) || stream_waits_for_terminal(&exec->err));
 }
 
 void exec_end_terminal(struct exec *exec)

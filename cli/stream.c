@@ -6,11 +6,13 @@
 #include <limits.h>
 #include <poll.h>
 #include <stddef.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "../shared/fd.h"
+#include "../shared/log.h"
 
 #define PIPE_LARGE (256 * 1024)
 
@@ -204,6 +206,20 @@ ssize_t stream_splice(struct stream *stream, int from_fd, size_t len)
 	/* A filter forbids the call, or the socket is of a kind that cannot. */
 	stream->is_pipe = false;
 	return -EOPNOTSUPP;
+}
+
+bool stream_waits_for_terminal(const struct stream *stream)
+{
+	return buf_len(&stream->queue) && stream->is_terminal;
+}
+
+bool stream_complain(struct stream *stream, const char *which)
+{
+	if (stream->told || !stream->gone || stream->error == EPIPE)
+		return false;
+	stream->told = true;
+	log_error("cannot write standard %s: %s", which, strerror(stream->error));
+	return true;
 }
 
 void stream_flush(struct stream *stream)

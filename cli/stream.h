@@ -33,6 +33,7 @@ struct stream {
 	bool widened; /* the pipe was made larger already */
 	bool gone;    /* output: nobody reads it; input: at its end or given up */
 	int error;    /* why, an errno, or 0 for a plain end */
+	bool told;    /* stream_complain() has said so */
 	void *owner;
 	void (*on_ready)(struct stream *stream);
 	/* Output: this is about to be written, moved pages aside; and so much of it was. May be NULL. */
@@ -68,6 +69,15 @@ void stream_widen(struct stream *stream);
 
 /* Whether an output takes anything now. */
 bool stream_has_room(const struct stream *stream);
+
+/* Whether what is queued is for a terminal. */
+bool stream_waits_for_terminal(const struct stream *stream);
+
+/*
+ * Says once, of an output that was given up for another reason than that nobody reads it, why. Whether
+ * it was said now; which is "output" or "error".
+ */
+bool stream_complain(struct stream *stream, const char *which);
 
 /* Writes from the queue what is possible now. */
 void stream_flush(struct stream *stream);

@@ -23,10 +23,11 @@ void budget_return_memory(void)
 
 static void run(struct frame_clock *clock, enum frame_clock_runs what)
 {
-	uint64_t ms = what == CLOCK_GREETING ? clock->budget->greeting_ms : clock->budget->frame_ms;
+	uint64_t ms;
 
 	if (clock->runs == what)
 		return;
+	ms = what == CLOCK_GREETING ? clock->budget->greeting_ms : clock->budget->frame_ms;
 	clock->runs = what;
 	loop_disarm(clock->loop, &clock->timer);
 	if (what != CLOCK_OFF && ms != DURATION_INFINITE)
@@ -63,10 +64,15 @@ void frame_clock_run(struct frame_clock *clock, const struct link *link, bool re
 		run(clock, CLOCK_OFF);
 }
 
-const char *frame_clock_why(const struct frame_clock *clock)
+const char *frame_clock_late(const struct frame_clock *clock, struct link *link)
 {
-	return clock->runs == CLOCK_GREETING ? "it says nothing for longer than --greeting-timeout"
-					     : "a frame is not whole after --frame-timeout";
+	const char *why = clock->runs == CLOCK_GREETING
+				  ? "it says nothing for longer than --greeting-timeout"
+				  : "a frame is not whole after --frame-timeout";
+
+	/* Without room for it the client learns no more than that it is dropped. */
+	msg_put_error(&link->out, 0, MSG_REFUSAL_MALFORMED_MESSAGE, why, (struct msg_text){0});
+	return why;
 }
 
 /* ---- words ---- */

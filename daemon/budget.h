@@ -15,7 +15,7 @@
 struct budget {
 	unsigned long connections;	   /* in all */
 	unsigned long connections_of_user; /* of each that is not trusted */
-	uint64_t memory;		   /* bytes of all queues; 0: no bound */
+	uint64_t memory;		   /* bytes of large frames in all; 0: no bound */
 	uint64_t request;		   /* bytes of one, with all its text */
 	uint64_t frame_ms;    /* for a frame that has begun; DURATION_INFINITE: no bound */
 	uint64_t greeting_ms; /* for the first frame of a connection; the same */
@@ -35,13 +35,15 @@ struct frame_clock {
 
 void frame_clock_start(struct frame_clock *clock, struct loop *loop, const struct budget *budget,
 		       void (*on_due)(struct loop_timer *timer));
+
+/* Also legal on one that was never started. */
 void frame_clock_stop(struct frame_clock *clock);
 
 /* After each turn: reads says whether the client is being heard, or has to wait for us. */
 void frame_clock_run(struct frame_clock *clock, const struct link *link, bool reads);
 
-/* Why the time was up. */
-const char *frame_clock_why(const struct frame_clock *clock);
+/* The time is up: queues the words for the client, which is to be dropped, and returns why. */
+const char *frame_clock_late(const struct frame_clock *clock, struct link *link);
 
 /* Tells whoever has just connected why it is not served, and closes the socket. */
 void budget_refuse(int fd, const char *why);

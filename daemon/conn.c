@@ -37,8 +37,7 @@ void conn_close(struct conn *conn, const char *why)
 	log_info("%s: closed: %s", conn->name, why);
 	job_lose_client(&conn->outlet);
 	loop_unmark(loop_of(conn), &conn->turn);
-	if (!conn->serial)
-		frame_clock_stop(&conn->clock);
+	frame_clock_stop(&conn->clock);
 	link_release(&conn->link);
 	if (conn->prev)
 		conn->prev->next = conn->next;
@@ -196,12 +195,10 @@ static void on_ready(struct link *link, uint32_t ready)
 static void on_frame_late(struct loop_timer *timer)
 {
 	struct conn *conn = (struct conn *)((char *)timer - offsetof(struct conn, clock.timer));
-	struct msg_text none = {0};
+	const char *why = frame_clock_late(&conn->clock, &conn->link);
 
-	msg_put_error(&conn->link.out, 0, MSG_REFUSAL_MALFORMED_MESSAGE,
-		      frame_clock_why(&conn->clock), none);
 	link_flush(&conn->link);
-	conn_close(conn, frame_clock_why(&conn->clock));
+	conn_close(conn, why);
 }
 
 /* ---- opening ---- */

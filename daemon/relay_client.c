@@ -40,8 +40,7 @@ void relay_client_close(struct relay_client *client, const char *why)
 		relay_slot_leave(slot_of(client));
 	loop_unmark(relay->loop, &client->turn);
 	loop_disarm(relay->loop, &client->part_limit);
-	if (client->greeted)
-		frame_clock_stop(&client->clock);
+	frame_clock_stop(&client->clock);
 	if (client->open)
 		--*client->open;
 	link_release(&client->link);
@@ -236,11 +235,8 @@ static void on_frame_late(struct loop_timer *timer)
 {
 	struct relay_client *client =
 		(struct relay_client *)((char *)timer - offsetof(struct relay_client, clock.timer));
-	struct msg_text none = {0};
 
-	msg_put_error(&client->link.out, 0, MSG_REFUSAL_MALFORMED_MESSAGE,
-		      frame_clock_why(&client->clock), none);
-	client->doom = frame_clock_why(&client->clock);
+	client->doom = frame_clock_late(&client->clock, &client->link);
 	relay_client_mark(client);
 }
 
