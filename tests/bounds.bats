@@ -33,6 +33,7 @@ ends_within() {
 
 @test "bounds: nor the daemon's end, be it by a signal or by its client" {
 	for way in signal client; do
+		rm -f "$DIR/out"
 		daemon_start
 		"$X" -n --linger 1h -- sh -c "setsid sh -c '$TALK' & exec sleep 1000" \
 			>"$DIR/out" 2>"$DIR/err" 3>&- &

@@ -64,11 +64,12 @@ hypervisor() {
 # silent: a socket that takes a client and says nothing.
 silent() {
 	standin python3 -c '
-import socket, sys
+import os, socket, sys
 listener = socket.socket(socket.AF_UNIX)
 listener.settimeout(60)
-listener.bind(sys.argv[1])
+listener.bind(sys.argv[1] + ".new")
 listener.listen()
+os.rename(sys.argv[1] + ".new", sys.argv[1])
 client = listener.accept()[0]
 client.settimeout(60)
 client.recv(1)' "$DIR/silent"

@@ -194,7 +194,7 @@ SOON=$((20000 * SLOW))
 	mkfifo "$DIR/in"
 	exec 8<>"$DIR/in"
 	for keep in keep hangup; do
-		rm -f "$DIR/ended"
+		rm -f "$DIR/out" "$DIR/ended"
 		"$X" --on-disconnect $keep -- sh -c "trap '' HUP; echo \$\$; wc -c >$DIR/all; touch $DIR/ended" \
 			<"$DIR/in" >"$DIR/out" 3>&- 8>&- &
 		client=$!
