@@ -4,6 +4,9 @@
  * A virtio port without a host (Linux 6.1): epoll says IN and HUP for ever, a read returns 0, a
  * write EAGAIN. So it is watched for changes alone until the HUP is gone, and a read of 0 is the
  * end of that host, not of the port. A UART knows nothing of hosts: one is always there.
+ *
+ * A pseudo-terminal that hung up never comes back, and the next one of that number is anybody's: a
+ * path that still leads there is not opened again until it leads elsewhere.
  */
 #include "port.h"
 
@@ -15,6 +18,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <termios.h>
 #include <unistd.h>
 
@@ -28,6 +32,10 @@
 #define MISSING_MS	100   /* between looks for a device that is not there yet */
 #define MISSING_SLOW_MS 1000  /* and when that takes long */
 #define MISSING_LONG_MS 10000 /* which is worth a line */
+
+/* UNIX98_PTY_SLAVE_MAJOR, and UNIX98_PTY_MAJOR_COUNT of them. */
+#define PTS_MAJOR      136
+#define PTS_MAJOR_LAST 143
 
 #define OWNER(ptr, member) ((struct port *)((char *)(ptr)-offsetof(struct port, member)))
 
@@ -74,22 +82,43 @@ static int set_raw(int fd)
 	return tcsetattr(fd, TCSANOW, &mode) < 0 ? -errno : 0;
 }
 
+static bool is_pts(const struct stat *st)
+{
+	return S_ISCHR(st->st_mode) && major(st->st_rdev) >= PTS_MAJOR &&
+	       major(st->st_rdev) <= PTS_MAJOR_LAST;
+}
+
+/* The path is the pseudo-terminal's own, or the same link that led to it. */
+static bool leads_to_the_old(const struct port *port, const struct stat *link)
+{
+	return is_pts(link) || (S_ISLNK(link->st_mode) && link->st_ino == port->link.st_ino &&
+				link->st_dev == port->link.st_dev &&
+				link->st_ctim.tv_sec == port->link.st_ctim.tv_sec &&
+				link->st_ctim.tv_nsec == port->link.st_ctim.tv_nsec);
+}
+
 static int open_device(struct port *port)
 {
+	const char *path = port->endpoint.name ? port->path : port->endpoint.path;
 	cleanup_fd int fd = -1;
-	struct stat st;
+	struct stat st, link;
 	int r = 0;
 
 	if (port->endpoint.name)
 		r = port_find(VIRTIO_PORTS, port->endpoint.name, port->path, sizeof(port->path));
 	if (r < 0)
 		return r;
-	fd = open(port->endpoint.name ? port->path : port->endpoint.path,
-		  O_RDWR | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
+	if (lstat(path, &link) < 0)
+		return -errno;
+	if (port->was_pts && leads_to_the_old(port, &link))
+		return -ESTALE;
+	fd = open(path, O_RDWR | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
 	if (fd < 0 || fstat(fd, &st) < 0)
 		return -errno;
 	if (!S_ISCHR(st.st_mode))
 		return -ENOTTY;
+	port->was_pts = is_pts(&st);
+	port->link = link;
 	port->tty = isatty(fd);
 	r = port->tty ? set_raw(fd) : 0;
 	if (r < 0)
@@ -116,16 +145,22 @@ static void close_device(struct port *port)
 	fd_close(&port->fd);
 }
 
+static const char *why_missing(const struct port *port, int error)
+{
+	if (port->endpoint.name && error == -ENODEV)
+		return "there is no virtio port of that name";
+	if (error == -ESTALE)
+		return "its terminal hung up, and another of that number may be anybody's";
+	return strerror(-error);
+}
+
 static void look_again(struct port *port, int error)
 {
 	uint64_t missing_ms = loop_now_ms() - port->missing_since_ms;
 	bool is_long = missing_ms >= MISSING_LONG_MS;
 
 	if (is_long && !port->complained) {
-		log_error("%s: %s; still looking for it", port->text,
-			  port->endpoint.name && error == -ENODEV
-				  ? "there is no virtio port of that name"
-				  : strerror(-error));
+		log_error("%s: %s; still looking for it", port->text, why_missing(port, error));
 		port->complained = true;
 	}
 	loop_arm(port->host->loop, &port->look, is_long ? MISSING_SLOW_MS : MISSING_MS);
@@ -183,6 +218,7 @@ static void look(struct port *port)
 		watch(port, true);
 		return;
 	}
+	log_info("%s: hung up", port->text);
 	close_device(port);
 	port->missing_since_ms = loop_now_ms();
 	look_again(port, -EIO);

@@ -5,6 +5,8 @@
 #ifndef MSB_PORT_H
 #define MSB_PORT_H
 
+#include <sys/stat.h>
+
 #include "../shared/endpoint.h"
 #include "../shared/err.h"
 #include "../shared/loop.h"
@@ -21,6 +23,8 @@ struct port {
 	char path[64];		      /* of the device that was opened, for a name */
 	int fd;			      /* owned; -1 while there is no device */
 	bool tty;		      /* hung up, it never comes back: it has to be opened again */
+	bool was_pts;		      /* what was opened last is a pseudo-terminal */
+	struct stat link;	      /* and what its path was */
 	bool served;		      /* a connection is open */
 	bool complained;	      /* that there is no device */
 	uint64_t missing_since_ms;

@@ -81,6 +81,8 @@ def main():
         os.rename(port + ".new", port)
         # Ours stays open: a terminal that nobody has open would be hung up already.
         bridge(host.fileno(), master)
+        # The next terminal of that number may be anybody's.
+        os.unlink(port)
         os.close(master)
         os.close(slave)
         host.close()

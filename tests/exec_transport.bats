@@ -14,7 +14,7 @@ setup() {
 teardown() {
 	local status=0
 	[[ -z $SSHD ]] || sshd_stop
-	none_match "$MARK" || status=1
+	wait_for 20 none_match "$MARK" || status=1
 	common_teardown || status=1
 	return $status
 }

@@ -14,6 +14,7 @@ import select
 import signal
 import subprocess
 import sys
+import termios  # noqa: F401, for the scripts
 import time
 import tty
 

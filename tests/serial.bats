@@ -321,6 +321,50 @@ host() {
 	PY
 }
 
+@test "serial: a terminal of the same number that is another's by now is left alone" {
+	host <<-'PY'
+		def taken(name):
+		    """A terminal of that number, once the agent has let go of it; or None."""
+		    others = []
+		    while len(others) < 100:
+		        others.append(pty.openpty())
+		        if os.ttyname(others[-1][1]) == name:
+		            break
+		        time.sleep(0.01)
+		    got = others.pop() if os.ttyname(others[-1][1]) == name else None
+		    for fd in sum(others, ()):
+		        os.close(fd)
+		    return got
+		port = Port()
+		agent = Agent()
+		other = None
+		# Whoever is given it next may be another test.
+		for _ in range(10):
+		    host = port.host()
+		    host.greeted()
+		    name = os.ttyname(port.slave)
+		    # Closed, and the path leads there still.
+		    host.close()
+		    os.close(port.master)
+		    os.close(port.slave)
+		    other = taken(name)
+		    if other:
+		        break
+		    port.plug()
+		master, slave = other
+		before = termios.tcgetattr(slave)
+		# A few looks later.
+		time.sleep(0.5)
+		assert not select.select([master], [], [], 0)[0], "it was greeted"
+		equal(termios.tcgetattr(slave), before)
+		os.unlink(port.path)
+		port.plug()
+		host = port.host()
+		host.greeted()
+		host.ping()
+	PY
+}
+
 @test "serial: the host may shut the agent down, and hears how its commands ended" {
 	host <<-'PY'
 		port = Port()
