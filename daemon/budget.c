@@ -14,8 +14,11 @@
 void budget_return_memory(void)
 {
 #ifdef __GLIBC__
-	/* Or the library takes them from its heap, where what lies behind them keeps them. */
-	mallopt(M_MMAP_THRESHOLD, 512 * 1024);
+	/*
+	 * Or the library takes them from its heap, where what lies behind them keeps them: at first
+	 * those of less than this, and once such a one has been freed larger ones too.
+	 */
+	mallopt(M_MMAP_THRESHOLD, 128 * 1024);
 #endif
 }
 

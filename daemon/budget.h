@@ -21,6 +21,12 @@ struct budget {
 	uint64_t greeting_ms; /* for the first frame of a connection; the same */
 };
 
+/* The same for one process, whose memory may be less. */
+static inline size_t budget_memory(const struct budget *budget)
+{
+	return budget->memory < SIZE_MAX ? (size_t)budget->memory : SIZE_MAX;
+}
+
 /* From now on large pieces of memory go back to the kernel as soon as they are free. */
 void budget_return_memory(void);
 

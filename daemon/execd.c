@@ -223,7 +223,7 @@ static int start(struct execd *execd, struct err *err)
 	execd->conns.jobs = &execd->jobs;
 	execd->conns.max_jobs = execd->settings.max_sessions;
 	execd->conns.budget = &execd->settings.budget;
-	execd->jobs.spare.limit = execd->settings.budget.memory;
+	execd->jobs.spare.limit = budget_memory(&execd->settings.budget);
 	execd->conns.on_closed = on_closed;
 	execd->conns.on_shutdown = on_shutdown;
 	execd->conns.boot = &execd->boot;

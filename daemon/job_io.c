@@ -444,7 +444,7 @@ void job_input(struct job *job, struct msg_bytes data)
 
 bool job_can_move_input(const struct job *job)
 {
-	return !job->pump.pty && job->pump.in_fd >= 0 && !job->pump.input_ended;
+	return job->pump.in_fd >= 0 && !job->pump.input_ended;
 }
 
 static ssize_t read_away(int from_fd, size_t len)

@@ -159,7 +159,8 @@ ssize_t pump_move_input(struct pump *pump, int from_fd, size_t len)
 
 	if (pump->in_fd < 0)
 		return -EPIPE;
-	if (buf_len(&pump->input))
+	/* A terminal takes nothing from a pipe or a socket but by a write. */
+	if (pump->pty || buf_len(&pump->input))
 		return queue_input(pump, from_fd, len);
 	n = splice(from_fd, NULL, pump->in_fd, NULL, len, SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
 	if (n >= 0)

@@ -90,7 +90,7 @@ static int start(struct relayd *relayd, int passed, struct err *err)
 	relayd->listen.rules = &relayd->settings.allow;
 	relayd->listen.taken = &relay->client_count;
 	relayd->listen.budget = relay->budget = &relayd->settings.budget;
-	relay->spare.limit = relayd->settings.budget.memory;
+	relay->spare.limit = budget_memory(&relayd->settings.budget);
 	relayd->listen.on_client = on_client;
 	if (r < 0)
 		return err_set(err, -r, NULL, "cannot set up the event loop");

@@ -265,9 +265,10 @@ static int wait_ms(const struct loop *loop)
 	if (loop->first_task)
 		return 0;
 	for (const struct loop_source *s = loop->aside; s; s = s->next_aside) {
-		if (s->want && s->how == LOOP_ALWAYS)
+		/* One that is always ready never hangs up. */
+		if (s->how == LOOP_ALWAYS && s->want & (LOOP_IN | LOOP_OUT))
 			return 0;
-		if (s->want)
+		if (s->how != LOOP_ALWAYS && s->want)
 			wait = LOOK_MS;
 	}
 	if (loop->heap) {

@@ -310,6 +310,26 @@ EOF
 	done
 }
 
+@test "bounds: a file as its stdin does not keep a daemon busy while it is not read" {
+	PYTHONPATH=$BATS_TEST_DIRNAME python3 -B - "$DIR/said" <<'EOF'
+import sys
+from wire import frame
+with open(sys.argv[1], "wb") as said:
+    said.write(frame("core.exec.request", 1, {"cmd": "sh", "args": ["-c", "sleep 1000"]}, flags=2))
+    for _ in range(4):
+        said.write(frame("core.exec.stdin", 1, {"data": b"x" * 300000}))
+    said.write(frame("core.exec.stdin", 1, {"data": b""}))
+EOF
+	"$EXECD" --listen stdio: <"$DIR/said" >"$DIR/heard" 2>"$DIR/daemon.log" 3>&- &
+	DAEMON=$!
+	wait_for 20 grep -aq core.exec.started "$DIR/heard"
+	sleep 1.5
+	read -r -a stat <"/proc/$DAEMON/stat"
+	ticks=$((stat[13] + stat[14]))
+	echo "$ticks ticks"
+	((ticks < 50))
+}
+
 @test "bounds: of what one peer causes, ten lines in ten seconds are said, and how many were not" {
 	need_root
 	daemon_start --allow-uid=65534

@@ -198,6 +198,59 @@ equal(big.outcome(1).stdout.strip(), b"4000000")
 EOF
 }
 
+@test "budget: what a burst of frames took goes back, also of those that are not large" {
+	daemon_start
+	peer <<'EOF'
+kib = 200
+begun = frame("core.exec.stdin", 1, {"data": b"x" * kib * 1024})[:-100]
+before = rss_kib()
+for _ in range(3):
+    burst = [Peer() for _ in range(50)]
+    for one in burst:
+        one.send(begun)
+    # Whatever lies behind them in memory may not keep them.
+    behind = Peer()
+    equal(behind.run(1, "true").last.code, 0)
+    for one in burst:
+        one.close()
+    wait_for(lambda: len(os.listdir(f"/proc/{PID}/fd")) < 40, "the burst is gone")
+    equal(behind.run(2, "true").last.code, 0)
+    check_rss(before, 3000)
+    behind.close()
+EOF
+}
+
+@test "budget: input that a terminal does not take stays with its client" {
+	daemon_start --max-memory 24M
+	peer <<'EOF'
+before = rss_kib()
+lines = frame("core.exec.stdin", 1, {"data": b"0123456789\n" * (4 * 1024 * 1024 // 11 - 20)})
+deaf = []
+for _ in range(12):
+    one = Peer()
+    one.start(1, "sleep", "1000", tty=True)
+    # As much as is taken.
+    one.sock.settimeout(0.1)
+    with contextlib.suppress(TimeoutError):
+        one.sock.sendall(lines)
+    deaf.append(one)
+check_rss(before, 12 * 1024)
+# Large frames of others have the memory.
+many = [f"E{i}=" + "v" * 1000 for i in range(900)]
+equal(Peer().run(2, "true", env=many).last.code, 0)
+for one in deaf:
+    one.close()
+import hashlib
+# What a terminal does take arrives whole, however large its frame.
+data = bytes(range(256)) * 8000
+raw = Peer()
+raw.start_sh(1, f"stty raw -echo; echo ready; head -c {len(data)} | md5sum", tty=True)
+raw.read_until(1, b"ready")
+raw.stdin(1, data)
+assert hashlib.md5(data).hexdigest().encode() in raw.outcome(1).stdout
+EOF
+}
+
 @test "budget: a client that says nothing is dropped if that is wanted" {
 	daemon_start --greeting-timeout 500ms
 	peer <<'EOF'
