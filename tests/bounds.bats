@@ -26,7 +26,7 @@ ends_within() {
 
 @test "bounds: who holds the output out of the session's reach and talks on does not defeat a time-out" {
 	daemon_start
-	timed run -124 "$X" -n --timeout 200ms -k 200ms -- sh -c "setsid sh -c '$TALK' & exec sleep 1000"
+	timed run -124 "$X" -n --timeout "${SLOW}s" -k 200ms -- sh -c "setsid sh -c '$TALK' & exec sleep 1000"
 	((MS < 15000 * SLOW))
 	[[ $output == *talk* ]]
 }
@@ -128,9 +128,9 @@ wakes() {
 @test "bounds: a command that may not be killed is said to be one, once, and looked at now and then" {
 	unkillable
 	daemon_start
-	"$X" -n --timeout 100ms -k 100ms -- "$DIR/root" --reuid=0 sleep "$(mark)" >"$DIR/out" 2>&1 3>&- &
+	"$X" -n --timeout "${SLOW}s" -k 100ms -- "$DIR/root" --reuid=0 sleep "$(mark)" >"$DIR/out" 2>&1 3>&- &
 	client=$!
-	wait_for 10 grep -q "cannot be killed: Operation not permitted" "$DIR/daemon.log"
+	wait_for 20 grep -q "cannot be killed: Operation not permitted" "$DIR/daemon.log"
 	leader=$(sed -n 's/.*process \([0-9]*\) of session.*cannot be killed.*/\1/p' "$DIR/daemon.log")
 	before=$(wakes "$DAEMON")
 	# Nothing else is there to wait for: some looks of it. Every 20 ms they would be 150.
@@ -167,7 +167,7 @@ wakes() {
 # The one ends when it is asked to, its child does not; and that is in a group of its own.
 script = "set -m; (trap '' TERM; while :; do sleep 0.05; : %s; done) & echo $!; exec sleep 1000"
 peer = Peer()
-leader = peer.start(1, "bash", "-c", script % ARGS[0], timeout_ms=2000, kill_after_ms=500)
+leader = peer.start(1, "bash", "-c", script % ARGS[0], timeout_ms=int(2000 * SLOW), kill_after_ms=500)
 child = int(peer.read_until(1, b"\n"))
 idle = []
 with contextlib.suppress(Refused):
@@ -195,7 +195,7 @@ EOF
 		# exit(2), which ends no other thread.
 		ctypes.CDLL(None).syscall(ctypes.c_long(60 if os.uname().machine == "x86_64" else 93), 0)
 	EOF
-	"$X" -n -e "DIR=$DIR" --timeout 3s -k 100ms -- bash -c "set -m; trap '' TERM
+	"$X" -n -e "DIR=$DIR" --timeout $((3 * SLOW))s -k 100ms -- bash -c "set -m; trap '' TERM
 		(trap '' TERM; exec python3 $DIR/threads.py $mark) & wait" >"$DIR/out" 2>&1 3>&- &
 	client=$!
 	wait_for 10 test -s "$DIR/ready"
@@ -474,10 +474,10 @@ fail_at() {
 	for nth in {1..12}; do
 		# Of the daemon's, for a client that sees no such failure; then of the client's.
 		fail_at "$nth"
-		run -3 timeout $((20 * SLOW)) "$X" --timeout 15s -- sh -c 'cat; echo end; exit 3' <<<input
+		run -3 timeout $((20 * SLOW)) "$X" --timeout $((15 * SLOW))s -- sh -c 'cat; echo end; exit 3' <<<input
 		[[ $output == input$'\n'end ]]
 		fail_at "$nth"
-		run -3 timeout $((20 * SLOW)) "${WRAP[@]}" "$X" --timeout 15s -tt -- sh -c 'echo end; exit 3' </dev/null
+		run -3 timeout $((20 * SLOW)) "${WRAP[@]}" "$X" --timeout $((15 * SLOW))s -tt -- sh -c 'echo end; exit 3' </dev/null
 		[[ $output == end* ]]
 		fail_at 0
 	done

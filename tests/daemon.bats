@@ -114,7 +114,7 @@ one_is_left() {
 		import socket, sys
 		s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
 		s.bind(sys.argv[1])
-		s.settimeout(10)
+		s.settimeout(60)
 		print(s.recv(100).decode(), flush=True)
 	PY
 	listener=$!

@@ -80,6 +80,8 @@ EOF
 		sleep 0.02; done; echo left" >"$DIR/out" 3>&- &
 	client=$!
 	wait_for 5 grep -q left "$DIR/out"
+	# It has ended by itself, too.
+	wait_for 5 none_match "^sh -c setsid sleep $mark"
 	daemon_stop
 	status=0
 	wait "$client" || status=$?

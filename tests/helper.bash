@@ -220,11 +220,12 @@ guest_has() {
 	guest test -e "$1" && [[ $(guest cat "$1" | wc -l) -ge $2 ]]
 }
 
-# guest_kill SIGNAL PATTERN: every process of the guest with such a command line.
+# guest_kill SIGNAL PATTERN: every process of the guest with such a command line, unless it ends by
+# itself meanwhile.
 guest_kill() {
 	local pid
 	for pid in $(guest pgrep -f -- "$2"); do
-		guest kill "-$1" "$pid"
+		guest kill "-$1" "$pid" 2>/dev/null || true
 	done
 }
 

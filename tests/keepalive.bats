@@ -50,7 +50,7 @@ x() {
 	wait "$x" || status=$?
 	took=$(((${EPOCHREALTIME/./} - begin) / 1000))
 	[[ $status -eq 125 && $(<"$DIR/err") == *'has not answered for 20 s' ]]
-	((took >= 15000 && took < 40000))
+	((took >= 15000 && took < 20000 + 20000 * SLOW))
 	wait_for 20 gone "$(<"$DIR/pid--keepalive=10s")"
 	for option in --keepalive=0 --keepalive=inf; do
 		run -1 gone "$(<"$DIR/pid$option")"
@@ -192,13 +192,13 @@ x() {
 @test "keepalive: an agent without credit may be stuck on input that its command does not read" {
 	agent <<-'END'
 		client.start()
-		time.sleep(1)
+		time.sleep(1 * SLOW)
 		while (got := client.next()).type != "core.exec.stdin" or got.data:
 		    pass
 		client.exit(7)
 	END
 	head -c 300000 /dev/zero >"$DIR/input"
-	run -7 "$X" --keepalive 200ms -- true <"$DIR/input"
+	run -7 "$X" --keepalive $((200 * SLOW))ms -- true <"$DIR/input"
 	[[ -z $output ]]
 	agent_done
 	rm "$SOCKET"

@@ -175,6 +175,7 @@ console() {
 	# It is heard then, too.
 	drive 24x80 sh -c "'$X' -t -- sh -c 'touch $DIR/again; exec seq 20000' | { trap '' INT; exec sleep $MARK; }" <<-END
 		run test -e $DIR/again
+		run pgrep -x sleep -P \$PROGRAM
 		modes again
 		send \x03
 		run ! pgrep -x msb-exec -P \$PROGRAM

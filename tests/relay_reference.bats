@@ -141,11 +141,20 @@ was_reset() {
 	answers
 }
 
+# closed NUMBER: the relay has heard so often that the other end did.
+closed() {
+	[[ $(grep -c 'closed the connection; trying' "$DIR/daemon.log") -ge $1 ]]
+}
+
 closed_by_reset() {
+	local before
 	machine --generation "$1" --drop
 	relay_start "$DIR/port"
 	answers
+	before=$(grep -c 'closed the connection; trying' "$DIR/daemon.log" || true)
 	reset
+	# What is asked before that may be lost.
+	wait_for 20 closed $((before + 1))
 	answers
 }
 

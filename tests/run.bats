@@ -90,6 +90,7 @@ children_of() {
 	BESIDE=$!
 	local pids pid
 	wait_for 5 eval '[[ $(children_of "$BESIDE") -eq 3 ]]'
+	wait_for 5 pgrep -P "$BESIDE" -x sleep
 	pids=$(pgrep -P "$BESIDE")
 	# Not even time to end them.
 	kill -KILL "$BESIDE"

@@ -162,8 +162,8 @@ term_slowly() {
 	BEGIN=${EPOCHREALTIME/./}
 	kill "$PID"
 	asked 1 || return
-	! since 400 || return 2
-	wait_for 20 since 1500
+	! since 1900 || return 2
+	wait_for 20 since 3000
 	BEGIN=${EPOCHREALTIME/./}
 	kill "$PID"
 	wait_for 20 since 1000

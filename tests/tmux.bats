@@ -143,7 +143,7 @@ tildes() {
 	wait_for 20 shows 'line 23.'
 	keys Space
 	wait_for 20 shows 'line 46.'
-	run ! shows 'line 23.'
+	wait_for 20 eval '! shows "line 23."'
 	keys G
 	wait_for 20 shows 'line 200.'
 	keys g

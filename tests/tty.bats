@@ -485,7 +485,7 @@ while True:
 		run kill -TSTP \$PROGRAM
 		stopped
 		run kill -CONT \$PROGRAM
-		stopped
+		run [[ \$(ps -o state= -p \$PROGRAM) == T ]]
 		modes same
 		continue
 		modes raw

@@ -305,7 +305,7 @@ EOF
 @test "wire: while the client does not read, no silence counts" {
 	peer <<'EOF'
 peer = Peer()
-linger = 0.3 * SLOW
+linger = 1.0 * SLOW
 writer = "dd if=/dev/zero bs=3000000 count=1 status=none & echo $! >&2"
 peer.start_sh(1, writer, linger_ms=int(linger * 1000))
 early = 0

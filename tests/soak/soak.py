@@ -289,7 +289,7 @@ def main():
         wait_for(lambda: subprocess.run([CLIENT, "-q", "--ping"], capture_output=True).returncode == 0,
                  "a daemon that answers")
         # Whoever asked is gone for the daemon, too, once its descriptors are as many for a while.
-        wait_for(lambda: len({state(daemon)[0], time.sleep(0.3), state(daemon)[0]}) == 2,
+        wait_for(lambda: len({state(daemon)[0], time.sleep(0.3 * SLOW), state(daemon)[0]}) == 2,
                  "the daemon's rest")
         fresh = state(daemon)
         # Once round, so that what is allocated once and kept is there.

@@ -8,7 +8,7 @@ load vm
 
 ROUNDS=${CHAOS_ROUNDS:-50}
 # What a client takes at most to find out, a silent guest included.
-CLIENT_LIMIT=25
+CLIENT_LIMIT=$((20 + 5 * SLOW))
 SECONDS_MAX=${CHAOS_SECONDS:-360}
 BATS_TEST_TIMEOUT=$((SECONDS_MAX + 120))
 
