@@ -138,9 +138,10 @@ EOF
 	run -125 "${nobody[@]}" "$X" -- true
 	[[ $output == *--max-connections-of-user* ]]
 	for _ in {1..10}; do
-		"$X" -n -- sleep 1000 3>&- &
+		"$X" -n -- sh -c "echo up; exec sleep 1000" >>"$DIR/up" 3>&- &
 		clients+=($!)
 	done
+	wait_for 10 guest_has "$DIR/up" 13
 	run -0 "$X" -- true
 	kill "${clients[@]}"
 	wait_for 10 "${nobody[@]}" "$X" -q -- true

@@ -173,6 +173,7 @@ one_is_left() {
 	timeout 5 "$X" -n -- "$DIR/script" 3>&- &
 	timed "$X" -- true
 	[[ $MS -lt $((2000 * SLOW)) ]]
+	wait_for 5 eval 'has_become $! timeout || gone $!'
 	kill $! || true
 }
 

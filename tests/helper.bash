@@ -179,6 +179,12 @@ is_still() {
 	before=$(asleep "$@") && sleep 0.1 && [[ $(asleep "$@") == "$before" ]]
 }
 
+# has_become PID NAME: what was started in the background is that program by now. A signal that comes
+# before that is heard by this shell's copy, with all that bats does then.
+has_become() {
+	grep -qx "$2" "/proc/$1/comm"
+}
+
 # asleep PID...: how often each of them has gone to sleep; fails if one is not asleep.
 asleep() {
 	local pid

@@ -83,6 +83,7 @@ stalled() {
 	sleep 100 >"$DIR/fifo" 3>&- &
 	holder=$!
 	timed "$X" -- echo hi <"$DIR/fifo" >"$DIR/out"
+	wait_for 5 has_become "$holder" sleep
 	kill "$holder"
 	[[ $(<"$DIR/out") == hi && $MS -lt $((20000 * SLOW)) ]]
 }
