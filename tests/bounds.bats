@@ -318,7 +318,6 @@ with open(sys.argv[1], "wb") as said:
     said.write(frame("core.exec.request", 1, {"cmd": "sh", "args": ["-c", "sleep 1000"]}, flags=2))
     for _ in range(4):
         said.write(frame("core.exec.stdin", 1, {"data": b"x" * 300000}))
-    said.write(frame("core.exec.stdin", 1, {"data": b""}))
 EOF
 	"$EXECD" --listen stdio: <"$DIR/said" >"$DIR/heard" 2>"$DIR/daemon.log" 3>&- &
 	DAEMON=$!

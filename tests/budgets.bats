@@ -204,8 +204,7 @@ EOF
 @test "budget: what a burst of frames took goes back, also of those that are not large" {
 	daemon_start
 	peer <<'EOF'
-kib = 200
-begun = frame("core.exec.stdin", 1, {"data": b"x" * kib * 1024})[:-100]
+begun = frame("core.exec.stdin", 1, {"data": b"x" * 200 * 1024})[:-100]
 before = rss_kib()
 for _ in range(3):
     burst = [Peer() for _ in range(50)]
@@ -216,7 +215,7 @@ for _ in range(3):
     equal(behind.run(1, "true").last.code, 0)
     for one in burst:
         one.close()
-    wait_for(lambda: len(os.listdir(f"/proc/{PID}/fd")) < 40, "the burst is gone")
+    wait_for(lambda: count_fds() < 40, "the burst is gone")
     equal(behind.run(2, "true").last.code, 0)
     check_rss(before, 3000)
     behind.close()
@@ -226,6 +225,7 @@ EOF
 @test "budget: input that a terminal does not take stays with its client" {
 	daemon_start --max-memory 24M
 	peer <<'EOF'
+import hashlib
 before = rss_kib()
 lines = frame("core.exec.stdin", 1, {"data": b"0123456789\n" * (4 * 1024 * 1024 // 11 - 20)})
 deaf = []
@@ -243,7 +243,6 @@ many = [f"E{i}=" + "v" * 1000 for i in range(900)]
 equal(Peer().run(2, "true", env=many).last.code, 0)
 for one in deaf:
     one.close()
-import hashlib
 # What a terminal does take arrives whole, however large its frame.
 data = bytes(range(256)) * 8000
 raw = Peer()
@@ -351,15 +350,7 @@ assert lost, "there was memory enough"
 for half in halves:
     half.close()
 # What was held is free again, at the latest when the daemon knows that they are gone.
-def serves():
-    with contextlib.suppress(AssertionError, ConnectionError):
-        return Peer()
-peer = None
-def is_served():
-    global peer
-    peer = serves()
-    return peer
-wait_for(is_served, "a connection that is served")
+peer = served(AssertionError, ConnectionError)
 equal(peer.run(1, "true").last.code, 0)
 big = Peer()
 big.start(1, "sh", "-c", "head -c 3000000 | wc -c")

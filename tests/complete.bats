@@ -174,9 +174,8 @@ bash_says() {
 
 @test "complete: an agent that does not answer costs little time and no words" {
 	daemon_stop
-	python3 -c 'import os, socket, sys, time
-s = socket.socket(socket.AF_UNIX); s.bind(sys.argv[1] + ".new"); s.listen()
-os.rename(sys.argv[1] + ".new", sys.argv[1])
+	PYTHONPATH=$BATS_TEST_DIRNAME python3 -Bc 'import sys, time, wire
+mute = wire.listen(sys.argv[1])
 time.sleep(60)' "$SOCKET" 3>&- &
 	MUTE=$!
 	wait_for 5 test -S "$SOCKET"

@@ -63,13 +63,10 @@ hypervisor() {
 
 # silent: a socket that takes a client and says nothing.
 silent() {
-	standin python3 -c '
-import os, socket, sys
-listener = socket.socket(socket.AF_UNIX)
+	standin env PYTHONPATH="$BATS_TEST_DIRNAME" python3 -Bc '
+import sys, wire
+listener = wire.listen(sys.argv[1])
 listener.settimeout(60)
-listener.bind(sys.argv[1] + ".new")
-listener.listen()
-os.rename(sys.argv[1] + ".new", sys.argv[1])
 client = listener.accept()[0]
 client.settimeout(60)
 client.recv(1)' "$DIR/silent"

@@ -313,10 +313,10 @@ def Guest():
     return guest_module.Guest(DIR + "/port", LIMIT)
 
 
-def served():
-    """A connection, as soon as there is room for one."""
+def served(*ends):
+    """A connection, as soon as there is room for one; before that it may also end as said."""
     def one_more():
-        with contextlib.suppress(Refused):
+        with contextlib.suppress(Refused, *ends):
             return Peer()
 
     return wait_for(one_more, "room for a connection")

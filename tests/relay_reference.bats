@@ -141,9 +141,13 @@ was_reset() {
 	answers
 }
 
-# closed NUMBER: the relay has heard so often that the other end did.
-closed() {
-	[[ $(grep -c 'closed the connection; trying' "$DIR/daemon.log") -ge $1 ]]
+# closings: how often the relay has heard that the other end closed.
+closings() {
+	grep -c 'closed the connection; trying' "$DIR/daemon.log" || true
+}
+
+closed_again() {
+	[[ $(closings) -gt $1 ]]
 }
 
 closed_by_reset() {
@@ -151,10 +155,10 @@ closed_by_reset() {
 	machine --generation "$1" --drop
 	relay_start "$DIR/port"
 	answers
-	before=$(grep -c 'closed the connection; trying' "$DIR/daemon.log" || true)
+	before=$(closings)
 	reset
 	# What is asked before that may be lost.
-	wait_for 20 closed $((before + 1))
+	wait_for 20 closed_again "$before"
 	answers
 }
 

@@ -537,13 +537,9 @@ relayed() {
 # at $DIR/dead.relay.
 dead_behind_relay() {
 	PYTHONPATH=$BATS_TEST_DIRNAME python3 -B - "$DIR/dead.sock" 2>"$DIR/dead.log" 3>&- <<-'PY' &
-		import os, socket, sys, time
-		from wire import Stream, frame, ready
-		listener = socket.socket(socket.AF_UNIX)
-		listener.bind(sys.argv[1] + ".new")
-		listener.listen()
-		os.rename(sys.argv[1] + ".new", sys.argv[1])
-		stream = Stream(listener.accept()[0], 60)
+		import sys, time
+		from wire import Stream, frame, listen, ready
+		stream = Stream(listen(sys.argv[1]).accept()[0], 60)
 		stream.send(ready(7))
 		while (got := stream.next()).type != "core.exec.request":
 		    if got.type == "core.ping":

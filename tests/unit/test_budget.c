@@ -149,6 +149,7 @@ static void each_frame_has_its_own_time(void **state)
 	run_for(5);
 	assert_int_equal(clock_under_test.runs, CLOCK_FRAME);
 	first = clock_under_test.timer.due_ms;
+	/* In the same millisecond the next one's would be due with it. */
 	while (loop_now_ms() + 1000000 <= first)
 		;
 	put(&bytes, 5, buf_len(&bytes));
