@@ -2,6 +2,7 @@
 # exec:COMMAND, the stdin and stdout of a command as the way to an agent; and over a real sshd.
 
 load helper
+load sshd
 
 setup() {
 	common_setup
@@ -20,7 +21,7 @@ teardown() {
 }
 
 teardown_file() {
-	[[ ! -e $BATS_FILE_TMPDIR/made ]] || flock -n -x /run/sshd rmdir /run/sshd || true
+	sshd_folder_leave
 }
 
 # sshd_start: one of our own on loopback, with our keys and nothing of the machine's; $SSH is the
@@ -47,13 +48,7 @@ print(s.getsockname()[1])')
 
 # sshd_listen PORT: fails if somebody else has it.
 sshd_listen() {
-	# What sshd wants as root, wherever it keeps the rest; whoever takes it away asks for the lock.
-	if [[ $(id -u) -eq 0 ]]; then
-		[[ -d /run/sshd ]] || touch "$BATS_FILE_TMPDIR/made"
-		mkdir -p /run/sshd
-		exec 8</run/sshd
-		flock -s 8
-	fi
+	sshd_folder
 	: >"$DIR/sshd.log"
 	printf '%s\n' "ListenAddress 127.0.0.1:$1" "HostKey $DIR/host" "PidFile none" \
 		"AuthorizedKeysFile $DIR/user.pub" 'StrictModes no' 'UsePAM no' \

@@ -1,0 +1,16 @@
+# For files that run sshd: the folder that it wants as root, wherever it keeps the rest. Files run side by
+# side, so whoever takes it away asks for the lock that all of them hold meanwhile.
+
+# sshd_folder: it is there, and stays until this test ends.
+sshd_folder() {
+	[[ $(id -u) -eq 0 ]] || return 0
+	[[ -d /run/sshd ]] || touch "$BATS_FILE_TMPDIR/made"
+	until mkdir -p /run/sshd && exec 8</run/sshd && flock -s 8 && [[ /proc/self/fd/8 -ef /run/sshd ]]; do
+		exec 8<&-
+	done
+}
+
+# sshd_folder_leave: for teardown_file; gone, if it was one of this file's tests that made it.
+sshd_folder_leave() {
+	[[ ! -e $BATS_FILE_TMPDIR/made ]] || flock -n -x /run/sshd rmdir /run/sshd || true
+}
