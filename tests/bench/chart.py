@@ -4,7 +4,7 @@ from xml.sax.saxutils import escape
 WIDTH, LEFT, RIGHT = 760, 236, 84
 BAR, GAP, TITLE, SPACE = 16, 7, 30, 18
 SHORT = {"local": "local", "msb": "msb-exec", "static": "msb-exec, static", "relay": "bare relay",
-         "socat": "socat, Unix socket", "ssh": "ssh, ControlMaster", "crun": "crun exec"}
+         "socat": "socat, Unix socket", "ssh": "ssh, ControlMaster", "crun": "crun exec (for docker exec)"}
 
 GROUPS = (
     ("One-shot latency of true", "ms, less is better", "latency.",
