@@ -17,13 +17,10 @@
 
 #define VERDICT_FD 3
 
-static _Noreturn void fail_limit(int fd, enum child_stage stage, int limit)
+static _Noreturn void send(int fd, const struct child_verdict *verdict)
 {
-	struct child_verdict verdict = {.stage = (int32_t)stage, .num = errno, .limit = limit};
-
-	/* The pipe is empty and the verdict shorter than PIPE_BUF: this neither blocks nor splits.
-	 */
-	if (write(fd, &verdict, sizeof(verdict)) < 0) {
+	/* Into an empty pipe, and shorter than PIPE_BUF: this neither blocks nor splits. */
+	if (write(fd, verdict, sizeof(*verdict)) < 0) {
 		/* The daemon is gone; so are we. */
 	}
 	_exit(127);
@@ -31,7 +28,7 @@ static _Noreturn void fail_limit(int fd, enum child_stage stage, int limit)
 
 static _Noreturn void fail(int fd, enum child_stage stage)
 {
-	fail_limit(fd, stage, -1);
+	send(fd, &(struct child_verdict){(int32_t)stage, errno, -1, -1, 0, {0}});
 }
 
 /* Before the verdict pipe moves to VERDICT_FD, failures go to where the plan has it. */
@@ -68,12 +65,9 @@ static void reset_signals(void)
 static void restore_oom_score(const char *text)
 {
 	int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
-	size_t len = 0;
 
-	while (text[len])
-		len++;
 	/* Without /proc the daemon could not have changed its own either. */
-	if (fd >= 0 && write(fd, text, len) < 0)
+	if (fd >= 0 && write(fd, text, strlen(text)) < 0)
 		fail(VERDICT_FD, CHILD_RLIMIT);
 	close(fd);
 }
@@ -88,7 +82,8 @@ static void set_limits(const struct child_plan *plan)
 	for (size_t i = 0; i < plan->limit_count; i++)
 		/* An unsigned number to glibc and an int to musl; so masked it is either without a cast. */
 		if (setrlimit(plan->limits[i].resource & 0xff, &plan->limits[i].value) < 0)
-			fail_limit(VERDICT_FD, CHILD_RLIMIT, (int)i);
+			send(VERDICT_FD,
+			     &(struct child_verdict){CHILD_RLIMIT, errno, (int)i, -1, 0, {0}});
 	umask(plan->umask);
 }
 
@@ -136,10 +131,11 @@ static void die_with_parent(pid_t parent)
 		_exit(127);
 }
 
-/* Leaves only with errno set; like execvp(3), but with no shell for what cannot be executed. */
-static void execute(const struct child_plan *plan)
+/* Like execvp(3), but with no shell for what cannot be executed. */
+static _Noreturn void execute(const struct child_plan *plan)
 {
-	int worst = ENOENT;
+	struct child_verdict verdict = {
+		.stage = CHILD_EXEC, .num = ENOENT, .limit = -1, .found = -1};
 	struct stat st;
 
 	for (size_t i = 0; plan->paths[i]; i++) {
@@ -149,9 +145,11 @@ static void execute(const struct child_plan *plan)
 			/* A folder that may not be searched, or one of that name, hides nothing. */
 			if (!plan->paths[1] ||
 			    (stat(plan->paths[i], &st) == 0 && S_ISREG(st.st_mode)))
-				worst = EACCES;
+				verdict.num = EACCES;
 			continue;
 		case ENOENT:
+			if (verdict.found < 0 && stat(plan->paths[i], &st) == 0)
+				verdict.found = (int32_t)i;
 			continue;
 		case ENOTDIR:
 		case ENAMETOOLONG:
@@ -159,14 +157,18 @@ static void execute(const struct child_plan *plan)
 		case ENODEV:
 		case ESTALE:
 		case ETIMEDOUT:
-			if (worst == ENOENT && !plan->paths[1])
-				worst = errno;
+			if (verdict.num == ENOENT && !plan->paths[1])
+				verdict.num = errno;
 			continue;
 		default:
-			return;
+			fail(VERDICT_FD, CHILD_EXEC);
 		}
 	}
-	errno = worst;
+	if (verdict.found >= 0)
+		verdict.head_len =
+			(int32_t)read(open(plan->paths[verdict.found], O_RDONLY | O_NONBLOCK),
+				      verdict.head, sizeof(verdict.head));
+	send(VERDICT_FD, &verdict);
 }
 
 _Noreturn void child_run(const struct child_plan *plan)
@@ -194,5 +196,4 @@ _Noreturn void child_run(const struct child_plan *plan)
 			memcpy(plan->pwd, "PWD=/", sizeof("PWD=/"));
 	}
 	execute(plan);
-	fail(VERDICT_FD, CHILD_EXEC);
 }

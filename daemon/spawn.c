@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <linux/sched.h>
 #include <signal.h>
 #include <stdio.h>
@@ -13,6 +14,7 @@
 
 #include "../shared/fd.h"
 #include "../shared/rlimit.h"
+#include "interpreter.h"
 #include "pty.h"
 #include "spawn_plan.h"
 
@@ -223,6 +225,23 @@ int spawn_start(const struct spawn_config *config, struct msg_exec_request *requ
 	return 0;
 }
 
+/* The program is there, and what it is run by is not; both say "not found" by themselves. */
+static int fail_interpreter(const struct spawn *spawn, const struct child_verdict *verdict,
+			    struct spawn_failure *failure)
+{
+	const char *path = spawn->paths[verdict->found];
+	char name[PATH_MAX];
+	struct err err;
+
+	interpreter_of(verdict->head, verdict->head_len > 0 ? (size_t)verdict->head_len : 0, name,
+		       sizeof(name));
+	if (name[0])
+		err_set(&err, ENOENT, "execve", "the interpreter %.150s of %.150s", name, path);
+	else
+		err_set(&err, ENOENT, "execve", "the interpreter of %.150s", path);
+	return spawn_fail(spawn, MSG_FAILURE_NOT_EXECUTABLE, &err, failure);
+}
+
 int spawn_verdict(const struct spawn *spawn, int verdict_fd, struct spawn_failure *failure)
 {
 	struct child_verdict verdict;
@@ -240,6 +259,8 @@ int spawn_verdict(const struct spawn *spawn, int verdict_fd, struct spawn_failur
 	if (n != (ssize_t)sizeof(verdict))
 		return 1;
 	row = &stages[verdict.stage];
+	if (verdict.stage == CHILD_EXEC && verdict.num == ENOENT && verdict.found >= 0)
+		return fail_interpreter(spawn, &verdict, failure);
 	snprintf(stage, sizeof(stage), "%s", row->stage);
 	if (verdict.stage == CHILD_RLIMIT && verdict.limit >= 0) {
 		int resource = spawn->limits[verdict.limit].resource;
