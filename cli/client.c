@@ -1,10 +1,13 @@
 /* A connection to an agent, once there is one: see client.h. */
+#include <ctype.h>
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "../shared/log.h"
+#include "../shared/utf8.h"
 #include "client_inside.h"
+#include "hint.h"
 
 #define FRAMES_A_TURN 256
 
@@ -13,7 +16,8 @@ void client_lose(struct client *client, const struct err *err)
 	if (client->lost)
 		return;
 	client->lost = true;
-	client->on_lost(client, err);
+	if (!client_tries_again(client, err))
+		client_tell_lost(client, err);
 }
 
 static void lose(struct client *client, int num, const char *what)
@@ -25,6 +29,15 @@ static void lose(struct client *client, int num, const char *what)
 }
 
 /* ---- the handshake ---- */
+
+/* No range of ids begins like this, but words for people do. */
+static bool is_text(const struct buf *in)
+{
+	for (size_t i = 0; i < 3 && i < buf_len(in); i++)
+		if (!isprint(buf_head(in)[i]) && !isspace(buf_head(in)[i]))
+			return false;
+	return buf_len(in) > 0;
+}
 
 /* Two words and a ready frame; or, before 0.5, one word and the frame. */
 static bool is_legacy(uint32_t first, uint32_t second)
@@ -84,7 +97,7 @@ static int shake_hands(struct client *client)
 		return 0;
 	first = frame_u32(buf_head(in));
 	second = frame_u32(buf_head(in) + 4);
-	legacy = is_legacy(first, second);
+	legacy = !is_text(in) && is_legacy(first, second);
 	if (!legacy && (first >= second || second == first + 1))
 		return -EPROTO;
 	/* A look at the frame behind the words, which are consumed together with it. */
@@ -101,12 +114,54 @@ static int shake_hands(struct client *client)
 	return 1;
 }
 
+/* Something else than an agent is there, and what it said tells what. */
+static void lose_to_other(struct client *client, int num)
+{
+	char quote[CLIENT_QUOTE_LEN];
+	struct err err;
+
+	if (client_quote(client, quote, sizeof(quote)))
+		err_set(&err, 0, NULL, "no agent answers at %s: it said \"%s\"", client->name,
+			quote);
+	else
+		err_set(&err, num, NULL, "no agent answers at %s", client->name);
+	hint_greeting(&client->dial.endpoint, &err);
+	/* And it will not become one. */
+	client->wait_ms = 0;
+	client_lose(client, &err);
+}
+
+bool client_quote(const struct client *client, char *out, size_t len)
+{
+	const struct buf *in = &client->link.in;
+	const char *text = (const char *)buf_head(in), *end = text + buf_len(in);
+	size_t n = 0, characters = 0;
+
+	if (!client->linked || client->greeted)
+		return false;
+	while (text < end && isspace((unsigned char)*text))
+		text++;
+	if (text == end || !isprint((unsigned char)*text))
+		return false;
+	/* A line of it, and no character's half. */
+	while (text + n < end && n + 1 < len && text[n] && text[n] != '\n' && text[n] != '\r') {
+		if (((unsigned char)text[n] & 0xc0) != 0x80 && ++characters > CLIENT_QUOTE_MAX)
+			break;
+		n++;
+	}
+	memcpy(out, text, n);
+	out[n] = '\0';
+	utf8_scrub(out, n);
+	log_clean(out, n);
+	return true;
+}
+
 static void greet(struct client *client)
 {
 	int r = shake_hands(client);
 
 	if (r < 0) {
-		lose(client, r == -EPROTO ? EPROTO : -r, "no agent answers at");
+		lose_to_other(client, r == -EMSGSIZE || r == -EBADMSG ? EPROTO : -r);
 	} else if (r > 0) {
 		client->greeted = true;
 		client->link.greeting = false;

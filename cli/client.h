@@ -12,6 +12,7 @@
 #include "../shared/link.h"
 #include "../shared/liveness.h"
 #include "../shared/msg.h"
+#include "../shared/process.h"
 #include "patience.h"
 
 struct client {
@@ -44,7 +45,12 @@ struct client {
 	char version[64];    /* of the agent, as it calls itself */
 	char name[128];	     /* of the address, for messages */
 	char users[108];     /* without an address: the path of the user's own daemon */
-	const char *hint;    /* once lost: the way out, or NULL */
+	const char *address; /* the caller's; NULL: the usual places */
+	uint64_t wait_ms;    /* to try again for so long, while there is no agent; 0: not at all */
+	uint64_t wait_due_ms;
+	struct loop_timer again;
+	unsigned tries;
+	struct process_ending old; /* of a try before this one */
 
 	void *owner;
 	void (*on_greeted)(struct client *client);
@@ -60,9 +66,10 @@ struct client {
 };
 
 /*
- * Connects to text, or, if that is NULL, to the usual places. The callbacks, the owner, connect_ms
- * and, for an agent that is to be asked for signs of life, liveness.limit_ms must be set before. A
- * failure is told by on_lost, maybe before this returns.
+ * Connects to text, which must live as long as the client, or, if that is NULL, to the usual places. The
+ * callbacks, the owner, connect_ms and, for an agent that is to be waited for or asked for signs of
+ * life, wait_ms and liveness.limit_ms must be set before. A failure is told by on_lost, maybe before
+ * this returns.
  */
 void client_connect(struct client *client, struct loop *loop, const char *text,
 		    struct buf_spare *spare);

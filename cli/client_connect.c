@@ -7,31 +7,41 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "../shared/log.h"
 #include "../shared/process.h"
 #include "client_inside.h"
+#include "hint.h"
 
-#define OUT_MAX	    (FRAME_WIRE_MAX + 1024 * 1024) /* a whole request, and input behind it */
-#define RUN_SOCKET  "/run/msb-execd.sock"
-#define ENDING_MS   1000 /* from the end of its stream to that of a process */
-#define PATIENCE_MS 4000 /* the same, once more: a daemon gives its commands 2 s */
+#define OUT_MAX	      (FRAME_WIRE_MAX + 1024 * 1024) /* a whole request, and input behind it */
+#define RUN_SOCKET    "/run/msb-execd.sock"
+#define PAUSE_MS      50 /* between tries */
+#define PAUSE_EXEC_MS 1000
+#define TRY_LEAST_MS  1000
+#define ENDING_MS     1000 /* from the end of its stream to that of a process */
+#define PATIENCE_MS   4000 /* the same, once more: a daemon gives its commands 2 s */
 
 /* ---- the end ---- */
 
 static void say_ended(struct client *client, const char *how)
 {
+	char said[CLIENT_QUOTE_LEN + 32] = "", quote[CLIENT_QUOTE_LEN];
 	struct err err;
 
-	if (client->greeted)
+	if (client_quote(client, quote, sizeof(quote)))
+		snprintf(said, sizeof(said), "; it said \"%s\"", quote);
+	if (client->greeted) {
 		err_set(&err, 0, NULL, "lost the connection to %s: %s%s", client->name,
 			how ? "it ended with " : "the agent closed it", how ? how : "");
-	else if (how)
-		err_set(&err, 0, NULL, "%s ended with %s before an agent answered", client->name,
-			how);
-	else
-		err_set(&err, 0, NULL,
-			"%s closed the connection at once; may this user connect "
-			"(msb-execd --allow-uid)?",
-			client->name);
+	} else if (how) {
+		err_set(&err, 0, NULL, "%s ended with %s before an agent answered%s", client->name,
+			how, said);
+		/* A signal, or ssh's own failure, of which it has spoken itself. */
+		if (strncmp(how, "status", 6) == 0 && strcmp(how, "status 255") != 0)
+			hint_greeting(&client->dial.endpoint, &err);
+	} else {
+		err_set(&err, 0, NULL, "%s closed the connection at once%s", client->name, said);
+		err_hint(&err, "may uid %u connect? msb-execd --allow-uid lets it", geteuid());
+	}
 	client_lose(client, &err);
 }
 
@@ -91,6 +101,7 @@ void client_lose_ended(struct client *client)
 static void on_deadline(struct loop_timer *timer)
 {
 	struct client *client = CLIENT_OF(timer, deadline);
+	char quote[CLIENT_QUOTE_LEN];
 	struct err err;
 
 	if (client->ending.fd >= 0) {
@@ -98,12 +109,18 @@ static void on_deadline(struct loop_timer *timer)
 		say_ended(client, NULL);
 		return;
 	}
+	if (client_quote(client, quote, sizeof(quote)))
+		err_set(&err, ETIMEDOUT, NULL, "no greeting from %s, which said \"%s\"",
+			client->name, quote);
+	else
+		err_set(&err, ETIMEDOUT, NULL, "%s %s",
+			client->greeted ? "no answer from" : "no greeting from", client->name);
 	/* It is in the background, and what reads or sets a terminal there the kernel stops. */
 	if (client->process > 0 && process_is_stopped(client->process))
-		client->hint = "it was stopped, maybe because it asks for a password, and the "
-			       "terminal is the command's; use a key";
-	err_set(&err, ETIMEDOUT, NULL, "%s %s",
-		client->greeted ? "no answer from" : "no greeting from", client->name);
+		err_hint(&err, "it was stopped, maybe because it asks for a password, and the "
+			       "terminal is the command's; use a key");
+	else if (!client->greeted)
+		hint_greeting(&client->dial.endpoint, &err);
 	client_lose(client, &err);
 }
 
@@ -113,6 +130,7 @@ void client_release(struct client *client)
 	bool patient = client->greeted && !client->lost && !client->patience.said;
 
 	dial_cancel(&client->dial);
+	loop_disarm(client->loop, &client->again);
 	stop_waiting(client);
 	loop_disarm(client->loop, &client->deadline);
 	loop_disarm(client->loop, &client->alive);
@@ -122,6 +140,7 @@ void client_release(struct client *client)
 		link_release(&client->link);
 	if (client->process > 0)
 		process_end(client->process, patient ? PATIENCE_MS : 0);
+	process_end_now(&client->old);
 }
 
 /* ---- the beginning ---- */
@@ -130,7 +149,7 @@ static uint64_t left_ms(const struct client *client)
 {
 	uint64_t now = loop_now_ms();
 
-	if (client->connect_ms == DIAL_FOREVER)
+	if (client->connect_due_ms == DIAL_FOREVER)
 		return DIAL_FOREVER;
 	return client->connect_due_ms > now ? client->connect_due_ms - now : 0;
 }
@@ -150,11 +169,15 @@ static void take_stream(struct client *client, int fd, pid_t process)
 static void on_dialed(struct dial *dial, int fd, pid_t process, const struct err *err)
 {
 	struct client *client = CLIENT_OF(dial, dial);
+	struct err hinted;
 
-	if (fd < 0)
-		client_lose(client, err);
-	else
+	if (fd >= 0) {
 		take_stream(client, fd, process);
+		return;
+	}
+	hinted = *err;
+	hint_connect(&dial->endpoint, &hinted);
+	client_lose(client, &hinted);
 }
 
 static void connect_to(struct client *client, const char *text,
@@ -165,7 +188,8 @@ static void connect_to(struct client *client, const char *text,
 	struct err err;
 
 	if (endpoint_parse(text, ENDPOINT_CLIENT, &endpoint, &err) < 0) {
-		on_done(&client->dial, -1, 0, &err);
+		client->wait_ms = 0;
+		client_lose(client, &err);
 		return;
 	}
 	endpoint_name(&endpoint, client->name, sizeof(client->name));
@@ -181,10 +205,10 @@ static void on_system_dialed(struct dial *dial, int fd, pid_t process, const str
 		take_stream(client, fd, process);
 		return;
 	}
-	client->hint = "start one with msb-execd, name its address with -S, or use --local";
 	err_set(&ours, err->num, NULL, "no agent at %s%sunix:" RUN_SOCKET,
 		client->users[0] ? "unix:" : "",
 		client->users[0] ? strcat(client->users, " nor at ") : "");
+	err_hint(&ours, "start one with msb-execd, name its address with -S, or use --local");
 	client_lose(client, &ours);
 }
 
@@ -213,18 +237,98 @@ static void connect_usual(struct client *client)
 	connect_to(client, client->users, on_users_dialed);
 }
 
+static uint64_t due_after(uint64_t now_ms, uint64_t ms)
+{
+	return ms == DIAL_FOREVER ? DIAL_FOREVER : now_ms + ms;
+}
+
+/* One try: not longer than there is for all of them, but so long that an agent can answer. */
+static void try_once(struct client *client)
+{
+	uint64_t now = loop_now_ms(), last = due_after(now, TRY_LEAST_MS);
+
+	if (client->wait_due_ms > last)
+		last = client->wait_due_ms;
+	client->connect_due_ms = due_after(now, client->connect_ms);
+	if (client->wait_ms && client->connect_due_ms > last)
+		client->connect_due_ms = last;
+	if (client->address)
+		connect_to(client, client->address, on_dialed);
+	else
+		connect_usual(client);
+}
+
+/* ---- an agent that is not there yet ---- */
+
+/* Whether what failed may have been that the guest is still on its way. */
+static bool may_pass(const struct client *client, int num)
+{
+	static const int passing[] = {0,	   ENOENT,    ENOTDIR, ECONNREFUSED, ECONNRESET,
+				      EPIPE,	   ETIMEDOUT, ENODEV,  EHOSTUNREACH, ENETUNREACH,
+				      ECONNABORTED};
+
+	for (size_t i = 0; i < sizeof(passing) / sizeof(passing[0]); i++)
+		if (passing[i] == num)
+			return client->dial.endpoint.kind != ENDPOINT_LOCAL;
+	return false;
+}
+
+bool client_tries_again(struct client *client, const struct err *err)
+{
+	/* A program costs more than a look at a socket, and may say each time why it failed. */
+	uint64_t pause = client->dial.endpoint.kind == ENDPOINT_EXEC ? PAUSE_EXEC_MS : PAUSE_MS;
+	uint64_t now = loop_now_ms();
+	char words[ERR_TEXT_MAX + 64];
+
+	if (client->greeted || !client->wait_ms || now >= client->wait_due_ms ||
+	    !may_pass(client, err->num))
+		return false;
+	if (!client->tries++)
+		log_info("%s; trying again", err_words(err, words, sizeof(words)));
+	loop_disarm(client->loop, &client->deadline);
+	/* The last one at the very end: it may be there by then. */
+	if (pause > client->wait_due_ms - now)
+		pause = client->wait_due_ms - now;
+	loop_arm(client->loop, &client->again, pause);
+	return true;
+}
+
+void client_tell_lost(struct client *client, const struct err *err)
+{
+	struct err told = *err;
+
+	if (!client->greeted && client->tries)
+		err_hint(&told, "tried %u times, for as long as --wait-for says",
+			 client->tries + 1);
+	client->on_lost(client, &told);
+}
+
+static void on_again(struct loop_timer *timer)
+{
+	struct client *client = CLIENT_OF(timer, again);
+
+	stop_waiting(client);
+	if (client->linked)
+		link_release(&client->link);
+	client->linked = false;
+	process_end_now(&client->old);
+	if (client->process > 0)
+		process_end_on(&client->old, client->loop, client->process, 0);
+	client->process = 0;
+	client->lost = false;
+	try_once(client);
+}
+
 void client_connect(struct client *client, struct loop *loop, const char *text,
 		    struct buf_spare *spare)
 {
 	client->loop = loop;
 	client->spare = spare;
+	client->address = text;
 	client->turn.on_run = client_on_turn;
 	client->deadline.on_due = on_deadline;
+	client->again.on_due = on_again;
 	client->ending.fd = -1;
-	if (client->connect_ms != DIAL_FOREVER)
-		client->connect_due_ms = loop_now_ms() + client->connect_ms;
-	if (text)
-		connect_to(client, text, on_dialed);
-	else
-		connect_usual(client);
+	client->wait_due_ms = due_after(loop_now_ms(), client->wait_ms);
+	try_once(client);
 }

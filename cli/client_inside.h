@@ -16,6 +16,18 @@ void client_on_turn(struct loop_task *task);
 /* Tells the owner, once. */
 void client_lose(struct client *client, const struct err *err);
 
+/* What it said that is no greeting: a line's beginning, printable. False: nothing that people could read. */
+bool client_quote(const struct client *client, char *out, size_t len);
+
+#define CLIENT_QUOTE_MAX 60 /* characters, and the bytes that they take */
+#define CLIENT_QUOTE_LEN (4 * CLIENT_QUOTE_MAX + 1)
+
+/* A failure before the greeting, of an agent that may still come: whether it is tried again. */
+bool client_tries_again(struct client *client, const struct err *err);
+
+/* Tells the owner that it is lost, and how often it was tried. */
+void client_tell_lost(struct client *client, const struct err *err);
+
 /* The agent ended the stream; if a process carried it, how that ended is waited for a moment. */
 void client_lose_ended(struct client *client);
 

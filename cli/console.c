@@ -289,7 +289,6 @@ static int run(const struct console_opts *opts)
 {
 	static struct console console;
 	struct err err = {.text = "cannot set up the event loop"};
-	char words[ERR_TEXT_MAX + 64];
 	int r;
 
 	r = loop_init(&console.loop);
@@ -302,7 +301,7 @@ static int run(const struct console_opts *opts)
 	else if (r == 0)
 		r = script_init(&console, &err);
 	if (r < 0) {
-		log_error("%s", err_words(&err, words, sizeof(words)));
+		log_err(&err);
 		tear_down(&console);
 		return EXIT_FAILED;
 	}
@@ -328,7 +327,6 @@ static void print_version(void)
 
 int main(int argc, char *argv[])
 {
-	char words[ERR_TEXT_MAX + 64];
 	struct console_opts opts;
 	struct err err;
 	int status = 0;
@@ -338,7 +336,7 @@ int main(int argc, char *argv[])
 	signal(SIGPIPE, SIG_IGN);
 	log_init(CONSOLE, LOG_LEVEL_WARN);
 	if (console_opts_parse(argc, argv, &opts, &err) < 0) {
-		log_error("%s; see " CONSOLE " --help", err_words(&err, words, sizeof(words)));
+		log_err(&err);
 		console_opts_release(&opts);
 		return EXIT_FAILED;
 	}
@@ -350,8 +348,6 @@ int main(int argc, char *argv[])
 		log_init(CONSOLE, opts.guest.verbose ? LOG_LEVEL_INFO
 				  : opts.guest.quiet ? LOG_LEVEL_ERROR
 						     : LOG_LEVEL_WARN);
-		if (!opts.guest.endpoint)
-			opts.guest.endpoint = getenv("MSB_EXEC_ENDPOINT");
 		status = run(&opts);
 	}
 	console_opts_release(&opts);

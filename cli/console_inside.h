@@ -10,7 +10,7 @@
 #include "console_opts.h"
 #include "console_shell.h"
 #include "console_side.h"
-#include "folder.h"
+#include "look.h"
 #include "signals.h"
 #include "stream.h"
 
@@ -48,7 +48,7 @@ struct console {
 	struct shell shells[2];
 	struct shell *shell;	     /* the one that runs lines; NULL before the first is ready */
 	struct shell *candidate;     /* one that is to follow it, or NULL */
-	struct folder folder;	     /* is looked for before a candidate starts */
+	struct look look;	     /* is looked for before a candidate starts */
 	struct peer *candidate_peer; /* the same as peer, or owned */
 	char *user, *candidate_user; /* owned: what \user set, and what it is to set */
 	struct side check, complete, killer;

@@ -16,6 +16,7 @@ enum {
 	OPT_SANDBOX,
 	OPT_LOCAL,
 	OPT_CONNECT_TIMEOUT,
+	OPT_WAIT_FOR,
 	OPT_KEEPALIVE,
 	OPT_COMPLETE_TIMEOUT,
 	OPT_USER,
@@ -39,6 +40,9 @@ static const struct option_row rows[] = {
 	[OPT_CONNECT_TIMEOUT] = {0, "connect-timeout", "DURATION",
 				 "give up if no agent has answered by then (default 10s; 0 or inf: "
 				 "never)"},
+	[OPT_WAIT_FOR] =
+		{0, "wait-for", "DURATION",
+		 "try to connect again and again for so long, while there is no agent yet"},
 	[OPT_KEEPALIVE] =
 		{0, "keepalive", "DURATION",
 		 "ask a silent agent for a sign of life after this time, and give up after "
@@ -51,7 +55,7 @@ static const struct option_row rows[] = {
 	[OPT_ENV] = {'e', "env", "NAME[=VALUE]", "set a variable, or copy the host's; repeatable"},
 	[OPT_ENV_FILE] = {0, "env-file", "FILE", "set variables from lines NAME=VALUE; repeatable"},
 	[OPT_RLIMIT] = {0, "rlimit", "NAME=SOFT[:HARD]",
-			"set a resource limit, such as nofile=64:128; repeatable"},
+			"set a resource limit, such as nofile=64:128 or as=1G; repeatable"},
 	[OPT_LINE] = {'c', "command", "LINE", "run this line, or these lines, and leave"},
 	[OPT_FILE] = {'f', "file", "FILE", "run the lines of a file of the host, and leave"},
 	[OPT_CONSOLE] = {0, "console", NULL, "accepted and needless: this is it"},
@@ -84,17 +88,17 @@ void console_opts_help(void)
 static int take_value(struct console_opts *o, int option, const char *value, struct err *err)
 {
 	if (option != OPT_FILE && !utf8_valid(value, strlen(value)))
-		return err_set(err, 0, NULL,
-			       "--%s is not UTF-8, which is all that the protocol carries",
-			       rows[option].name);
+		return err_set(err, 0, NULL, "not UTF-8, which is all that the protocol carries");
 	switch (option) {
 	case OPT_SOCKET:
-		o->guest.endpoint = value;
+		opts_set_endpoint(&o->guest, value, "--socket");
 		return 0;
 	case OPT_SANDBOX:
 		return opts_set_sandbox(&o->guest, value, err);
 	case OPT_CONNECT_TIMEOUT:
 		return opts_parse_limit(value, DURATION_INFINITE, &o->guest.connect_ms, err);
+	case OPT_WAIT_FOR:
+		return duration_parse(value, &o->guest.wait_ms, err);
 	case OPT_KEEPALIVE:
 		return opts_parse_limit(value, 0, &o->guest.keepalive_ms, err);
 	case OPT_COMPLETE_TIMEOUT:
@@ -123,7 +127,7 @@ static int take_value(struct console_opts *o, int option, const char *value, str
 static void take_flag(struct opts *o, int option)
 {
 	if (option == OPT_LOCAL)
-		o->endpoint = "local:";
+		opts_set_endpoint(o, "local:", "--local");
 	else if (option == OPT_QUIET)
 		o->quiet = true;
 	else if (option == OPT_VERBOSE)
@@ -138,11 +142,10 @@ static void take_flag(struct opts *o, int option)
 static int take_environment(struct console_opts *o, struct err *err)
 {
 	const char *limit = getenv("MSB_EXEC_COMPLETE_TIMEOUT");
-	struct err why;
 
 	if (limit && limit[0] &&
-	    opts_parse_limit(limit, DURATION_INFINITE, &o->complete_ms, &why) < 0)
-		return err_set(err, 0, NULL, "MSB_EXEC_COMPLETE_TIMEOUT: %s", why.text);
+	    opts_parse_limit(limit, DURATION_INFINITE, &o->complete_ms, err) < 0)
+		return err_about(err, "MSB_EXEC_COMPLETE_TIMEOUT");
 	return 0;
 }
 
@@ -164,7 +167,7 @@ int console_opts_parse(int argc, char *argv[], struct console_opts *ret, struct 
 		if (!rows[option].arg)
 			take_flag(&ret->guest, option);
 		else if (take_value(ret, option, value, err) < 0)
-			return -EINVAL;
+			return options_blame(&rows[option], err);
 	}
 	if (option != -1)
 		return -EINVAL;
@@ -173,7 +176,7 @@ int console_opts_parse(int argc, char *argv[], struct console_opts *ret, struct 
 			       argv[operand]);
 	if (ret->line && ret->file)
 		return err_set(err, 0, NULL, "-c and -f exclude each other");
-	return 0;
+	return ret->guest.help || ret->guest.version ? 0 : opts_settle_endpoint(&ret->guest, err);
 }
 
 void console_opts_release(struct console_opts *opts)

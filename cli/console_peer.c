@@ -219,9 +219,9 @@ static void on_gone(void *owner, int code, int signal)
 
 /* ---- what the connections say ---- */
 
-static void start_shell(struct folder *folder, const struct err *failure)
+static void start_shell(struct look *look, const struct err *failure)
 {
-	struct console *console = folder->owner;
+	struct console *console = look->owner;
 	struct peer *peer = console->candidate_peer;
 	struct shell *shell = console->candidate;
 	struct shell_terms terms = {.opts = &console->guest,
@@ -234,6 +234,7 @@ static void start_shell(struct folder *folder, const struct err *failure)
 		candidate_failed(console, EXIT_FAILED, err_words(failure, words, sizeof(words)));
 		return;
 	}
+	terms.term = look->term;
 	terms.size = peer_size(&peer->client);
 	shell->loop = &console->loop;
 	shell->client = &peer->client;
@@ -252,9 +253,9 @@ static void start_shell(struct folder *folder, const struct err *failure)
 /* Once its folder is known to be there. */
 static void prepare_shell(struct console *console, struct peer *peer)
 {
-	console->folder.owner = console;
-	console->folder.on_done = start_shell;
-	folder_look(&console->folder, &peer->client, &console->guest, console->interactive);
+	console->look.owner = console;
+	console->look.on_done = start_shell;
+	look_at_guest(&console->look, &peer->client, &console->guest, console->interactive);
 }
 
 static void on_greeted(struct client *client)
@@ -269,12 +270,11 @@ static void on_greeted(struct client *client)
 static void on_lost(struct client *client, const struct err *err)
 {
 	struct console *console = client->owner;
-	char words[ERR_TEXT_MAX + 256];
+	char words[ERR_TEXT_MAX + 64 + ERR_HINT_MAX];
 
 	err_words(err, words, sizeof(words));
-	if (client->hint)
-		snprintf(words + strlen(words), sizeof(words) - strlen(words), "; %s",
-			 client->hint);
+	if (err->hint[0])
+		snprintf(words + strlen(words), sizeof(words) - strlen(words), "; %s", err->hint);
 	if (peer_of(client) == console->peer)
 		console_finish(console, EXIT_FAILED, words);
 	else if (peer_of(client) == console->candidate_peer)
@@ -302,7 +302,7 @@ static void on_frame(struct client *client, const struct frame *frame)
 	if (console->finished || msg_open(frame, &envelope) < 0)
 		return;
 	if (peer_of(client) == console->candidate_peer &&
-	    folder_on_frame(&console->folder, frame, &envelope))
+	    look_on_frame(&console->look, frame, &envelope))
 		return;
 	for (size_t i = 0; i < 2; i++) {
 		struct shell *shell = &console->shells[i];
@@ -407,6 +407,7 @@ static void connect_to(struct console *console, const char *address)
 	peer->client.on_unanswered = on_unanswered;
 	peer->client.on_turn = on_turn;
 	peer->client.connect_ms = console->guest.connect_ms;
+	peer->client.wait_ms = console->guest.wait_ms;
 	peer->client.liveness.limit_ms = console->guest.keepalive_ms;
 	console->candidate_peer = peer;
 	client_connect(&peer->client, &console->loop, peer->address, &console->spare);
@@ -435,7 +436,7 @@ void candidate_drop(struct console *console)
 	}
 	console->candidate = NULL;
 	console->candidate_peer = NULL;
-	console->folder.id = 0;
+	console->look.id = 0;
 	free(console->candidate_user);
 	console->candidate_user = NULL;
 	if (peer && peer != console->peer)

@@ -195,7 +195,7 @@ int shell_start(struct shell *shell, uint32_t id, bool tty, const struct shell_t
 			   (char *)(tty ? GUEST_START_TTY : GUEST_START_SCRIPT), NULL};
 	struct client *client = shell->client;
 	struct request_terms request = {
-		.features = client->features, .tty = tty, .size = terms->size};
+		.features = client->features, .tty = tty, .size = terms->size, .term = terms->term};
 	struct opts opts = *terms->opts;
 	char nonce[MARK_NONCE_LEN + 1];
 	struct buf functions;

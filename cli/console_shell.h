@@ -66,7 +66,8 @@ struct shell {
 struct shell_terms {
 	const struct opts *opts; /* user, folder, environment, limits */
 	struct msg_exec_resize size;
-	int status; /* what $? begins with */
+	int status;	  /* what $? begins with */
+	const char *term; /* what TERM is to be; NULL: ours */
 };
 
 /* The callbacks, loop and client must be set. 0 or -errno with *err filled. */

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "../shared/log.h"
+#include "../shared/names.h"
 #include "exec_inside.h"
 #include "lines.h"
 #include "request.h"
@@ -36,8 +37,8 @@ static void say_last(struct exec *exec)
 	exec_end_terminal(exec);
 	if (exec->complaint[0])
 		log_error("%s", exec->complaint);
-	if (exec->client.hint)
-		log_error("%s", exec->client.hint);
+	if (exec->hint[0])
+		log_error("%s", exec->hint);
 }
 
 /* Once nothing is left to write, that was all. */
@@ -92,11 +93,18 @@ void exec_finish_with(struct exec *exec, int status, const char *complaint)
 	exec_finish(exec, status);
 }
 
-static void on_lost(struct client *client, const struct err *err)
+void exec_fail(struct exec *exec, int status, const struct err *err)
 {
 	char words[ERR_TEXT_MAX + 64];
 
-	exec_finish_with(client->owner, EXIT_FAILED, err_words(err, words, sizeof(words)));
+	if (!exec->finished)
+		snprintf(exec->hint, sizeof(exec->hint), "%s", err->hint);
+	exec_finish_with(exec, status, err_words(err, words, sizeof(words)));
+}
+
+static void on_lost(struct client *client, const struct err *err)
+{
+	exec_fail(client->owner, EXIT_FAILED, err);
 }
 
 /* ---- output ---- */
@@ -175,6 +183,7 @@ static void on_timeout(struct loop_timer *timer)
 	struct client *client = &exec->client;
 
 	exec->timed_out = true;
+	log_info("--timeout has passed: sending SIG%s", signal_name(exec->opts->timeout_signal));
 	msg_put_exec_signal(&client->link.out, client->id, exec->opts->timeout_signal);
 	if (exec->opts->kill_after_ms)
 		loop_arm(exec->loop, &exec->kill_after, exec->opts->kill_after_ms);
@@ -185,6 +194,7 @@ static void on_kill_after(struct loop_timer *timer)
 {
 	struct exec *exec = OWNER(timer, kill_after);
 
+	log_info("--kill-after has passed: sending SIGKILL");
 	msg_put_exec_signal(&exec->client.link.out, exec->client.id, SIGKILL);
 	client_mark(&exec->client);
 }
@@ -217,7 +227,6 @@ static void start_command(struct exec *exec)
 {
 	struct client *client = &exec->client;
 	const struct opts *opts = exec->opts;
-	char words[ERR_TEXT_MAX + 64];
 	struct request_terms terms = {.features = client->features, .tty = exec->tty};
 	struct err err;
 
@@ -227,9 +236,9 @@ static void start_command(struct exec *exec)
 	if (client->features & MSG_FEATURE_OUTPUT_WINDOW)
 		exec->output.window = exec->tty ? TTY_WINDOW : OUTPUT_WINDOW;
 	terms.output_window = exec->output.window;
+	terms.term = exec->look.term;
 	if (request_put(&client->link.out, client->id, opts, &terms, &err) < 0) {
-		exec_finish_with(exec, err.num == E2BIG ? EXIT_CANNOT_RUN : EXIT_FAILED,
-				 err_words(&err, words, sizeof(words)));
+		exec_fail(exec, err.num == E2BIG ? EXIT_CANNOT_RUN : EXIT_FAILED, &err);
 		return;
 	}
 	exec->sent = true;
@@ -243,13 +252,12 @@ static void start_command(struct exec *exec)
 		loop_arm(exec->loop, &exec->timeout, opts->timeout_ms);
 }
 
-static void on_looked(struct folder *folder, const struct err *err)
+static void on_looked(struct look *look, const struct err *err)
 {
-	struct exec *exec = folder->owner;
-	char words[ERR_TEXT_MAX + 64];
+	struct exec *exec = look->owner;
 
 	if (err)
-		exec_finish_with(exec, EXIT_FAILED, err_words(err, words, sizeof(words)));
+		exec_fail(exec, EXIT_FAILED, err);
 	else
 		start_command(exec);
 }
@@ -260,9 +268,9 @@ static void on_greeted(struct client *client)
 
 	log_info("connected to %s: %s, generation %u", client->name, client->version,
 		 client->generation);
-	exec->folder.owner = exec;
-	exec->folder.on_done = on_looked;
-	folder_look(&exec->folder, client, exec->opts, exec->tty);
+	exec->look.owner = exec;
+	exec->look.on_done = on_looked;
+	look_at_guest(&exec->look, client, exec->opts, exec->tty);
 }
 
 void exec_run(struct exec *exec, const struct opts *opts, struct loop *loop,
@@ -289,6 +297,7 @@ void exec_run(struct exec *exec, const struct opts *opts, struct loop *loop,
 	exec->client.on_unanswered = exec_on_unanswered;
 	exec->client.on_turn = on_turn;
 	exec->client.connect_ms = opts->connect_ms;
+	exec->client.wait_ms = opts->wait_ms;
 	exec->client.liveness.limit_ms = opts->keepalive_ms;
 	decide_tty(exec);
 	client_connect(&exec->client, loop, opts->endpoint, spare);

@@ -10,7 +10,7 @@
 #include "../shared/loop.h"
 #include "client.h"
 #include "escape.h"
-#include "folder.h"
+#include "look.h"
 #include "modes.h"
 #include "opts.h"
 #include "signals.h"
@@ -42,7 +42,7 @@ struct exec {
 	const struct opts *opts;
 	struct stream in, out, err;
 	struct stream *body_to;	     /* where the link's body goes */
-	struct folder folder;	     /* the command's, which may have to be looked for first */
+	struct look look;	     /* the command's, which may have to be looked for first */
 	bool moves;		     /* it is not its reader that it waits for */
 	bool tty;		     /* the command gets a pty */
 	bool resized;		     /* our window may have another size than size */
@@ -72,6 +72,7 @@ struct exec {
 	int status;		      /* what to exit with */
 	int die_of;		      /* or the signal to die of, 0 for none */
 	char complaint[1024];	      /* the line to leave with, or empty */
+	char hint[ERR_HINT_MAX];      /* and the one after it */
 	struct loop_timer timeout, kill_after, background, last_call;
 };
 

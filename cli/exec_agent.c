@@ -1,10 +1,13 @@
 /* What the agent says about the command, and what msb-exec makes of it. */
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "../shared/log.h"
+#include "../shared/names.h"
 #include "exec_inside.h"
+#include "hint.h"
 
 static void on_started(struct exec *exec, struct msg_bytes payload)
 {
@@ -73,6 +76,13 @@ static void on_exited(struct exec *exec, struct msg_bytes payload)
 			 (double)exited.usage.wall_us / 1e6,
 			 (unsigned long long)exited.usage.max_rss_kib,
 			 exited.core_dumped ? ", core dumped" : "");
+	/* By the agent's clock: by ours it was said when it struck. */
+	if (exited.timed_out && exec->opts->timeout_ms)
+		log_info("--timeout has passed: it was sent SIG%s%s",
+			 signal_name(exec->opts->timeout_signal),
+			 exited.signal == SIGKILL && exec->opts->timeout_signal != SIGKILL
+				 ? ", and SIGKILL when --kill-after had passed too"
+				 : "");
 	if (exited.timed_out && !exec->opts->timeout_ms) {
 		exec_finish_with(exec, EXIT_TIMED_OUT,
 				 "the command ran for longer than the agent lets any");
@@ -112,6 +122,7 @@ static void on_failed(struct exec *exec, struct msg_bytes payload)
 	};
 	struct msg_exec_failed failed;
 	char complaint[sizeof(exec->complaint)];
+	const char *hint;
 	int kind;
 
 	if (msg_decode(MSG_EXEC_FAILED, payload, &failed) < 0) {
@@ -124,6 +135,9 @@ static void on_failed(struct exec *exec, struct msg_bytes payload)
 	if (kind == MSG_FAILURE_BAD_ARGS && is_of_exec(failed.stage))
 		kind = MSG_FAILURE_NOT_EXECUTABLE;
 	snprintf(complaint, sizeof(complaint), "%.*s", (int)failed.message.len, failed.message.ptr);
+	hint = kind == MSG_FAILURE_NOT_FOUND ? hint_command(exec->opts) : NULL;
+	if (hint && !exec->finished)
+		snprintf(exec->hint, sizeof(exec->hint), "%s", hint);
 	if (kind < 0 || kind > MSG_FAILURE_NOT_EXECUTABLE)
 		exec_finish_with(exec, EXIT_FAILED, complaint);
 	else
@@ -149,7 +163,7 @@ void exec_on_frame(struct client *client, const struct frame *frame)
 	struct exec *exec = client->owner;
 	struct msg_envelope envelope;
 
-	if (msg_open(frame, &envelope) < 0 || folder_on_frame(&exec->folder, frame, &envelope) ||
+	if (msg_open(frame, &envelope) < 0 || look_on_frame(&exec->look, frame, &envelope) ||
 	    frame->id != client->id)
 		return;
 	switch (envelope.type) {

@@ -16,6 +16,9 @@ void exec_leave_by(struct exec *exec, int signal);
 /* Passes a signal on to the command, or leaves by it, as it must. */
 void exec_forward(struct exec *exec, int signal);
 
+/* A failure to leave with, with what to do about it. */
+void exec_fail(struct exec *exec, int status, const struct err *err);
+
 /* A signal that was passed on has no answer. */
 void exec_on_unanswered(struct client *client, enum patience_step step);
 

@@ -1,11 +1,18 @@
-/* Whether the folder of a command is there: see folder.h. */
-#include "folder.h"
+/* What is looked at in the guest before a command: see look.h. */
+#include "look.h"
 
 #include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "../shared/log.h"
 
 #include "request.h"
 
-#define SHELL "/bin/sh"
+#define SHELL	     "/bin/sh"
+#define TERM_LOOK_MS 3000 /* for a look that is a convenience, and nothing to wait long for */
 
 /* What the shell ends with; those of its own failures are below and above. */
 enum { LOOK_ABSENT = 65, LOOK_NO_FOLDER, LOOK_DENIED };
@@ -13,136 +20,257 @@ enum { LOOK_ABSENT = 65, LOOK_NO_FOLDER, LOOK_DENIED };
 static const char script[] = "[ -d \"$1\" ] || { [ -e \"$1\" ] && exit 66; exit 65; }; "
 			     "[ -x \"$1\" ] || exit 67";
 
-static void finish(struct folder *folder, const struct err *err)
+/* Terminals of which every terminfo has an entry, or nearly; no need to look. */
+static const char *const usual[] = {"ansi",  "dumb",  "linux", "screen",	 "vt100",
+				    "vt102", "vt220", "xterm", "xterm-256color", "screen-256color"};
+
+/* What ours may be taken for, the nearest first; each is a terminal that a screen of today passes for. */
+static const char *const instead[] = {
+	"tmux-256color", "screen-256color", "screen", "xterm-256color", "xterm", "vt220", "vt100"};
+#define INSTEAD (sizeof(instead) / sizeof(instead[0]))
+#define OF_TMUX 3 /* the first so many are only for what is called tmux or screen */
+
+/* Ends with 100 and the number of the first entry that there is: in folders of ncurses' and its users'. */
+static const char term_script[] =
+	"n=100;for t do n=$((n+1));f=${t%\"${t#?}\"};"
+	"for d in \"$TERMINFO\" \"$HOME/.terminfo\" /etc/terminfo /lib/terminfo "
+	"/usr/share/terminfo /usr/lib/terminfo /usr/local/share/terminfo;"
+	"do [ -e \"$d/$f/$t\" ] && exit $n;done;done;exit 0";
+
+/* ---- the session ---- */
+
+static void look_at_term(struct look *look);
+
+static void finish(struct look *look, const struct err *err)
 {
-	folder->id = 0;
-	folder->on_done(folder, err);
+	look->id = 0;
+	if (!err && !look->at_term)
+		look_at_term(look);
+	else
+		look->on_done(look, err);
 }
 
-/* In the words of msb-execd. */
-static void refuse(struct folder *folder, int num)
+static int run(struct look *look, const struct opts *opts, struct err *err)
 {
-	const struct opts *opts = folder->opts;
+	struct request_terms terms = {.size = {.rows = 24, .cols = 80}};
+
+	look->id = client_take_id(look->client);
+	if (!look->id)
+		return err_set(err, 0, NULL, "no session is left on this connection to look for %s",
+			       look->at_term ? "a terminal" : look->opts->workdir);
+	if (look->at_term)
+		terms.features = look->client->features;
+	return request_put(&look->client->link.out, look->id, opts, &terms, err);
+}
+
+/* ---- the terminal ---- */
+
+static bool is_usual(const char *term)
+{
+	for (size_t i = 0; i < sizeof(usual) / sizeof(usual[0]); i++)
+		if (strcmp(usual[i], term) == 0)
+			return true;
+	return false;
+}
+
+static const char *const *candidates(const char *term, size_t *ret_count)
+{
+	bool tmux = strncmp(term, "tmux", 4) == 0 || strncmp(term, "screen", 6) == 0;
+	size_t first = tmux ? 0 : OF_TMUX;
+
+	*ret_count = INSTEAD - first;
+	return instead + first;
+}
+
+/* Which is a convenience: whatever goes wrong with it, the command gets our TERM as it is. */
+static void look_at_term(struct look *look)
+{
+	char *command[4 + 1 + INSTEAD] = {(char *)SHELL, (char *)"-c", (char *)term_script,
+					  (char *)"sh"};
+	char *term = getenv("TERM");
+	const char *const *others;
+	struct opts opts = *look->opts;
+	struct err err;
+	size_t count;
+
+	look->at_term = true;
+	if (!look->tty || !term || !term[0] || strchr(term, '/') || is_usual(term) ||
+	    env_has(&opts.env, "TERM")) {
+		finish(look, NULL);
+		return;
+	}
+	others = candidates(term, &count);
+	command[4] = term;
+	for (size_t i = 0; i < count; i++)
+		command[5 + i] = (char *)others[i];
+	opts.command = command;
+	opts.command_len = 5 + count;
+	opts.workdir = NULL;
+	opts.rlimit_count = 0;
+	opts.on_disconnect = MSG_DISCONNECT_KILL;
+	opts.timeout_ms = TERM_LOOK_MS;
+	opts.timeout_signal = SIGKILL;
+	if (run(look, &opts, &err) < 0)
+		finish(look, NULL);
+	else
+		client_mark(look->client);
+}
+
+static void take_term(struct look *look, int code)
+{
+	const char *term = getenv("TERM");
+	const char *const *others;
+	size_t count, chosen = (size_t)(code - 102);
+
+	others = candidates(term, &count);
+	/* Ours is there (101), or nothing that says so. */
+	if (code < 102 || chosen >= count) {
+		finish(look, NULL);
+		return;
+	}
+	look->term = others[chosen];
+	log_warn("the guest has no terminfo entry for %s: TERM is %s there", term, look->term);
+	finish(look, NULL);
+}
+
+/* ---- the folder ---- */
+
+/* In the words of msb-execd. */
+static void refuse(struct look *look, int num)
+{
+	const struct opts *opts = look->opts;
 	struct err err;
 
 	err_set(&err, num, NULL, "cannot spawn \"%.200s\": chdir %s",
 		opts->command_len ? opts->command[0] : SHELL, opts->workdir);
-	finish(folder, &err);
+	finish(look, &err);
 }
 
-static void give_up(struct folder *folder, const char *why)
+static void give_up(struct look *look, const char *why)
 {
 	struct err err;
 
 	err_set(&err, 0, NULL,
 		"cannot see whether %s is there, and this agent would run the "
 		"command elsewhere: %s",
-		folder->opts->workdir, why);
-	finish(folder, &err);
+		look->opts->workdir, why);
+	finish(look, &err);
 }
 
-static int request(struct folder *folder, struct client *client, struct err *err)
+static int look_at_folder(struct look *look, struct err *err)
 {
 	char *command[] = {(char *)SHELL, (char *)"-c", (char *)script, (char *)"sh",
-			   (char *)folder->opts->workdir};
-	struct request_terms terms = {.size = {.rows = 24, .cols = 80}};
-	struct opts opts = *folder->opts;
+			   (char *)look->opts->workdir};
+	struct opts opts = *look->opts;
 
-	folder->id = client_take_id(client);
-	if (!folder->id)
-		return err_set(err, 0, NULL, "no session is left on this connection to look for %s",
-			       opts.workdir);
 	opts.command = command;
 	opts.command_len = sizeof(command) / sizeof(command[0]);
 	opts.workdir = NULL;
 	opts.env = (struct env_list){0};
 	opts.rlimit_count = 0;
-	return request_put(&client->link.out, folder->id, &opts, &terms, err);
+	return run(look, &opts, err);
 }
 
-void folder_look(struct folder *folder, struct client *client, const struct opts *opts, bool tty)
+void look_at_guest(struct look *look, struct client *client, const struct opts *opts, bool tty)
 {
 	struct err err;
 
-	folder->opts = opts;
-	folder->tty = tty;
+	look->client = client;
+	look->opts = opts;
+	look->tty = tty;
+	look->at_term = false;
+	look->term = NULL;
 	/* With features of ours it is an agent that looks itself. */
 	if (!opts->workdir || client->features)
-		finish(folder, NULL);
-	else if (request(folder, client, &err) < 0)
-		finish(folder, &err);
+		finish(look, NULL);
+	else if (look_at_folder(look, &err) < 0)
+		finish(look, &err);
 	else
 		client_mark(client);
 }
 
-static void on_exited(struct folder *folder, struct msg_bytes payload)
+/* ---- what the agent says ---- */
+
+static void on_exited(struct look *look, struct msg_bytes payload)
 {
 	struct msg_exec_exited exited = {.code = -1};
 	char why[64];
 
 	msg_decode(MSG_EXEC_EXITED, payload, &exited);
+	if (look->at_term) {
+		take_term(look, exited.code);
+		return;
+	}
 	switch (exited.code) {
 	case 0:
-		finish(folder, NULL);
+		finish(look, NULL);
 		break;
 	case LOOK_ABSENT:
-		refuse(folder, ENOENT);
+		refuse(look, ENOENT);
 		break;
 	case LOOK_NO_FOLDER:
-		refuse(folder, ENOTDIR);
+		refuse(look, ENOTDIR);
 		break;
 	case LOOK_DENIED:
-		refuse(folder, EACCES);
+		refuse(look, EACCES);
 		break;
 	default:
 		snprintf(why, sizeof(why), SHELL " ended with %d", exited.code);
-		give_up(folder, why);
+		give_up(look, why);
 		break;
 	}
 }
 
 /* A guest may have no shell. Without a terminal this agent refuses by itself, if in other words. */
-static void on_failed(struct folder *folder, struct msg_bytes payload)
+static void on_failed(struct look *look, struct msg_bytes payload)
 {
 	struct msg_exec_failed failed = {0};
 	struct err err;
 	int kind;
 
 	msg_decode(MSG_EXEC_FAILED, payload, &failed);
+	if (look->at_term) {
+		finish(look, NULL);
+		return;
+	}
 	kind = failed.kind.ptr ? msg_failure_parse(failed.kind) : -1;
 	if (kind != MSG_FAILURE_NOT_FOUND && kind != MSG_FAILURE_PERMISSION_DENIED &&
 	    kind != MSG_FAILURE_NOT_EXECUTABLE) {
 		err_set(&err, 0, NULL, "%.*s", (int)failed.message.len,
 			failed.message.ptr ? failed.message.ptr : "");
-		finish(folder, &err);
-	} else if (folder->tty) {
-		give_up(folder, "the guest has no " SHELL);
+		finish(look, &err);
+	} else if (look->tty) {
+		give_up(look, "the guest has no " SHELL);
 	} else {
-		finish(folder, NULL);
+		finish(look, NULL);
 	}
 }
 
-static void on_error(struct folder *folder, struct msg_bytes payload)
+static void on_error(struct look *look, struct msg_bytes payload)
 {
 	struct msg_error error = {0};
 	struct err err;
 
 	msg_decode(MSG_ERROR, payload, &error);
+	if (look->at_term) {
+		finish(look, NULL);
+		return;
+	}
 	err_set(&err, 0, NULL, "the agent refused the session: %.*s", (int)error.message.len,
 		error.message.ptr ? error.message.ptr : "");
-	finish(folder, &err);
+	finish(look, &err);
 }
 
-bool folder_on_frame(struct folder *folder, const struct frame *frame,
-		     const struct msg_envelope *envelope)
+bool look_on_frame(struct look *look, const struct frame *frame,
+		   const struct msg_envelope *envelope)
 {
-	if (!folder->id || frame->id != folder->id)
+	if (!look->id || frame->id != look->id)
 		return false;
 	if (envelope->type == MSG_EXEC_EXITED)
-		on_exited(folder, envelope->payload);
+		on_exited(look, envelope->payload);
 	else if (envelope->type == MSG_EXEC_FAILED)
-		on_failed(folder, envelope->payload);
+		on_failed(look, envelope->payload);
 	else if (envelope->type == MSG_ERROR)
-		on_error(folder, envelope->payload);
+		on_error(look, envelope->payload);
 	return true;
 }

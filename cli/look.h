@@ -1,31 +1,39 @@
 /*
- * Whether the folder that a command is to run in is there: asked of agents that do not say so
- * themselves. A reference agent that cannot enter it runs a command on a terminal elsewhere, without
- * a word, and any other one it calls not found. So a shell looks first, in a session of its own.
+ * What is looked at in the guest before a command starts there, each by a shell in a session of its
+ * own, and only where there is a reason to:
+ *
+ * - whether the folder that it is to run in is there, of agents that do not say so themselves. A
+ *   reference agent that cannot enter it runs a command on a terminal elsewhere, without a word, and
+ *   any other one it calls not found;
+ * - whether the guest has a terminfo entry for a terminal of ours that few systems know. Without one
+ *   vi, less and the like do not work, or not well.
  */
-#ifndef MSB_FOLDER_H
-#define MSB_FOLDER_H
+#ifndef MSB_LOOK_H
+#define MSB_LOOK_H
 
 #include "client.h"
 #include "opts.h"
 
-struct folder {
+struct look {
 	uint32_t id; /* of the session that looks; 0: none does */
+	bool at_term;
+	struct client *client;
 	const struct opts *opts;
 	bool tty;
+	const char *term; /* the result: what TERM is to be instead of ours, static; or NULL */
 	void *owner;
 	/* NULL: the command can be started. */
-	void (*on_done)(struct folder *folder, const struct err *err);
+	void (*on_done)(struct look *look, const struct err *err);
 };
 
 /*
- * Looks for the folder that opts name, for a command with or without a terminal, and calls on_done,
- * at once if there is nothing to ask.
+ * Looks at what there is to be looked at for a command of these options, with or without a terminal,
+ * and calls on_done, at once if there is nothing.
  */
-void folder_look(struct folder *folder, struct client *client, const struct opts *opts, bool tty);
+void look_at_guest(struct look *look, struct client *client, const struct opts *opts, bool tty);
 
 /* Takes a frame if it is of that session. */
-bool folder_on_frame(struct folder *folder, const struct frame *frame,
-		     const struct msg_envelope *envelope);
+bool look_on_frame(struct look *look, const struct frame *frame,
+		   const struct msg_envelope *envelope);
 
 #endif

@@ -80,7 +80,6 @@ static int run(const struct opts *opts)
 
 int main(int argc, char *argv[])
 {
-	char words[ERR_TEXT_MAX + 64];
 	struct opts opts;
 	struct err err;
 	int status;
@@ -91,7 +90,7 @@ int main(int argc, char *argv[])
 	signal(SIGCHLD, SIG_DFL);
 	log_init("msb-exec", LOG_LEVEL_WARN);
 	if (opts_parse(argc, argv, &opts, &err) < 0) {
-		log_error("%s; see msb-exec --help", err_words(&err, words, sizeof(words)));
+		log_err(&err);
 		opts_release(&opts);
 		return EXIT_FAILED;
 	}
@@ -107,10 +106,13 @@ int main(int argc, char *argv[])
 		log_init("msb-exec", opts.verbose ? LOG_LEVEL_INFO
 				     : opts.quiet ? LOG_LEVEL_ERROR
 						  : LOG_LEVEL_WARN);
-		if (!opts.endpoint)
-			opts.endpoint = getenv("MSB_EXEC_ENDPOINT");
 		status = run(&opts);
 	}
 	opts_release(&opts);
+	/* Of --help, --version and --ping. */
+	if (fflush(stdout) != 0 && status == 0) {
+		log_error("cannot write output: %s", strerror(errno));
+		status = EXIT_FAILED;
+	}
 	return status;
 }

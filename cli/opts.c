@@ -7,17 +7,20 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../shared/endpoint.h"
 #include "../shared/options.h"
 #include "../shared/rlimit.h"
 #include "../shared/utf8.h"
 
-#define CTRL(key) ((key)&0x1f)
+#define CTRL(key)	  ((key)&0x1f)
+#define ENDPOINT_VARIABLE "MSB_EXEC_ENDPOINT"
 
 enum {
 	OPT_SOCKET,
 	OPT_SANDBOX,
 	OPT_LOCAL,
 	OPT_CONNECT_TIMEOUT,
+	OPT_WAIT_FOR,
 	OPT_KEEPALIVE,
 	OPT_TTY,
 	OPT_NO_TTY,
@@ -52,6 +55,9 @@ static const struct option_row rows[] = {
 	[OPT_CONNECT_TIMEOUT] = {0, "connect-timeout", "DURATION",
 				 "give up if no agent has answered by then (default 10s; 0 or inf: "
 				 "never)"},
+	[OPT_WAIT_FOR] =
+		{0, "wait-for", "DURATION",
+		 "try to connect again and again for so long, while there is no agent yet"},
 	[OPT_KEEPALIVE] =
 		{0, "keepalive", "DURATION",
 		 "ask a silent agent for a sign of life after this time, and give up after "
@@ -69,7 +75,7 @@ static const struct option_row rows[] = {
 	[OPT_ENV] = {'e', "env", "NAME[=VALUE]", "set a variable, or copy the host's; repeatable"},
 	[OPT_ENV_FILE] = {0, "env-file", "FILE", "set variables from lines NAME=VALUE; repeatable"},
 	[OPT_RLIMIT] = {0, "rlimit", "NAME=SOFT[:HARD]",
-			"set a resource limit, such as nofile=64:128; repeatable"},
+			"set a resource limit, such as nofile=64:128 or as=1G; repeatable"},
 	[OPT_TIMEOUT] = {0, "timeout", "DURATION",
 			 "end the command after this time (exit status 124)"},
 	[OPT_KILL_AFTER] = {'k', "kill-after", "DURATION",
@@ -127,13 +133,18 @@ static int parse_on_disconnect(struct opts *o, const char *text, struct err *err
 	int what = msg_on_disconnect_parse((struct msg_text){text, strlen(text)});
 
 	if (what < 0)
-		return err_set(err, 0, NULL, "--on-disconnect takes kill, hangup or keep, not %s",
-			       text);
+		return err_set(err, 0, NULL, "%s is not kill, hangup or keep", text);
 	o->on_disconnect = (enum msg_on_disconnect)what;
 	return 0;
 }
 
 /* The same as an address: where several say it, the last one counts. */
+void opts_set_endpoint(struct opts *o, const char *text, const char *from)
+{
+	o->endpoint = text;
+	o->endpoint_from = from;
+}
+
 int opts_set_sandbox(struct opts *o, const char *name, struct err *err)
 {
 	free(o->sandbox);
@@ -141,7 +152,19 @@ int opts_set_sandbox(struct opts *o, const char *name, struct err *err)
 		o->sandbox = NULL;
 		return err_set(err, ENOMEM, NULL, "sandbox %s", name);
 	}
-	o->endpoint = o->sandbox;
+	opts_set_endpoint(o, o->sandbox, "--sandbox");
+	return 0;
+}
+
+int opts_settle_endpoint(struct opts *o, struct err *err)
+{
+	const char *usual = getenv(ENDPOINT_VARIABLE);
+	struct endpoint endpoint;
+
+	if (!o->endpoint && usual && usual[0])
+		opts_set_endpoint(o, usual, ENDPOINT_VARIABLE);
+	if (o->endpoint && endpoint_parse(o->endpoint, ENDPOINT_CLIENT, &endpoint, err) < 0)
+		return err_about(err, "%s", o->endpoint_from);
 	return 0;
 }
 
@@ -160,12 +183,14 @@ static int take_value(struct opts *o, int option, const char *value, struct err 
 {
 	switch (option) {
 	case OPT_SOCKET:
-		o->endpoint = value;
+		opts_set_endpoint(o, value, "--socket");
 		return 0;
 	case OPT_SANDBOX:
 		return opts_set_sandbox(o, value, err);
 	case OPT_CONNECT_TIMEOUT:
 		return opts_parse_limit(value, DURATION_INFINITE, &o->connect_ms, err);
+	case OPT_WAIT_FOR:
+		return duration_parse(value, &o->wait_ms, err);
 	case OPT_KEEPALIVE:
 		return opts_parse_limit(value, 0, &o->keepalive_ms, err);
 	case OPT_USER:
@@ -202,7 +227,7 @@ static void take_flag(struct opts *o, int option)
 {
 	switch (option) {
 	case OPT_LOCAL:
-		o->endpoint = "local:";
+		opts_set_endpoint(o, "local:", "--local");
 		break;
 	case OPT_TTY:
 		o->tty = o->tty >= OPTS_TTY_IF_TERMINAL ? OPTS_TTY_FORCED : OPTS_TTY_IF_TERMINAL;
@@ -288,13 +313,20 @@ int opts_parse(int argc, char *argv[], struct opts *ret, struct err *err)
 		if (!rows[option].arg)
 			take_flag(ret, option);
 		else if (take_value(ret, option, value, err) < 0)
-			return -EINVAL;
+			return options_blame(&rows[option], err);
 	}
 	if (option != -1)
 		return -EINVAL;
 	ret->command = argv + operand;
 	ret->command_len = (size_t)(argc - operand);
-	return check_texts(ret, err);
+	if (ret->help || ret->version)
+		return 0;
+	if (ret->ping && ret->command_len)
+		return err_set(err, 0, NULL, "--ping runs nothing, and so takes no command: %s",
+			       ret->command[0]);
+	if (check_texts(ret, err) < 0)
+		return -EINVAL;
+	return opts_settle_endpoint(ret, err);
 }
 
 void opts_release(struct opts *opts)

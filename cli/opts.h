@@ -18,10 +18,12 @@ enum opts_tty { OPTS_TTY_AUTO, OPTS_TTY_NEVER, OPTS_TTY_IF_TERMINAL, OPTS_TTY_FO
 
 /* Texts point into argv. */
 struct opts {
-	const char *endpoint;  /* NULL: the usual places */
-	char *sandbox;	       /* owned: the address that -s stands for, or NULL */
-	uint64_t connect_ms;   /* DURATION_INFINITE: no limit */
-	uint64_t keepalive_ms; /* 0: never */
+	const char *endpoint;	   /* NULL: the usual places */
+	const char *endpoint_from; /* the option or the variable that says so, for messages */
+	char *sandbox;		   /* owned: the address that -s stands for, or NULL */
+	uint64_t connect_ms;	   /* DURATION_INFINITE: no limit */
+	uint64_t wait_ms;	   /* for an agent that is not there yet; 0: not */
+	uint64_t keepalive_ms;	   /* 0: never */
 	enum opts_tty tty;
 	bool no_stdin;
 	const char *user, *workdir;
@@ -47,9 +49,14 @@ int opts_parse(int argc, char *argv[], struct opts *ret, struct err *err);
 void opts_release(struct opts *opts);
 void opts_help(void);
 
-/* What the console's options share with ours: the address of a sandbox, owned by opts; one more limit;
- * and a duration of which 0 and inf both mean none, which is *ret_ms then. 0, or -errno with *err
- * filled. */
+/*
+ * What the console's options share with ours: an address and which option it comes from; that of a
+ * sandbox, owned by opts; in the end, the variable's where no option gave one, and whether it makes
+ * sense; one more limit; and a duration of which 0 and inf both mean none, which is *ret_ms then. 0,
+ * or -errno with *err filled.
+ */
+void opts_set_endpoint(struct opts *opts, const char *text, const char *from);
+int opts_settle_endpoint(struct opts *opts, struct err *err);
 int opts_set_sandbox(struct opts *opts, const char *name, struct err *err);
 int opts_add_rlimit(struct opts *opts, const char *text, struct err *err);
 int opts_parse_limit(const char *text, uint64_t none, uint64_t *ret_ms, struct err *err);

@@ -55,11 +55,7 @@ static void on_frame(struct client *client, const struct frame *frame)
 
 static void on_lost(struct client *client, const struct err *err)
 {
-	char words[ERR_TEXT_MAX + 64];
-
-	log_error("%s", err_words(err, words, sizeof(words)));
-	if (client->hint)
-		log_error("%s", client->hint);
+	log_err(err);
 	loop_stop(client->loop);
 }
 
@@ -79,7 +75,8 @@ int ping_run(const struct opts *opts, struct loop *loop, struct buf_spare *spare
 			   .on_frame = on_frame,
 			   .on_lost = on_lost,
 			   .on_turn = on_turn,
-			   .connect_ms = opts->connect_ms},
+			   .connect_ms = opts->connect_ms,
+			   .wait_ms = opts->wait_ms},
 	};
 	int r;
 

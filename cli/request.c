@@ -5,26 +5,53 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
+
+#include "../shared/utf8.h"
 
 static struct msg_text text(const char *string)
 {
 	return (struct msg_text){string, string ? strlen(string) : 0};
 }
 
-/* The entries of the options, and in a terminal what kind it is. */
-static char **environment(const struct opts *opts, bool tty, char *term, size_t term_len,
-			  size_t *ret_count)
+/* What a terminal's command should know of the host's: how people want to be spoken to, and colours. */
+static bool goes_with_terminal(const char *entry)
 {
-	const char *name = getenv("TERM");
-	char **entries = reallocarray(NULL, opts->env.count + 1, sizeof(char *));
+	static const char *const prefixes[] = {"LANG=", "LC_", "COLORTERM="};
+
+	for (size_t i = 0; i < sizeof(prefixes) / sizeof(prefixes[0]); i++)
+		if (strncmp(entry, prefixes[i], strlen(prefixes[i])) == 0)
+			return utf8_valid(entry, strlen(entry));
+	return false;
+}
+
+static size_t count_environ(void)
+{
+	size_t count = 0;
+
+	while (environ[count])
+		count++;
+	return count;
+}
+
+/* The entries of the options, over what goes with a terminal; of a name the last one counts. */
+static char **environment(const struct opts *opts, const struct request_terms *terms, char *term,
+			  size_t term_len, size_t *ret_count)
+{
+	const char *name = terms->term ? terms->term : getenv("TERM");
+	size_t host = terms->tty ? count_environ() : 0;
+	char **entries = reallocarray(NULL, host + opts->env.count + 1, sizeof(char *));
 
 	if (!entries)
 		return NULL;
 	*ret_count = 0;
-	if (tty && !env_has(&opts->env, "TERM")) {
+	if (terms->tty && !env_has(&opts->env, "TERM")) {
 		snprintf(term, term_len, "TERM=%s", name && name[0] ? name : "xterm");
 		entries[(*ret_count)++] = term;
 	}
+	for (size_t i = 0; i < host; i++)
+		if (goes_with_terminal(environ[i]))
+			entries[(*ret_count)++] = environ[i];
 	for (size_t i = 0; i < opts->env.count; i++)
 		entries[(*ret_count)++] = opts->env.entries[i];
 	return entries;
@@ -91,7 +118,7 @@ int request_put(struct buf *out, uint32_t id, const struct opts *opts,
 	r = ask_features(&request, opts, terms->features, err);
 	if (r < 0)
 		return r;
-	env = environment(opts, terms->tty, term, sizeof(term), &request.env.count);
+	env = environment(opts, terms, term, sizeof(term), &request.env.count);
 	if (!env)
 		return err_set(err, ENOMEM, NULL, "cannot make the request");
 	request.env.strv = env;

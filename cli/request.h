@@ -12,6 +12,7 @@ struct request_terms {
 	bool tty;
 	struct msg_exec_resize size; /* its pixels only if the agent knows them */
 	uint64_t output_window;	     /* 0: none */
+	const char *term;	     /* what TERM is to be; NULL: ours */
 };
 
 /*

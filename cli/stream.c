@@ -239,7 +239,7 @@ void stream_abandon(struct stream *stream)
 	loop_remove(stream->loop, &stream->source);
 	fd_close(&stream->own_fd);
 	stream->gone = true;
-	null_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	null_fd = fd_open_null(O_RDONLY | O_CLOEXEC);
 	if (null_fd >= 0)
 		dup2(null_fd, STDIN_FILENO);
 	fd_close(&null_fd);

@@ -39,8 +39,7 @@ int value_escape_char(const char *text, int *ret_character, struct err *err)
 	else if (c == '^' && text[1] >= '@' && !text[2])
 		*ret_character = text[1] & CTRL_MASK;
 	else
-		return err_set(err, 0, NULL, "--escape-char takes a character, ^X or none, not %s",
-			       text);
+		return err_set(err, 0, NULL, "%s is not a character, ^X or none", text);
 	return 0;
 }
 
@@ -65,9 +64,8 @@ int value_keys(const char *text, struct escape_keys *ret, struct err *err)
 
 		if (key < 0 || keys.len == ESCAPE_KEYS_MAX || (at[len] && !at[len + 1]))
 			return err_set(err, 0, NULL,
-				       "--detach-keys takes up to %d keys such as ctrl-p,ctrl-q "
-				       "or ctrl-],q, not %s",
-				       ESCAPE_KEYS_MAX, text);
+				       "%s is not up to %d keys such as ctrl-p,ctrl-q or ctrl-],q",
+				       text, ESCAPE_KEYS_MAX);
 		keys.keys[keys.len++] = (uint8_t)key;
 		at += len + (at[len] ? 1 : 0);
 	}
@@ -101,7 +99,11 @@ int env_add(struct env_list *list, const char *entry, struct err *err)
 	const char *value;
 
 	if (!entry[0] || equals == entry)
-		return err_set(err, 0, NULL, "environment entry \"%s\" has no name", entry);
+		return err_set(err, 0, NULL, "no variable name");
+	for (const char *c = entry; *c && c != equals; c++)
+		if (isspace((unsigned char)*c))
+			return err_set(err, 0, NULL, "a variable name with a blank in it: \"%.*s\"",
+				       (int)strcspn(entry, "="), entry);
 	if (equals)
 		return append(list, entry, (size_t)(equals - entry), equals + 1, err);
 	value = getenv(entry);
@@ -111,21 +113,14 @@ int env_add(struct env_list *list, const char *entry, struct err *err)
 static int add_line(struct env_list *list, char *line, const char *path, int number,
 		    struct err *err)
 {
-	char *equals, *at = line;
+	char *at = line;
 
 	/* Leading blanks go, the rest is literal: quotes, blanks and a # behind a value stay. */
 	while (*at == ' ' || *at == '\t')
 		at++;
 	if (!*at || *at == '#')
 		return 0;
-	equals = strchr(at, '=');
-	if (equals == at)
-		return err_set(err, 0, NULL, "%s:%d: no variable name", path, number);
-	for (const char *c = at; *c && c != equals; c++)
-		if (isspace((unsigned char)*c))
-			return err_set(err, 0, NULL, "%s:%d: a variable name with a blank in it",
-				       path, number);
-	return env_add(list, at, err);
+	return env_add(list, at, err) < 0 ? err_about(err, "%s:%d", path, number) : 0;
 }
 
 int env_add_file(struct env_list *list, const char *path, struct err *err)

@@ -14,6 +14,7 @@ _msb_options[msb-exec]='-S|--socket|ENDPOINT
 -s|--sandbox|NAME
 |--local|
 |--connect-timeout|DURATION
+|--wait-for|DURATION
 |--keepalive|DURATION
 -t|--tty|
 -T|--no-tty|
@@ -42,6 +43,7 @@ _msb_options[msb-exec-console]='-S|--socket|ENDPOINT
 -s|--sandbox|NAME
 |--local|
 |--connect-timeout|DURATION
+|--wait-for|DURATION
 |--keepalive|DURATION
 |--complete-timeout|DURATION
 -u|--user|USER[:GROUP]
@@ -58,7 +60,7 @@ _msb_options[msb-exec-console]='-S|--socket|ENDPOINT
 -h|--help|'
 _msb_schemes[msb-exec-console]='unix: vsock: hvsock: exec: sandbox: local:'
 _msb_options[msb-execd]='-l|--listen|ENDPOINT
--u|--user|SPEC
+-u|--user|[=]SPEC
 |--security-profile|NAME
 |--cwd|DIR
 |--allow-uid|UID

@@ -132,7 +132,8 @@ static int take_texts(struct boot *made, const struct msg_bootstrap *bootstrap, 
 		return -ENOMEM;
 	}
 	*at = made->text;
-	if (bootstrap->user.ptr && !is_blank(bootstrap->user)) {
+	/* The only user there may be stays so, as the profile is not loosened. */
+	if (bootstrap->user.ptr && !is_blank(bootstrap->user) && !config->only_user) {
 		config->user = *at;
 		if (!copy(at, bootstrap->user))
 			return err_set(err, 0, NULL, "a NUL byte in user");

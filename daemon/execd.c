@@ -29,6 +29,7 @@
 #define LAST_FLUSH_MS 10 /* how often, and how many times, to offer clients the last frames */
 #define LAST_FLUSHES  100
 #define LAST_CALL_MS  5000 /* how long clients may take, from the beginning of the end */
+#define BAD_USAGE     2	   /* the exit status; the unit does not try again after it */
 #define GIVE_UP_MS    5000 /* and commands after that, which were killed long ago */
 
 struct execd {
@@ -168,7 +169,9 @@ static int listen_all(struct execd *execd, int passed, struct err *err)
 {
 	int r = passed_listen(&execd->listen, passed, err);
 
-	if (r == 0 && !passed && !execd->settings.listen_count)
+	bool usual = !passed && !execd->settings.listen_count;
+
+	if (r == 0 && usual)
 		r = settings_listen_default(&execd->settings, err);
 	for (size_t i = 0; r == 0 && i < execd->settings.listen_count; i++) {
 		const struct endpoint *endpoint = &execd->settings.listen[i];
@@ -180,7 +183,22 @@ static int listen_all(struct execd *execd, int passed, struct err *err)
 		else
 			r = listen_open(&execd->listen, endpoint, err);
 	}
+	if (r < 0 && usual && !err->hint[0])
+		err_hint(err, "--listen unix:/path names another place");
 	return r;
+}
+
+/*
+ * Who starts us on a socket, as msb-exec's exec: and sshd do, would wait for ever for what goes to the
+ * usual place instead.
+ */
+static int check_stdin(const struct settings *settings, int passed, struct err *err)
+{
+	if (passed || settings->listen_count || !fd_is_socket(STDIN_FILENO))
+		return 0;
+	err_set(err, 0, NULL, "standard input is a socket, and no --listen says what to serve");
+	return err_hint(err, "--listen stdio: serves it, as exec:msb-execd --listen stdio: wants; "
+			     "--listen unix:/path serves a place");
 }
 
 static uint64_t clock_ns(clockid_t clock)
@@ -201,20 +219,16 @@ static struct job_limits limits_of(const struct settings *settings)
 	};
 }
 
-static int start(struct execd *execd, struct err *err)
+static int start(struct execd *execd, int passed, struct err *err)
 {
 	uint64_t begun = clock_ns(CLOCK_BOOTTIME);
-	int passed = passed_take(err), r;
+	int r = loop_init(&execd->loop);
 
-	if (passed < 0)
-		return passed;
-	r = loop_init(&execd->loop);
 	if (r == 0)
 		r = signals_set(&execd->loop, on_signal);
 	if (r < 0)
 		return err_set(err, -r, NULL, "cannot set up the event loop");
-	if (prepare_spawns(&execd->settings, &execd->jobs.spawn, err) < 0)
-		return -1;
+	prepare_spawns(&execd->jobs.spawn);
 	boot_init(&execd->boot, &execd->jobs.spawn);
 	execd->jobs.loop = &execd->loop;
 	execd->jobs.on_idle = on_jobs_idle;
@@ -246,15 +260,14 @@ static int start(struct execd *execd, struct err *err)
 int main(int argc, char *argv[])
 {
 	static struct execd execd = {.loop = {.epoll_fd = -1, .signal_fd = -1}};
-	char words[ERR_TEXT_MAX + 64];
 	struct err err;
-	int r;
+	int passed, r;
 
 	fd_open_standard();
 	log_init("msb-execd", LOG_LEVEL_WARN);
 	if (settings_parse(argc, argv, &execd.settings, &err) < 0) {
-		log_error("%s; see msb-execd --help", err_words(&err, words, sizeof(words)));
-		return 2;
+		log_err(&err);
+		return BAD_USAGE;
 	}
 	if (execd.settings.help) {
 		settings_help();
@@ -269,9 +282,19 @@ int main(int argc, char *argv[])
 	budget_return_memory();
 	if (execd.settings.init && init_supervise(&r))
 		return r;
-	r = start(&execd, &err);
+	passed = passed_take(&err);
+	if (passed < 0) {
+		log_err(&err);
+		return 1;
+	}
+	if (prepare_settings(&execd.settings, &execd.jobs.spawn, &err) < 0 ||
+	    check_stdin(&execd.settings, passed, &err) < 0) {
+		log_err(&err);
+		return BAD_USAGE;
+	}
+	r = start(&execd, passed, &err);
 	if (r < 0) {
-		log_error("%s", err_words(&err, words, sizeof(words)));
+		log_err(&err);
 	} else {
 		notify_systemd("READY=1");
 		r = loop_run(&execd.loop);

@@ -17,7 +17,7 @@ int peer_allow_uid(struct peer_rules *rules, const char *text, struct err *err)
 
 	if (rules->uid_count == PEER_NAMED_MAX)
 		return err_set(err, 0, NULL, "more than %d uids", PEER_NAMED_MAX);
-	if (options_number(text, UINT32_MAX - 1, &uid, err) < 0)
+	if (options_number(text, 0, UINT32_MAX - 1, &uid, err) < 0)
 		return -EINVAL;
 	rules->uids[rules->uid_count++] = (uid_t)uid;
 	return 0;
@@ -29,7 +29,7 @@ int peer_allow_cid(struct peer_rules *rules, const char *text, struct err *err)
 
 	if (rules->cid_count == PEER_NAMED_MAX)
 		return err_set(err, 0, NULL, "more than %d CIDs", PEER_NAMED_MAX);
-	if (options_number(text, UINT32_MAX - 1, &cid, err) < 0)
+	if (options_number(text, 0, UINT32_MAX - 1, &cid, err) < 0)
 		return -EINVAL;
 	rules->cids[rules->cid_count++] = (uint32_t)cid;
 	return 0;

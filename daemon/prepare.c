@@ -60,33 +60,50 @@ static void set_home(void)
 static int check_user(const char *spec, const char **ret, struct err *err)
 {
 	struct user user;
-	char words[ERR_TEXT_MAX + 64];
-	struct err why;
 
 	*ret = NULL;
 	if (!spec || !spec[strspn(spec, " \t\n\v\f\r")])
 		return 0;
 	*ret = spec;
-	if (user_resolve(spec, strlen(spec), &user, &why) < 0)
-		return err_set(err, 0, NULL, "--user: %s", err_words(&why, words, sizeof(words)));
+	if (user_resolve(spec, strlen(spec), &user, err) < 0)
+		return err_about(err, "--user");
 	user_release(&user);
 	return 0;
 }
 
-int prepare_spawns(const struct settings *settings, struct spawn_config *ret, struct err *err)
+/* The same of a folder. Whether the user of a command may enter it is known when there is one. */
+static int check_cwd(const char *cwd, struct err *err)
 {
-	int r;
+	struct stat st;
 
-	r = caps_prepare(settings->profile, &ret->caps);
+	if (!cwd)
+		return 0;
+	if (stat(cwd, &st) < 0)
+		return err_set(err, errno, NULL, "--cwd: %s", cwd);
+	return S_ISDIR(st.st_mode) ? 0 : err_set(err, ENOTDIR, NULL, "--cwd: %s", cwd);
+}
+
+int prepare_settings(const struct settings *settings, struct spawn_config *ret, struct err *err)
+{
+	const char *user = settings->user;
+	int r = caps_prepare(settings->profile, &ret->caps);
+
 	if (r == -EINVAL)
-		return err_set(err, 0, NULL,
-			       "unknown security profile %s; there are default and restricted",
+		return err_set(err, 0, NULL, "--security-profile: %s is not default or restricted",
 			       settings->profile);
 	if (r < 0)
 		return err_set(err, -r, NULL, "cannot read our own capabilities");
-	if (check_user(settings->user, &ret->user, err) < 0)
+	ret->only_user = user && user[0] == '=';
+	if (check_user(user ? user + ret->only_user : NULL, &ret->user, err) < 0)
 		return -EINVAL;
+	if (ret->only_user && !ret->user)
+		return err_set(err, 0, NULL, "--user: there is no user behind the =");
 	ret->cwd = settings->cwd;
+	return check_cwd(settings->cwd, err);
+}
+
+void prepare_spawns(struct spawn_config *ret)
+{
 	ret->start_cwd = getcwd(NULL, 0);
 	ret->umask = umask(022);
 	umask(ret->umask);
@@ -96,5 +113,4 @@ int prepare_spawns(const struct settings *settings, struct spawn_config *ret, st
 	ret->env = environ;
 	while (ret->env[ret->env_count])
 		ret->env_count++;
-	return 0;
 }

@@ -6,9 +6,15 @@
 #include "spawn.h"
 
 /*
- * Fills *ret for all spawns to come, and makes the daemon itself sturdier than what it runs: more
- * descriptors, a lower OOM score. Call once. 0, or -errno with *err filled.
+ * What the command line says about all spawns to come, checked now: what would fail each of them is bad
+ * usage. 0, or -errno with *err filled.
  */
-int prepare_spawns(const struct settings *settings, struct spawn_config *ret, struct err *err);
+int prepare_settings(const struct settings *settings, struct spawn_config *ret, struct err *err);
+
+/*
+ * Fills in what we ourselves were started with, and makes the daemon sturdier than what it runs: more
+ * descriptors, a lower OOM score. Call once.
+ */
+void prepare_spawns(struct spawn_config *ret);
 
 #endif

@@ -89,7 +89,8 @@ static int set_text(struct relay_settings *s, struct msg_text *text, const char 
 		    struct err *err)
 {
 	if (!utf8_valid((const uint8_t *)value, strlen(value)))
-		return err_set(err, 0, NULL, "the wire carries UTF-8 alone, and %s is not", value);
+		return err_set(err, 0, NULL,
+			       "%s is not UTF-8, which is all that the protocol carries", value);
 	s->has_bootstrap = true;
 	*text = (struct msg_text){value, strlen(value)};
 	return 0;
@@ -98,8 +99,7 @@ static int set_text(struct relay_settings *s, struct msg_text *text, const char 
 static int set_profile(struct relay_settings *s, const char *value, struct err *err)
 {
 	if (strcmp(value, "default") != 0 && strcmp(value, "restricted") != 0)
-		return err_set(err, 0, NULL,
-			       "--security-profile takes default or restricted, not %s", value);
+		return err_set(err, 0, NULL, "%s is not default or restricted", value);
 	return set_text(s, &s->bootstrap.security_profile, value, err);
 }
 
@@ -109,7 +109,7 @@ static int add_env(struct relay_settings *s, const char *value, struct err *err)
 	struct msg_text text;
 
 	if (value[0] == '=' || !strchr(value, '='))
-		return err_set(err, 0, NULL, "--env takes KEY=VALUE, not %s", value);
+		return err_set(err, 0, NULL, "%s is not KEY=VALUE", value);
 	if (env->count == RELAY_ENV_MAX)
 		return err_set(err, 0, NULL, "more than %d entries", RELAY_ENV_MAX);
 	s->env[env->count++] = (char *)value;
@@ -152,7 +152,7 @@ static int take_option(struct relay_settings *s, int option, const char *value, 
 	case OPT_ALLOW_UID:
 		return peer_allow_uid(&s->allow, value, err);
 	case OPT_MAX_OF_USER:
-		return options_number(value, 1000000, &s->budget.connections_of_user, err);
+		return options_number(value, 1, 1000000, &s->budget.connections_of_user, err);
 	case OPT_MAX_MEMORY:
 		return size_parse(value, &s->budget.memory, err);
 	case OPT_FRAME_TIMEOUT:
@@ -162,7 +162,8 @@ static int take_option(struct relay_settings *s, int option, const char *value, 
 	case OPT_LOG_LEVEL:
 		level = log_level_parse(value);
 		if (level < 0)
-			return err_set(err, 0, NULL, "unknown log level %s", value);
+			return err_set(err, 0, NULL, "%s is not none, error, warn, info or debug",
+				       value);
 		s->log_level = (enum log_level)level;
 		return 0;
 	case OPT_VERSION:
@@ -193,7 +194,7 @@ int relay_settings_parse(int argc, char *const argv[], bool has_sockets, struct 
 	ret->bootstrap.limits = ret->rlimits;
 	while ((option = options_next(argc, argv, rows, ROWS, &value, &operand, err)) >= 0)
 		if (take_option(ret, option, value, err) < 0)
-			return -EINVAL;
+			return options_blame(&rows[option], err);
 	if (option != -1)
 		return -EINVAL;
 	if (operand < argc)

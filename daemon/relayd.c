@@ -106,7 +106,6 @@ static int start(struct relayd *relayd, int passed, struct err *err)
 int main(int argc, char *argv[])
 {
 	static struct relayd relayd = {.loop = {.epoll_fd = -1, .signal_fd = -1}};
-	char words[ERR_TEXT_MAX + 64];
 	struct err err;
 	int passed, r;
 
@@ -114,11 +113,11 @@ int main(int argc, char *argv[])
 	log_init("msb-relayd", LOG_LEVEL_WARN);
 	passed = passed_take(&err);
 	if (passed < 0) {
-		log_error("%s", err_words(&err, words, sizeof(words)));
+		log_err(&err);
 		return 1;
 	}
 	if (relay_settings_parse(argc, argv, passed > 0, &relayd.settings, &err) < 0) {
-		log_error("%s; see msb-relayd --help", err_words(&err, words, sizeof(words)));
+		log_err(&err);
 		return 2;
 	}
 	if (relayd.settings.help) {
@@ -134,7 +133,7 @@ int main(int argc, char *argv[])
 	budget_return_memory();
 	r = start(&relayd, passed, &err);
 	if (r < 0) {
-		log_error("%s", err_words(&err, words, sizeof(words)));
+		log_err(&err);
 	} else {
 		notify_systemd("READY=1");
 		r = loop_run(&relayd.loop);

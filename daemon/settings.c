@@ -3,7 +3,9 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "../shared/options.h"
 #include "../shared/size.h"
@@ -35,7 +37,8 @@ enum {
 static const struct option_row rows[] = {
 	[OPT_LISTEN] = {'l', "listen", "ENDPOINT",
 			"unix:/path, vsock:PORT, serial:NAME|/path or stdio:; repeatable"},
-	[OPT_USER] = {'u', "user", "SPEC", "run commands as this user unless the client names one"},
+	[OPT_USER] = {'u', "user", "[=]SPEC",
+		      "run commands as this user unless the client names one; =SPEC: always"},
 	[OPT_PROFILE] = {0, "security-profile", "NAME",
 			 "default, or restricted: no new privileges, no CAP_SYS_ADMIN"},
 	[OPT_CWD] = {0, "cwd", "DIR", "start commands here unless the client names a folder"},
@@ -86,15 +89,22 @@ static int add_listen(struct settings *s, const char *text, struct err *err)
 	return endpoint_parse(text, ENDPOINT_DAEMON, &s->listen[s->listen_count++], err);
 }
 
+/* Where clients look, the user's own before the system's. */
 int settings_listen_default(struct settings *settings, struct err *err)
 {
-	return add_listen(settings, "unix:/run/msb-execd.sock", err);
+	static char users[ENDPOINT_NAME_MAX];
+	const char *runtime = getenv("XDG_RUNTIME_DIR");
+	bool own = geteuid() != 0 && runtime && runtime[0] == '/';
+
+	if (own)
+		snprintf(users, sizeof(users), "unix:%s/msb-execd.sock", runtime);
+	return add_listen(settings, own ? users : "unix:/run/msb-execd.sock", err);
 }
 
 static int take_option(struct settings *s, int option, const char *value, struct err *err)
 {
 	unsigned long number;
-	int level, r;
+	int level;
 
 	switch (option) {
 	case OPT_LISTEN:
@@ -113,33 +123,39 @@ static int take_option(struct settings *s, int option, const char *value, struct
 	case OPT_ALLOW_CID:
 		return peer_allow_cid(&s->allow, value, err);
 	case OPT_MAX_SESSIONS:
-		if (options_number(value, 1000000, &number, err) < 0)
+		if (options_number(value, 1, 1000000, &number, err) < 0)
 			return -EINVAL;
 		s->max_sessions = number;
 		return 0;
 	case OPT_MAX_CONNECTIONS:
-		return options_number(value, 1000000, &s->budget.connections, err);
+		return options_number(value, 1, 1000000, &s->budget.connections, err);
 	case OPT_MAX_OF_USER:
-		return options_number(value, 1000000, &s->budget.connections_of_user, err);
+		return options_number(value, 1, 1000000, &s->budget.connections_of_user, err);
 	case OPT_MAX_MEMORY:
 		return size_parse(value, &s->budget.memory, err);
 	case OPT_MAX_REQUEST:
-		return size_parse(value, &s->budget.request, err);
+		if (size_parse(value, &s->budget.request, err) < 0)
+			return -EINVAL;
+		return s->budget.request
+			       ? 0
+			       : err_set(err, 0, NULL, "with %s every request is refused", value);
 	case OPT_FRAME_TIMEOUT:
 		return duration_parse(value, &s->budget.frame_ms, err);
 	case OPT_GREETING_TIMEOUT:
 		return duration_parse(value, &s->budget.greeting_ms, err);
 	case OPT_MAX_TIME:
-		r = duration_parse(value, &s->max_time_ms, err);
-		if (r == 0 && s->max_time_ms == 0)
+		if (duration_parse(value, &s->max_time_ms, err) < 0)
+			return -EINVAL;
+		if (s->max_time_ms == 0)
 			s->max_time_ms = DURATION_INFINITE;
-		return r;
+		return 0;
 	case OPT_LINGER:
 		return duration_parse(value, &s->linger_ms, err);
 	case OPT_LOG_LEVEL:
 		level = log_level_parse(value);
 		if (level < 0)
-			return err_set(err, 0, NULL, "unknown log level %s", value);
+			return err_set(err, 0, NULL, "%s is not none, error, warn, info or debug",
+				       value);
 		s->log_level = (enum log_level)level;
 		return 0;
 	case OPT_INIT:
@@ -174,7 +190,7 @@ int settings_parse(int argc, char *const argv[], struct settings *ret, struct er
 
 	while ((option = options_next(argc, argv, rows, ROWS, &value, &operand, err)) >= 0)
 		if (take_option(&s, option, value, err) < 0)
-			return -EINVAL;
+			return options_blame(&rows[option], err);
 	if (option != -1)
 		return -EINVAL;
 	if (operand < argc)

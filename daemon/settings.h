@@ -35,7 +35,10 @@ struct settings {
 /* 0, or -EINVAL with *err filled. */
 int settings_parse(int argc, char *const argv[], struct settings *ret, struct err *err);
 
-/* Adds the address that is listened on when nobody gave one. 0, or -EINVAL with *err filled. */
+/*
+ * Adds the address that is listened on when nobody gave one: in $XDG_RUNTIME_DIR, or for root in /run.
+ * 0, or -EINVAL with *err filled.
+ */
 int settings_listen_default(struct settings *settings, struct err *err);
 
 void settings_help(void);

@@ -17,6 +17,7 @@
 /* What holds for every command of this daemon; what is in here need not outlive spawn_start(). */
 struct spawn_config {
 	const char *user; /* the default user's spec, or NULL */
+	bool only_user;	  /* and no request names another */
 	const char *cwd;  /* the default folder, or NULL for the daemon's */
 	char *start_cwd;  /* the daemon's, owned; or NULL where it has no name */
 	struct child_caps caps;

@@ -63,6 +63,23 @@ static int bad_nul(const struct spawn *spawn, const char *what, struct spawn_fai
 			  &err, failure);
 }
 
+/* Whether a user that was asked for is the only one that there may be. */
+static int check_only(const struct spawn *spawn, const struct spawn_config *config, struct err *err)
+{
+	struct user only;
+	int r = user_resolve(config->user, strlen(config->user), &only, err);
+
+	if (r < 0)
+		return r;
+	if (only.uid != spawn->user.uid || only.gid != spawn->user.gid)
+		r = err_set(err, 0, "user",
+			    "commands run as %.100s and nobody else (msb-execd "
+			    "--user =%.100s)",
+			    config->user, config->user);
+	user_release(&only);
+	return r;
+}
+
 static int plan_user(struct spawn *spawn, const struct spawn_config *config,
 		     const struct msg_exec_request *request, struct spawn_failure *failure)
 {
@@ -82,7 +99,8 @@ static int plan_user(struct spawn *spawn, const struct spawn_config *config,
 			return 0;
 		return spawn_fail(spawn, MSG_FAILURE_USER_SETUP_FAILED, &err, failure);
 	}
-	if (user_resolve(spec.ptr, spec.len, &spawn->user, &err) < 0)
+	if (user_resolve(spec.ptr, spec.len, &spawn->user, &err) < 0 ||
+	    (config->only_user && check_only(spawn, config, &err) < 0))
 		return spawn_fail(spawn, MSG_FAILURE_USER_SETUP_FAILED, &err, failure);
 	plan->uid = spawn->user.uid;
 	plan->gid = spawn->user.gid;

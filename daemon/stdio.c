@@ -47,7 +47,7 @@ int stdio_take(int *ret_in, int *ret_out, struct err *err)
 	cleanup_fd int out = one ? -1 : take(STDOUT_FILENO, O_WRONLY);
 
 	/* Nothing but frames may get onto the stream. */
-	null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+	null_fd = fd_open_null(O_RDWR | O_CLOEXEC);
 	if (in < 0 || (!one && out < 0) || null_fd < 0 || dup2(null_fd, STDIN_FILENO) < 0 ||
 	    dup2(null_fd, STDOUT_FILENO) < 0)
 		return err_set(err, errno, NULL, "standard input and output");

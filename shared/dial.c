@@ -8,7 +8,6 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/time.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 /* After sys/socket.h, which older kernel headers need. */
@@ -133,13 +132,12 @@ static void try_sandbox(struct dial *dial);
 static void try_unix(struct dial *dial)
 {
 	const struct endpoint *to = dial->tries ? &dial->tried : &dial->endpoint;
-	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	struct sockaddr_un address;
+	socklen_t len = endpoint_unix_address(to, &address);
 	int r;
 
-	/* The parser has seen that it fits. */
-	memcpy(address.sun_path, to->path, to->path_len);
 	do {
-		r = connect(dial->fd, (struct sockaddr *)&address, sizeof(address));
+		r = connect(dial->fd, (struct sockaddr *)&address, len);
 	} while (r < 0 && errno == EINTR);
 	/* Its queue is full; there is no hearing when it has room. */
 	if (r < 0 && errno == EAGAIN)

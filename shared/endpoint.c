@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/un.h>
 
 #define UNIX_PATH_MAX (sizeof(((struct sockaddr_un *)0)->sun_path) - 1)
 #define NAME_MAX_LEN  255 /* of one component of a path */
@@ -36,6 +35,12 @@ static bool read_number(const char *at, size_t len, uint32_t *ret)
 	return true;
 }
 
+/* Whether it is an abstract one, which is no file. */
+static bool is_abstract(const struct endpoint *endpoint)
+{
+	return endpoint->kind == ENDPOINT_UNIX && endpoint->path[0] == '@';
+}
+
 static int take_path(const struct parse *parse, size_t len, struct endpoint *ret, struct err *err)
 {
 	if (len > UNIX_PATH_MAX)
@@ -44,6 +49,20 @@ static int take_path(const struct parse *parse, size_t len, struct endpoint *ret
 	ret->path = parse->rest;
 	ret->path_len = len;
 	return 0;
+}
+
+static int refuse_kind(const struct parse *parse, struct err *err)
+{
+	if (parse->text[0])
+		err_set(err, 0, NULL, "%.200s is not an address", parse->text);
+	else
+		err_set(err, 0, NULL, "the address is empty");
+	return err_hint(err, "an address is %s",
+			parse->side == ENDPOINT_CLIENT
+				? "a path, unix:PATH, unix:@NAME, vsock:CID:PORT, "
+				  "hvsock:PATH:PORT, exec:COMMAND, sandbox:NAME or local:"
+				: "a path, unix:PATH, unix:@NAME, vsock:PORT, serial:NAME, "
+				  "serial:PATH or stdio:");
 }
 
 static int refuse(const struct parse *parse, const char *shape, struct err *err)
@@ -55,8 +74,8 @@ static int refuse(const struct parse *parse, const char *shape, struct err *err)
 
 static int parse_unix(const struct parse *parse, struct endpoint *ret, struct err *err)
 {
-	if (!parse->rest[0])
-		return refuse(parse, "unix:/path or /path", err);
+	if (!parse->rest[0] || strcmp(parse->rest, "@") == 0)
+		return refuse(parse, "unix:PATH or unix:@NAME", err);
 	return take_path(parse, strlen(parse->rest), ret, err);
 }
 
@@ -151,9 +170,21 @@ static const struct kind {
 
 /* ---- the whole ---- */
 
+/* A path, relative or not, is what has no colon, or a slash before the first; and no kind without its. */
+static bool is_path(const char *text)
+{
+	size_t len = strcspn(text, ":/");
+
+	for (size_t i = 0; i < KINDS; i++)
+		if (strlen(kinds[i].prefix) == strlen(text) + 1 &&
+		    strncmp(text, kinds[i].prefix, strlen(text)) == 0)
+			return false;
+	return text[0] && text[len] != ':';
+}
+
 static const struct kind *find_kind(const char *text)
 {
-	if (text[0] == '/')
+	if (is_path(text))
 		return &kinds[ENDPOINT_UNIX];
 	for (size_t i = 0; i < KINDS; i++)
 		if (strncmp(text, kinds[i].prefix, strlen(kinds[i].prefix)) == 0)
@@ -169,22 +200,34 @@ int endpoint_parse(const char *text, enum endpoint_side side, struct endpoint *r
 	int r;
 
 	if (!kind)
-		return refuse(&parse,
-			      side == ENDPOINT_CLIENT
-				      ? "unix:/path, vsock:CID:PORT, exec:COMMAND or sandbox:NAME"
-				      : "unix:/path, vsock:PORT, serial:NAME or stdio:",
-			      err);
+		return refuse_kind(&parse, err);
 	if (!(kind->sides & side))
 		return err_set(err, 0, NULL, "%s is an address for %s", kind->prefix,
 			       side == ENDPOINT_CLIENT ? "msb-execd, not for clients"
 						       : "clients, not for listening");
-	if (text[0] != '/')
+	if (!is_path(text))
 		parse.rest += strlen(kind->prefix);
 	endpoint = (struct endpoint){.kind = (enum endpoint_kind)(kind - kinds)};
 	r = kind->parse(&parse, &endpoint, err);
 	if (r == 0)
 		*ret = endpoint;
 	return r;
+}
+
+socklen_t endpoint_unix_address(const struct endpoint *endpoint, struct sockaddr_un *ret)
+{
+	/* The parser has seen that it fits. */
+	*ret = (struct sockaddr_un){.sun_family = AF_UNIX};
+	memcpy(ret->sun_path, endpoint->path, endpoint->path_len);
+	if (!is_abstract(endpoint))
+		return sizeof(*ret);
+	ret->sun_path[0] = '\0';
+	return (socklen_t)(offsetof(struct sockaddr_un, sun_path) + endpoint->path_len);
+}
+
+bool endpoint_is_file(const struct endpoint *endpoint)
+{
+	return endpoint->kind == ENDPOINT_UNIX && !is_abstract(endpoint);
 }
 
 const char *endpoint_name(const struct endpoint *endpoint, char *out, size_t len)
@@ -206,7 +249,12 @@ const char *endpoint_name(const struct endpoint *endpoint, char *out, size_t len
 	else
 		n = snprintf(out, len, "%s%u:%u", prefix, endpoint->cid, endpoint->port);
 	/* A command may be long; that it goes on is to be seen. */
-	if (n >= (int)len && len > 4)
-		strcpy(out + len - 4, "...");
+	if (n >= (int)len && len > 4) {
+		size_t at = len - 4;
+
+		while (at && ((unsigned char)out[at] & 0xc0) == 0x80)
+			at--;
+		strcpy(out + at, "...");
+	}
 	return out;
 }

@@ -2,7 +2,8 @@
  * Where an agent is: the text of an address, and what becomes of it. endpoint.c reads the text and
  * is pure, endpoint_listen.c is the daemon's side of it, dial.h the clients'.
  *
- *	unix:/path or /path   a Unix stream socket (both sides)
+ *	unix:PATH or PATH     a Unix stream socket (both sides); a path has no colon before its first /
+ *	unix:@NAME	      the same without a file, in the kernel's abstract namespace
  *	vsock:CID:PORT        a virtual machine's socket (clients)
  *	vsock:PORT            the same, for every CID (the daemon)
  *	hvsock:/path:PORT     a Unix socket whose hypervisor wants to hear CONNECT PORT (clients)
@@ -18,7 +19,9 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/socket.h>
 #include <sys/types.h>
+#include <sys/un.h>
 
 #include "err.h"
 
@@ -42,7 +45,7 @@ enum endpoint_side { ENDPOINT_CLIENT = 1, ENDPOINT_DAEMON = 2 };
 struct endpoint {
 	enum endpoint_kind kind;
 	/* Point into the parsed text; NULL where the kind has none. */
-	const char *path;    /* unix, hvsock, serial by device */
+	const char *path;    /* unix, with the @ of an abstract one; hvsock, serial by device */
 	size_t path_len;     /* of path, which for hvsock goes on with the port */
 	const char *name;    /* sandbox, serial by name */
 	const char *command; /* exec: for the shell */
@@ -59,6 +62,12 @@ int endpoint_parse(const char *text, enum endpoint_side side, struct endpoint *r
 
 /* The address as messages name it, with its kind; what is cut ends in "...". Returns out. */
 const char *endpoint_name(const struct endpoint *endpoint, char *out, size_t len);
+
+/* The address of a Unix or hvsock socket, and how long it is. */
+socklen_t endpoint_unix_address(const struct endpoint *endpoint, struct sockaddr_un *ret);
+
+/* Whether it is a Unix socket that has a file. */
+bool endpoint_is_file(const struct endpoint *endpoint);
 
 /*
  * Binds and listens on a Unix socket, with mode 0600, or on vsock; non-blocking. A dead socket in

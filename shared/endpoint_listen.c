@@ -6,7 +6,6 @@
 #include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include <linux/vm_sockets.h>
@@ -18,13 +17,6 @@
 #define BACKLOG	     512
 #define LOCK_MS	     5000 /* for another daemon that starts at the same place */
 #define LOCK_LOOK_US 20000
-
-/* The parser has seen that it fits. */
-static void unix_address(const struct endpoint *endpoint, struct sockaddr_un *ret)
-{
-	*ret = (struct sockaddr_un){.sun_family = AF_UNIX};
-	memcpy(ret->sun_path, endpoint->path, endpoint->path_len);
-}
 
 /* Whether a file in the way is a socket that nobody listens on. */
 static int check_dead(const char *path, const struct sockaddr_un *address, struct err *err)
@@ -130,7 +122,7 @@ static int bind_unix(const struct endpoint *endpoint, ino_t *ret_ino, struct err
 	mode_t mask;
 	int r;
 
-	unix_address(endpoint, &address);
+	endpoint_unix_address(endpoint, &address);
 	r = check_dead(path, &address, err);
 	if (r < 0)
 		return r;
@@ -146,6 +138,20 @@ static int bind_unix(const struct endpoint *endpoint, ino_t *ret_ino, struct err
 	if (listen(fd, BACKLOG) < 0 || lstat(path, &st) < 0)
 		return err_set(err, errno, NULL, "cannot listen on unix:%s", path);
 	*ret_ino = st.st_ino;
+	return fd_steal(&fd);
+}
+
+/* Nobody else's can be in the way but a live one; and it is the uid alone that is checked. */
+static int listen_abstract(const struct endpoint *endpoint, struct err *err)
+{
+	struct sockaddr_un address;
+	socklen_t len = endpoint_unix_address(endpoint, &address);
+	cleanup_fd int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
+	if (fd < 0)
+		return err_set(err, errno, NULL, "cannot make a socket");
+	if (bind(fd, (struct sockaddr *)&address, len) < 0 || listen(fd, BACKLOG) < 0)
+		return err_set(err, errno, NULL, "cannot listen on unix:%s", endpoint->path);
 	return fd_steal(&fd);
 }
 
@@ -170,7 +176,8 @@ int endpoint_listen(const struct endpoint *endpoint, ino_t *ret_ino, struct err 
 
 	switch (endpoint->kind) {
 	case ENDPOINT_UNIX:
-		return listen_unix(endpoint, ret_ino, err);
+		return endpoint_is_file(endpoint) ? listen_unix(endpoint, ret_ino, err)
+						  : listen_abstract(endpoint, err);
 	case ENDPOINT_VSOCK:
 		return listen_vsock(endpoint, err);
 	default:
@@ -183,6 +190,6 @@ void endpoint_unlink(const struct endpoint *endpoint, ino_t ino)
 {
 	struct stat st;
 
-	if (endpoint->kind == ENDPOINT_UNIX && lstat(endpoint->path, &st) == 0 && st.st_ino == ino)
+	if (endpoint_is_file(endpoint) && lstat(endpoint->path, &st) == 0 && st.st_ino == ino)
 		unlink(endpoint->path);
 }

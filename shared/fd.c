@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -30,13 +31,28 @@ int fd_steal(int *fd)
 	return stolen;
 }
 
+int fd_open_null(int flags)
+{
+	int fd = open("/dev/null", flags);
+
+	if (fd >= 0)
+		return fd;
+	/* A root without /dev: a file of nothing, which nothing can be added to. */
+	fd = memfd_create("null", MFD_ALLOW_SEALING | (flags & O_CLOEXEC ? MFD_CLOEXEC : 0));
+	if (fd >= 0)
+		fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_GROW);
+	return fd < 0 ? -errno : fd;
+}
+
 int fd_open_standard(void)
 {
+	static const int flags[] = {O_RDONLY, O_RDONLY, O_WRONLY};
+
 	for (int fd = 0; fd <= 2; fd++) {
 		if (fcntl(fd, F_GETFD) >= 0)
 			continue;
 		/* The lowest free number is fd itself, since all below it are open. */
-		if (open("/dev/null", fd == 0 ? O_RDONLY : O_WRONLY) != fd)
+		if (fd_open_null(flags[fd]) != fd)
 			return -errno;
 	}
 	return 0;

@@ -14,8 +14,15 @@ int fd_steal(int *fd);
 /* Closes *fd if it is open and sets it to -1. */
 void fd_close(int *fd);
 
-/* Makes sure that 0, 1 and 2 are open, on /dev/null where they were not. 0 or -errno. */
+/*
+ * Makes sure that 0, 1 and 2 are open, on /dev/null where they were not: an input at its end, an output
+ * that cannot be written (EBADF, as if it were still closed), and an end for lines that nobody reads. 0
+ * or -errno.
+ */
 int fd_open_standard(void);
+
+/* /dev/null, or what is as empty where there is none. A new fd that the caller closes, or -errno. */
+int fd_open_null(int flags);
 
 /* Sets O_NONBLOCK on an fd whose description nobody else shares. 0 or -errno. */
 int fd_set_nonblock(int fd);

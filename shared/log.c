@@ -166,3 +166,12 @@ void log_line(enum log_level level, const char *fmt, ...)
 	put_line(line, (size_t)(at + n) + 1);
 	errno = saved;
 }
+
+void log_err(const struct err *err)
+{
+	char words[ERR_TEXT_MAX + 64];
+
+	log_error("%s", err_words(err, words, sizeof(words)));
+	if (err->hint[0])
+		log_error("%s", err->hint);
+}

@@ -10,6 +10,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "err.h"
+
 enum log_level { LOG_LEVEL_NONE, LOG_LEVEL_ERROR, LOG_LEVEL_WARN, LOG_LEVEL_INFO, LOG_LEVEL_DEBUG };
 
 /* Sets the program's name (kept, not copied) and the most verbose level that is shown. */
@@ -43,6 +45,9 @@ bool log_may(struct log_rate *rate, uint64_t now_ms, const char *whose);
 
 /* Writes one line, at most LOG_LINE_MAX bytes, in one write; errno is left as it was. */
 void log_line(enum log_level level, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+/* An error, and on a line of its own the way out if there is one. */
+void log_err(const struct err *err);
 
 #define log_error(...) log_line(LOG_LEVEL_ERROR, __VA_ARGS__)
 #define log_warn(...)  log_line(LOG_LEVEL_WARN, __VA_ARGS__)

@@ -6,8 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define LONG_BASE   256 /* above every character, so that each row has a value of its own */
-#define HELP_COLUMN 30
+#define LONG_BASE    256 /* above every character, so that each row has a value of its own */
+#define HELP_COLUMN  30
+#define NAME_MAX_LEN 32 /* of an option; longer ones are not near to any */
 
 static void build(const struct option_row *rows, size_t count, char *shorts, struct option *longs)
 {
@@ -28,28 +29,150 @@ static void build(const struct option_row *rows, size_t count, char *shorts, str
 	longs[count] = (struct option){0};
 }
 
-static int complain(int found, char *const argv[], struct err *err)
-{
-	const char *word = optind > 0 ? argv[optind - 1] : "";
+/* ---- what is wrong with a word ---- */
 
-	if (optopt && optopt < LONG_BASE)
-		return err_set(err, 0, NULL,
-			       found == ':' ? "option -%c needs a value" : "unknown option -%c",
-			       optopt);
-	return err_set(err, 0, NULL,
-		       found == ':' ? "option %s needs a value"
-				    : "unknown or ambiguous option %s, or a value for one "
-				      "that takes none",
-		       word);
+static size_t smallest(size_t a, size_t b, size_t c)
+{
+	size_t least = a < b ? a : b;
+
+	return least < c ? least : c;
 }
+
+/* How many letters must be put in, taken out or changed to make one of the other. */
+static size_t distance(const char *a, size_t a_len, const char *b)
+{
+	size_t row[NAME_MAX_LEN + 1], b_len = strlen(b);
+
+	for (size_t j = 0; j <= b_len; j++)
+		row[j] = j;
+	for (size_t i = 1; i <= a_len; i++) {
+		size_t corner = row[0];
+
+		row[0] = i;
+		for (size_t j = 1; j <= b_len; j++) {
+			size_t above = row[j];
+
+			row[j] = smallest(above + 1, row[j - 1] + 1,
+					  corner + (a[i - 1] == b[j - 1] ? 0 : 1));
+			corner = above;
+		}
+	}
+	return row[b_len];
+}
+
+/* The option that was meant, if one is so near that it may be said; or NULL. */
+static const char *nearest(const struct option_row *rows, size_t count, const char *name,
+			   size_t len)
+{
+	const char *best = NULL;
+	size_t least = len / 3 + 1;
+
+	if (len > NAME_MAX_LEN)
+		return NULL;
+	for (size_t i = 0; i < count; i++) {
+		size_t far = distance(name, len, rows[i].name);
+
+		if (far < least || (far == least && !best)) {
+			best = rows[i].name;
+			least = far;
+		}
+	}
+	return best;
+}
+
+static int unknown(const struct option_row *rows, size_t count, const char *word, size_t len,
+		   struct err *err)
+{
+	const char *meant = nearest(rows, count, word + strspn(word, "-"), len);
+
+	err_set(err, 0, NULL, "unknown option %.*s", (int)(strspn(word, "-") + len), word);
+	return meant ? err_hint(err, "did you mean --%s? --help lists all options", meant)
+		     : err_hint(err, "--help lists all options");
+}
+
+static int ambiguous(const struct option_row *rows, size_t count, const char *name, size_t len,
+		     struct err *err)
+{
+	char list[ERR_HINT_MAX] = "";
+	size_t at = 0;
+
+	for (size_t i = 0; i < count && at < sizeof(list); i++)
+		if (strncmp(rows[i].name, name, len) == 0)
+			at += (size_t)snprintf(list + at, sizeof(list) - at, "%s--%s",
+					       at ? ", " : "", rows[i].name);
+	err_set(err, 0, NULL, "--%.*s may be several options", (int)len, name);
+	return err_hint(err, "it begins %s", list);
+}
+
+/*
+ * A long option's word before getopt sees it, which would say only that something is wrong, and lets
+ * what is short for an option take the next word as its value: docker's --detach is not our
+ * --detach-keys with a command's name for keys.
+ */
+static int check_long(const struct option_row *rows, size_t count, const char *word,
+		      struct err *err)
+{
+	const char *name = word + 2;
+	size_t len = strcspn(name, "="), matches = 0;
+	const struct option_row *row = NULL;
+
+	for (size_t i = 0; i < count; i++) {
+		if (strncmp(rows[i].name, name, len) != 0)
+			continue;
+		row = &rows[i];
+		matches++;
+		if (!row->name[len]) {
+			matches = 1;
+			break;
+		}
+	}
+	if (!matches || !len)
+		return unknown(rows, count, word, len, err);
+	if (matches > 1)
+		return ambiguous(rows, count, name, len, err);
+	if (!row->arg && name[len])
+		return err_set(err, 0, NULL, "--%s takes no value", row->name);
+	if (row->arg && row->name[len] && !name[len]) {
+		err_set(err, 0, NULL, "--%s is short for --%s, which takes a value", name,
+			row->name);
+		return err_hint(err, "write it out, --%s %s, or --%s=%s", row->name, row->arg, name,
+				row->arg);
+	}
+	return 0;
+}
+
+static int complain(int found, const struct option_row *rows, size_t count, const char *word,
+		    struct err *err)
+{
+	/* With one dash, as some programs have it. */
+	const char *meant = word[0] == '-' && word[1] && word[2] && word[1] != '-'
+				    ? nearest(rows, count, word + 1, strcspn(word + 1, "="))
+				    : NULL;
+
+	if (found == ':' && optopt >= LONG_BASE)
+		return err_set(err, 0, NULL, "--%s needs a value: %s",
+			       rows[optopt - LONG_BASE].name, rows[optopt - LONG_BASE].arg);
+	if (found == ':')
+		return err_set(err, 0, NULL, "option -%c needs a value", optopt);
+	err_set(err, 0, NULL, "unknown option -%c", optopt);
+	return meant ? err_hint(err, "did you mean --%s? --help lists all options", meant)
+		     : err_hint(err, "--help lists all options");
+}
+
+/* ---- one after the other ---- */
 
 int options_next(int argc, char *const argv[], const struct option_row *rows, size_t count,
 		 const char **ret_value, int *ret_operand, struct err *err)
 {
 	struct option longs[OPTIONS_MAX + 1];
 	char shorts[2 * OPTIONS_MAX + 3];
+	/* 0 is where getopt begins anew. */
+	int at = optind ? optind : 1;
+	const char *word = at < argc ? argv[at] : "";
 	int found;
 
+	if (strncmp(word, "--", 2) == 0 && word[2] && check_long(rows, count, word, err) < 0)
+		return -EINVAL;
 	build(rows, count, shorts, longs);
 	opterr = 0;
 	optopt = 0;
@@ -59,7 +182,7 @@ int options_next(int argc, char *const argv[], const struct option_row *rows, si
 		return -1;
 	}
 	if (found == '?' || found == ':')
-		return complain(found, argv, err);
+		return complain(found, rows, count, word, err);
 	*ret_value = optarg;
 	if (found >= LONG_BASE)
 		return found - LONG_BASE;
@@ -69,14 +192,20 @@ int options_next(int argc, char *const argv[], const struct option_row *rows, si
 	return -EINVAL;
 }
 
-int options_number(const char *text, unsigned long max, unsigned long *ret, struct err *err)
+int options_blame(const struct option_row *row, struct err *err)
+{
+	return err_about(err, "--%s", row->name);
+}
+
+int options_number(const char *text, unsigned long min, unsigned long max, unsigned long *ret,
+		   struct err *err)
 {
 	char *end;
 
 	errno = 0;
 	*ret = strtoul(text, &end, 10);
-	if (text[0] < '0' || text[0] > '9' || *end || errno || *ret > max)
-		return err_set(err, 0, NULL, "%s is not a number up to %lu", text, max);
+	if (text[0] < '0' || text[0] > '9' || *end || errno || *ret < min || *ret > max)
+		return err_set(err, 0, NULL, "%s is not a number from %lu to %lu", text, min, max);
 	return 0;
 }
 

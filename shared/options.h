@@ -1,6 +1,7 @@
 /*
  * Command-line options by one table a program, which gives parsing, help and completion. On
- * getopt_long(3): options stop at the first operand, and may be abbreviated while unambiguous.
+ * getopt_long(3): options stop at the first operand, and may be abbreviated while unambiguous; what is
+ * abbreviated has its value behind a =, and never in the next word.
  */
 #ifndef MSB_OPTIONS_H
 #define MSB_OPTIONS_H
@@ -26,8 +27,12 @@ struct option_row {
 int options_next(int argc, char *const argv[], const struct option_row *rows, size_t count,
 		 const char **ret_value, int *ret_operand, struct err *err);
 
-/* A value that is a decimal number up to max. 0, or -EINVAL with *err filled. */
-int options_number(const char *text, unsigned long max, unsigned long *ret, struct err *err);
+/* A value of that option was refused: puts its name in front. Returns -errno. */
+int options_blame(const struct option_row *row, struct err *err);
+
+/* A value that is a decimal number from min to max. 0, or -EINVAL with *err filled. */
+int options_number(const char *text, unsigned long min, unsigned long max, unsigned long *ret,
+		   struct err *err);
 
 /* Prints a line or two for each row. */
 void options_help(FILE *out, const struct option_row *rows, size_t count);

@@ -1,12 +1,13 @@
 /* The names of the resource limits: see rlimit.h. */
 #include "rlimit.h"
 
-#include <ctype.h>
 #include <errno.h>
-#include <stdlib.h>
+#include <stdio.h>
 #include <string.h>
 #include <strings.h>
 #include <sys/resource.h>
+
+#include "size.h"
 
 #define ROW(name, macro)            \
 	{                           \
@@ -35,41 +36,60 @@ const struct rlimit_name *rlimit_find(const char *name, size_t len)
 	return NULL;
 }
 
-/* A number of 64 bits up to the end of the text or a colon. */
-static int parse_limit(const char *text, const char **ret_end, uint64_t *ret_value)
+static int unknown(const char *name, size_t len, struct err *err)
 {
-	char *end;
+	char list[ERR_HINT_MAX] = "";
+	size_t at = 0;
 
-	if (strncmp(text, "unlimited", 9) == 0) {
+	for (size_t i = 0; i < rlimit_count && at < sizeof(list); i++)
+		at += (size_t)snprintf(list + at, sizeof(list) - at, "%s%s", at ? ", " : "",
+				       rlimit_names[i].name);
+	err_set(err, 0, NULL, "unknown resource limit %.*s", (int)len, name);
+	return err_hint(err, "there are %s", list);
+}
+
+static int refuse(const char *text, struct err *err)
+{
+	err_set(err, 0, NULL, "resource limit %s is not NAME=SOFT[:HARD]", text);
+	return err_hint(err, "a limit is unlimited or a number, with K, M, G or T behind it for "
+			     "powers of 1024");
+}
+
+/* One limit of so many bytes of text. */
+static int parse_limit(const char *text, size_t len, uint64_t *ret_value)
+{
+	char number[sizeof("18446744073709551615T")];
+	struct err err;
+
+	if (len >= sizeof(number))
+		return -EINVAL;
+	memcpy(number, text, len);
+	number[len] = '\0';
+	if (strcmp(number, "unlimited") == 0) {
 		*ret_value = UINT64_MAX;
-		*ret_end = text + 9;
 		return 0;
 	}
-	if (!isdigit((unsigned char)text[0]))
-		return -EINVAL;
-	errno = 0;
-	*ret_value = strtoull(text, &end, 10);
-	*ret_end = end;
-	return errno ? -errno : 0;
+	return size_parse(number, ret_value, &err);
 }
 
 int rlimit_parse(const char *text, struct msg_rlimit *ret, struct err *err)
 {
-	const char *equals = strchr(text, '='), *at;
+	const char *equals = strchr(text, '='), *soft, *hard;
 	size_t len = equals ? (size_t)(equals - text) : strlen(text);
 
 	if (!equals)
-		return err_set(err, 0, NULL, "resource limit %s is not NAME=SOFT[:HARD]", text);
+		return refuse(text, err);
 	if (!rlimit_find(text, len))
-		return err_set(err, 0, NULL, "unknown resource limit %.*s", (int)len, text);
+		return unknown(text, len, err);
 	ret->resource = (struct msg_text){text, len};
-	if (parse_limit(equals + 1, &at, &ret->soft) < 0)
-		return err_set(err, 0, NULL, "resource limit %s is not NAME=SOFT[:HARD]", text);
+	soft = equals + 1;
+	hard = strchr(soft, ':');
+	len = hard ? (size_t)(hard - soft) : strlen(soft);
+	if (parse_limit(soft, len, &ret->soft) < 0)
+		return refuse(text, err);
 	ret->hard = ret->soft;
-	if (*at == ':' && parse_limit(at + 1, &at, &ret->hard) < 0)
-		return err_set(err, 0, NULL, "resource limit %s is not NAME=SOFT[:HARD]", text);
-	if (*at)
-		return err_set(err, 0, NULL, "resource limit %s is not NAME=SOFT[:HARD]", text);
+	if (hard && parse_limit(hard + 1, strlen(hard + 1), &ret->hard) < 0)
+		return refuse(text, err);
 	if (ret->soft > ret->hard)
 		return err_set(err, 0, NULL,
 			       "resource limit %s: the soft limit is above the hard one", text);

@@ -20,8 +20,8 @@ extern const size_t rlimit_count;
 const struct rlimit_name *rlimit_find(const char *name, size_t len);
 
 /*
- * Reads NAME=SOFT[:HARD], with numbers or unlimited, as a command line has it; *ret points into
- * text. 0, or -EINVAL with *err filled.
+ * Reads NAME=SOFT[:HARD], with sizes (see size.h) or unlimited, as a command line has it; *ret points
+ * into text. 0, or -EINVAL with *err filled.
  */
 int rlimit_parse(const char *text, struct msg_rlimit *ret, struct err *err);
 

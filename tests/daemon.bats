@@ -20,11 +20,86 @@ teardown() {
 		[[ $output == *"--$option"* ]]
 	done
 	run -2 "$EXECD" --bogus
-	[[ $output == msb-execd:*--bogus* && ${#lines[@]} -eq 1 ]]
-	run -2 "$EXECD" --max-sessions x
-	run -2 "$EXECD" --listen tcp:1
-	run -1 "$EXECD" --listen "unix:$SOCKET" --security-profile none
-	[[ $output == *none* && ! -e $SOCKET ]]
+	[[ $output == msb-execd:*--bogus* && ${#lines[@]} -le 2 ]]
+}
+
+@test "daemon: what would fail later is refused at the start, and all bad usage exits 2" {
+	: >"$DIR/file"
+	for bad in '--max-sessions x' '--max-sessions 0' '--max-connections 0' '--max-connections-of-user 0' '--max-request 0' \
+		'--listen tcp:1' '--security-profile none' '--user nosuch' '--user =nosuch' '--user =' '--cwd /nope' \
+		"--cwd $DIR/file" '--log-level loud' '--linger x'; do
+		# shellcheck disable=SC2086 # two words
+		run -2 "$EXECD" --listen "unix:$SOCKET" $bad
+		[[ $output == "msb-execd: ${bad%% *}: "* && ! -e $SOCKET ]]
+	done
+	run -2 "$EXECD" --listen "unix:$SOCKET" operand
+	run -2 "$EXECD" --init </dev/null
+	for bad in '--security-profile none' '--max-connections-of-user 0' '--listen vsock:5' '--agent x:y'; do
+		# shellcheck disable=SC2086
+		run -2 "$RELAYD" --agent "unix:$DIR/a" --listen "unix:$SOCKET" $bad
+		[[ $output == "msb-relayd: ${bad%% *}: "* && ! -e $SOCKET ]]
+	done
+	# The units do not try again after that.
+	for unit in "$ROOT"/daemon/*.service; do
+		grep -qx RestartPreventExitStatus=2 "$unit"
+	done
+}
+
+@test "daemon: without root the usual place is the user's own, where clients look first" {
+	need_local "a daemon of its own"
+	as_user=()
+	if [[ $(id -u) -eq 0 ]]; then
+		need_root
+		as_user=(setpriv --reuid=nobody --regid=nogroup --clear-groups)
+	fi
+	mkdir "$DIR/runtime"
+	[[ -z ${as_user[*]} ]] || chown nobody "$DIR/runtime"
+	export XDG_RUNTIME_DIR=$DIR/runtime
+	"${as_user[@]}" "$EXECD" </dev/null 2>>"$DIR/daemon.log" 3>&- &
+	DAEMON=$!
+	run -0 "${as_user[@]}" "$X" --wait-for 20s -- echo own
+	[[ $output == own && -S $DIR/runtime/msb-execd.sock ]]
+	run -1 "${as_user[@]}" "$EXECD" </dev/null
+	[[ $output == *"another daemon listens on $DIR/runtime/msb-execd.sock"* ]]
+	daemon_stop
+	[[ ! -e $DIR/runtime/msb-execd.sock ]]
+	# Without that variable there is but the system's, which others may not have.
+	unset XDG_RUNTIME_DIR
+	[[ ${as_user[*]} ]] || return 0
+	run -1 "${as_user[@]}" "$EXECD" </dev/null
+	[[ $output == *'/run/msb-execd.sock'*'Permission denied'*'--listen unix:/path'* ]]
+}
+
+@test "daemon: a socket as standard input, and no --listen, is not a wish for the usual place" {
+	run -2 python3 -c 'import socket, subprocess, sys
+ours, theirs = socket.socketpair()
+sys.exit(subprocess.run([sys.argv[1]], stdin=theirs).returncode)' "$EXECD"
+	[[ ${lines[0]} == *'standard input is a socket'* && ${lines[1]} == *'--listen stdio:'* ]]
+}
+
+@test "daemon: --user =SPEC lets nobody be anybody else" {
+	need_root
+	need_local "the options of a daemon of our own"
+	daemon_start --user =nobody:nogroup
+	for user in '' '-u nobody' "-u $(id -u nobody)" '-u nobody:nogroup'; do
+		# shellcheck disable=SC2086 # no word, or two
+		run -0 "$X" $user -- id -un
+		[[ $output == nobody ]]
+	done
+	for user in root 0 4242 nobody:root daemon; do
+		run -125 "$X" -u "$user" -- id -un
+		[[ $output == *'commands run as nobody:nogroup and nobody else (msb-execd --user =nobody:nogroup)'* ]]
+	done
+	daemon_stop
+	# Nor does a relay's own wish.
+	THROUGH=relay
+	chardev_start
+	"$EXECD" --listen "serial:$DIR/port" --user =nobody 2>>"$DIR/daemon.log" 3>&- &
+	DAEMON=$!
+	relay_start "$DIR/chardev" --user root
+	export MSB_EXEC_ENDPOINT=unix:$SOCKET
+	run -0 timeout $((20 * SLOW)) "$X" -- id -un
+	[[ $output == nobody ]]
 }
 
 @test "daemon: the socket is its owner's alone, and is gone after SIGTERM" {

@@ -142,11 +142,11 @@ end_sleep() {
 @test "escape: values that are none are refused" {
 	for value in '' ab ^ab ^1; do
 		run -125 --separate-stderr "$X" --escape-char "$value" -- true
-		[[ $stderr == "msb-exec: --escape-char takes"* ]]
+		[[ $stderr == "msb-exec: --escape-char: $value is not a character"* ]]
 	done
 	for value in ctrl-pp 'ctrl-p,' ab ctrl-1 a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a; do
 		run -125 --separate-stderr "$X" --detach-keys "$value" -- true
-		[[ $stderr == "msb-exec: --detach-keys takes"* ]]
+		[[ $stderr == "msb-exec: --detach-keys: $value is not up to "* ]]
 	done
 }
 

@@ -92,11 +92,12 @@ child_of() {
 
 @test "exec:, a command that ends before an agent has answered: how it ended" {
 	run -125 "$X" -S "exec:sh -c 'exit 3'" -- true
-	[[ $output == "msb-exec: exec:sh -c 'exit 3' ended with status 3 before an agent answered" ]]
+	[[ ${lines[0]} == "msb-exec: exec:sh -c 'exit 3' ended with status 3 before an agent answered" ]]
+	[[ ${lines[1]} == *'msb-execd --listen stdio:'* && ${#lines[@]} -eq 2 ]]
 	run -125 "$X" -S "exec:sh -c 'kill -9 \$\$'" -- true
 	[[ $output == *"ended with signal 9 (KILL) before an agent answered" ]]
 	run -125 "$X" -S "exec:$DIR/nosuch" -- true
-	[[ $output == *"$DIR/nosuch ended with status 127 before an agent answered" ]]
+	[[ $output == *"$DIR/nosuch ended with status 127 before an agent answered"$'\n'* ]]
 	run -125 "$X" -S "exec:sh -c 'exit 4'" --ping
 	[[ $output == *'status 4'* ]]
 	# As a parent that ignores SIGCHLD would have it.
@@ -106,7 +107,7 @@ child_of() {
 
 @test "exec:, a command that says something else is no agent" {
 	run -125 "$X" -S 'exec:echo Welcome to this host, whatever it is' -- true
-	[[ ${#lines[@]} -eq 1 && $output == *'no agent answers at exec:echo Welcome'* ]]
+	[[ ${#lines[@]} -eq 2 && ${lines[0]} == *'no agent answers at exec:echo Welcome'* ]]
 	run -125 "$X" -S "exec:sh -c 'printf %0200d 0; sleep $MARK'" --connect-timeout 5s -- true
 }
 

@@ -19,9 +19,10 @@ x() {
 	timeout --foreground -s KILL $((40 * SLOW)) "$X" "$@" </dev/null
 }
 
-# complains TEXT: exactly one line on stderr, and it holds the text.
+# complains TEXT [HINT]: exactly one line on stderr, and it holds the text; with a second one if there is a hint.
 complains() {
-	[[ ${#stderr_lines[@]} -eq 1 && $stderr == "msb-exec: "*"$1"* ]] || {
+	[[ ${#stderr_lines[@]} -eq $# && ${stderr_lines[0]} == "msb-exec: "*"$1"* &&
+		${stderr_lines[1]-} == *"${2-}"* ]] || {
 		echo "stderr: $stderr" >&2
 		return 1
 	}
@@ -162,11 +163,11 @@ EOF
 
 @test "oldagent: no agent at the address: 125, and the address is named" {
 	run -125 --separate-stderr x -S unix:/nonexistent/s -- true
-	complains 'unix:/nonexistent/s: No such file or directory'
+	complains 'unix:/nonexistent/s: No such file or directory' '--wait-for'
 	run -125 --separate-stderr x -S "$DIR" -- true
-	complains "$DIR: Connection refused"
-	run -125 --separate-stderr x -S nonsense -- true
-	complains nonsense
+	complains "$DIR: Connection refused" 'it is no socket'
+	run -125 --separate-stderr x -S nonsense: -- true
+	complains nonsense: unix:PATH
 }
 
 @test "oldagent: a connection closed before the greeting is whole is 125" {
@@ -177,7 +178,7 @@ client.close()
 EOF
 	for _ in 1 2 3 4; do
 		run -125 --separate-stderr x -- true
-		complains "unix:$SOCKET"
+		complains "unix:$SOCKET" --allow-uid
 	done
 	agent_done
 }
@@ -224,7 +225,7 @@ client.send([
 EOF
 	for _ in {1..10}; do
 		run -125 --separate-stderr x -- true
-		complains "unix:$SOCKET"
+		complains "unix:$SOCKET" 'no agent'
 	done
 	agent_done
 }
@@ -261,7 +262,7 @@ EOF
 	# The limit is not stretched for slow programs: it is a clock's.
 	timed run -125 --separate-stderr x -- true
 	((MS >= 10000))
-	complains "no greeting from unix:$SOCKET"
+	complains "no greeting from unix:$SOCKET" --connect-timeout
 	agent_done
 }
 

@@ -101,7 +101,7 @@ listens_on() {
 
 @test "service: a number of sockets that is none, or too many, is not believed" {
 	for count in '' x -1 0 3x 99999999999999999999; do
-		run -1 env LISTEN_FDS="$count" LISTEN_PID=$$ sh -c "LISTEN_PID=\$\$ exec '$EXECD' --security-profile none"
+		run -2 env LISTEN_FDS="$count" LISTEN_PID=$$ sh -c "LISTEN_PID=\$\$ exec '$EXECD' --security-profile none"
 		[[ $output == *none* ]]
 	done
 	run -1 sh -c "LISTEN_FDS=65 LISTEN_PID=\$\$ exec '$EXECD'"

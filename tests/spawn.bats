@@ -77,7 +77,7 @@ teardown() {
 	run -0 "$X" -- id -u
 	[[ $output == "$(id -u)" ]]
 	daemon_stop
-	run -1 "$EXECD" -l "unix:$SOCKET" --user nosuch
+	run -2 "$EXECD" -l "unix:$SOCKET" --user nosuch
 	[[ ${#lines[@]} -eq 1 && $output == "msb-execd: --user: user nosuch: "* ]]
 }
 

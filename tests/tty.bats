@@ -153,6 +153,36 @@ while True:
 	[[ ${lines[3]} == $'/dev/tty\r' ]]
 }
 
+@test "tty: LANG, LC_* and COLORTERM go along with a terminal, and without one do not" {
+	export LANG=xx_YY.UTF-8 LC_TIME=zz COLORTERM=truecolor LANGUAGE=q OTHER=1
+	run -0 x -tt -e LC_ALL= -- sh -c 'echo $LANG $LC_TIME $COLORTERM; env' </dev/null
+	[[ ${lines[0]} == $'xx_YY.UTF-8 zz truecolor\r' && $output != *OTHER=* ]]
+	run -0 x -tt -e LANG=own -e COLORTERM -- sh -c 'echo $LANG $COLORTERM' </dev/null
+	[[ $output == $'own truecolor\r' ]]
+	# The driver in another machine sets its own.
+	need_local "the daemon's environment"
+	run -0 x -- sh -c 'echo $COLORTERM$LC_TIME' </dev/null
+	[[ $output == "" ]]
+}
+
+@test "tty: where the guest does not know our TERM it is one that it knows, with a line" {
+	printf -v entry '%s' "$(guest sh -c 'ls -d /lib/terminfo/x/xterm-256color /usr/share/terminfo/x/xterm-256color 2>/dev/null || true')"
+	[[ $entry ]] || skip "this guest has no terminfo"
+	TERM=no-such-terminal run -0 --separate-stderr x -tt -- sh -c 'echo $TERM' </dev/null
+	[[ $output == $'xterm-256color\r' ]]
+	[[ $stderr == 'msb-exec: the guest has no terminfo entry for no-such-terminal: TERM is xterm-256color there' ]]
+	TERM=screen.no-such run -0 --separate-stderr x -q -tt -- sh -c 'echo $TERM' </dev/null
+	[[ $output == @(tmux|screen)* && -z $stderr ]]
+	# What was asked for stays, and what has an entry of the user's own.
+	TERM=no-such-terminal run -0 --separate-stderr x -tt -e TERM=also-none -- sh -c 'echo $TERM' </dev/null
+	[[ $output == $'also-none\r' && -z $stderr ]]
+	guest sh -c "mkdir -p $DIR/home/.terminfo/n && cp ${entry%%$'\n'*} $DIR/home/.terminfo/n/no-such-terminal"
+	TERM=no-such-terminal run -0 --separate-stderr x -tt -e "HOME=$DIR/home" -- sh -c 'echo $TERM' </dev/null
+	[[ $output == $'no-such-terminal\r' && -z $stderr ]]
+	# A guest without a shell is not asked for one.
+	TERM=no-such-terminal run -0 x -T -- sh -c 'echo $TERM'
+}
+
 @test "tty: TERM goes along with a terminal, and -e wins over it" {
 	TERM=vt220 run -0 x -tt -- sh -c 'echo $TERM' </dev/null
 	[[ $output == $'vt220\r' ]]

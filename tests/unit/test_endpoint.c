@@ -42,7 +42,28 @@ static void unix_paths_come_with_and_without_the_kind(void **state)
 		assert_int_equal(parsed(texts[i], ENDPOINT_DAEMON).kind, ENDPOINT_UNIX);
 	}
 	assert_string_equal(parsed("unix:beside", ENDPOINT_CLIENT).path, "beside");
+	assert_string_equal(parsed("x.sock", ENDPOINT_CLIENT).path, "x.sock");
+	assert_string_equal(parsed("./x:5", ENDPOINT_DAEMON).path, "./x:5");
+	assert_string_equal(parsed("a/b:5", ENDPOINT_CLIENT).path, "a/b:5");
 	assert_string_equal(parsed("/vsock:1:2", ENDPOINT_CLIENT).path, "/vsock:1:2");
+}
+
+static void abstract_address_is_as_long_as_its_name(void **state)
+{
+	struct endpoint e = parsed("unix:@name", ENDPOINT_CLIENT);
+	struct sockaddr_un address;
+
+	(void)state;
+	assert_int_equal(e.kind, ENDPOINT_UNIX);
+	assert_false(endpoint_is_file(&e));
+	assert_int_equal(endpoint_unix_address(&e, &address),
+			 offsetof(struct sockaddr_un, sun_path) + 5);
+	assert_memory_equal(address.sun_path, "\0name", 5);
+	assert_string_equal(parsed("@name", ENDPOINT_DAEMON).path, "@name");
+	e = parsed("./@name", ENDPOINT_CLIENT);
+	assert_true(endpoint_is_file(&e));
+	assert_int_equal(endpoint_unix_address(&e, &address), sizeof(address));
+	assert_string_equal(address.sun_path, "./@name");
 }
 
 static void unix_path_of_107_bytes_fits_and_one_more_does_not(void **state)
@@ -208,8 +229,8 @@ static void the_wrong_side_is_told_so(void **state)
 static void other_texts_are_refused(void **state)
 {
 	static const char *const texts[] = {
-		"",  "unix:",	"unix",	 "tcp:1.2.3.4:5", "relative/path",
-		":", "UNIX:/x", "vsock", "ssh:x",
+		"",  "unix:",	"unix",	 "tcp:1.2.3.4:5", "unix:@",
+		":", "UNIX:/x", "vsock", "ssh:x",	  "stdio",
 	};
 	char *text = malloc(100001);
 
@@ -221,9 +242,11 @@ static void other_texts_are_refused(void **state)
 	assert_non_null(text);
 	memset(text, 'x', 100000);
 	text[100000] = '\0';
-	assert_non_null(strstr(refused(text, ENDPOINT_CLIENT).text, "use unix:/path"));
+	assert_int_equal(refused(text, ENDPOINT_CLIENT).num, ENAMETOOLONG);
 	text[0] = '/';
-	refused(text, ENDPOINT_CLIENT);
+	assert_int_equal(refused(text, ENDPOINT_CLIENT).num, ENAMETOOLONG);
+	text[1] = ':';
+	assert_int_equal(refused(text + 1, ENDPOINT_CLIENT).num, 0);
 	free(text);
 }
 
@@ -255,6 +278,7 @@ int main(void)
 {
 	const struct CMUnitTest endpoint_tests[] = {
 		cmocka_unit_test(unix_paths_come_with_and_without_the_kind),
+		cmocka_unit_test(abstract_address_is_as_long_as_its_name),
 		cmocka_unit_test(unix_path_of_107_bytes_fits_and_one_more_does_not),
 		cmocka_unit_test(vsock_is_cid_and_port_for_clients_and_a_port_for_the_daemon),
 		cmocka_unit_test(vsock_with_other_numbers_is_refused),

@@ -93,7 +93,7 @@ static void entry_without_a_name_is_refused(void **state)
 	assert_int_equal(env_add(&list, "", &err), -EINVAL);
 	assert_int_equal(env_add(&list, "=", &err), -EINVAL);
 	assert_int_equal(env_add(&list, "=x", &err), -EINVAL);
-	assert_non_null(strstr(err.text, "no name"));
+	assert_non_null(strstr(err.text, "no variable name"));
 	assert_int_equal(list.count, 0);
 	env_release(&list);
 }

@@ -46,7 +46,7 @@ static void complaint_is_about_the_right_option(void **state)
 	} lines[] = {
 		{{"-a", "-q", NULL}, "unknown option -q"},
 		{{"-a", "-x", NULL}, "option -x needs a value"},
-		{{"--all", "--size", NULL}, "option --size needs a value"},
+		{{"--all", "--size", NULL}, "--size needs a value: N"},
 	};
 
 	(void)state;
@@ -65,6 +65,73 @@ static void complaint_is_about_the_right_option(void **state)
 			-EINVAL);
 		assert_string_equal(err.text, lines[i].complaint);
 	}
+}
+
+/* The complaint about the first word, and what it says to do. */
+static struct err refused(const char *word, const char *next)
+{
+	char *argv[] = {(char *)"p", (char *)word, (char *)next, NULL};
+	const char *value = NULL;
+	struct err err = {.text = ""};
+	int operand = 0;
+
+	optind = 0;
+	if (options_next(3, argv, rows, UNIT_COUNT(rows), &value, &operand, &err) >= 0)
+		fail_msg("took %s", word);
+	return err;
+}
+
+static void word_is_unknown_or_ambiguous_or_takes_no_value(void **state)
+{
+	struct err err = refused("--sise", "5");
+
+	(void)state;
+	assert_string_equal(err.text, "unknown option --sise");
+	assert_non_null(strstr(err.hint, "did you mean --size?"));
+	err = refused("--sise=5", "x");
+	assert_string_equal(err.text, "unknown option --sise");
+	err = refused("-size", "5");
+	assert_string_equal(err.text, "unknown option -s");
+	assert_non_null(strstr(err.hint, "did you mean --size?"));
+	/* What is like none of them is not said to be. */
+	err = refused("--elephant", "x");
+	assert_null(strstr(err.hint, "did you mean"));
+	err = refused("--aa", "x");
+	assert_null(strstr(err.hint, "--zero"));
+	err = refused("--all=yes", "x");
+	assert_string_equal(err.text, "--all takes no value");
+	err = refused("--=5", "x");
+	assert_string_equal(err.text, "unknown option --");
+}
+
+static void ambiguous_word_names_the_candidates(void **state)
+{
+	static const struct option_row near[] = {
+		{0, "timeout", "DURATION", ""}, {0, "tick", NULL, ""}, {0, "ti", NULL, ""}};
+	char *argv[] = {(char *)"p", (char *)"--t", NULL};
+	const char *value = NULL;
+	int operand = 0;
+	struct err err;
+
+	(void)state;
+	optind = 0;
+	assert_int_equal(options_next(2, argv, near, 3, &value, &operand, &err), -EINVAL);
+	assert_string_equal(err.text, "--t may be several options");
+	assert_string_equal(err.hint, "it begins --timeout, --tick, --ti");
+	/* One whose name is whole is no beginning of others. */
+	argv[1] = (char *)"--ti";
+	optind = 0;
+	assert_int_equal(options_next(2, argv, near, 3, &value, &operand, &err), 2);
+}
+
+static void abbreviation_swallows_no_word(void **state)
+{
+	struct err err = refused("--exa", "operand");
+
+	(void)state;
+	assert_string_equal(err.text, "--exa is short for --exact-and-rather-long, which takes a "
+				      "value");
+	assert_non_null(strstr(err.hint, "--exa=VALUE"));
 }
 
 static void table_may_be_full(void **state)
@@ -112,6 +179,9 @@ int main(void)
 	const struct CMUnitTest options_tests[] = {
 		cmocka_unit_test(rows_are_found_by_either_name),
 		cmocka_unit_test(complaint_is_about_the_right_option),
+		cmocka_unit_test(word_is_unknown_or_ambiguous_or_takes_no_value),
+		cmocka_unit_test(ambiguous_word_names_the_candidates),
+		cmocka_unit_test(abbreviation_swallows_no_word),
 		cmocka_unit_test(table_may_be_full),
 		cmocka_unit_test(help_is_set_in_two_columns),
 	};

@@ -74,6 +74,21 @@ static void nothing_but_a_command_takes_the_defaults(void **state)
 	assert_null(o.command[2]);
 }
 
+static void variable_holds_an_address_unless_it_is_empty(void **state)
+{
+	(void)state;
+	setenv("MSB_EXEC_ENDPOINT", "", 1);
+	assert_null(parse(ARGS("x")).endpoint);
+	setenv("MSB_EXEC_ENDPOINT", "/usual", 1);
+	assert_string_equal(parse(ARGS("x")).endpoint, "/usual");
+	assert_string_equal(parse(ARGS("-S", "/own", "x")).endpoint, "/own");
+	setenv("MSB_EXEC_ENDPOINT", "tcp:1", 1);
+	assert_refused(ARGS("x"), "MSB_EXEC_ENDPOINT: tcp:1 is not an address");
+	assert_string_equal(parse(ARGS("-S", "/own", "x")).endpoint, "/own");
+	assert_true(parse(ARGS("--help")).help);
+	unsetenv("MSB_EXEC_ENDPOINT");
+}
+
 static void no_command_is_a_login_shell(void **state)
 {
 	struct opts o = parse(ARGS("-q"));
@@ -250,9 +265,17 @@ static void value_that_is_wrong_is_refused(void **state)
 	assert_refused(ARGS("--rlimit", "nofile", "x"), "nofile");
 	assert_refused(ARGS("--on-disconnect", "die", "x"), "die");
 	assert_refused(ARGS("--on-disconnect", "", "x"), "--on-disconnect");
-	assert_refused(ARGS("-e", "=1", "x"), "no name");
-	assert_refused(ARGS("-e", "A=1", "-e", "", "x"), "no name");
-	assert_refused(ARGS("--env-file", "/no/such", "x"), "/no/such");
+	assert_refused(ARGS("-e", "=1", "x"), "--env: no variable name");
+	assert_refused(ARGS("-e", "A=1", "-e", "", "x"), "no variable name");
+	assert_refused(ARGS("-e", "A B=1", "x"),
+		       "--env: a variable name with a blank in it: \"A B\"");
+	assert_refused(ARGS("--env-file", "/no/such", "x"), "--env-file: cannot read /no/such");
+	assert_refused(ARGS("--wait-for", "x", "x"), "--wait-for: x is not a duration");
+	assert_refused(ARGS("-k", "x", "x"), "--kill-after: x is not a duration");
+	assert_refused(ARGS("-S", "tcp:1", "x"), "--socket: tcp:1 is not an address");
+	assert_refused(ARGS("-s", "a/b", "x"), "--sandbox: ");
+	assert_refused(ARGS("--ping", "x"), "--ping");
+	assert_refused(ARGS("--detach", "a", "true"), "--detach is short for --detach-keys");
 }
 
 static void option_that_is_not_known_is_refused_by_name(void **state)
@@ -335,6 +358,7 @@ int main(void)
 {
 	const struct CMUnitTest opts_tests[] = {
 		cmocka_unit_test(nothing_but_a_command_takes_the_defaults),
+		cmocka_unit_test(variable_holds_an_address_unless_it_is_empty),
 		cmocka_unit_test(no_command_is_a_login_shell),
 		cmocka_unit_test(options_end_at_the_first_operand),
 		cmocka_unit_test(values_may_be_attached_or_follow),

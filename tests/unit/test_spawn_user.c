@@ -107,7 +107,8 @@ static void default_home_dir_uses_root_when_user_absent(void **state)
 	(void)state;
 	getrlimit(RLIMIT_NOFILE, &nofile);
 	setenv("HOME", "/elsewhere", 1);
-	assert_int_equal(prepare_spawns(&settings, &config, &err), 0);
+	assert_int_equal(prepare_settings(&settings, &config, &err), 0);
+	prepare_spawns(&config);
 	p = plan(&config, &(struct msg_exec_request){.cmd = TEXT("x")});
 	assert_string_equal(planned_env(&p, "HOME"), "/root");
 	forget(&p);
@@ -116,7 +117,8 @@ static void default_home_dir_uses_root_when_user_absent(void **state)
 	unit_uid = 1000;
 	setenv("HOME", "/elsewhere", 1);
 	config = (struct spawn_config){.user = NULL};
-	assert_int_equal(prepare_spawns(&settings, &config, &err), 0);
+	assert_int_equal(prepare_settings(&settings, &config, &err), 0);
+	prepare_spawns(&config);
 	p = plan(&config, &(struct msg_exec_request){.cmd = TEXT("x")});
 	assert_string_equal(planned_env(&p, "HOME"), "/elsewhere");
 	setrlimit(RLIMIT_NOFILE, &nofile);

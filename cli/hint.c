@@ -1,0 +1,141 @@
+/* What to do about a failure: see hint.h. */
+#include "hint.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* ---- addresses ---- */
+
+/* Nobody can be asked about an abstract one. */
+static bool is_file(const struct endpoint *endpoint)
+{
+	return endpoint->path && endpoint->path[0] != '@';
+}
+
+static void hint_denied(const struct stat *st, struct err *err)
+{
+	if (!st)
+		err_hint(err, "a folder on the way to it may not be entered by uid %u", geteuid());
+	else
+		err_hint(err,
+			 "it belongs to uid %u: connect as that user or as root; msb-execd "
+			 "--allow-uid %u and a chmod of the socket let others in",
+			 st->st_uid, geteuid());
+}
+
+static void hint_refused(const struct endpoint *endpoint, const struct stat *st, struct err *err)
+{
+	if (st && !S_ISSOCK(st->st_mode))
+		err_hint(err, "it is no socket");
+	else
+		err_hint(err,
+			 "nothing listens there any more; start msb-execd --listen unix:%.100s "
+			 "again, which takes its place",
+			 endpoint->path);
+}
+
+static void hint_unix(const struct endpoint *endpoint, struct err *err)
+{
+	struct stat found;
+	const struct stat *st =
+		is_file(endpoint) && stat(endpoint->path, &found) == 0 ? &found : NULL;
+
+	if (err->num == EACCES)
+		hint_denied(st, err);
+	else if (err->num == ECONNREFUSED)
+		hint_refused(endpoint, st, err);
+	else if (err->num == ENOENT)
+		err_hint(err,
+			 "msb-execd --listen unix:%.100s serves it; --wait-for DURATION waits "
+			 "until it is there",
+			 endpoint->path);
+}
+
+static void hint_vsock(const struct endpoint *endpoint, struct err *err)
+{
+	if (err->num == ENODEV || err->num == EHOSTUNREACH)
+		err_hint(err, "no machine has the CID %u", endpoint->cid);
+	else if (err->num == ECONNRESET || err->num == ECONNREFUSED)
+		err_hint(err, "in the guest, msb-execd --listen vsock:%u serves that port",
+			 endpoint->port);
+}
+
+void hint_connect(const struct endpoint *endpoint, struct err *err)
+{
+	if (err->hint[0])
+		return;
+	if (err->num == ETIMEDOUT) {
+		err_hint(err, "--connect-timeout says how long it is tried");
+		return;
+	}
+	switch (endpoint->kind) {
+	case ENDPOINT_UNIX:
+		hint_unix(endpoint, err);
+		break;
+	case ENDPOINT_VSOCK:
+		hint_vsock(endpoint, err);
+		break;
+	case ENDPOINT_SANDBOX:
+		if (err->num == ENOENT)
+			err_hint(err, "does it run? --wait-for DURATION waits until it is there");
+		break;
+	case ENDPOINT_LOCAL:
+		err_hint(err, "it belongs beside msb-exec, in ../sbin from there, or in PATH");
+		break;
+	default:
+		break;
+	}
+}
+
+void hint_greeting(const struct endpoint *endpoint, struct err *err)
+{
+	if (endpoint->kind == ENDPOINT_EXEC)
+		err_hint(err,
+			 "the command is to start msb-execd --listen stdio: in the guest, and to "
+			 "print nothing else");
+	else if (err->num == ETIMEDOUT)
+		err_hint(err, "is that an agent, and its guest up? --connect-timeout says how long "
+			      "it is waited for");
+	else
+		err_hint(err, "whatever listens there is no agent");
+}
+
+/* ---- commands ---- */
+
+static bool is_assignment(const char *text)
+{
+	size_t name =
+		strspn(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_");
+
+	return name > 0 && text[name] == '=' && !strchr("0123456789", text[0]);
+}
+
+/* What only a shell knows, of what people type as if they talked to one. */
+static bool is_builtin(const char *text)
+{
+	static const char *const builtins[] = {"cd",	 ".",	  "source", "export",  "alias",
+					       "ulimit", "umask", "set",    "unset",   "exit",
+					       "eval",	 "exec",  "type",   "command", "jobs",
+					       "if",	 "for",	  "while",  "case",    "until"};
+
+	for (size_t i = 0; i < sizeof(builtins) / sizeof(builtins[0]); i++)
+		if (strcmp(text, builtins[i]) == 0)
+			return true;
+	return false;
+}
+
+const char *hint_command(const struct opts *opts)
+{
+	const char *command = opts->command_len ? opts->command[0] : "";
+
+	if (is_assignment(command))
+		return "variables are set with -e NAME=VALUE";
+	if (is_builtin(command))
+		return "only a shell knows that: -- sh -c 'LINE'; -w DIR is the folder to run in";
+	if (strpbrk(command, " \t\n|&;<>()$`*?"))
+		return "no shell reads the command, one word is one argument: -- sh -c 'LINE' has "
+		       "one";
+	return NULL;
+}
