@@ -39,7 +39,7 @@ PASTED = {
     "msb-exec -t -- bash": Pasted(r"^in there$", keys=((r"[$#] ?", "echo in there; exit\r"),)),
     "for step in 'uname -sr' pwd 'exit 3' date; do":
         Pasted(r"^Linux .*\n{tmp}\s+exit 3: status 3\s*\Z"),
-    "msb-exec --rlimit nofile=64 --rlimit as=1000000000 --timeout 2s -k 2s -- sh -c 'echo begun; sleep 60'":
+    "msb-exec --rlimit nofile=64 --rlimit as=1G --timeout 2s -k 2s -- sh -c 'echo begun; sleep 60'":
         Pasted(r"\A\s*begun\s*\Z", status=124),
     "msb-exec -n -- tar c -C /etc hosts | tar tv": Pasted(r" hosts$", r"^\d+ {tmp}/motd$", r"^y\s*\Z"),
     "msb-exec -S 'exec:msb-execd --listen stdio:' -- uname -n": Pasted(rf"\A\s*{re.escape(os.uname().nodename)}\s*\Z"),
@@ -172,10 +172,7 @@ class Shell:
 def as_written(block, wanted, folder):
     """What of it is pasted: paths of a folder of our own, so that many may do so at once."""
     lines = block.split("\n")[:wanted.only]
-    text = "\n".join(lines).replace("/tmp", folder + "/tmp")
-    # TODO WAIT-FOR: the option is not there yet, so this waits in its place.
-    return text.replace("msb-exec --wait-for 5s",
-                        "until msb-exec -q --ping 2>/dev/null; do sleep 0.1; done; msb-exec")
+    return "\n".join(lines).replace("/tmp", folder + "/tmp")
 
 
 def paste(path, folder, *argv):
