@@ -21,7 +21,7 @@ ZSH = {
 }
 FISH = {
     "user": "-a '(__msb_users)'", "workdir": "-a '(__msb_paths folders)'",
-    "env": "-a '(set -nx)'", "rlimit": "-a '{limits}'", "signal": "-a '{signals}'",
+    "env": "-a '(set -nx)'", "rlimit": "-a '(__msb_limits {limits})'", "signal": "-a '{signals}'",
     "on-disconnect": "-a 'kill hangup keep'", "sandbox": "-a '(__msb_sandboxes)'",
     "security-profile": "-a 'default restricted'",
     "log-level": "-a 'none error warn info debug'", "escape-char": "-a none",

@@ -116,14 +116,16 @@ __msb_words() {
 	done
 }
 
-# The text that a word stands for, to $plain, and the quote that is open at its end, to $quote.
+# The text that a word stands for, to $plain, the quote that is open at its end, to $quote, and what of
+# the text readline lets stand, to $kept: all before an open quote, or up to the last break (= : @)
+# outside of quotes.
 __msb_plain() {
-	local rest=$1 c
-	plain='' quote=''
+	local rest=$1 c opened
+	plain='' quote='' kept=''
 	while [[ $rest ]]; do
 		c=${rest:0:1} rest=${rest:1}
 		case $quote$c in
-		\' | \") quote=$c ;;
+		\' | \") quote=$c opened=$plain ;;
 		\'\' | \"\") quote='' ;;
 		\\)
 			plain+=${rest:0:1}
@@ -134,9 +136,16 @@ __msb_plain() {
 			plain+=${rest:0:1}
 			rest=${rest:1}
 			;;
+		[=:@])
+			# An @ belongs to what comes behind it.
+			[[ $c == @ ]] || plain+=$c
+			[[ $COMP_WORDBREAKS != *"$c"* ]] || kept=$plain
+			[[ $c != @ ]] || plain+=$c
+			;;
 		*) plain+=$c ;;
 		esac
 	done
+	[[ ! $quote ]] || kept=$opened
 }
 
 # The row of an option as it is typed, abbreviations too, to $long and $arg.
@@ -226,10 +235,9 @@ __msb_files() {
 
 __msb_endpoints() {
 	case $1 in
-	unix:*) __msb_files "${1#unix:}" | sed 's/^/unix:/' ;;
-	hvsock:*) __msb_files "${1#hvsock:}" | sed 's/^/hvsock:/' ;;
+	unix:* | serial:/*) __msb_files "${1#*:}" | sed "s/^/${1%%:*}:/" ;;
+	hvsock:*) __msb_files "${1#*:}" | sed 's/^/hvsock:/; s/[^/]$/&:/' ;;
 	sandbox:*) __msb_sandboxes | sed 's/^/sandbox:/' ;;
-	serial:*) ;;
 	/*) __msb_files "$1" ;;
 	*) printf '%s\n' "${_msb_schemes[$program]// /$'\n'}" ;;
 	esac
@@ -262,23 +270,17 @@ __msb_values() {
 
 # Offers the lines that begin with what is typed: $1 is what of the word is not part of them.
 __msb_reply() {
-	local before=$1 typed=$2 open=$3 line cut='' c
-	local plain quote
-	for c in = :; do
-		[[ $COMP_WORDBREAKS == *"$c"* && ${cur%"$c"*} != "$cur" ]] || continue
-		line=${cur%"$c"*}$c
-		((${#line} <= ${#cut})) || cut=$line
-	done
-	__msb_plain "$cut"
-	# A break inside of quotes is none.
-	[[ ! $quote ]] || plain=''
-	cut=$plain
+	local before=$1 typed=$2 line
 	while IFS= read -r line; do
 		[[ $line && $line == "$typed"* ]] || continue
-		[[ $line != *[/=:] ]] || compopt -o nospace 2>/dev/null
+		if [[ $line == *[/=:] ]]; then
+			# Nothing of it is left to insert.
+			[[ $line != "$typed" ]] || continue
+			compopt -o nospace 2>/dev/null
+		fi
 		line=$before$line
-		line=${line#"$cut"}
-		case $open in
+		line=${line#"$kept"}
+		case $quote in
 		'') printf -v line %q "$line" ;;
 		\')
 			[[ $line != *\'* ]] || continue
@@ -290,12 +292,29 @@ __msb_reply() {
 		esac
 		COMPREPLY+=("$line")
 	done
+	# readline ends the quotes behind a single answer. Of two that begin alike it inserts the beginning,
+	# unless it is to insert all (42) or one after the other (37).
+	if [[ $quote && ${#COMPREPLY[@]} -eq 1 && ${COMPREPLY[0]} == *[/=:] && $COMP_TYPE != @(37|42) ]]; then
+		COMPREPLY+=("${COMPREPLY[0]}...")
+	fi
+}
+
+# The row of the first of the letters in a word that takes a value, and what stands behind it, to $given.
+__msb_letters() {
+	local i
+	for ((i = 1; i < ${#1}; i++)); do
+		__msb_option "-${1:i:1}" || continue
+		[[ $arg ]] || continue
+		given=${1:i+1}
+		return 0
+	done
+	return 1
 }
 
 # Walks over what stands before the word at the cursor. Sets $option if that is its value, and
 # $operands to how many operands came before, or to -1 while options may follow.
 __msb_walk() {
-	local i word rest
+	local i word given
 	option='' operands=-1
 	for ((i = 1; i < ${#words[@]} - 1; i++)); do
 		__msb_plain "${words[i]}"
@@ -314,16 +333,12 @@ __msb_walk() {
 			option=${arg:+$long}
 			[[ $option ]] || __msb_take "$long" ''
 		elif [[ $word == -?* ]]; then
-			for ((rest = 1; rest < ${#word}; rest++)); do
-				__msb_option "-${word:rest:1}" || continue
-				[[ $arg ]] || continue
-				option=$long
-				if ((rest + 1 < ${#word})); then
-					__msb_take "$long" "${word:rest+1}"
-					option=''
-				fi
-				break
-			done
+			__msb_letters "$word" || continue
+			option=$long
+			if [[ $given ]]; then
+				__msb_take "$long" "$given"
+				option=''
+			fi
 		else
 			operands=1
 		fi
@@ -331,8 +346,8 @@ __msb_walk() {
 }
 
 _msb_exec() {
-	local words cur program msb plain quote long arg option operands
-	local where agent=() as=() folder='' short name value open
+	local words program msb plain quote kept long arg option operands
+	local where agent=() as=() folder='' short name value given
 	COMPREPLY=()
 	__msb_words
 	__msb_plain "${words[0]}"
@@ -350,29 +365,30 @@ _msb_exec() {
 	msb-exec-console) msb=${msb%-console} ;;
 	*) where=here ;;
 	esac
-	cur=${words[${#words[@]} - 1]}
-	__msb_plain "$cur"
-	open=$quote
+	__msb_plain "${words[${#words[@]} - 1]}"
 	if [[ $option ]]; then
 		__msb_option "$option"
 		# Who is asked for is not who asks.
 		[[ $long != --user ]] || as=()
-		__msb_reply '' "$plain" "$open" < <(__msb_values "$long" "$arg" "$plain")
+		__msb_reply '' "$plain" < <(__msb_values "$long" "$arg" "$plain")
 	elif [[ $operands -lt 0 && $plain == --*=* ]]; then
 		__msb_option "${plain%%=*}" && [[ $arg ]] || return 0
 		value=${plain#*=}
-		__msb_reply "${plain%%=*}=" "$value" "$open" < <(__msb_values "$long" "$arg" "$value")
+		__msb_reply "${plain%%=*}=" "$value" < <(__msb_values "$long" "$arg" "$value")
+	elif [[ $operands -lt 0 && $plain == -[!-]?* ]] && __msb_letters "$plain" && [[ $given ]]; then
+		[[ $long != --user ]] || as=()
+		__msb_reply "${plain%"$given"}" "$given" < <(__msb_values "$long" "$arg" "$given")
 	elif [[ $operands -lt 0 && $plain == -* ]]; then
-		__msb_reply '' "$plain" "$open" < <(
+		__msb_reply '' "$plain" < <(
 			while IFS='|' read -r short name value; do
 				printf '%s\n' "$name"
 				[[ $plain == --* || ! $short ]] || printf '%s\n' "$short"
 			done <<<"${_msb_options[$program]}"
 		)
 	elif [[ $program == msb-exec && $operands -le 0 ]]; then
-		__msb_reply '' "$plain" "$open" < <(__msb_commands "$plain" | sort -u)
+		__msb_reply '' "$plain" < <(__msb_commands "$plain" | sort -u)
 	elif [[ $program == msb-exec ]]; then
-		__msb_reply '' "$plain" "$open" < <(__msb_paths "$plain" '')
+		__msb_reply '' "$plain" < <(__msb_paths "$plain" '')
 	fi
 }
 

@@ -111,13 +111,17 @@ function __msb_ask
     end
 end
 
-# The value that is being typed, without an option before it.
+# The word that is being typed, without an option before it; of the value of one, even of a letter: -Sunix:/
 function __msb_typed
-    string replace -r '^(--[a-z-]+=)' '' -- (commandline -ct) | string unescape
+    set -l option '^--[a-z-]+='
+    test -z "$argv[1]"; or set option '^(--[a-z-]+=|-[tTinqvVh]*[^-tTinqvVh])'
+    set -l word (commandline -ct)
+    string match -q -- '-*' $word; and set word (string replace -r $option '' -- $word)
+    string unescape -- $word
 end
 
 function __msb_paths
-    set -l typed (__msb_typed)
+    set -l typed (__msb_typed $argv[1])
     __msb_ask sh -c 'n="
 "; for f in "$1"*; do case $f in .|..|*/.|*/..|*"$n"*) continue;; esac
         [ -e "$f" ] || [ -h "$f" ] || continue
@@ -135,7 +139,7 @@ function __msb_commands
 end
 
 function __msb_users
-    set -l typed (__msb_typed)
+    set -l typed (__msb_typed value)
     if string match -q -- '*:*' $typed
         __msb_ask cat /etc/group | string replace -r ':.*' '' |
             string replace -r '^' (string replace -r ':.*' ':' -- $typed)
@@ -152,21 +156,32 @@ function __msb_sandboxes
     end
 end
 
+# What ends with / = or : goes on without a blank, but not once it is typed.
 function __msb_endpoints
-    set -l typed (__msb_typed)
+    set -l typed (__msb_typed value)
     switch $typed
-        case 'unix:*' 'hvsock:*'
+        case 'unix:*' 'hvsock:*' 'serial:/*'
             set -l scheme (string replace -r ':.*' ':' -- $typed)
             for file in (string replace -- $scheme '' $typed)*
-                test -d $file; and set file $file/
+                if test -d $file
+                    set file $file/
+                else if test $scheme = hvsock:
+                    set file $file:
+                end
                 echo $scheme$file
             end
         case 'sandbox:*'
             __msb_sandboxes sandbox:
+        case '/*'
+            __fish_complete_path $typed
+        case '*:*'
         case '*'
             printf '%s\n' $argv
-            __fish_complete_path $typed
     end
+end
+
+function __msb_limits
+    string match -q -- '*=*' (__msb_typed value); or printf '%s\n' $argv
 end
 
 # >>> from --help by make completions
@@ -185,7 +200,7 @@ complete -c msb-exec -n '__msb_operands_are -lt 0' -s u -l user -x -a '(__msb_us
 complete -c msb-exec -n '__msb_operands_are -lt 0' -s w -l workdir -x -a '(__msb_paths folders)' -d 'run in this folder of the guest'
 complete -c msb-exec -n '__msb_operands_are -lt 0' -s e -l env -x -a '(set -nx)' -d 'set a variable, or copy the host\'s; repeatable'
 complete -c msb-exec -n '__msb_operands_are -lt 0' -l env-file -r -F -d 'set variables from lines NAME=VALUE; repeatable'
-complete -c msb-exec -n '__msb_operands_are -lt 0' -l rlimit -x -a 'cpu= fsize= data= stack= core= rss= nproc= nofile= memlock= as= locks= sigpending= msgqueue= nice= rtprio= rttime=' -d 'set a resource limit, such as nofile=64:128 or as=1G; repeatable'
+complete -c msb-exec -n '__msb_operands_are -lt 0' -l rlimit -x -a '(__msb_limits cpu= fsize= data= stack= core= rss= nproc= nofile= memlock= as= locks= sigpending= msgqueue= nice= rtprio= rttime=)' -d 'set a resource limit, such as nofile=64:128 or as=1G; repeatable'
 complete -c msb-exec -n '__msb_operands_are -lt 0' -l timeout -x -d 'end the command after this time (exit status 124)'
 complete -c msb-exec -n '__msb_operands_are -lt 0' -s k -l kill-after -x -d 'kill it this long after the time-out\'s signal (default 5s, 0 never)'
 complete -c msb-exec -n '__msb_operands_are -lt 0' -l signal -x -a 'HUP INT QUIT ILL TRAP ABRT BUS FPE KILL USR1 SEGV USR2 PIPE ALRM TERM STKFLT CHLD CONT STOP TSTP TTIN TTOU URG XCPU XFSZ VTALRM PROF WINCH POLL PWR SYS' -d 'the time-out\'s signal (default TERM)'
@@ -210,7 +225,7 @@ complete -c msb-exec-console -s u -l user -x -a '(__msb_users)' -d 'be this user
 complete -c msb-exec-console -s w -l workdir -x -a '(__msb_paths folders)' -d 'begin in this folder of the guest'
 complete -c msb-exec-console -s e -l env -x -a '(set -nx)' -d 'set a variable, or copy the host\'s; repeatable'
 complete -c msb-exec-console -l env-file -r -F -d 'set variables from lines NAME=VALUE; repeatable'
-complete -c msb-exec-console -l rlimit -x -a 'cpu= fsize= data= stack= core= rss= nproc= nofile= memlock= as= locks= sigpending= msgqueue= nice= rtprio= rttime=' -d 'set a resource limit, such as nofile=64:128 or as=1G; repeatable'
+complete -c msb-exec-console -l rlimit -x -a '(__msb_limits cpu= fsize= data= stack= core= rss= nproc= nofile= memlock= as= locks= sigpending= msgqueue= nice= rtprio= rttime=)' -d 'set a resource limit, such as nofile=64:128 or as=1G; repeatable'
 complete -c msb-exec-console -s c -l command -x -d 'run this line, or these lines, and leave'
 complete -c msb-exec-console -s f -l file -r -F -d 'run the lines of a file of the host, and leave'
 complete -c msb-exec-console -l console -d 'accepted and needless: this is it'
@@ -243,7 +258,7 @@ complete -c msb-relayd -s u -l user -x -a '(__msb_users)' -d 'the guest\'s defau
 complete -c msb-relayd -l security-profile -x -a 'default restricted' -d 'the guest\'s default: default, or restricted (see msb-execd)'
 complete -c msb-relayd -l cwd -x -a '(__fish_complete_directories)' -d 'the guest\'s default: start commands here'
 complete -c msb-relayd -s e -l env -x -a '(set -nx)' -d 'the guest\'s default: for the environment of commands; repeatable'
-complete -c msb-relayd -l rlimit -x -a 'cpu= fsize= data= stack= core= rss= nproc= nofile= memlock= as= locks= sigpending= msgqueue= nice= rtprio= rttime=' -d 'the guest\'s default: limit each command\'s resources; repeatable'
+complete -c msb-relayd -l rlimit -x -a '(__msb_limits cpu= fsize= data= stack= core= rss= nproc= nofile= memlock= as= locks= sigpending= msgqueue= nice= rtprio= rttime=)' -d 'the guest\'s default: limit each command\'s resources; repeatable'
 complete -c msb-relayd -l no-bootstrap -d 'send the guest no bootstrap: for agents that do not know it'
 complete -c msb-relayd -l allow-uid -x -d 'let this user connect, beside root and our own; repeatable'
 complete -c msb-relayd -l max-connections-of-user -x -d 'refuse more of each user let in by --allow-uid (default 32)'
@@ -255,6 +270,6 @@ complete -c msb-relayd -s V -l version -d 'print the version'
 complete -c msb-relayd -s h -l help -d 'print this help'
 # <<<
 
-complete -c msb-exec -f
+complete -c msb-exec -c msb-exec-console -c msb-execd -c msb-relayd -f
 complete -c msb-exec -n '__msb_operands_are -le 0' -f -a '(__msb_commands)'
 complete -c msb-exec -n '__msb_operands_are -gt 0' -f -a '(__msb_paths)'

@@ -46,11 +46,12 @@ cleared() {
 	at_prompt ''
 }
 
-# tab TYPED WANTED: what the line becomes.
+# tab TYPED WANTED [BEHIND]: what the line becomes, with what is typed behind the Tab.
 tab() {
 	tm send-keys -l -- "$1"
 	tm send-keys Tab
-	wait_for 10 at_prompt "$2" || {
+	[[ ! ${3-} ]] || tm send-keys -l -- "$3"
+	wait_for 10 at_prompt "$2${3-}" || {
 		tm capture-pane -p
 		return 1
 	}
@@ -71,6 +72,13 @@ start_zsh() {
 	wait_for 10 shows '>'
 	tm send-keys -l -- "PS1='> '; fpath=($ROOT/completions \$fpath); autoload -Uz compinit; compinit -u -D; clear"
 	tm send-keys Enter
+	wait_for 10 at_prompt ''
+}
+
+start_fish() {
+	tm new-session -d -x 120 -y 30 -e "XDG_CONFIG_HOME=$DIR/fish" -e "XDG_DATA_HOME=$DIR/fish" fish --no-config \
+		-C 'set fish_autosuggestion_enabled 0; function fish_prompt; echo -n "> "; end' \
+		-C "source $ROOT/completions/msb-exec.fish" 3>&-
 	wait_for 10 at_prompt ''
 }
 
@@ -138,6 +146,78 @@ fish_line() {
 	[[ $output == 'my file' ]]
 	run -0 offers 'msb-exec ls my\ d'
 	[[ $output == 'my dir/' ]]
+}
+
+# goes_on TYPED [WANTED]: what is typed behind the Tab stands right behind that, and behind TYPED itself if
+# nothing is to be inserted.
+goes_on() {
+	tab "$1" "${2-$1}" X
+}
+
+every_address() {
+	local line quote
+	touch "$DIR/home/stdio-file" "$DIR/home/exec-file"
+	mkdir "$DIR/home/sub"
+	for line in '-S exec:' '-S exec:ss' "-S 'exec:" '-S "exec:' "-S 'exec:ssh h" '-S exec:ssh\ h' \
+		-Sexec:s --socket=exec: '-S vsock:' '-S vsock:5' '-S local:' '-S ./exec' '-S nothing' \
+		'--rlimit nofile=' --rlimit=nofile=; do
+		goes_on "msb-exec $line"
+	done
+	for line in '--listen stdio:' '--listen serial:' '--listen vsock:' stdio-f; do
+		goes_on "msb-execd $line"
+	done
+	goes_on 'msb-exec -S ex' 'msb-exec -S exec:'
+	goes_on 'msb-exec -Sex' 'msb-exec -Sexec:'
+	goes_on 'msb-execd --listen std' 'msb-execd --listen stdio:'
+	for line in "-S unix:$DIR/ho" "-Sunix:$DIR/ho" "-nSunix:$DIR/ho" "--socket=unix:$DIR/ho" \
+		"-S $DIR/ho" "-S hvsock:$DIR/ho"; do
+		goes_on "msb-exec $line" "msb-exec ${line}me/"
+	done
+	for quote in \' \"; do
+		goes_on "msb-exec -S ${quote}ex" "msb-exec -S ${quote}exec:"
+		goes_on "msb-exec -S ${quote}unix:$DIR/ho" "msb-exec -S ${quote}unix:$DIR/home/"
+	done
+	goes_on "msb-exec -S hvsock:$DIR/home/ex" "msb-exec -S hvsock:$DIR/home/exec-file:"
+	goes_on "msb-exec -S unix:$DIR/home/ex" "msb-exec -S unix:$DIR/home/exec-file "
+	goes_on 'msb-exec -S unix:su' 'msb-exec -S unix:sub/'
+	goes_on "msb-execd --listen serial:$DIR/ho" "msb-execd --listen serial:$DIR/home/"
+	goes_on 'msb-exec -udaem' 'msb-exec -udaemon '
+	goes_on 'msb-exec -udaemon:staf' 'msb-exec -udaemon:staff '
+	goes_on "msb-exec -w$DIR/ho" "msb-exec -w$DIR/home/"
+	goes_on "msb-exec --workdir=$DIR/ho" "msb-exec --workdir=$DIR/home/"
+}
+
+@test "complete: addresses in bash: what is typed of them stays, and nothing odd is put behind" {
+	start_bash
+	every_address
+	goes_on "msb-exec --socket='unix:$DIR/ho" "msb-exec --socket='unix:$DIR/home/"
+	goes_on "msb-exec -S unix:'$DIR/ho" "msb-exec -S unix:'$DIR/home/"
+	# Who has no colon in there.
+	tm send-keys -l 'COMP_WORDBREAKS=${COMP_WORDBREAKS//:}; clear'
+	tm send-keys Enter
+	wait_for 10 at_prompt ''
+	goes_on 'msb-exec -S exec:'
+	goes_on 'msb-exec -S ex' 'msb-exec -S exec:'
+	goes_on "msb-exec -S unix:$DIR/ho" "msb-exec -S unix:$DIR/home/"
+}
+
+@test "complete: addresses in zsh" {
+	start_zsh
+	every_address
+}
+
+@test "complete: addresses in fish" {
+	start_fish
+	every_address
+	goes_on "msb-exec --socket='unix:$DIR/ho" "msb-exec --socket='unix:$DIR/home/"
+}
+
+@test "complete: in bash a word that is broken by quotes or an @ is not doubled" {
+	touch "$DIR/guest/who@where"
+	start_bash
+	tab 'msb-exec cat who@wh' 'msb-exec cat who@where'
+	tab "msb-exec cat my' f" "msb-exec cat my' file'"
+	goes_on "msb-exec ls 'my d" "msb-exec ls 'my dir/"
 }
 
 @test "complete: options end with the first operand" {
