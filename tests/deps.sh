@@ -37,13 +37,25 @@ if ! command -v apt-get >/dev/null; then
 	echo "deps: please install what these Debian packages hold:$missing" >&2
 	exit 1
 fi
+# What apt-get says of it stands above.
+failed() {
+	echo "deps: ${as_root:-apt-get} failed; to install as root: apt-get install$missing" >&2
+	exit 1
+}
 as_root=
-[ "$(id -u)" -eq 0 ] || as_root=sudo
+if [ "$(id -u)" -ne 0 ]; then
+	as_root=sudo
+	if ! command -v sudo >/dev/null; then
+		echo "deps: to install as root: apt-get install$missing" >&2
+		exit 1
+	fi
+fi
 echo "deps: installing$missing"
 export DEBIAN_FRONTEND=noninteractive
 # Another apt-get may be at work, a fresh machine's own above all.
 wait='-o DPkg::Lock::Timeout=300'
+# Lists of packages that could not be fetched (100) may do as they are.
 # shellcheck disable=SC2086 # a list of words
-$as_root apt-get $wait update -qq
+$as_root apt-get $wait update -qq || [ $? -eq 100 ] || failed
 # shellcheck disable=SC2086 # a list of words
-$as_root apt-get $wait install -y -qq --no-install-recommends $missing >/dev/null
+$as_root apt-get $wait install -y -qq --no-install-recommends $missing >/dev/null || failed

@@ -1,0 +1,72 @@
+#!/usr/bin/env bats
+# What make does for people before there is anything to run: what is missing, where things go, and help.
+
+load helper
+
+setup() {
+	common_setup
+	mkdir "$DIR/bin"
+	DEPS=(env -i "PATH=$DIR/bin" "$ROOT/tests/deps.sh")
+	# A machine that has make alone of what make demo needs, and a user of it.
+	stub dpkg-query 'case "$*" in *" make") echo "ii ";; *) exit 1;; esac'
+	stub id 'echo 1000'
+	stub apt-get "echo \"\$*\" >>'$DIR/ran'"
+	MISSING='gcc libc6-dev pkg-config libcbor-dev libreadline-dev'
+}
+
+teardown() {
+	common_teardown
+}
+
+# stub NAME LINE: a program for deps.sh to find, and no other.
+stub() {
+	printf '#!/bin/sh\n%s\n' "$2" >"$DIR/bin/$1"
+	chmod +x "$DIR/bin/$1"
+}
+
+@test "install: without root and sudo deps.sh says what to install, and that alone" {
+	run -1 --separate-stderr "${DEPS[@]}" build
+	[[ -z $output ]]
+	# shellcheck disable=SC2154 # run's
+	[[ $stderr == "deps: to install as root: apt-get install $MISSING" ]]
+	[[ ! -e $DIR/ran ]]
+}
+
+@test "install: as root, or through sudo, what is missing is installed; if nothing is, nobody is asked" {
+	stub id 'echo 0'
+	run -0 "${DEPS[@]}" build
+	[[ $output == "deps: installing $MISSING" ]]
+	grep -q "install .* $MISSING\$" "$DIR/ran"
+	rm "$DIR/ran"
+	stub id 'echo 1000'
+	stub sudo "echo sudo >>'$DIR/ran'; exec \"\$@\""
+	run -0 "${DEPS[@]}" build
+	[[ $output == "deps: installing $MISSING" ]]
+	[[ $(grep -c '^sudo$' "$DIR/ran") -eq 2 ]]
+	grep -q "install .* $MISSING\$" "$DIR/ran"
+	rm "$DIR/ran"
+	stub dpkg-query 'echo "ii "'
+	run -0 "${DEPS[@]}" build
+	[[ -z $output && ! -e $DIR/ran ]]
+}
+
+@test "install: if apt-get or sudo fails, one line of ours says what to install" {
+	local line="to install as root: apt-get install $MISSING"
+	stub id 'echo 0'
+	# No network: the lists are old, and no package can be fetched.
+	stub apt-get "echo \"\$*\" >>'$DIR/ran'; echo 'E: no network' >&2; exit 100"
+	run -1 --separate-stderr "${DEPS[@]}" build
+	[[ $stderr == $'E: no network\nE: no network\n'"deps: apt-get failed; $line" ]]
+	grep -q install "$DIR/ran"
+	# With old lists it may still work.
+	stub apt-get "case \"\$*\" in *update*) exit 100;; esac"
+	run -0 "${DEPS[@]}" build
+	stub id 'echo 1000'
+	stub sudo "echo sudo >>'$DIR/asked'; echo 'sudo: a password is required' >&2; exit 1"
+	run -1 --separate-stderr "${DEPS[@]}" build
+	[[ $stderr == $'sudo: a password is required\n'"deps: sudo failed; $line" ]]
+	[[ $(wc -l <"$DIR/asked") -eq 1 ]]
+	rm "$DIR/bin/apt-get"
+	run -1 --separate-stderr "${DEPS[@]}" build
+	[[ $stderr == "deps: please install what these Debian packages hold: $MISSING" ]]
+}
