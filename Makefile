@@ -176,7 +176,7 @@ check: deps
 
 # badinput once more through a relay: what a client may say wrong, and the answers must be the same.
 # What looks at the plain programs alone, or at none, is not run once more under sanitizers.
-ONCE  := $(if $(SANITIZE),$(patsubst %,tests/%.bats,house units bundle run readme))
+ONCE  := $(if $(SANITIZE),$(patsubst %,tests/%.bats,house units bundle run install readme))
 TESTS = $(UNITS) $(or $(FILES),$(filter-out $(ONCE),$(wildcard tests/*.bats)) THROUGH=relay:tests/badinput.bats)
 
 .PHONY: check-built
@@ -200,6 +200,7 @@ check-again-run: check-built
 .PHONY: plain
 ifeq ($(BUILD),build)
 plain: all $(BUNDLE)
+	@:
 else
 plain:
 	@$(MAKE) --no-print-directory SANITIZE= DEBUG= STATIC= FUZZ= plain
@@ -317,10 +318,12 @@ lint-run: check-static-run
 
 # ---- for people ----
 
-.PHONY: demo
+.PHONY: demo demo-run
 demo:
 	@tests/deps.sh build
-	@$(MAKE) --no-print-directory all
+	@$(MAKE) --no-print-directory demo-run
+
+demo-run: all
 	@echo
 	@echo '$$ msb-exec --local -- uname -sr'
 	@$(BUILD)/msb-exec --local -- uname -sr

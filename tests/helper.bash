@@ -142,9 +142,14 @@ need_direct() {
 # plain_make TARGET...: of the plain programs, whatever flavour is being tested; one make at a time,
 # since other files of tests run beside this one.
 plain_make() {
+	talking_make -s "$@"
+}
+
+# talking_make: the same as people see it.
+talking_make() {
 	mkdir -p "$ROOT/build"
 	env -u MAKEFLAGS -u MFLAGS -u MAKEOVERRIDES -u MAKELEVEL -u SANITIZE -u DEBUG -u STATIC -u FUZZ \
-		flock "$ROOT/build/.lock" make -s -C "$ROOT" "$@" 3>&-
+		flock "$ROOT/build/.lock" make --no-print-directory -C "$ROOT" "$@" 3>&-
 }
 
 # programs: those that were built, but not the guest's bundle, which lies beside them.

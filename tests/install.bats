@@ -70,3 +70,29 @@ stub() {
 	run -1 --separate-stderr "${DEPS[@]}" build
 	[[ $stderr == "deps: please install what these Debian packages hold: $MISSING" ]]
 }
+
+# with_recipe: the targets of the Makefile that do something themselves.
+with_recipe() {
+	talking_make -pq help 2>/dev/null | awk '
+		/^[^#\t ][^=]*:/ { target = $0; sub(/:.*/, "", target) }
+		/^#  recipe to execute/ { print target }' | sort -u
+}
+
+@test "install: a second make demo says nothing of make's own" {
+	# All is there, whatever this machine lacks: nothing is to be installed.
+	stub dpkg-query 'echo "ii "'
+	plain_make all
+	PATH=$DIR/bin:$PATH run -0 talking_make demo </dev/null
+	echo "$output"
+	[[ ${lines[0]} == '$ msb-exec --local -- uname -sr' && $output != *make:* && $output != *make[* ]]
+}
+
+@test "install: whatever make starts make for does something, so that it never says there is nothing to do" {
+	local started
+	started=$(sed -n 's/^\t@.*\$(MAKE) .* \([a-z-]*\)$/\1/p' "$ROOT/Makefile" | sort -u)
+	[[ $(wc -l <<<"$started") -gt 5 ]]
+	with_recipe >"$DIR/with_recipe"
+	run comm -23 - "$DIR/with_recipe" <<<"$started"
+	echo "$output"
+	[[ -z $output ]]
+}
