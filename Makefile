@@ -42,8 +42,8 @@ NO_LOADER := $(if $(STATIC),$(shell out=$$(mktemp) && echo 'int main(void) { ret
 LINKING   := $(or $(NO_LOADER),-pie) -Wl,-z,relro -Wl,--as-needed -Wl,-O1
 
 # Evaluated when used, so that `make check` may install pkg-config first.
-CBOR_CFLAGS = $(shell pkg-config --cflags libcbor)
-CBOR_LIBS   = $(shell pkg-config $(if $(STATIC),--static) --libs libcbor)
+CBOR_CFLAGS = $(shell pkg-config --cflags libcbor 2>/dev/null)
+CBOR_LIBS   = $(shell pkg-config $(if $(STATIC),--static) --libs libcbor 2>/dev/null)
 
 comma := ,
 
@@ -77,19 +77,32 @@ READLINE := $(if $(STATIC),,$(shell pkg-config --exists readline 2>/dev/null && 
 READLINE_LIBS = $(shell pkg-config --libs readline)
 PROGRAMS += $(if $(READLINE),$(BUILD)/msb-exec-console)
 
+TRIED := $(if $(STATIC),,$(BUILD)/tried)
+
 .PHONY: all
 all: $(if $(STATIC),static-cbor) $(PROGRAMS) $(if $(READLINE)$(STATIC),,no-readline)
 
 .PHONY: no-readline
-no-readline:
+no-readline: | $(TRIED)
 	@echo 'make: no GNU readline for pkg-config (Debian: libreadline-dev):' \
 		'msb-exec --console is left out, the rest is built' >&2
+
+# What is missing is said once, before every file says so. Who names CBOR_CFLAGS and CBOR_LIBS needs no
+# pkg-config.
+$(BUILD)/tried:
+	@mkdir -p $(@D)
+	@command -v $(firstword $(CC)) >/dev/null || { echo 'make: no compiler $(firstword $(CC))' \
+		'(Debian: gcc libc6-dev); make demo installs what is missing, and builds' >&2; exit 1; }
+	@printf '#include <cbor.h>\nint main(void) { return !cbor_load(0, 0, 0); }' | \
+		$(CC) $(CBOR_CFLAGS) $(CPPFLAGS) $(CFLAGS) -xc - -o $@ $(LDFLAGS) $(CBOR_LIBS) 2>/dev/null || \
+		{ echo 'make: no libcbor for pkg-config (Debian: pkg-config libcbor-dev);' \
+		'make demo installs what is missing, and builds' >&2; exit 1; }
 
 # Debian ships libcbor as a shared library alone.
 .PHONY: static-cbor
 static-cbor:
-	@printf 'int main(void) { return 0; }' | $(CC) -xc - -static -o /dev/null $(LDFLAGS) $(CBOR_LIBS) \
-		2>/dev/null || { echo 'make STATIC=1: this system has no static libcbor (libcbor.a);' \
+	@printf 'int cbor_load(void); int main(void) { return cbor_load(); }' | \
+		$(CC) -xc - -static -o /dev/null $(LDFLAGS) $(CBOR_LIBS) 2>/dev/null || { echo 'make STATIC=1: this system has no static libcbor (libcbor.a);' \
 		'build it from its sources and name its folder: LDFLAGS=-L/path/to/it' >&2; exit 1; }
 
 $(BUILD)/include/made:
@@ -116,7 +129,7 @@ $(BUILD)/msb-execd: $(EXECD) $(SHARED)
 $(BUILD)/msb-relayd: $(RELAY) $(SHARED)
 	$(call run,LINK,$(LINK) -o $@ $^ $(CBOR_LIBS) $(LDLIBS))
 
-$(BUILD)/%.o: %.c | $(BORROWED)
+$(BUILD)/%.o: %.c | $(BORROWED) $(TRIED)
 	@mkdir -p $(@D)
 	$(call run,CC  ,$(COMPILE) -c -o $@ $<)
 

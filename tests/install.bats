@@ -96,3 +96,20 @@ with_recipe() {
 	echo "$output"
 	[[ -z $output ]]
 }
+
+@test "install: make without a compiler, or without libcbor, says so in one line and how to go on" {
+	run -2 --separate-stderr plain_make -j2 BUILD="$DIR/build" CC=no-compiler
+	echo "$stderr"
+	[[ ! $output && $(grep -v '^make: \*\*\*' <<<"$stderr") == 'make: no compiler no-compiler (Debian: gcc '*'; make demo '* ]]
+	# Headers of a libcbor that cannot be linked with.
+	run -2 --separate-stderr plain_make -j2 BUILD="$DIR/build" CBOR_CFLAGS=-Dcbor_load=unknown
+	echo "$stderr"
+	[[ ! $output && $(grep -v '^make: \*\*\*' <<<"$stderr") == 'make: no libcbor '*'libcbor-dev'*'; make demo '* ]]
+	stub pkg-config 'echo "there is none" >&2; exit 127'
+	for static in '' STATIC=1; do
+		PATH=$DIR/bin:$PATH run -2 --separate-stderr plain_make -j2 BUILD="$DIR/build" $static
+		echo "$stderr"
+		[[ ! $output && $(grep -vc '^make: \*\*\*' <<<"$stderr") -eq 1 && $stderr == "make${static:+ $static}:"*libcbor* ]]
+	done
+	[[ ! -e $DIR/build/cli ]]
+}
