@@ -7,6 +7,9 @@
 
 PREFIX  ?= /usr/local
 DESTDIR ?=
+# Not every shell makes a folder of the ~ in PREFIX=~/.local.
+override PREFIX  := $(patsubst ~/%,$(HOME)/%,$(PREFIX:/=))
+override DESTDIR := $(patsubst ~/%,$(HOME)/%,$(DESTDIR:/=))
 CFLAGS  ?= -O2 -g
 
 ifdef SANITIZE
@@ -102,7 +105,8 @@ $(BUILD)/tried:
 .PHONY: static-cbor
 static-cbor:
 	@printf 'int cbor_load(void); int main(void) { return cbor_load(); }' | \
-		$(CC) -xc - -static -o /dev/null $(LDFLAGS) $(CBOR_LIBS) 2>/dev/null || { echo 'make STATIC=1: this system has no static libcbor (libcbor.a);' \
+		$(CC) -xc - -static -o /dev/null $(LDFLAGS) $(CBOR_LIBS) 2>/dev/null || \
+		{ echo 'make STATIC=1: this system has no static libcbor (libcbor.a);' \
 		'build it from its sources and name its folder: LDFLAGS=-L/path/to/it' >&2; exit 1; }
 
 $(BUILD)/include/made:
@@ -363,8 +367,6 @@ bench:
 bench-run: all $(BENCH_TOOLS)
 	@python3 tests/bench/bench.py $(BUILD) $(OUT)
 
-UNIT_FILES = $(notdir $(wildcard daemon/*.service daemon/*.socket))
-
 # The tables in the completions, after an option has changed.
 .PHONY: completions
 completions: all
@@ -376,33 +378,44 @@ picture: all
 	@tests/deps.sh check
 	@python3 -B tests/picture.py $(BUILD) tests/session.svg
 
-COMPLETIONS := bash-completion/completions zsh/site-functions fish/vendor_completions.d
+BASHDIR ?= $(PREFIX)/share/bash-completion/completions
+FISHDIR ?= $(PREFIX)/share/fish/vendor_completions.d
+ZSHDIR  ?= $(PREFIX)/share/zsh/site-functions
+
+# What make install puts where and make uninstall takes away: mode|file|place. bash and fish look for a
+# file of the program's own name.
+into = $(foreach file,$(3),'$(1)|$(file)|$(2)/$(notdir $(file))')
+INSTALLED = $(call into,755,$(PREFIX)/bin,$(BUILD)/msb-exec $(if $(READLINE),$(BUILD)/msb-exec-console)) \
+	$(call into,755,$(PREFIX)/sbin,$(BUILD)/msb-execd $(BUILD)/msb-relayd) \
+	$(call into,644,$(PREFIX)/share/doc/msb-exec,README.md LICENSE) \
+	$(call into,644,$(PREFIX)/share/man/man1,$(wildcard cli/*.1)) \
+	$(call into,644,$(PREFIX)/share/man/man8,$(wildcard daemon/*.8)) \
+	$(call into,644,$(PREFIX)/lib/systemd/system,$(wildcard daemon/*.service daemon/*.socket)) \
+	$(call into,644,$(ZSHDIR),completions/_msb-exec) \
+	$(foreach name,msb-exec msb-execd msb-relayd $(if $(READLINE),msb-exec-console), \
+		'644|completions/msb-exec.bash|$(BASHDIR)/$(name)' \
+		$(patsubst %,'644|completions/msb-exec.fish|%/$(name).fish',$(FISHDIR)))
 
 .PHONY: install
 install: all
-	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/sbin $(DESTDIR)$(PREFIX)/share/doc/msb-exec \
-		$(DESTDIR)$(PREFIX)/share/man/man1 $(DESTDIR)$(PREFIX)/share/man/man8 \
-		$(DESTDIR)$(PREFIX)/lib/systemd/system
-	install -m 755 $(BUILD)/msb-exec $(DESTDIR)$(PREFIX)/bin/msb-exec
-	$(if $(READLINE),install -m 755 $(BUILD)/msb-exec-console $(DESTDIR)$(PREFIX)/bin/msb-exec-console)
-	install -m 755 $(BUILD)/msb-execd $(DESTDIR)$(PREFIX)/sbin/msb-execd
-	install -m 755 $(BUILD)/msb-relayd $(DESTDIR)$(PREFIX)/sbin/msb-relayd
-	install -m 644 README.md LICENSE $(DESTDIR)$(PREFIX)/share/doc/msb-exec/
-	install -m 644 $(wildcard cli/*.1) $(DESTDIR)$(PREFIX)/share/man/man1/
-	install -m 644 $(wildcard daemon/*.8) $(DESTDIR)$(PREFIX)/share/man/man8/
-	for unit in $(UNIT_FILES); do \
-		sed 's|@SBIN@|$(PREFIX)/sbin|' daemon/$$unit >$(DESTDIR)$(PREFIX)/lib/systemd/system/$$unit && \
-			chmod 644 $(DESTDIR)$(PREFIX)/lib/systemd/system/$$unit || exit 1; \
+	@printf '%s\n' $(INSTALLED) | while IFS='|' read -r mode file place; do \
+		place="$(DESTDIR)$$place"; \
+		echo "install -DT -m $$mode $$file $$place"; \
+		install -DT -m "$$mode" "$$file" "$$place" || exit 1; \
+		case $$file in *.service) sed -i 's|@SBIN@|$(PREFIX)/sbin|' "$$place" || exit 1;; esac; \
 	done
-	install -d $(addprefix $(DESTDIR)$(PREFIX)/share/,$(COMPLETIONS))
-	install -m 644 completions/_msb-exec $(DESTDIR)$(PREFIX)/share/zsh/site-functions/
-	@# bash and fish look for a file of the program's own name.
-	for name in $(notdir $(PROGRAMS)); do \
-		install -m 644 completions/msb-exec.bash \
-			$(DESTDIR)$(PREFIX)/share/bash-completion/completions/$$name && \
-		install -m 644 completions/msb-exec.fish \
-			$(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/$$name.fish || exit; \
+
+# The console too, be there a readline by now or not. Folders that others use stay.
+.PHONY: uninstall
+uninstall: override READLINE = yes
+uninstall:
+	@printf '%s\n' $(INSTALLED) | while IFS='|' read -r mode file place; do \
+		place="$(DESTDIR)$$place"; \
+		[ -e "$$place" ] || [ -h "$$place" ] || continue; \
+		echo "rm -f $$place"; \
+		rm -f "$$place" || exit 1; \
 	done
+	@rmdir "$(DESTDIR)$(PREFIX)/share/doc/msb-exec" 2>/dev/null || true
 
 .PHONY: clean
 clean:

@@ -5,6 +5,7 @@ load helper
 
 setup() {
 	common_setup
+	unset PREFIX DESTDIR BASHDIR FISHDIR ZSHDIR
 	mkdir "$DIR/bin"
 	DEPS=(env -i "PATH=$DIR/bin" "$ROOT/tests/deps.sh")
 	# A machine that has make alone of what make demo needs, and a user of it.
@@ -112,4 +113,55 @@ with_recipe() {
 		[[ ! $output && $(grep -vc '^make: \*\*\*' <<<"$stderr") -eq 1 && $stderr == "make${static:+ $static}:"*libcbor* ]]
 	done
 	[[ ! -e $DIR/build/cli ]]
+}
+
+# files_of FOLDER: what is no folder in it.
+files_of() {
+	(cd "$1" && find . ! -type d | sort)
+}
+
+@test "install: make uninstall takes away what make install put there, and nothing else" {
+	local dest=$DIR/dest where
+	for where in PREFIX=/usr/local PREFIX=/opt/x PREFIX=/usr 'PREFIX=/usr/local FISHDIR=/etc/f ZSHDIR=/z BASHDIR=/b'; do
+		# shellcheck disable=SC2086 # several words
+		plain_make install DESTDIR="$dest" $where >/dev/null
+		[[ $(files_of "$dest" | wc -l) -gt 20 ]]
+		# Everything is somebody else's too, but for our own folder of documents.
+		find "$dest" -type d ! -name msb-exec -exec touch {}/msb-other ';'
+		# shellcheck disable=SC2086
+		plain_make uninstall DESTDIR="$dest" $where >/dev/null
+		run -1 grep -v /msb-other <(files_of "$dest")
+		[[ $(files_of "$dest" | wc -l) -gt 10 ]]
+		[[ -z $(find "$dest" -name msb-exec) ]]
+		# Where nothing is left, nothing is said.
+		# shellcheck disable=SC2086
+		run -0 plain_make uninstall DESTDIR="$dest" $where
+		[[ -z $output ]]
+		rm -r "$dest"
+	done
+	# A file of others' in our own folder.
+	plain_make install DESTDIR="$dest" >/dev/null
+	touch "$dest/usr/local/share/doc/msb-exec/notes"
+	plain_make uninstall DESTDIR="$dest" >/dev/null
+	[[ $(files_of "$dest") == ./usr/local/share/doc/msb-exec/notes ]]
+	# A console that was built before readline went away.
+	plain_make install DESTDIR="$dest" >/dev/null
+	plain_make uninstall DESTDIR="$dest" READLINE= >/dev/null
+	[[ $(files_of "$dest") == ./usr/local/share/doc/msb-exec/notes ]]
+}
+
+@test "install: what cannot be put in its place, or taken away, is a failure" {
+	mkdir -p "$DIR/dest/usr/local/share/man/man1/msb-exec.1/in-the-way"
+	run -2 --separate-stderr plain_make install DESTDIR="$DIR/dest"
+	[[ $stderr == *msb-exec.1* ]]
+	run -2 --separate-stderr plain_make uninstall DESTDIR="$DIR/dest"
+	[[ $stderr == *msb-exec.1* ]]
+}
+
+@test "install: a ~ in PREFIX is the user's folder, whatever the shell made of it" {
+	HOME=$DIR/home plain_make install DESTDIR= PREFIX='~/.local/' >/dev/null
+	[[ -x $DIR/home/.local/bin/msb-exec ]]
+	grep -q "^ExecStart=$DIR/home/.local/sbin/msb-execd" "$DIR/home/.local/lib/systemd/system/msb-execd.service"
+	HOME=$DIR/home plain_make uninstall DESTDIR= PREFIX='~/.local/' >/dev/null
+	[[ -z $(files_of "$DIR/home") ]]
 }
