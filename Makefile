@@ -378,9 +378,14 @@ picture: all
 	@tests/deps.sh check
 	@python3 -B tests/picture.py $(BUILD) tests/session.svg
 
+# Where shells look. Debian's fish does not look in /usr/local/share, unless XDG_DATA_DIRS says so, but where
+# administrators put theirs; one that was built there looks there alone. Debian's zsh looks in
+# site-functions of /usr/local alone; below ~/.local no zsh looks by itself.
 BASHDIR ?= $(PREFIX)/share/bash-completion/completions
-FISHDIR ?= $(PREFIX)/share/fish/vendor_completions.d
-ZSHDIR  ?= $(PREFIX)/share/zsh/site-functions
+FISHDIR ?= $(PREFIX)/share/fish/vendor_completions.d \
+	$(if $(filter /usr/local,$(PREFIX)),/etc/fish/completions)
+ZSHDIR  ?= $(or $(if $(filter /usr,$(PREFIX)),$(wildcard /usr/share/zsh/vendor-completions)),\
+	$(PREFIX)/share/zsh/site-functions)
 
 # What make install puts where and make uninstall takes away: mode|file|place. bash and fish look for a
 # file of the program's own name.

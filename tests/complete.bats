@@ -271,12 +271,3 @@ time.sleep(60)' "$SOCKET" 3>&- &
 	tm send-keys -l x
 	wait_for 4 at_prompt 'msb-exec -- guest-onx'
 }
-
-@test "complete: make install puts them where the shells look" {
-	plain_make install DESTDIR="$DIR/dest" PREFIX=/usr >/dev/null
-	for name in msb-exec msb-execd; do
-		cmp "$ROOT/completions/msb-exec.bash" "$DIR/dest/usr/share/bash-completion/completions/$name"
-		cmp "$ROOT/completions/msb-exec.fish" "$DIR/dest/usr/share/fish/vendor_completions.d/$name.fish"
-	done
-	cmp "$ROOT/completions/_msb-exec" "$DIR/dest/usr/share/zsh/site-functions/_msb-exec"
-}

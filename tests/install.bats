@@ -165,3 +165,62 @@ files_of() {
 	HOME=$DIR/home plain_make uninstall DESTDIR= PREFIX='~/.local/' >/dev/null
 	[[ -z $(files_of "$DIR/home") ]]
 }
+
+# asked SHELL...: as its user without settings of his own asks it.
+asked() {
+	env -i "HOME=$DIR/home" "PATH=$PATH" TERM=dumb "$@"
+}
+
+# where_is NAME: the folders of all files of that name that were installed.
+where_is() {
+	(cd "$DIR/dest" && find . -name "$1" -printf '%P\n') | sed 's|^|/|; s|/[^/]*$||' | sort
+}
+
+@test "install: fish, zsh and bash look where make install puts their files" {
+	mkdir "$DIR/home"
+	# shellcheck disable=SC2016 # the shells'
+	asked fish -c 'printf "%s\n" $fish_complete_path' | sort >"$DIR/fish"
+	# shellcheck disable=SC2016
+	asked zsh -c 'print -l $fpath' | sort >"$DIR/zsh"
+	for prefix in /usr/local /usr "$DIR/home/.local"; do
+		plain_make install DESTDIR="$DIR/dest" PREFIX="$prefix" >/dev/null
+		for name in msb-exec msb-execd msb-relayd msb-exec-console; do
+			cmp "$ROOT/completions/msb-exec.bash" "$DIR/dest$prefix/share/bash-completion/completions/$name"
+			where_is "$name.fish" >"$DIR/places"
+			comm -12 "$DIR/places" "$DIR/fish" | grep .
+		done
+		# zsh knows no folder of a user's.
+		where_is _msb-exec >"$DIR/places"
+		[[ $prefix == */.local ]] || comm -12 "$DIR/places" "$DIR/zsh" | grep .
+		rm -r "$DIR/dest"
+	done
+}
+
+@test "install: after make install, they complete" {
+	need_mount
+	[[ -d /etc/fish/completions && -d /usr/local/share ]] || skip "fish is not where Debian has it"
+	mkdir "$DIR/home"
+	plain_make install DESTDIR="$DIR/dest" >/dev/null
+	# Over what this machine has there, in a namespace: nothing is installed.
+	cat >"$DIR/inside" <<-'END'
+		DIR=$1
+		shift
+		mount --bind "$DIR/dest/usr/local/share" /usr/local/share || exit
+		mount --bind "$DIR/dest/etc/fish/completions" /etc/fish/completions || exit
+		env -i HOME="$DIR/home" PATH="$DIR/dest/usr/local/bin:$DIR/dest/usr/local/sbin:$PATH" TERM=dumb "$@"
+	END
+	inside() {
+		unshare --mount sh "$DIR/inside" "$DIR" "$@" 3>&- </dev/null
+	}
+	run -0 inside fish -c 'complete -C "msb-exec --no-std"'
+	[[ $output == --no-stdin* ]]
+	run -0 inside fish -c 'complete -C "msb-execd --max-mem"'
+	[[ $output == --max-memory* ]]
+	# shellcheck disable=SC2016
+	run -0 inside zsh -c 'autoload -Uz compinit; compinit -u -D; print $_comps[msb-exec] $_comps[msb-relayd]'
+	[[ $output == '_msb-exec _msb-exec' ]]
+	[[ -e /usr/share/bash-completion/bash_completion ]] || return 0
+	run -0 inside bash -c '. /usr/share/bash-completion/bash_completion
+		_completion_loader msb-execd; complete -p msb-execd'
+	[[ $output == *_msb_exec* ]]
+}
