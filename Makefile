@@ -1,9 +1,16 @@
-# msb-exec: `make demo` shows it, `make check` tests it; both install what is missing first.
-# `make check FILES=tests/exec.bats` runs some of the tests, `make lint` reads the code. JOBS=N: files of
-# tests at a time; SLOW=N, also from the environment: limits of time that much longer, on a slow machine.
-# `make check-again TIMES=10 LOAD=4`: is there a test that fails now and then, beside four busy loops?
-# Flavours: plain (build/), SANITIZE=1 (build/sanitize/), DEBUG=1 (build/debug/), and, where there is a
-# static libcbor, STATIC=1 (build/static/): programs that need no library and start in half the time.
+# msb-exec: `make demo` shows it, `make check` tests it; both install what is missing first. `make help` lists
+# what else there is, from what stands behind ## here: a target's line, or a variable's.
+# Flavours are built in folders of their own: plain (build/), SANITIZE=1 (build/sanitize/), DEBUG=1
+# (build/debug/) and STATIC=1 (build/static/).
+
+## PREFIX=/usr/local: where make install puts it
+## DESTDIR=DIR: make a package: all goes below this folder
+## SANITIZE=1: with sanitizers, in build/sanitize; also DEBUG=1
+## STATIC=1: programs that need no library; takes a libcbor.a
+## FILES=tests/exec.bats: the only tests to run, of check and check-vm
+## JOBS=N: how many files of tests run at a time
+## SLOW=N: limits of time N times as long, on a slow machine
+## V=1: show the commands
 
 PREFIX  ?= /usr/local
 DESTDIR ?=
@@ -83,7 +90,7 @@ PROGRAMS += $(if $(READLINE),$(BUILD)/msb-exec-console)
 TRIED := $(if $(STATIC),,$(BUILD)/tried)
 
 .PHONY: all
-all: $(if $(STATIC),static-cbor) $(PROGRAMS) $(if $(READLINE)$(STATIC),,no-readline)
+all: $(if $(STATIC),static-cbor) $(PROGRAMS) $(if $(READLINE)$(STATIC),,no-readline) ## the programs, in build/
 
 .PHONY: no-readline
 no-readline: | $(TRIED)
@@ -140,17 +147,80 @@ $(BUILD)/%.o: %.c | $(BORROWED) $(TRIED)
 -include $(patsubst %.o,%.d,$(CLI) $(CONSOLE) $(DAEMON) $(SHARED)) \
 	$(wildcard $(BUILD)/tests/*.d $(BUILD)/bench/*.d $(BUILD)/fuzz_*.d)
 
-# Every file with musl-gcc, and what is missing to link them: its own folder, so that no other compiler's
-# objects are in it.
-.PHONY: check-static check-static-run compiled
-check-static:
-	@tests/deps.sh build static
-	@$(MAKE) --no-print-directory check-static-run
+# ---- for people ----
 
-check-static-run:
-	@CC=musl-gcc tests/static.sh $(MAKE) --no-print-directory STATIC=1 CC=musl-gcc BUILD=build/musl
+.PHONY: help
+help: ## say this
+	@awk -F' *## ' ' \
+		/^[a-z-]+:.* ## / { sub(/:.*/, "", $$1); targets = targets sprintf("  %-14s %s\n", $$1, $$2) } \
+		/^## / { at = index($$2, ": "); \
+			variables = variables sprintf("  %-22s %s\n", substr($$2, 1, at - 1), substr($$2, at + 2)) } \
+		END { printf "make TARGET... VARIABLE=VALUE...\n\n%s\n%s", targets, variables }' \
+		$(firstword $(MAKEFILE_LIST))
 
-compiled: $(CLI) $(CONSOLE) $(DAEMON) $(SHARED)
+.PHONY: demo demo-run
+demo: ## build it, run a command, and offer a shell
+	@tests/deps.sh build
+	@$(MAKE) --no-print-directory demo-run
+
+demo-run: all
+	@echo
+	@echo '$$ msb-exec --local -- uname -sr'
+	@$(BUILD)/msb-exec --local -- uname -sr
+	@if [ -t 0 ] && [ -t 1 ]; then \
+		echo; echo 'A shell through a private daemon; exit leaves it:'; \
+		echo '$$ msb-exec --local -t'; $(BUILD)/msb-exec --local -t || true; \
+	else \
+		echo; echo 'In a terminal, make demo goes on with a shell.'; \
+	fi
+
+# Where shells look. Debian's fish does not look in /usr/local/share, unless XDG_DATA_DIRS says so, but where
+# administrators put theirs; one that was built there looks there alone. Debian's zsh looks in
+# site-functions of /usr/local alone; below ~/.local no zsh looks by itself.
+BASHDIR ?= $(PREFIX)/share/bash-completion/completions
+FISHDIR ?= $(PREFIX)/share/fish/vendor_completions.d \
+	$(if $(filter /usr/local,$(PREFIX)),/etc/fish/completions)
+ZSHDIR  ?= $(or $(if $(filter /usr,$(PREFIX)),$(wildcard /usr/share/zsh/vendor-completions)),\
+	$(PREFIX)/share/zsh/site-functions)
+
+# What make install puts where and make uninstall takes away: mode|file|place. bash and fish look for a
+# file of the program's own name.
+into = $(foreach file,$(3),'$(1)|$(file)|$(2)/$(notdir $(file))')
+INSTALLED = $(call into,755,$(PREFIX)/bin,$(BUILD)/msb-exec $(if $(READLINE),$(BUILD)/msb-exec-console)) \
+	$(call into,755,$(PREFIX)/sbin,$(BUILD)/msb-execd $(BUILD)/msb-relayd) \
+	$(call into,644,$(PREFIX)/share/doc/msb-exec,README.md LICENSE) \
+	$(call into,644,$(PREFIX)/share/man/man1,$(wildcard cli/*.1)) \
+	$(call into,644,$(PREFIX)/share/man/man8,$(wildcard daemon/*.8)) \
+	$(call into,644,$(PREFIX)/lib/systemd/system,$(wildcard daemon/*.service daemon/*.socket)) \
+	$(call into,644,$(ZSHDIR),completions/_msb-exec) \
+	$(foreach name,msb-exec msb-execd msb-relayd $(if $(READLINE),msb-exec-console), \
+		'644|completions/msb-exec.bash|$(BASHDIR)/$(name)' \
+		$(patsubst %,'644|completions/msb-exec.fish|%/$(name).fish',$(FISHDIR)))
+
+.PHONY: install
+install: all ## put it below PREFIX (and BASHDIR, FISHDIR, ZSHDIR: for shells)
+	@printf '%s\n' $(INSTALLED) | while IFS='|' read -r mode file place; do \
+		place="$(DESTDIR)$$place"; \
+		echo "install -DT -m $$mode $$file $$place"; \
+		install -DT -m "$$mode" "$$file" "$$place" || exit 1; \
+		case $$file in *.service) sed -i 's|@SBIN@|$(PREFIX)/sbin|' "$$place" || exit 1;; esac; \
+	done
+
+# The console too, be there a readline by now or not. Folders that others use stay.
+.PHONY: uninstall
+uninstall: override READLINE = yes
+uninstall: ## take away what install put there
+	@printf '%s\n' $(INSTALLED) | while IFS='|' read -r mode file place; do \
+		place="$(DESTDIR)$$place"; \
+		[ -e "$$place" ] || [ -h "$$place" ] || continue; \
+		echo "rm -f $$place"; \
+		rm -f "$$place" || exit 1; \
+	done
+	@rmdir "$(DESTDIR)$(PREFIX)/share/doc/msb-exec" 2>/dev/null || true
+
+.PHONY: clean
+clean: ## remove build/
+	rm -rf build
 
 # ---- for guests ----
 
@@ -159,7 +229,7 @@ compiled: $(CLI) $(CONSOLE) $(DAEMON) $(SHARED)
 BUNDLE  := $(BUILD)/msb-execd-guest-$(shell uname -m).tar
 
 .PHONY: guest-bundle
-guest-bundle: $(if $(STATIC),static-cbor) $(BUNDLE)
+guest-bundle: $(if $(STATIC),static-cbor) $(BUNDLE) ## a tar that runs msb-execd in any Linux root
 
 $(BUNDLE): $(BUILD)/msb-execd $(wildcard daemon/bundle/*) LICENSE
 	$(call run,TAR ,CC='$(CC)' daemon/bundle/bundle.sh $< $@)
@@ -183,12 +253,12 @@ RUN = env BUILD=$(abspath $(BUILD)) $(if $(SLOW),SLOW=$(SLOW)) python3 -B tests/
 	$(if $(JOBS),-j $(JOBS)) -l $(LOAD) $(patsubst %,--bats=%,$(BATSFLAGS))
 
 .PHONY: deps
-deps:
+deps: ## install what demo and check need, and nothing else
 	@tests/deps.sh build check
 
 # Two steps, since what the first installs the second needs to know.
 .PHONY: check check-run
-check: deps
+check: deps ## build and run every test
 	@$(MAKE) --no-print-directory check-run
 
 # badinput once more through a relay: what a client may say wrong, and the answers must be the same.
@@ -206,7 +276,7 @@ check-run: check-built
 TIMES ?= 10
 
 .PHONY: check-again check-again-run
-check-again: deps
+check-again: deps ## run them TIMES=10 times, beside LOAD=0 busy loops
 	@$(MAKE) --no-print-directory check-again-run
 
 check-again-run: check-built
@@ -225,7 +295,7 @@ endif
 
 # The reference SDK as a client of ours: about 90 MB from npm, so a target of its own.
 .PHONY: check-interop check-interop-run
-check-interop:
+check-interop: ## the reference SDK as a client: about 90 MB from npm
 	@tests/deps.sh build interop
 	@$(MAKE) --no-print-directory check-interop-run
 
@@ -239,7 +309,7 @@ VM_PROGRAMS := bash cksum pgrep ps nohup
 
 .PHONY: check-vm check-vm-built check-vm-run
 ifeq ($(shell uname -m),x86_64)
-check-vm:
+check-vm: ## the daemon in machines of QEMU's
 	@tests/deps.sh build check vm
 	@$(MAKE) --no-print-directory check-vm-run
 
@@ -283,7 +353,7 @@ FUZZ_JOBS    ?= 1
 FUZZERS      := $(patsubst tests/fuzz/%.c,$(BUILD)/%,$(sort $(wildcard tests/fuzz/fuzz_*.c)))
 
 .PHONY: fuzz fuzz-run
-fuzz:
+fuzz: ## feed it anything, FUZZ_SECONDS=60, FUZZ_JOBS=1 at a time
 	@tests/deps.sh build fuzz
 	@$(MAKE) --no-print-directory FUZZ=1 fuzz-run
 
@@ -299,7 +369,7 @@ $(BUILD)/fuzz_%: tests/fuzz/fuzz_%.c $(PURE)
 SOAK_SECONDS ?= 300
 
 .PHONY: soak soak-run
-soak:
+soak: ## one daemon and many clients for SOAK_SECONDS=300
 	@tests/deps.sh build soak
 	@$(MAKE) --no-print-directory soak-run
 
@@ -308,6 +378,18 @@ soak-run: all
 		python3 -B tests/soak/soak.py $(SOAK_SECONDS) $(BUILD) $(SEED)
 
 # ---- lint ----
+
+# Every file with musl-gcc, and what is missing to link them: its own folder, so that no other compiler's
+# objects are in it.
+.PHONY: check-static check-static-run compiled
+check-static: ## compile every file with musl-gcc, and link if that can be
+	@tests/deps.sh build static
+	@$(MAKE) --no-print-directory check-static-run
+
+check-static-run:
+	@CC=musl-gcc tests/static.sh $(MAKE) --no-print-directory STATIC=1 CC=musl-gcc BUILD=build/musl
+
+compiled: $(CLI) $(CONSOLE) $(DAEMON) $(SHARED)
 
 C_FILES   = $(wildcard shared/*.[ch] daemon/*.[ch] daemon/bundle/*.c cli/*.[ch] tests/*.[ch] tests/unit/*.[ch] \
 	tests/bench/*.c tests/fuzz/*.[ch])
@@ -318,7 +400,7 @@ MANUALS   = $(wildcard cli/*.1 daemon/*.8)
 PROCESSORS = $(shell nproc)
 
 .PHONY: lint lint-run
-lint:
+lint: ## have the code, the scripts and the manuals read
 	@tests/deps.sh build check lint static
 	@$(MAKE) --no-print-directory lint-run
 
@@ -333,23 +415,7 @@ lint-run: check-static-run
 	@printf '%s\n' $(wildcard shared/*.c daemon/*.c cli/*.c) | xargs -P $(PROCESSORS) -n 4 sh -c \
 		'clang-tidy --quiet "$$@" -- -std=gnu17 -D_GNU_SOURCE $(CBOR_CFLAGS)' clang-tidy
 
-# ---- for people ----
-
-.PHONY: demo demo-run
-demo:
-	@tests/deps.sh build
-	@$(MAKE) --no-print-directory demo-run
-
-demo-run: all
-	@echo
-	@echo '$$ msb-exec --local -- uname -sr'
-	@$(BUILD)/msb-exec --local -- uname -sr
-	@if [ -t 0 ] && [ -t 1 ]; then \
-		echo; echo 'A shell through a private daemon; exit leaves it:'; \
-		echo '$$ msb-exec --local -t'; $(BUILD)/msb-exec --local -t || true; \
-	else \
-		echo; echo 'In a terminal, make demo goes on with a shell.'; \
-	fi
+# ---- what is made from it ----
 
 # Beside what people use today, in one run; rivals that are missing are installed if they can be.
 # tests/bench/bench.py says which variables scale it. OUT=DIR: where the tables and the chart go.
@@ -360,7 +426,7 @@ $(BUILD)/bench/%: tests/bench/%.c
 	$(call run,BENCH,$(COMPILE) -o $@ $< $(LINKING) $(LDFLAGS) -lutil)
 
 .PHONY: bench bench-run
-bench:
+bench: ## measure it beside its rivals; OUT=DIR: where the tables go
 	@tests/deps.sh build bench
 	@$(MAKE) --no-print-directory bench-run
 
@@ -369,59 +435,11 @@ bench-run: all $(BENCH_TOOLS)
 
 # The tables in the completions, after an option has changed.
 .PHONY: completions
-completions: all
+completions: all ## write the tables in completions/ from --help
 	@python3 -B completions/generate.py . $(PROGRAMS)
 
 # The README's picture: a real session, drawn from a real screen.
 .PHONY: picture
-picture: all
+picture: all ## draw the picture of the README from a real session
 	@tests/deps.sh check
 	@python3 -B tests/picture.py $(BUILD) tests/session.svg
-
-# Where shells look. Debian's fish does not look in /usr/local/share, unless XDG_DATA_DIRS says so, but where
-# administrators put theirs; one that was built there looks there alone. Debian's zsh looks in
-# site-functions of /usr/local alone; below ~/.local no zsh looks by itself.
-BASHDIR ?= $(PREFIX)/share/bash-completion/completions
-FISHDIR ?= $(PREFIX)/share/fish/vendor_completions.d \
-	$(if $(filter /usr/local,$(PREFIX)),/etc/fish/completions)
-ZSHDIR  ?= $(or $(if $(filter /usr,$(PREFIX)),$(wildcard /usr/share/zsh/vendor-completions)),\
-	$(PREFIX)/share/zsh/site-functions)
-
-# What make install puts where and make uninstall takes away: mode|file|place. bash and fish look for a
-# file of the program's own name.
-into = $(foreach file,$(3),'$(1)|$(file)|$(2)/$(notdir $(file))')
-INSTALLED = $(call into,755,$(PREFIX)/bin,$(BUILD)/msb-exec $(if $(READLINE),$(BUILD)/msb-exec-console)) \
-	$(call into,755,$(PREFIX)/sbin,$(BUILD)/msb-execd $(BUILD)/msb-relayd) \
-	$(call into,644,$(PREFIX)/share/doc/msb-exec,README.md LICENSE) \
-	$(call into,644,$(PREFIX)/share/man/man1,$(wildcard cli/*.1)) \
-	$(call into,644,$(PREFIX)/share/man/man8,$(wildcard daemon/*.8)) \
-	$(call into,644,$(PREFIX)/lib/systemd/system,$(wildcard daemon/*.service daemon/*.socket)) \
-	$(call into,644,$(ZSHDIR),completions/_msb-exec) \
-	$(foreach name,msb-exec msb-execd msb-relayd $(if $(READLINE),msb-exec-console), \
-		'644|completions/msb-exec.bash|$(BASHDIR)/$(name)' \
-		$(patsubst %,'644|completions/msb-exec.fish|%/$(name).fish',$(FISHDIR)))
-
-.PHONY: install
-install: all
-	@printf '%s\n' $(INSTALLED) | while IFS='|' read -r mode file place; do \
-		place="$(DESTDIR)$$place"; \
-		echo "install -DT -m $$mode $$file $$place"; \
-		install -DT -m "$$mode" "$$file" "$$place" || exit 1; \
-		case $$file in *.service) sed -i 's|@SBIN@|$(PREFIX)/sbin|' "$$place" || exit 1;; esac; \
-	done
-
-# The console too, be there a readline by now or not. Folders that others use stay.
-.PHONY: uninstall
-uninstall: override READLINE = yes
-uninstall:
-	@printf '%s\n' $(INSTALLED) | while IFS='|' read -r mode file place; do \
-		place="$(DESTDIR)$$place"; \
-		[ -e "$$place" ] || [ -h "$$place" ] || continue; \
-		echo "rm -f $$place"; \
-		rm -f "$$place" || exit 1; \
-	done
-	@rmdir "$(DESTDIR)$(PREFIX)/share/doc/msb-exec" 2>/dev/null || true
-
-.PHONY: clean
-clean:
-	rm -rf build

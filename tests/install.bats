@@ -224,3 +224,37 @@ where_is() {
 		_completion_loader msb-execd; complete -p msb-execd'
 	[[ $output == *_msb_exec* ]]
 }
+
+# Parts of others, and what the second step of a target is called.
+inner() {
+	grep -qE -e '-(run|built)$' <<<"$1" || [[ " compiled no-readline plain static-cbor " == *" $1 "* ]]
+}
+
+@test "install: make help names every target for people, and what it names is there" {
+	local target targets variable
+	plain_make help >"$DIR/help"
+	[[ -z $(awk 'length > 80' "$DIR/help") ]]
+	targets=$(sed -n 's/^\.PHONY: //p' "$ROOT/Makefile" | tr ' ' '\n')
+	[[ $(wc -l <<<"$targets") -gt 20 ]]
+	for target in $targets; do
+		inner "$target" || grep -qE "^  $target +[a-z]" "$DIR/help" || {
+			echo "make help does not name $target"
+			return 1
+		}
+	done
+	# Targets stand above a blank line, variables below.
+	while read -r target; do
+		! inner "$target"
+		grep -qx "$target" <<<"$targets"
+	done < <(awk '/^$/ { part++; next } part == 1 { print $1 }' "$DIR/help")
+	for variable in PREFIX DESTDIR SANITIZE STATIC FILES JOBS SLOW; do
+		grep -qE "^  $variable=[^ ]+ +[a-z]" "$DIR/help"
+	done
+	# Each is used, and is by itself what its line says.
+	while read -r variable; do
+		grep -qE "[$][(]${variable}[,:)]|ifdef $variable\$" "$ROOT/Makefile"
+	done < <(grep -oE '\b[A-Z_]+=' "$DIR/help" | grep -vx VARIABLE= | tr -d =)
+	while read -r variable; do
+		grep -qE "^${variable%=*} *[?]= *${variable#*=}\$" "$ROOT/Makefile"
+	done < <(grep -oE '\b(PREFIX|TIMES|LOAD|[A-Z]+_[A-Z]+)=[^ ,]+' "$DIR/help")
+}
