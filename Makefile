@@ -192,6 +192,7 @@ INSTALLED = $(call into,755,$(PREFIX)/bin,$(BUILD)/msb-exec $(if $(READLINE),$(B
 	$(call into,644,$(PREFIX)/share/man/man1,$(wildcard cli/*.1)) \
 	$(call into,644,$(PREFIX)/share/man/man8,$(wildcard daemon/*.8)) \
 	$(call into,644,$(PREFIX)/lib/systemd/system,$(wildcard daemon/*.service daemon/*.socket)) \
+	$(call into,644,$(PREFIX)/lib/systemd/user,$(wildcard daemon/user-units/*)) \
 	$(call into,644,$(ZSHDIR),completions/_msb-exec) \
 	$(foreach name,msb-exec msb-execd msb-relayd $(if $(READLINE),msb-exec-console), \
 		'644|completions/msb-exec.bash|$(BASHDIR)/$(name)' \

@@ -271,8 +271,8 @@ static int check_texts(const struct opts *o, struct err *err)
 {
 	char what[64];
 
-	if (check_text("the user", o->user, err) < 0 ||
-	    check_text("the working directory", o->workdir, err) < 0)
+	if (check_text("--user", o->user, err) < 0 ||
+	    check_text("--workdir", o->workdir, err) < 0)
 		return -EINVAL;
 	for (size_t i = 0; i < o->command_len; i++) {
 		snprintf(what, sizeof(what), i ? "argument %zu" : "the command", i);

@@ -25,7 +25,7 @@ guest_start() {
 	chroot "$GUEST" "$path" --listen unix:/run/s "$@" 2>>"$DIR/daemon.log" 3>&- &
 	DAEMON=$!
 	export MSB_EXEC_ENDPOINT=unix:$GUEST/run/s
-	wait_for 5 daemon_answers
+	daemon_answers $((5 * SLOW))
 }
 
 add_busybox() {
@@ -66,6 +66,18 @@ add_busybox() {
 	[[ $output == *pty* || $output == */dev/ptmx* ]]
 }
 
+@test "bundle: stdio: works where there is no /dev/null" {
+	need_root
+	need_chroot
+	add_busybox
+	[[ ! -e $GUEST/dev ]]
+	run -0 "$X" -S "exec:chroot $GUEST /opt/msb/msb-execd --listen stdio:" -- busybox echo 'no device'
+	[[ $output == 'no device' ]]
+	# With nothing where its standard streams would be.
+	run -0 bash -c 'exec "$@" <&- 2>&-' bash "$X" -S "exec:sh -c 'chroot $GUEST /opt/msb/msb-execd --listen stdio: 2>&-'" -- busybox echo closed
+	[[ $output == closed ]]
+}
+
 @test "bundle: users come from /etc/passwd whatever nsswitch.conf names, or without one" {
 	need_root
 	need_chroot
@@ -102,7 +114,7 @@ add_busybox() {
 	[[ $output == 'msb-execd: '*--bogus* ]]
 	"$GUEST/opt/msb/msb-execd" --listen "unix:$SOCKET" 2>>"$DIR/daemon.log" 3>&- &
 	DAEMON=$!
-	MSB_EXEC_ENDPOINT=unix:$SOCKET wait_for 5 daemon_answers
+	MSB_EXEC_ENDPOINT=unix:$SOCKET daemon_answers $((5 * SLOW))
 	[[ $(ps -o comm= -p "$DAEMON") == msb-execd ]]
 }
 
@@ -116,7 +128,7 @@ add_busybox() {
 	"$GUEST/opt/msb/msb-execd" --listen "unix:$SOCKET" 2>>"$DIR/daemon.log" 3>&- &
 	DAEMON=$!
 	export MSB_EXEC_ENDPOINT=unix:$SOCKET
-	wait_for 5 daemon_answers
+	daemon_answers $((5 * SLOW))
 	awk '$6 ~ "^/" { print $6 }' "/proc/$DAEMON/maps" | sort -u >"$DIR/maps"
 	grep -qx "$GUEST/opt/msb/lib/libcbor.so.*" "$DIR/maps"
 	run ! grep -v "^$GUEST/opt/msb/lib/" "$DIR/maps"

@@ -446,7 +446,7 @@ late_reader() {
 @test "console: \\connect goes to another guest, and stays where it was if that does not answer" {
 	"$EXECD" --listen "unix:$DIR/other" --cwd /usr 2>>"$DIR/daemon.log" 3>&- &
 	other=$!
-	wait_for 20 "$X" -q -S "unix:$DIR/other" --ping
+	"$X" -q --wait-for $((20 * SLOW)) -S "unix:$DIR/other" --ping
 	talk -w /tmp <<-END
 		prompt
 		run {x=1}
@@ -471,7 +471,7 @@ late_reader() {
 	"$EXECD" --listen "unix:$DIR/other" 2>>"$DIR/daemon.log" 3>&- &
 	other=$!
 	status=0
-	wait_for 5 "$X" -q -S "unix:$DIR/other" --ping
+	"$X" -q --wait-for $((5 * SLOW)) -S "unix:$DIR/other" --ping
 	echo "if [ -e $DIR/hold ]; then touch $DIR/held; until [ -e $DIR/go ]; do sleep 0.02; done; fi" >"$HOME/.bashrc"
 	talk <<-END || status=$?
 		prompt

@@ -71,14 +71,15 @@ daemon_start() {
 	"${WRAP[@]}" "$EXECD" --listen "$listen" --log-level info "$@" 2>>"$DIR/daemon.log" 3>&- &
 	DAEMON=$!
 	export MSB_EXEC_ENDPOINT=unix:$SOCKET
-	wait_for 5 daemon_answers || {
+	daemon_answers $((5 * SLOW)) || {
 		cat "$DIR/daemon.log" >&2
 		return 1
 	}
 }
 
+# daemon_answers [SECONDS]: and for so long it is waited for, if it is not there yet.
 daemon_answers() {
-	"$X" -q --ping 2>/dev/null
+	"$X" -q --wait-for "${1:-0}" --ping 2>/dev/null
 }
 
 # daemon_stop: ends it, and fails if it does not end well.

@@ -632,7 +632,7 @@ none_of_ours() {
 	wait "$client" || status=$?
 	[[ $status -eq 125 ]]
 	relay_start "$DIR/chardev"
-	wait_for 10 daemon_answers
+	daemon_answers $((10 * SLOW))
 	wait_for 5 none_match "^sleep $number"
 }
 
@@ -646,7 +646,7 @@ none_of_ours() {
 	for _ in 1 2; do
 		"$EXECD" --listen "serial:$DIR/port" 2>>"$DIR/daemon.log" 3>&- &
 		DAEMON=$!
-		wait_for 40 daemon_answers
+		daemon_answers $((40 * SLOW))
 		run -0 "$X" -- sh -c 'id -u; pwd; echo "$A-$B-"; ulimit -n; grep NoNewPrivs /proc/self/status'
 		[[ $output == $'65534\n/usr\none--\n77\nNoNewPrivs:\t1' ]]
 		kill "$DAEMON"

@@ -26,7 +26,7 @@ activated() {
 	"${ACTIVATE[@]}" "${passed[@]}" -- "$EXECD" --log-level info "$@" 2>>"$DIR/daemon.log" 3>&- &
 	DAEMON=$!
 	export MSB_EXEC_ENDPOINT=unix:$SOCKET
-	wait_for 5 daemon_answers || {
+	daemon_answers $((5 * SLOW)) || {
 		cat "$DIR/daemon.log" >&2
 		return 1
 	}
@@ -120,7 +120,7 @@ listens_on() {
 	python3 -B "$BATS_TEST_DIRNAME/chardev.py" "$DIR/port" "$DIR/tty" 3>&- &
 	BESIDE+=($!)
 	daemon_start --listen "serial:$DIR/tty"
-	wait_for 5 timeout $((20 * SLOW)) "$X" -q -S "$DIR/r" --ping
+	"$X" -q --wait-for $((20 * SLOW)) -S "$DIR/r" --ping
 	run -0 timeout $((20 * SLOW)) "$X" -S "$DIR/r" -- echo relayed
 	kill "${BESIDE[@]}"
 	wait "${BESIDE[@]}"
@@ -150,7 +150,7 @@ listens_on() {
 	export JOURNAL_STREAM
 	"$EXECD" --listen "unix:$SOCKET" --log-level info 2>>"$DIR/journal" 3>&- &
 	DAEMON=$!
-	wait_for 5 "$X" -q -S "$SOCKET" --ping
+	"$X" -q --wait-for $((5 * SLOW)) -S "$SOCKET" --ping
 	daemon_stop
 	grep -q '^<6>ending: ' "$DIR/journal"
 	"$EXECD" --listen tcp:1 2>>"$DIR/journal" || true

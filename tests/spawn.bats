@@ -132,7 +132,7 @@ teardown() {
 	setpriv --reuid=nobody --clear-groups "$EXECD" --listen "unix:$SOCKET" 2>>"$DIR/daemon.log" 3>&- &
 	DAEMON=$!
 	export MSB_EXEC_ENDPOINT=unix:$SOCKET
-	wait_for 20 daemon_answers
+	daemon_answers $((20 * SLOW))
 	run -0 "$X" -- id -un
 	[[ $output == nobody ]]
 	run -0 "$X" -u nobody:"$(id -g)" -- id -un
@@ -273,7 +273,7 @@ EOF
 	daemon_stop
 	env -u PATH "$EXECD" --listen "unix:$SOCKET" 2>>"$DIR/daemon.log" 3>&- &
 	DAEMON=$!
-	wait_for 20 daemon_answers
+	daemon_answers $((20 * SLOW))
 	run -0 "$X" -- sh -c 'echo $PATH'
 	[[ $output == *:/usr/bin:* ]]
 }

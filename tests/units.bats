@@ -45,13 +45,19 @@ booted() {
 		[[ $(stat -c %a "$unit") == 644 ]]
 		run -1 grep -E '@SBIN@|/usr/local' "$unit"
 	done
-	grep -q '^ExecStart=/opt/x/sbin/msb-execd ' "${units[@]}"
+	grep -q '^ExecStart=/opt/x/sbin/msb-execd ' "${units[@]}" "$BATS_TEST_TMPDIR"/d/opt/x/lib/systemd/user/msb-execd.service
 }
 
 @test "units: systemd's checker has nothing to say, and would" {
 	for unit in "$UNITS"/*; do
 		name=${unit##*/}
 		run -0 verify "${name/@./@name.}"
+		[[ -z $output ]]
+	done
+	# A user's have no other root, so that the programs are where they are to be.
+	plain_make install PREFIX="$BATS_TEST_TMPDIR/own" >/dev/null
+	for unit in "$BATS_TEST_TMPDIR"/own/lib/systemd/user/*; do
+		XDG_RUNTIME_DIR=$BATS_TEST_TMPDIR run -0 systemd-analyze verify --user --man=no "$unit"
 		[[ -z $output ]]
 	done
 	cp -r "$DEST" "$BATS_TEST_TMPDIR/spoiled"
@@ -62,6 +68,37 @@ booted() {
 	rm "$DEST/usr/local/sbin/msb-execd"
 	run -1 verify msb-execd.service
 	[[ $output == *'not executable'* ]]
+}
+
+@test "units: without root a user has one of their own, where msb-exec looks first" {
+	booted <<-'SH'
+		user=nobody uid=$(id -u nobody)
+		install -d -m 700 -o nobody /run/user/$uid /run/home
+		cat >/run/systemd/system/manager.service <<-UNIT
+			[Service]
+			Type=notify
+			User=$user
+			Delegate=yes
+			Environment=XDG_RUNTIME_DIR=/run/user/$uid HOME=/run/home XDG_CONFIG_HOME=/run/home/.config
+			ExecStart=/lib/systemd/systemd --user
+		UNIT
+		systemctl daemon-reload
+		systemctl start manager.service
+		as_user() {
+			setpriv --reuid=$user --regid=nogroup --clear-groups env HOME=/run/home XDG_RUNTIME_DIR=/run/user/$uid "$@"
+		}
+		as_user systemctl --user start msb-execd.socket
+		[[ $(stat -c '%a %U' /run/user/$uid/msb-execd.sock) == '600 nobody' ]]
+		[[ $(as_user msb-exec -- id -un) == nobody ]]
+		[[ $(as_user systemctl --user is-active msb-execd.service) == active ]]
+		[[ ! -e /run/msb-execd.sock ]]
+		as_user systemctl --user stop msb-execd.service msb-execd.socket
+		# And without the socket's unit.
+		as_user systemctl --user start msb-execd.service
+		[[ $(as_user msb-exec -- id -un) == nobody ]]
+		as_user systemctl --user stop msb-execd.service
+		systemctl stop manager.service
+	SH
 }
 
 @test "units: the daemon starts at its first client, and its commands lack nothing" {

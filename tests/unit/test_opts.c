@@ -306,8 +306,8 @@ static void text_that_is_not_utf8_is_refused_and_named(void **state)
 	(void)state;
 	assert_refused(ARGS("\xff"), "the command is not UTF-8");
 	assert_refused(ARGS("x", "a", "b\xff"), "argument 2 is not UTF-8");
-	assert_refused(ARGS("-u", "\xc0\xaf", "x"), "the user is not UTF-8");
-	assert_refused(ARGS("-w", "/\xed\xa0\x80", "x"), "the working directory is not UTF-8");
+	assert_refused(ARGS("-u", "\xc0\xaf", "x"), "--user is not UTF-8");
+	assert_refused(ARGS("-w", "/\xed\xa0\x80", "x"), "--workdir is not UTF-8");
 	assert_refused(ARGS("-e", "A=1", "-e", "BAD=\xe9", "x"),
 		       "environment variable BAD is not UTF-8");
 	assert_int_equal(parse(ARGS("\xc3\xa9", "\xf0\x9f\x98\x80")).command_len, 2);
