@@ -238,7 +238,9 @@ __msb_endpoints() {
 	unix:* | serial:/*) __msb_files "${1#*:}" | sed "s/^/${1%%:*}:/" ;;
 	hvsock:*) __msb_files "${1#*:}" | sed 's/^/hvsock:/; s/[^/]$/&:/' ;;
 	sandbox:*) __msb_sandboxes | sed 's/^/sandbox:/' ;;
-	/*) __msb_files "$1" ;;
+	/* | .*) __msb_files "$1" ;;
+	*:*) ;;
+	*/*) __msb_files "$1" ;;
 	*) printf '%s\n' "${_msb_schemes[$program]// /$'\n'}" ;;
 	esac
 }

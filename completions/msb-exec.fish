@@ -172,9 +172,11 @@ function __msb_endpoints
             end
         case 'sandbox:*'
             __msb_sandboxes sandbox:
-        case '/*'
+        case '/*' '.*'
             __fish_complete_path $typed
         case '*:*'
+        case '*/*'
+            __fish_complete_path $typed
         case '*'
             printf '%s\n' $argv
     end

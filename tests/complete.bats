@@ -159,7 +159,7 @@ every_address() {
 	touch "$DIR/home/stdio-file" "$DIR/home/exec-file"
 	mkdir "$DIR/home/sub"
 	for line in '-S exec:' '-S exec:ss' "-S 'exec:" '-S "exec:' "-S 'exec:ssh h" '-S exec:ssh\ h' \
-		-Sexec:s --socket=exec: '-S vsock:' '-S vsock:5' '-S local:' '-S ./exec' '-S nothing' \
+		-Sexec:s --socket=exec: '-S vsock:' '-S vsock:5' '-S local:' '-S nothing' '-S exec:a/b' \
 		'--rlimit nofile=' --rlimit=nofile=; do
 		goes_on "msb-exec $line"
 	done
@@ -180,6 +180,9 @@ every_address() {
 	goes_on "msb-exec -S hvsock:$DIR/home/ex" "msb-exec -S hvsock:$DIR/home/exec-file:"
 	goes_on "msb-exec -S unix:$DIR/home/ex" "msb-exec -S unix:$DIR/home/exec-file "
 	goes_on 'msb-exec -S unix:su' 'msb-exec -S unix:sub/'
+	goes_on 'msb-exec -S ./exec' 'msb-exec -S ./exec-file '
+	goes_on 'msb-exec -S ./su' 'msb-exec -S ./sub/'
+	goes_on 'msb-exec -S sub/../su' 'msb-exec -S sub/../sub/'
 	goes_on "msb-execd --listen serial:$DIR/ho" "msb-execd --listen serial:$DIR/home/"
 	goes_on 'msb-exec -udaem' 'msb-exec -udaemon '
 	goes_on 'msb-exec -udaemon:staf' 'msb-exec -udaemon:staff '
