@@ -134,11 +134,13 @@ static void lose_to_other(struct client *client, int num)
 bool client_quote(const struct client *client, char *out, size_t len)
 {
 	const struct buf *in = &client->link.in;
-	const char *text = (const char *)buf_head(in), *end = text + buf_len(in);
+	const char *text, *end;
 	size_t n = 0, characters = 0;
 
-	if (!client->linked || client->greeted)
+	if (!client->linked || client->greeted || !buf_len(in))
 		return false;
+	text = (const char *)buf_head(in);
+	end = text + buf_len(in);
 	while (text < end && isspace((unsigned char)*text))
 		text++;
 	if (text == end || !isprint((unsigned char)*text))

@@ -271,8 +271,7 @@ static int check_texts(const struct opts *o, struct err *err)
 {
 	char what[64];
 
-	if (check_text("--user", o->user, err) < 0 ||
-	    check_text("--workdir", o->workdir, err) < 0)
+	if (check_text("--user", o->user, err) < 0 || check_text("--workdir", o->workdir, err) < 0)
 		return -EINVAL;
 	for (size_t i = 0; i < o->command_len; i++) {
 		snprintf(what, sizeof(what), i ? "argument %zu" : "the command", i);
@@ -319,13 +318,13 @@ int opts_parse(int argc, char *argv[], struct opts *ret, struct err *err)
 		return -EINVAL;
 	ret->command = argv + operand;
 	ret->command_len = (size_t)(argc - operand);
+	if (check_texts(ret, err) < 0)
+		return -EINVAL;
 	if (ret->help || ret->version)
 		return 0;
 	if (ret->ping && ret->command_len)
 		return err_set(err, 0, NULL, "--ping runs nothing, and so takes no command: %s",
 			       ret->command[0]);
-	if (check_texts(ret, err) < 0)
-		return -EINVAL;
 	return opts_settle_endpoint(ret, err);
 }
 

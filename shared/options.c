@@ -83,9 +83,9 @@ static const char *nearest(const struct option_row *rows, size_t count, const ch
 static int unknown(const struct option_row *rows, size_t count, const char *word, size_t len,
 		   struct err *err)
 {
-	const char *meant = nearest(rows, count, word + strspn(word, "-"), len);
+	const char *meant = nearest(rows, count, word + 2, len);
 
-	err_set(err, 0, NULL, "unknown option %.*s", (int)(strspn(word, "-") + len), word);
+	err_set(err, 0, NULL, "unknown option %.*s", (int)(2 + len), word);
 	return meant ? err_hint(err, "did you mean --%s? --help lists all options", meant)
 		     : err_hint(err, "--help lists all options");
 }

@@ -8,6 +8,7 @@
 #include <getopt.h>
 
 #include "../../cli/opts.h"
+#include "../../daemon/interpreter.h"
 #include "../../daemon/settings.h"
 #include "../../daemon/user.h"
 #include "../../shared/duration.h"
@@ -115,6 +116,10 @@ static void read_value(int kind, const char *text)
 		if (endpoint_parse(text, ENDPOINT_DAEMON, &endpoint, &err) == 0)
 			CLAIM(strlen(endpoint_name(&endpoint, name, sizeof(name))) < sizeof(name));
 		break;
+	case 6:
+		CLAIM(strlen(interpreter_of(file_data, file_len, name, sizeof(name))) <
+		      sizeof(name));
+		break;
 	default:
 		/* passwd and group are the input, too. */
 		if (user_resolve(text, strlen(text), &user, &err) == 0) {
@@ -142,7 +147,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 		CLAIM(text);
 		memcpy(text, data + 1, len - 1);
 		text[len - 1] = '\0';
-		read_value(data[0] % 7, text);
+		read_value(data[0] % 8, text);
 		free(text);
 	}
 	return 0;

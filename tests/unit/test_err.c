@@ -73,9 +73,46 @@ static void words_end_with_the_buffer(void **state)
 	}
 }
 
+static void hint_goes_with_the_error_it_was_given_to(void **state)
+{
+	struct err err;
+
+	(void)state;
+	assert_int_equal(err_set(&err, ENOENT, NULL, "first"), -ENOENT);
+	assert_string_equal(err.hint, "");
+	assert_int_equal(err_hint(&err, "do %d things", 2), -ENOENT);
+	assert_string_equal(err.hint, "do 2 things");
+	err_set(&err, 0, NULL, "second");
+	assert_string_equal(err.hint, "");
+}
+
+static void what_it_is_about_stands_before_it_and_is_not_cut(void **state)
+{
+	char text[ERR_TEXT_MAX];
+	struct err err;
+
+	(void)state;
+	err_set(&err, 0, NULL, "1x is no duration");
+	err_hint(&err, "a way");
+	assert_int_equal(err_about(&err, "--%s", "timeout"), -EINVAL);
+	assert_string_equal(err.text, "--timeout: 1x is no duration");
+	assert_string_equal(err.hint, "a way");
+	memset(text, 'x', sizeof(text) - 1);
+	text[sizeof(text) - 1] = '\0';
+	err_set(&err, 0, NULL, "%s", text);
+	err_about(&err, "--timeout");
+	assert_int_equal(strlen(err.text), ERR_TEXT_MAX - 1);
+	assert_memory_equal(err.text, "--timeout: xxx", 14);
+	err_set(&err, 0, NULL, "of nothing");
+	err_about(&err, "%s", text);
+	assert_memory_equal(err.text, text, ERR_TEXT_MAX);
+}
+
 int main(void)
 {
 	const struct CMUnitTest err_tests[] = {
+		cmocka_unit_test(hint_goes_with_the_error_it_was_given_to),
+		cmocka_unit_test(what_it_is_about_stands_before_it_and_is_not_cut),
 		cmocka_unit_test(set_fills_all_and_returns_the_negated_errno),
 		cmocka_unit_test(set_without_an_errno_returns_einval),
 		cmocka_unit_test(text_that_is_too_long_is_cut),

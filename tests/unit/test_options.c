@@ -100,6 +100,8 @@ static void word_is_unknown_or_ambiguous_or_takes_no_value(void **state)
 	assert_null(strstr(err.hint, "--zero"));
 	err = refused("--all=yes", "x");
 	assert_string_equal(err.text, "--all takes no value");
+	err = refused("----all", "x");
+	assert_string_equal(err.text, "unknown option ----all");
 	err = refused("--=5", "x");
 	assert_string_equal(err.text, "unknown option --");
 }
