@@ -17,6 +17,10 @@ DESTDIR ?=
 # Not every shell makes a folder of the ~ in PREFIX=~/.local.
 override PREFIX  := $(patsubst ~/%,$(HOME)/%,$(PREFIX:/=))
 override DESTDIR := $(patsubst ~/%,$(HOME)/%,$(DESTDIR:/=))
+# Lists, units and shells would each take these apart in their own way.
+placed := $(if $(shell printf '%s' '$(subst ','\'',$(PREFIX)$(DESTDIR))' | tr -d 'a-zA-Z0-9/._+@%:,=~-'),bad)
+placed += $(if $(filter-out /%,$(PREFIX) $(DESTDIR)),bad)
+placed += $(if $(word 2,$(PREFIX))$(word 2,$(DESTDIR)),bad)
 CFLAGS  ?= -O2 -g
 
 ifdef SANITIZE
@@ -103,10 +107,12 @@ $(BUILD)/tried:
 	@mkdir -p $(@D)
 	@command -v $(firstword $(CC)) >/dev/null || { echo 'make: no compiler $(firstword $(CC))' \
 		'(Debian: gcc libc6-dev); make demo installs what is missing, and builds' >&2; exit 1; }
+	@echo 'int main(void) { return 0; }' | $(CC) $(CPPFLAGS) $(CFLAGS) -xc - -o $@.tmp $(LDFLAGS)
 	@printf '#include <cbor.h>\nint main(void) { return !cbor_load(0, 0, 0); }' | \
-		$(CC) $(CBOR_CFLAGS) $(CPPFLAGS) $(CFLAGS) -xc - -o $@ $(LDFLAGS) $(CBOR_LIBS) 2>/dev/null || \
+		$(CC) $(CBOR_CFLAGS) $(CPPFLAGS) $(CFLAGS) -xc - -o $@.tmp $(LDFLAGS) $(CBOR_LIBS) 2>/dev/null || \
 		{ echo 'make: no libcbor for pkg-config (Debian: pkg-config libcbor-dev);' \
 		'make demo installs what is missing, and builds' >&2; exit 1; }
+	@mv $@.tmp $@
 
 # Debian ships libcbor as a shared library alone.
 .PHONY: static-cbor
@@ -192,14 +198,19 @@ INSTALLED = $(call into,755,$(PREFIX)/bin,$(BUILD)/msb-exec $(if $(READLINE),$(B
 	$(call into,644,$(PREFIX)/share/man/man1,$(wildcard cli/*.1)) \
 	$(call into,644,$(PREFIX)/share/man/man8,$(wildcard daemon/*.8)) \
 	$(call into,644,$(PREFIX)/lib/systemd/system,$(wildcard daemon/*.service daemon/*.socket)) \
-	$(call into,644,$(PREFIX)/lib/systemd/user,$(wildcard daemon/user-units/*)) \
+	$(call into,644,$(PREFIX)/share/systemd/user,$(wildcard daemon/user-units/*)) \
 	$(call into,644,$(ZSHDIR),completions/_msb-exec) \
 	$(foreach name,msb-exec msb-execd msb-relayd $(if $(READLINE),msb-exec-console), \
 		'644|completions/msb-exec.bash|$(BASHDIR)/$(name)' \
 		$(patsubst %,'644|completions/msb-exec.fish|%/$(name).fish',$(FISHDIR)))
 
+.PHONY: placed
+placed:
+	@[ -z '$(strip $(placed))' ] || { echo 'make: PREFIX and DESTDIR have to be absolute, and without' \
+		'blanks, quotes and the like' >&2; exit 1; }
+
 .PHONY: install
-install: all ## put it below PREFIX (and BASHDIR, FISHDIR, ZSHDIR: for shells)
+install: placed all ## put it below PREFIX (and BASHDIR, FISHDIR, ZSHDIR: for shells)
 	@printf '%s\n' $(INSTALLED) | while IFS='|' read -r mode file place; do \
 		place="$(DESTDIR)$$place"; \
 		echo "install -DT -m $$mode $$file $$place"; \
@@ -210,7 +221,7 @@ install: all ## put it below PREFIX (and BASHDIR, FISHDIR, ZSHDIR: for shells)
 # The console too, be there a readline by now or not. Folders that others use stay.
 .PHONY: uninstall
 uninstall: override READLINE = yes
-uninstall: ## take away what install put there
+uninstall: placed ## take away what install put there
 	@printf '%s\n' $(INSTALLED) | while IFS='|' read -r mode file place; do \
 		place="$(DESTDIR)$$place"; \
 		[ -e "$$place" ] || [ -h "$$place" ] || continue; \

@@ -1,5 +1,4 @@
 /* A connection to an agent, once there is one: see client.h. */
-#include <ctype.h>
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -30,11 +29,22 @@ static void lose(struct client *client, int num, const char *what)
 
 /* ---- the handshake ---- */
 
+/* Of ASCII, whatever the locale. */
+static bool is_printable(unsigned char c)
+{
+	return c > ' ' && c < 0x7f;
+}
+
+static bool is_blank(unsigned char c)
+{
+	return c == ' ' || (c >= '\t' && c <= '\r');
+}
+
 /* No range of ids begins like this, but words for people do. */
 static bool is_text(const struct buf *in)
 {
 	for (size_t i = 0; i < 3 && i < buf_len(in); i++)
-		if (!isprint(buf_head(in)[i]) && !isspace(buf_head(in)[i]))
+		if (!is_printable(buf_head(in)[i]) && !is_blank(buf_head(in)[i]))
 			return false;
 	return buf_len(in) > 0;
 }
@@ -141,9 +151,9 @@ bool client_quote(const struct client *client, char *out, size_t len)
 		return false;
 	text = (const char *)buf_head(in);
 	end = text + buf_len(in);
-	while (text < end && isspace((unsigned char)*text))
+	while (text < end && is_blank((unsigned char)*text))
 		text++;
-	if (text == end || !isprint((unsigned char)*text))
+	if (text == end || !is_printable((unsigned char)*text))
 		return false;
 	/* A line of it, and no character's half. */
 	while (text + n < end && n + 1 < len && text[n] && text[n] != '\n' && text[n] != '\r') {

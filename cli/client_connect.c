@@ -16,7 +16,7 @@
 #define RUN_SOCKET    "/run/msb-execd.sock"
 #define PAUSE_MS      50 /* between tries */
 #define PAUSE_EXEC_MS 1000
-#define TRY_LEAST_MS  1000
+#define PAUSE_END_MS  20   /* between looks whether the program of the last try has ended */
 #define ENDING_MS     1000 /* from the end of its stream to that of a process */
 #define PATIENCE_MS   4000 /* the same, once more: a daemon gives its commands 2 s */
 
@@ -176,7 +176,7 @@ static void on_dialed(struct dial *dial, int fd, pid_t process, const struct err
 		return;
 	}
 	hinted = *err;
-	hint_connect(&dial->endpoint, &hinted);
+	hint_connect(&dial->endpoint, client->wait_ms, &hinted);
 	client_lose(client, &hinted);
 }
 
@@ -196,6 +196,7 @@ static void connect_to(struct client *client, const char *text,
 	dial_start(&client->dial, client->loop, &endpoint, left_ms(client), on_done);
 }
 
+/* The user's own place counts as well as the system's: whether it is there is known by now. */
 static void on_system_dialed(struct dial *dial, int fd, pid_t process, const struct err *err)
 {
 	struct client *client = CLIENT_OF(dial, dial);
@@ -208,7 +209,11 @@ static void on_system_dialed(struct dial *dial, int fd, pid_t process, const str
 	err_set(&ours, err->num, NULL, "no agent at %s%sunix:" RUN_SOCKET,
 		client->users[0] ? "unix:" : "",
 		client->users[0] ? strcat(client->users, " nor at ") : "");
-	err_hint(&ours, "start one with msb-execd, name its address with -S, or use --local");
+	if (err->num == ENOENT)
+		err_hint(&ours, "start one with msb-execd, name its address with -S, or use "
+				"--local");
+	else
+		hint_connect(&dial->endpoint, client->wait_ms, &ours);
 	client_lose(client, &ours);
 }
 
@@ -216,11 +221,12 @@ static void on_users_dialed(struct dial *dial, int fd, pid_t process, const stru
 {
 	struct client *client = CLIENT_OF(dial, dial);
 
-	(void)err;
-	if (fd >= 0)
+	if (fd >= 0) {
 		take_stream(client, fd, process);
-	else
-		connect_to(client, RUN_SOCKET, on_system_dialed);
+		return;
+	}
+	client->users_num = err->num;
+	connect_to(client, RUN_SOCKET, on_system_dialed);
 }
 
 /* Without an address: the user's daemon, then the system's. */
@@ -229,6 +235,7 @@ static void connect_usual(struct client *client)
 	const char *runtime = getenv("XDG_RUNTIME_DIR");
 
 	client->users[0] = '\0';
+	client->users_num = EINVAL;
 	if (!runtime || runtime[0] != '/' || strlen(runtime) >= sizeof(client->users) - 30) {
 		connect_to(client, RUN_SOCKET, on_system_dialed);
 		return;
@@ -242,16 +249,9 @@ static uint64_t due_after(uint64_t now_ms, uint64_t ms)
 	return ms == DIAL_FOREVER ? DIAL_FOREVER : now_ms + ms;
 }
 
-/* One try: not longer than there is for all of them, but so long that an agent can answer. */
 static void try_once(struct client *client)
 {
-	uint64_t now = loop_now_ms(), last = due_after(now, TRY_LEAST_MS);
-
-	if (client->wait_due_ms > last)
-		last = client->wait_due_ms;
-	client->connect_due_ms = due_after(now, client->connect_ms);
-	if (client->wait_ms && client->connect_due_ms > last)
-		client->connect_due_ms = last;
+	client->connect_due_ms = due_after(loop_now_ms(), client->connect_ms);
 	if (client->address)
 		connect_to(client, client->address, on_dialed);
 	else
@@ -261,7 +261,7 @@ static void try_once(struct client *client)
 /* ---- an agent that is not there yet ---- */
 
 /* Whether what failed may have been that the guest is still on its way. */
-static bool may_pass(const struct client *client, int num)
+static bool may_pass(int num)
 {
 	static const int passing[] = {0,	   ENOENT,    ENOTDIR, ECONNREFUSED, ECONNRESET,
 				      EPIPE,	   ETIMEDOUT, ENODEV,  EHOSTUNREACH, ENETUNREACH,
@@ -269,8 +269,16 @@ static bool may_pass(const struct client *client, int num)
 
 	for (size_t i = 0; i < sizeof(passing) / sizeof(passing[0]); i++)
 		if (passing[i] == num)
-			return client->dial.endpoint.kind != ENDPOINT_LOCAL;
+			return true;
 	return false;
+}
+
+static bool is_to_be_waited_for(const struct client *client, int num)
+{
+	if (client->greeted || !client->wait_ms || client->dial.endpoint.kind == ENDPOINT_LOCAL)
+		return false;
+	/* Of the usual places one is enough. */
+	return may_pass(num) || (!client->address && may_pass(client->users_num));
 }
 
 bool client_tries_again(struct client *client, const struct err *err)
@@ -280,8 +288,7 @@ bool client_tries_again(struct client *client, const struct err *err)
 	uint64_t now = loop_now_ms();
 	char words[ERR_TEXT_MAX + 64];
 
-	if (client->greeted || !client->wait_ms || now >= client->wait_due_ms ||
-	    !may_pass(client, err->num))
+	if (!is_to_be_waited_for(client, err->num) || now >= client->wait_due_ms)
 		return false;
 	if (!client->tries++)
 		log_info("%s; trying again", err_words(err, words, sizeof(words)));
@@ -298,23 +305,32 @@ void client_tell_lost(struct client *client, const struct err *err)
 	struct err told = *err;
 
 	if (!client->greeted && client->tries)
-		err_hint(&told, "tried %u times, for as long as --wait-for says",
+		snprintf(told.text, sizeof(told.text), "%.480s, tried %u times", err->text,
 			 client->tries + 1);
 	client->on_lost(client, &told);
+}
+
+/* What is left of a try. The program that carried it ends beside the loop, which serves signals. */
+static void clear_away(struct client *client)
+{
+	stop_waiting(client);
+	if (client->linked)
+		link_release(&client->link);
+	client->linked = false;
+	if (client->process > 0)
+		process_end_on(&client->old, client->loop, client->process, 0);
+	client->process = 0;
 }
 
 static void on_again(struct loop_timer *timer)
 {
 	struct client *client = CLIENT_OF(timer, again);
 
-	stop_waiting(client);
-	if (client->linked)
-		link_release(&client->link);
-	client->linked = false;
-	process_end_now(&client->old);
-	if (client->process > 0)
-		process_end_on(&client->old, client->loop, client->process, 0);
-	client->process = 0;
+	clear_away(client);
+	if (client->old.pid) {
+		loop_arm(client->loop, timer, PAUSE_END_MS);
+		return;
+	}
 	client->lost = false;
 	try_once(client);
 }

@@ -41,6 +41,7 @@ static void say_last(struct console *console)
 
 void console_finish(struct console *console, int status, const char *complaint)
 {
+	look_cancel(&console->look);
 	if (console->finished)
 		return;
 	console->finished = true;
@@ -281,6 +282,7 @@ static void tear_down(struct console *console)
 	free(console->argument);
 	free(console->user);
 	free(console->candidate_user);
+	env_release(&console->carried);
 	loop_release(&console->loop);
 	buf_spare_release(&console->spare);
 }
@@ -305,7 +307,7 @@ static int run(const struct console_opts *opts)
 		tear_down(&console);
 		return EXIT_FAILED;
 	}
-	candidate_start(&console, opts->guest.endpoint, true);
+	candidate_start(&console, opts->guest.endpoint, true, &console.guest);
 	r = console.finished && !buf_len(&console.err.queue) ? 0 : loop_run(&console.loop);
 	if (!console.finished)
 		console_finish(&console, EXIT_FAILED, r < 0 ? strerror(-r) : "stopped");
@@ -351,5 +353,5 @@ int main(int argc, char *argv[])
 		status = run(&opts);
 	}
 	console_opts_release(&opts);
-	return status;
+	return log_flushed_stdout() || status ? status : EXIT_FAILED;
 }

@@ -120,24 +120,22 @@ static bool is_users(const char *entry)
 
 static void become_user(struct console *console)
 {
-	struct opts old = console->guest;
-	struct env_list list = {0}, carried = {0};
+	struct opts wanted = console->guest;
+	struct env_list list = {0};
 	struct err err;
 
 	environ_read(console, &list);
 	for (size_t i = 0; i < list.count; i++)
 		if (!is_users(list.entries[i]))
-			env_add(&carried, list.entries[i], &err);
+			env_add(&console->carried, list.entries[i], &err);
 	env_release(&list);
-	console->guest.user = console->argument;
-	console->guest.workdir = console->shell->cwd;
-	console->guest.env = carried;
-	candidate_start(console, NULL, false);
-	/* The request has been made; only for a shell that comes does the user stay. */
-	console->guest = old;
+	/* Only for a shell that comes does the user stay. */
 	console->candidate_user = console->argument;
 	console->argument = NULL;
-	env_release(&carried);
+	wanted.user = console->candidate_user;
+	wanted.workdir = console->shell->cwd;
+	wanted.env = console->carried;
+	candidate_start(console, NULL, false, &wanted);
 }
 
 static void run_user(struct console *console, const char *argument)
@@ -159,7 +157,7 @@ static void run_connect(struct console *console, const char *argument)
 		console_done(console, 0);
 		return;
 	}
-	candidate_start(console, argument, true);
+	candidate_start(console, argument, true, &console->guest);
 }
 
 static void run_tty(struct console *console, const char *argument)

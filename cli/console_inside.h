@@ -48,7 +48,9 @@ struct console {
 	struct shell shells[2];
 	struct shell *shell;	     /* the one that runs lines; NULL before the first is ready */
 	struct shell *candidate;     /* one that is to follow it, or NULL */
-	struct look look;	     /* is looked for before a candidate starts */
+	struct look look;	     /* what the guest is asked before a candidate starts */
+	struct opts wanted;	     /* what it starts with; borrows all of it */
+	struct env_list carried;     /* owned: what \user has that one find in its environment */
 	struct peer *candidate_peer; /* the same as peer, or owned */
 	char *user, *candidate_user; /* owned: what \user set, and what it is to set */
 	struct side check, complete, killer;
@@ -150,8 +152,12 @@ uint32_t peer_take_id(struct peer *peer);
 /* The size of our terminal, as that agent can take it. */
 struct msg_exec_resize peer_size(const struct client *client);
 
-/* Starts a shell that is to follow the current one; address NULL: on the same connection. */
-void candidate_start(struct console *console, const char *address, bool connect);
+/*
+ * Starts a shell that is to follow the current one, with these options, which are copied, and on a
+ * connection of its own to that address (NULL: the usual places) or on the current one.
+ */
+void candidate_start(struct console *console, const char *address, bool connect,
+		     const struct opts *wanted);
 void candidate_drop(struct console *console);
 void peers_release(struct console *console);
 

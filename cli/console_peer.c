@@ -114,6 +114,7 @@ static void adopt(struct console *console)
 	console->ran = false;
 	/* Its folder was for the first one. */
 	console->guest.workdir = NULL;
+	env_release(&console->carried);
 	if (console->candidate_user) {
 		free(console->user);
 		console->user = console->candidate_user;
@@ -168,6 +169,14 @@ static void candidate_failed(struct console *console, int status, const char *wh
 	console_done(console, EXIT_FAILED);
 }
 
+/* A line has room for what to do about it. */
+static void candidate_failed_by(struct console *console, const struct err *err)
+{
+	char words[ERR_TEXT_MAX + 64 + ERR_HINT_MAX];
+
+	candidate_failed(console, EXIT_FAILED, err_sentence(err, words, sizeof(words)));
+}
+
 static void on_failed(void *owner, int status, const char *why)
 {
 	struct console *console = owner;
@@ -213,7 +222,7 @@ static void on_gone(void *owner, int code, int signal)
 		console->text = NULL;
 		console->shell->status = 128 + signal;
 		console->guest.workdir = console->shell->cwd;
-		candidate_start(console, NULL, false);
+		candidate_start(console, NULL, false, &console->guest);
 	}
 }
 
@@ -224,14 +233,13 @@ static void start_shell(struct look *look, const struct err *failure)
 	struct console *console = look->owner;
 	struct peer *peer = console->candidate_peer;
 	struct shell *shell = console->candidate;
-	struct shell_terms terms = {.opts = &console->guest,
+	struct shell_terms terms = {.opts = &console->wanted,
 				    .status = console->shell ? console->shell->status : 0};
-	char words[ERR_TEXT_MAX + 64];
 	struct err err;
 	uint32_t id = failure ? 0 : peer_take_id(peer);
 
 	if (failure) {
-		candidate_failed(console, EXIT_FAILED, err_words(failure, words, sizeof(words)));
+		candidate_failed_by(console, failure);
 		return;
 	}
 	terms.term = look->term;
@@ -247,7 +255,7 @@ static void start_shell(struct look *look, const struct err *failure)
 	if (!id)
 		err_set(&err, 0, NULL, "no session is left on this connection");
 	if (!id || shell_start(shell, id, console->interactive, &terms, &err) < 0)
-		candidate_failed(console, EXIT_FAILED, err_words(&err, words, sizeof(words)));
+		candidate_failed_by(console, &err);
 }
 
 /* Once its folder is known to be there. */
@@ -255,7 +263,7 @@ static void prepare_shell(struct console *console, struct peer *peer)
 {
 	console->look.owner = console;
 	console->look.on_done = start_shell;
-	look_at_guest(&console->look, &peer->client, &console->guest, console->interactive);
+	look_at_guest(&console->look, &peer->client, &console->wanted, console->interactive);
 }
 
 static void on_greeted(struct client *client)
@@ -272,13 +280,10 @@ static void on_lost(struct client *client, const struct err *err)
 	struct console *console = client->owner;
 	char words[ERR_TEXT_MAX + 64 + ERR_HINT_MAX];
 
-	err_words(err, words, sizeof(words));
-	if (err->hint[0])
-		snprintf(words + strlen(words), sizeof(words) - strlen(words), "; %s", err->hint);
 	if (peer_of(client) == console->peer)
-		console_finish(console, EXIT_FAILED, words);
+		console_finish(console, EXIT_FAILED, err_sentence(err, words, sizeof(words)));
 	else if (peer_of(client) == console->candidate_peer)
-		candidate_failed(console, EXIT_FAILED, words);
+		candidate_failed_by(console, err);
 }
 
 static void on_unanswered(struct client *client, enum patience_step step)
@@ -407,16 +412,19 @@ static void connect_to(struct console *console, const char *address)
 	peer->client.on_unanswered = on_unanswered;
 	peer->client.on_turn = on_turn;
 	peer->client.connect_ms = console->guest.connect_ms;
-	peer->client.wait_ms = console->guest.wait_ms;
+	/* The guest may still be on its way when the console starts; a name that is typed has to be right. */
+	peer->client.wait_ms = console->peer ? 0 : console->guest.wait_ms;
 	peer->client.liveness.limit_ms = console->guest.keepalive_ms;
 	console->candidate_peer = peer;
 	client_connect(&peer->client, &console->loop, peer->address, &console->spare);
 }
 
-void candidate_start(struct console *console, const char *address, bool connect)
+void candidate_start(struct console *console, const char *address, bool connect,
+		     const struct opts *wanted)
 {
 	bool second = console->shell == &console->shells[0];
 
+	console->wanted = *wanted;
 	console->candidate = &console->shells[second];
 	if (connect) {
 		connect_to(console, address);
@@ -436,7 +444,8 @@ void candidate_drop(struct console *console)
 	}
 	console->candidate = NULL;
 	console->candidate_peer = NULL;
-	console->look.id = 0;
+	look_cancel(&console->look);
+	env_release(&console->carried);
 	free(console->candidate_user);
 	console->candidate_user = NULL;
 	if (peer && peer != console->peer)

@@ -51,6 +51,7 @@ void program_start(struct console *console)
 	struct request_terms terms = {.features = client->features, .tty = true};
 	struct program *program = &console->program;
 	struct opts opts = console->guest;
+	char words[ERR_TEXT_MAX + 64 + ERR_HINT_MAX];
 	struct env_list list = {0};
 	struct err err;
 	int r;
@@ -71,7 +72,7 @@ void program_start(struct console *console)
 	env_release(&list);
 	if (r < 0) {
 		program_release(console);
-		console_say(console, "\\tty: %s", err.text);
+		console_say(console, "\\tty: %s", err_sentence(&err, words, sizeof(words)));
 		console_done(console, EXIT_FAILED);
 	} else {
 		console_give_held(console);

@@ -64,6 +64,7 @@ void exec_finish(struct exec *exec, int status)
 		return;
 	exec->finished = true;
 	exec->status = status;
+	look_cancel(&exec->look);
 	loop_disarm(exec->loop, &exec->timeout);
 	loop_disarm(exec->loop, &exec->kill_after);
 	loop_disarm(exec->loop, &exec->background);

@@ -42,7 +42,7 @@ struct exec {
 	const struct opts *opts;
 	struct stream in, out, err;
 	struct stream *body_to;	     /* where the link's body goes */
-	struct look look;	     /* the command's, which may have to be looked for first */
+	struct look look;	     /* what the guest is asked before the command starts */
 	bool moves;		     /* it is not its reader that it waits for */
 	bool tty;		     /* the command gets a pty */
 	bool resized;		     /* our window may have another size than size */

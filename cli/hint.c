@@ -2,17 +2,13 @@
 #include "hint.h"
 
 #include <errno.h>
+#include <limits.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 /* ---- addresses ---- */
-
-/* Nobody can be asked about an abstract one. */
-static bool is_file(const struct endpoint *endpoint)
-{
-	return endpoint->path && endpoint->path[0] != '@';
-}
 
 static void hint_denied(const struct stat *st, struct err *err)
 {
@@ -21,9 +17,12 @@ static void hint_denied(const struct stat *st, struct err *err)
 	else
 		err_hint(err,
 			 "it belongs to uid %u: connect as that user or as root; msb-execd "
-			 "--allow-uid %u and a chmod of the socket let others in",
+			 "--allow-uid %u and a chmod of the socket let you in",
 			 st->st_uid, geteuid());
 }
+
+/* As long as a path can be; shorter ones leave room for more words. */
+#define PATH_OF(endpoint) (int)(endpoint)->path_len, (endpoint)->path
 
 static void hint_refused(const struct endpoint *endpoint, const struct stat *st, struct err *err)
 {
@@ -31,26 +30,37 @@ static void hint_refused(const struct endpoint *endpoint, const struct stat *st,
 		err_hint(err, "it is no socket");
 	else
 		err_hint(err,
-			 "nothing listens there any more; start msb-execd --listen unix:%.100s "
+			 "nothing listens there any more; start msb-execd --listen unix:%.*s "
 			 "again, which takes its place",
-			 endpoint->path);
+			 PATH_OF(endpoint));
 }
 
-static void hint_unix(const struct endpoint *endpoint, struct err *err)
+static void hint_absent(const struct endpoint *endpoint, bool waited, struct err *err)
 {
-	struct stat found;
-	const struct stat *st =
-		is_file(endpoint) && stat(endpoint->path, &found) == 0 ? &found : NULL;
+	err_hint(err, "msb-execd --listen unix:%.*s serves it%s", PATH_OF(endpoint),
+		 waited ? "" : "; --wait-for DURATION waits until it is there");
+}
 
+static void hint_unix(const struct endpoint *endpoint, bool waited, struct err *err)
+{
+	bool hypervisor = endpoint->kind == ENDPOINT_HVSOCK;
+	char path[PATH_MAX];
+	struct stat found;
+	const struct stat *st = NULL;
+
+	snprintf(path, sizeof(path), "%.*s", PATH_OF(endpoint));
+	if (path[0] != '@' && stat(path, &found) == 0)
+		st = &found;
 	if (err->num == EACCES)
 		hint_denied(st, err);
-	else if (err->num == ECONNREFUSED)
+	else if (path[0] == '@' && err->num == ECONNREFUSED)
+		hint_absent(endpoint, waited, err);
+	else if (!hypervisor && err->num == ECONNREFUSED)
 		hint_refused(endpoint, st, err);
-	else if (err->num == ENOENT)
-		err_hint(err,
-			 "msb-execd --listen unix:%.100s serves it; --wait-for DURATION waits "
-			 "until it is there",
-			 endpoint->path);
+	else if (!hypervisor && err->num == ENOENT)
+		hint_absent(endpoint, waited, err);
+	else if (err->num == ENOENT || err->num == ECONNREFUSED)
+		err_hint(err, "does the machine run? its hypervisor serves that socket");
 }
 
 static void hint_vsock(const struct endpoint *endpoint, struct err *err)
@@ -62,7 +72,7 @@ static void hint_vsock(const struct endpoint *endpoint, struct err *err)
 			 endpoint->port);
 }
 
-void hint_connect(const struct endpoint *endpoint, struct err *err)
+void hint_connect(const struct endpoint *endpoint, bool waited, struct err *err)
 {
 	if (err->hint[0])
 		return;
@@ -72,17 +82,21 @@ void hint_connect(const struct endpoint *endpoint, struct err *err)
 	}
 	switch (endpoint->kind) {
 	case ENDPOINT_UNIX:
-		hint_unix(endpoint, err);
+	case ENDPOINT_HVSOCK:
+		hint_unix(endpoint, waited, err);
 		break;
 	case ENDPOINT_VSOCK:
 		hint_vsock(endpoint, err);
 		break;
 	case ENDPOINT_SANDBOX:
 		if (err->num == ENOENT)
-			err_hint(err, "does it run? --wait-for DURATION waits until it is there");
+			err_hint(err, "does it run?%s",
+				 waited ? "" : " --wait-for DURATION waits until it is there");
 		break;
 	case ENDPOINT_LOCAL:
-		err_hint(err, "it belongs beside msb-exec, in ../sbin from there, or in PATH");
+		if (err->num == ENOENT || err->num == EACCES)
+			err_hint(err, "it belongs beside msb-exec, in ../sbin from there, or in "
+				      "PATH");
 		break;
 	default:
 		break;
@@ -91,6 +105,9 @@ void hint_connect(const struct endpoint *endpoint, struct err *err)
 
 void hint_greeting(const struct endpoint *endpoint, struct err *err)
 {
+	/* It has said itself what was wrong. */
+	if (endpoint->kind == ENDPOINT_LOCAL)
+		return;
 	if (endpoint->kind == ENDPOINT_EXEC)
 		err_hint(err,
 			 "the command is to start msb-execd --listen stdio: in the guest, and to "

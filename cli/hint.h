@@ -6,8 +6,11 @@
 #include "../shared/err.h"
 #include "opts.h"
 
-/* An address that cannot be connected to: *err, whose errno it goes by, gets a hint. May look at the file. */
-void hint_connect(const struct endpoint *endpoint, struct err *err);
+/*
+ * An address that cannot be connected to: *err, whose errno it goes by, gets a hint unless it has one.
+ * waited: for so long, so that nobody need be told that one can wait. May look at the file.
+ */
+void hint_connect(const struct endpoint *endpoint, bool waited, struct err *err);
 
 /* Nothing was heard from what was connected to, or nothing that an agent says. */
 void hint_greeting(const struct endpoint *endpoint, struct err *err);

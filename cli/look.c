@@ -3,12 +3,12 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "../shared/log.h"
-
 #include "request.h"
 
 #define SHELL	     "/bin/sh"
@@ -32,18 +32,25 @@ static const char *const instead[] = {
 
 /* Ends with 100 and the number of the first entry that there is: in folders of ncurses' and its users'. */
 static const char term_script[] =
-	"n=100;for t do n=$((n+1));f=${t%\"${t#?}\"};"
-	"for d in \"$TERMINFO\" \"$HOME/.terminfo\" /etc/terminfo /lib/terminfo "
-	"/usr/share/terminfo /usr/lib/terminfo /usr/local/share/terminfo;"
+	"set -f;IFS=:;n=100;for t do n=$((n+1));f=${t%\"${t#?}\"};"
+	"for d in \"$TERMINFO\" \"$HOME/.terminfo\" $TERMINFO_DIRS /etc/terminfo "
+	"/lib/terminfo /usr/share/terminfo /usr/lib/terminfo /usr/local/share/terminfo;"
 	"do [ -e \"$d/$f/$t\" ] && exit $n;done;done;exit 0";
 
 /* ---- the session ---- */
 
 static void look_at_term(struct look *look);
 
+void look_cancel(struct look *look)
+{
+	if (look->client)
+		loop_disarm(look->client->loop, &look->due);
+	look->id = 0;
+}
+
 static void finish(struct look *look, const struct err *err)
 {
-	look->id = 0;
+	look_cancel(look);
 	if (!err && !look->at_term)
 		look_at_term(look);
 	else
@@ -58,8 +65,6 @@ static int run(struct look *look, const struct opts *opts, struct err *err)
 	if (!look->id)
 		return err_set(err, 0, NULL, "no session is left on this connection to look for %s",
 			       look->at_term ? "a terminal" : look->opts->workdir);
-	if (look->at_term)
-		terms.features = look->client->features;
 	return request_put(&look->client->link.out, look->id, opts, &terms, err);
 }
 
@@ -80,6 +85,16 @@ static const char *const *candidates(const char *term, size_t *ret_count)
 
 	*ret_count = INSTEAD - first;
 	return instead + first;
+}
+
+/* Whatever the agent does about it, and some do nothing. */
+static void on_due(struct loop_timer *timer)
+{
+	struct look *look = (struct look *)((char *)timer - offsetof(struct look, due));
+
+	msg_put_exec_signal(&look->client->link.out, look->id, SIGKILL);
+	client_mark(look->client);
+	finish(look, NULL);
 }
 
 /* Which is a convenience: whatever goes wrong with it, the command gets our TERM as it is. */
@@ -108,12 +123,13 @@ static void look_at_term(struct look *look)
 	opts.workdir = NULL;
 	opts.rlimit_count = 0;
 	opts.on_disconnect = MSG_DISCONNECT_KILL;
-	opts.timeout_ms = TERM_LOOK_MS;
-	opts.timeout_signal = SIGKILL;
-	if (run(look, &opts, &err) < 0)
+	if (run(look, &opts, &err) < 0) {
 		finish(look, NULL);
-	else
-		client_mark(look->client);
+		return;
+	}
+	look->due.on_due = on_due;
+	loop_arm(look->client->loop, &look->due, TERM_LOOK_MS);
+	client_mark(look->client);
 }
 
 static void take_term(struct look *look, int code)
@@ -129,7 +145,10 @@ static void take_term(struct look *look, int code)
 		return;
 	}
 	look->term = others[chosen];
-	log_warn("the guest has no terminfo entry for %s: TERM is %s there", term, look->term);
+	if (look->told != look->client)
+		log_warn("the guest has no terminfo entry for %s: TERM is %s there", term,
+			 look->term);
+	look->told = look->client;
 	finish(look, NULL);
 }
 

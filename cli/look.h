@@ -15,12 +15,14 @@
 #include "opts.h"
 
 struct look {
-	uint32_t id; /* of the session that looks; 0: none does */
-	bool at_term;
-	struct client *client;
-	const struct opts *opts;
-	bool tty;
+	uint32_t id;	  /* of the session that looks; 0: none does */
+	bool at_term;	  /* the second of the two */
+	bool tty;	  /* the command gets one */
 	const char *term; /* the result: what TERM is to be instead of ours, static; or NULL */
+	struct client *client,
+		*told; /* of the connection, and of the last one that a line told of */
+	const struct opts *opts;
+	struct loop_timer due; /* of a look that is a convenience */
 	void *owner;
 	/* NULL: the command can be started. */
 	void (*on_done)(struct look *look, const struct err *err);
@@ -28,9 +30,12 @@ struct look {
 
 /*
  * Looks at what there is to be looked at for a command of these options, with or without a terminal,
- * and calls on_done, at once if there is nothing.
+ * and calls on_done, at once if there is nothing. opts must live until then.
  */
 void look_at_guest(struct look *look, struct client *client, const struct opts *opts, bool tty);
+
+/* Whatever is looked at does not matter any more; on_done is not called. Idempotent, legal on zeroes. */
+void look_cancel(struct look *look);
 
 /* Takes a frame if it is of that session. */
 bool look_on_frame(struct look *look, const struct frame *frame,

@@ -110,9 +110,5 @@ int main(int argc, char *argv[])
 	}
 	opts_release(&opts);
 	/* Of --help, --version and --ping. */
-	if (fflush(stdout) != 0 && status == 0) {
-		log_error("cannot write output: %s", strerror(errno));
-		status = EXIT_FAILED;
-	}
-	return status;
+	return log_flushed_stdout() || status ? status : EXIT_FAILED;
 }

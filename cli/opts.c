@@ -44,6 +44,7 @@ enum {
 	OPT_VERBOSE,
 	OPT_VERSION,
 	OPT_HELP,
+	OPT_DETACH,
 };
 
 static const struct option_row rows[] = {
@@ -100,6 +101,9 @@ static const struct option_row rows[] = {
 	[OPT_VERBOSE] = {'v', "verbose", NULL, "say what happens"},
 	[OPT_VERSION] = {'V', "version", NULL, "print the version"},
 	[OPT_HELP] = {'h', "help", NULL, "print this help"},
+	[OPT_DETACH] = OPTION_REFUSED(
+		'd', "detach",
+		"with --on-disconnect keep a command runs on when msb-exec goes away"),
 };
 
 #define ROWS (sizeof(rows) / sizeof(rows[0]))

@@ -46,7 +46,8 @@ static char **environment(const struct opts *opts, const struct request_terms *t
 		return NULL;
 	*ret_count = 0;
 	if (terms->tty && !env_has(&opts->env, "TERM")) {
-		snprintf(term, term_len, "TERM=%s", name && name[0] ? name : "xterm");
+		snprintf(term, term_len, "TERM=%s",
+			 name && name[0] && utf8_valid(name, strlen(name)) ? name : "xterm");
 		entries[(*ret_count)++] = term;
 	}
 	for (size_t i = 0; i < host; i++)

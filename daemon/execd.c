@@ -271,11 +271,11 @@ int main(int argc, char *argv[])
 	}
 	if (execd.settings.help) {
 		settings_help();
-		return 0;
+		return log_flushed_stdout() ? 0 : 1;
 	}
 	if (execd.settings.version) {
 		puts("msb-execd " MSB_EXEC_VERSION);
-		return 0;
+		return log_flushed_stdout() ? 0 : 1;
 	}
 	log_init("msb-execd", execd.settings.log_level);
 	log_never_wait();
@@ -287,11 +287,16 @@ int main(int argc, char *argv[])
 		log_err(&err);
 		return 1;
 	}
-	if (prepare_settings(&execd.settings, &execd.jobs.spawn, &err) < 0 ||
-	    check_stdin(&execd.settings, passed, &err) < 0) {
+	if (prepare_settings(&execd.settings, &execd.jobs.spawn, &err) < 0) {
+		log_err(&err);
+		return prepare_is_usage(&err) ? BAD_USAGE : 1;
+	}
+	if (check_stdin(&execd.settings, passed, &err) < 0) {
 		log_err(&err);
 		return BAD_USAGE;
 	}
+	if (execd.jobs.spawn.only_user)
+		log_info("commands run as %s and nobody else", execd.jobs.spawn.user);
 	r = start(&execd, passed, &err);
 	if (r < 0) {
 		log_err(&err);

@@ -21,7 +21,8 @@ static void of_script(const unsigned char *head, size_t len, char *out, size_t o
 
 	while (at < len && (head[at] == ' ' || head[at] == '\t'))
 		at++;
-	copy(head + at, len - at, " \t\r\n", out, out_len);
+	/* As the kernel has it, a carriage return and all. */
+	copy(head + at, len - at, " \t\n", out, out_len);
 }
 
 /* The two widths differ in their types alone. Of what lies beyond the beginning nothing is said. */

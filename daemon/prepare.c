@@ -60,6 +60,7 @@ static void set_home(void)
 static int check_user(const char *spec, const char **ret, struct err *err)
 {
 	struct user user;
+	bool needs_root;
 
 	*ret = NULL;
 	if (!spec || !spec[strspn(spec, " \t\n\v\f\r")])
@@ -67,7 +68,11 @@ static int check_user(const char *spec, const char **ret, struct err *err)
 	*ret = spec;
 	if (user_resolve(spec, strlen(spec), &user, err) < 0)
 		return err_about(err, "--user");
+	needs_root = geteuid() != 0 && (user.uid != geteuid() || user.gid != getegid());
 	user_release(&user);
+	if (needs_root)
+		return err_set(err, 0, NULL, "--user: only root's daemon can run commands as %s",
+			       spec);
 	return 0;
 }
 
@@ -81,6 +86,11 @@ static int check_cwd(const char *cwd, struct err *err)
 	if (stat(cwd, &st) < 0)
 		return err_set(err, errno, NULL, "--cwd: %s", cwd);
 	return S_ISDIR(st.st_mode) ? 0 : err_set(err, ENOTDIR, NULL, "--cwd: %s", cwd);
+}
+
+bool prepare_is_usage(const struct err *err)
+{
+	return err->num == 0 || err->num == ENOENT || err->num == ENOTDIR;
 }
 
 int prepare_settings(const struct settings *settings, struct spawn_config *ret, struct err *err)
@@ -99,7 +109,8 @@ int prepare_settings(const struct settings *settings, struct spawn_config *ret, 
 	if (ret->only_user && !ret->user)
 		return err_set(err, 0, NULL, "--user: there is no user behind the =");
 	ret->cwd = settings->cwd;
-	return check_cwd(settings->cwd, err);
+	/* What process 1 starts may be what makes it. */
+	return settings->init ? 0 : check_cwd(settings->cwd, err);
 }
 
 void prepare_spawns(struct spawn_config *ret)

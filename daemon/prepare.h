@@ -2,14 +2,19 @@
 #ifndef MSB_PREPARE_H
 #define MSB_PREPARE_H
 
+#include <stdbool.h>
+
 #include "settings.h"
 #include "spawn.h"
 
 /*
- * What the command line says about all spawns to come, checked now: what would fail each of them is bad
- * usage. 0, or -errno with *err filled.
+ * What the command line says about all spawns to come, checked now, since it would fail each of them. 0,
+ * or -errno with *err filled.
  */
 int prepare_settings(const struct settings *settings, struct spawn_config *ret, struct err *err);
+
+/* Whether that is bad usage, or what may pass, such as want of memory. */
+bool prepare_is_usage(const struct err *err);
 
 /*
  * Fills in what we ourselves were started with, and makes the daemon sturdier than what it runs: more

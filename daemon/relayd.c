@@ -122,11 +122,11 @@ int main(int argc, char *argv[])
 	}
 	if (relayd.settings.help) {
 		relay_settings_help();
-		return 0;
+		return log_flushed_stdout() ? 0 : 1;
 	}
 	if (relayd.settings.version) {
 		puts("msb-relayd " MSB_EXEC_VERSION);
-		return 0;
+		return log_flushed_stdout() ? 0 : 1;
 	}
 	log_init("msb-relayd", relayd.settings.log_level);
 	log_never_wait();

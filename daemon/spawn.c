@@ -229,16 +229,26 @@ int spawn_start(const struct spawn_config *config, struct msg_exec_request *requ
 static int fail_interpreter(const struct spawn *spawn, const struct child_verdict *verdict,
 			    struct spawn_failure *failure)
 {
-	const char *path = spawn->paths[verdict->found];
+	const char *path = spawn->paths[verdict->found], *why = "";
+	size_t len = verdict->head_len > 0 ? (size_t)verdict->head_len : 0;
 	char name[PATH_MAX];
 	struct err err;
 
-	interpreter_of(verdict->head, verdict->head_len > 0 ? (size_t)verdict->head_len : 0, name,
-		       sizeof(name));
+	interpreter_of(verdict->head, len < sizeof(verdict->head) ? len : sizeof(verdict->head),
+		       name, sizeof(name));
+	/* The usual reason, and the one that is not to be seen. */
+	len = strlen(name);
+	if (len && name[len - 1] == '\r') {
+		name[len - 1] = '\0';
+		why = " (its first line ends with a carriage return)";
+	}
 	if (name[0])
-		err_set(&err, ENOENT, "execve", "the interpreter %.150s of %.150s", name, path);
+		err_set(&err, ENOENT, "execve", "the interpreter %.150s%s of %.150s%s%s", name,
+			strlen(name) > 150 ? "..." : "", path, strlen(path) > 150 ? "..." : "",
+			why);
 	else
-		err_set(&err, ENOENT, "execve", "the interpreter of %.150s", path);
+		err_set(&err, ENOENT, "execve", "the interpreter of %.150s%s", path,
+			strlen(path) > 150 ? "..." : "");
 	return spawn_fail(spawn, MSG_FAILURE_NOT_EXECUTABLE, &err, failure);
 }
 

@@ -63,8 +63,11 @@ static int bad_nul(const struct spawn *spawn, const char *what, struct spawn_fai
 			  &err, failure);
 }
 
-/* Whether a user that was asked for is the only one that there may be. */
-static int check_only(const struct spawn *spawn, const struct spawn_config *config, struct err *err)
+/*
+ * Whether a user that was asked for is the only one that there may be; and then it is that one, with its
+ * groups and its home: other names may have the same number.
+ */
+static int take_only(struct spawn *spawn, const struct spawn_config *config, struct err *err)
 {
 	struct user only;
 	int r = user_resolve(config->user, strlen(config->user), &only, err);
@@ -76,8 +79,13 @@ static int check_only(const struct spawn *spawn, const struct spawn_config *conf
 			    "commands run as %.100s and nobody else (msb-execd "
 			    "--user =%.100s)",
 			    config->user, config->user);
-	user_release(&only);
-	return r;
+	if (r < 0) {
+		user_release(&only);
+		return r;
+	}
+	user_release(&spawn->user);
+	spawn->user = only;
+	return 0;
 }
 
 static int plan_user(struct spawn *spawn, const struct spawn_config *config,
@@ -100,7 +108,7 @@ static int plan_user(struct spawn *spawn, const struct spawn_config *config,
 		return spawn_fail(spawn, MSG_FAILURE_USER_SETUP_FAILED, &err, failure);
 	}
 	if (user_resolve(spec.ptr, spec.len, &spawn->user, &err) < 0 ||
-	    (config->only_user && check_only(spawn, config, &err) < 0))
+	    (config->only_user && take_only(spawn, config, &err) < 0))
 		return spawn_fail(spawn, MSG_FAILURE_USER_SETUP_FAILED, &err, failure);
 	plan->uid = spawn->user.uid;
 	plan->gid = spawn->user.gid;

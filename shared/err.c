@@ -60,3 +60,12 @@ const char *err_words(const struct err *err, char *out, size_t len)
 		snprintf(out, len, "%s", err->text);
 	return out;
 }
+
+const char *err_sentence(const struct err *err, char *out, size_t len)
+{
+	size_t at = strlen(err_words(err, out, len));
+
+	if (err->hint[0])
+		snprintf(out + at, len - at, "; %s", err->hint);
+	return out;
+}

@@ -31,4 +31,7 @@ int err_about(struct err *err, const char *fmt, ...) __attribute__((format(print
 /* Writes "text: what the errno means" to out, at most len bytes, always terminated. Returns out. */
 const char *err_words(const struct err *err, char *out, size_t len);
 
+/* The same in one line with what to do about it: "text: what the errno means; hint". Returns out. */
+const char *err_sentence(const struct err *err, char *out, size_t len);
+
 #endif

@@ -175,3 +175,11 @@ void log_err(const struct err *err)
 	if (err->hint[0])
 		log_error("%s", err->hint);
 }
+
+bool log_flushed_stdout(void)
+{
+	if (fflush(stdout) == 0)
+		return true;
+	log_error("cannot write output: %s", strerror(errno));
+	return false;
+}

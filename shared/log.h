@@ -49,6 +49,9 @@ void log_line(enum log_level level, const char *fmt, ...) __attribute__((format(
 /* An error, and on a line of its own the way out if there is one. */
 void log_err(const struct err *err);
 
+/* Whether all that was printed could be written; if not, a line says so. */
+bool log_flushed_stdout(void);
+
 #define log_error(...) log_line(LOG_LEVEL_ERROR, __VA_ARGS__)
 #define log_warn(...)  log_line(LOG_LEVEL_WARN, __VA_ARGS__)
 #define log_info(...)  log_line(LOG_LEVEL_INFO, __VA_ARGS__)

@@ -3,6 +3,8 @@
 
 #include <errno.h>
 #include <getopt.h>
+#include <stdbool.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -10,19 +12,29 @@
 #define HELP_COLUMN  30
 #define NAME_MAX_LEN 32 /* of an option; longer ones are not near to any */
 
+static bool is_refused(const struct option_row *row)
+{
+	return !row->help;
+}
+
+static bool takes_value(const struct option_row *row)
+{
+	return row->arg && !is_refused(row);
+}
+
 static void build(const struct option_row *rows, size_t count, char *shorts, struct option *longs)
 {
 	/* '+': stop at the first operand; ':': tell a missing value from an unknown option. */
 	char *at = stpcpy(shorts, "+:");
 
 	for (size_t i = 0; i < count; i++) {
-		longs[i] =
-			(struct option){rows[i].name, rows[i].arg ? required_argument : no_argument,
-					NULL, LONG_BASE + (int)i};
+		longs[i] = (struct option){rows[i].name,
+					   takes_value(&rows[i]) ? required_argument : no_argument,
+					   NULL, LONG_BASE + (int)i};
 		if (!rows[i].short_name)
 			continue;
 		*at++ = rows[i].short_name;
-		if (rows[i].arg)
+		if (takes_value(&rows[i]))
 			*at++ = ':';
 	}
 	*at = '\0';
@@ -70,7 +82,9 @@ static const char *nearest(const struct option_row *rows, size_t count, const ch
 	if (len > NAME_MAX_LEN)
 		return NULL;
 	for (size_t i = 0; i < count; i++) {
-		size_t far = distance(name, len, rows[i].name);
+		size_t far = strlen(rows[i].name) <= NAME_MAX_LEN && !is_refused(&rows[i])
+				     ? distance(name, len, rows[i].name)
+				     : SIZE_MAX;
 
 		if (far < least || (far == least && !best)) {
 			best = rows[i].name;
@@ -97,7 +111,7 @@ static int ambiguous(const struct option_row *rows, size_t count, const char *na
 	size_t at = 0;
 
 	for (size_t i = 0; i < count && at < sizeof(list); i++)
-		if (strncmp(rows[i].name, name, len) == 0)
+		if (!is_refused(&rows[i]) && strncmp(rows[i].name, name, len) == 0)
 			at += (size_t)snprintf(list + at, sizeof(list) - at, "%s--%s",
 					       at ? ", " : "", rows[i].name);
 	err_set(err, 0, NULL, "--%.*s may be several options", (int)len, name);
@@ -117,7 +131,9 @@ static int check_long(const struct option_row *rows, size_t count, const char *w
 	const struct option_row *row = NULL;
 
 	for (size_t i = 0; i < count; i++) {
-		if (strncmp(rows[i].name, name, len) != 0)
+		/* What is in no help is known by its whole name alone. */
+		if (strncmp(rows[i].name, name, len) != 0 ||
+		    (is_refused(&rows[i]) && rows[i].name[len]))
 			continue;
 		row = &rows[i];
 		matches++;
@@ -130,9 +146,9 @@ static int check_long(const struct option_row *rows, size_t count, const char *w
 		return unknown(rows, count, word, len, err);
 	if (matches > 1)
 		return ambiguous(rows, count, name, len, err);
-	if (!row->arg && name[len])
+	if (!takes_value(row) && name[len])
 		return err_set(err, 0, NULL, "--%s takes no value", row->name);
-	if (row->arg && row->name[len] && !name[len]) {
+	if (takes_value(row) && row->name[len] && !name[len]) {
 		err_set(err, 0, NULL, "--%s is short for --%s, which takes a value", name,
 			row->name);
 		return err_hint(err, "write it out, --%s %s, or --%s=%s", row->name, row->arg, name,
@@ -144,10 +160,9 @@ static int check_long(const struct option_row *rows, size_t count, const char *w
 static int complain(int found, const struct option_row *rows, size_t count, const char *word,
 		    struct err *err)
 {
-	/* With one dash, as some programs have it. */
-	const char *meant = word[0] == '-' && word[1] && word[2] && word[1] != '-'
-				    ? nearest(rows, count, word + 1, strcspn(word + 1, "="))
-				    : NULL;
+	size_t len = word[0] == '-' && word[1] != '-' ? strcspn(word + 1, "=") : 0;
+	/* With one dash, as some programs have it; a few letters are a few options. */
+	const char *meant = len > 3 ? nearest(rows, count, word + 1, len) : NULL;
 
 	if (found == ':' && optopt >= LONG_BASE)
 		return err_set(err, 0, NULL, "--%s needs a value: %s",
@@ -161,6 +176,23 @@ static int complain(int found, const struct option_row *rows, size_t count, cons
 
 /* ---- one after the other ---- */
 
+/* getopt has found it there. */
+static const struct option_row *find_short(const struct option_row *rows, size_t count, int name)
+{
+	size_t i = 0;
+
+	while (i + 1 < count && rows[i].short_name != name)
+		i++;
+	return &rows[i];
+}
+
+/* An option that other programs have. */
+static int refuse(const struct option_row *row, struct err *err)
+{
+	err_set(err, 0, NULL, "there is no --%s", row->name);
+	return err_hint(err, "%s", row->arg);
+}
+
 int options_next(int argc, char *const argv[], const struct option_row *rows, size_t count,
 		 const char **ret_value, int *ret_operand, struct err *err)
 {
@@ -168,6 +200,7 @@ int options_next(int argc, char *const argv[], const struct option_row *rows, si
 	char shorts[2 * OPTIONS_MAX + 3];
 	/* 0 is where getopt begins anew. */
 	int at = optind ? optind : 1;
+	const struct option_row *row;
 	const char *word = at < argc ? argv[at] : "";
 	int found;
 
@@ -184,12 +217,8 @@ int options_next(int argc, char *const argv[], const struct option_row *rows, si
 	if (found == '?' || found == ':')
 		return complain(found, rows, count, word, err);
 	*ret_value = optarg;
-	if (found >= LONG_BASE)
-		return found - LONG_BASE;
-	for (size_t i = 0; i < count; i++)
-		if (rows[i].short_name == found)
-			return (int)i;
-	return -EINVAL;
+	row = found >= LONG_BASE ? &rows[found - LONG_BASE] : find_short(rows, count, found);
+	return is_refused(row) ? refuse(row, err) : (int)(row - rows);
 }
 
 int options_blame(const struct option_row *row, struct err *err)
@@ -212,8 +241,12 @@ int options_number(const char *text, unsigned long min, unsigned long max, unsig
 void options_help(FILE *out, const struct option_row *rows, size_t count)
 {
 	for (size_t i = 0; i < count; i++) {
-		int n = fprintf(out, rows[i].short_name ? "  -%c, --%s" : "  %c   --%s",
-				rows[i].short_name ? rows[i].short_name : ' ', rows[i].name);
+		int n;
+
+		if (is_refused(&rows[i]))
+			continue;
+		n = fprintf(out, rows[i].short_name ? "  -%c, --%s" : "  %c   --%s",
+			    rows[i].short_name ? rows[i].short_name : ' ', rows[i].name);
 
 		if (rows[i].arg)
 			n += fprintf(out, " %s", rows[i].arg);

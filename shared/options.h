@@ -18,6 +18,12 @@ struct option_row {
 	const char *help; /* one line */
 };
 
+/* What people try who know other programs: in no help, and refused with what to do instead. */
+#define OPTION_REFUSED(short_name, name, instead) \
+	{                                         \
+		short_name, name, instead, NULL   \
+	}
+
 #define OPTIONS_MAX 64
 
 /*

@@ -50,26 +50,25 @@ static int unknown(const char *name, size_t len, struct err *err)
 
 static int refuse(const char *text, struct err *err)
 {
-	err_set(err, 0, NULL, "resource limit %s is not NAME=SOFT[:HARD]", text);
-	return err_hint(err, "a limit is unlimited or a number, with K, M, G or T behind it for "
-			     "powers of 1024");
+	return err_set(err, 0, NULL, "resource limit %s is not NAME=SOFT[:HARD]", text);
 }
 
 /* One limit of so many bytes of text. */
-static int parse_limit(const char *text, size_t len, uint64_t *ret_value)
+static int parse_limit(const char *text, size_t len, uint64_t *ret_value, struct err *err)
 {
 	char number[sizeof("18446744073709551615T")];
-	struct err err;
 
 	if (len >= sizeof(number))
-		return -EINVAL;
+		return err_set(err, 0, NULL, "%.*s is too large", (int)len, text);
 	memcpy(number, text, len);
 	number[len] = '\0';
 	if (strcmp(number, "unlimited") == 0) {
 		*ret_value = UINT64_MAX;
 		return 0;
 	}
-	return size_parse(number, ret_value, &err);
+	if (size_parse(number, ret_value, err) < 0)
+		return err_hint(err, "a limit is a size, or unlimited");
+	return 0;
 }
 
 int rlimit_parse(const char *text, struct msg_rlimit *ret, struct err *err)
@@ -85,11 +84,13 @@ int rlimit_parse(const char *text, struct msg_rlimit *ret, struct err *err)
 	soft = equals + 1;
 	hard = strchr(soft, ':');
 	len = hard ? (size_t)(hard - soft) : strlen(soft);
-	if (parse_limit(soft, len, &ret->soft) < 0)
+	if (!len || (hard && !hard[1]))
 		return refuse(text, err);
+	if (parse_limit(soft, len, &ret->soft, err) < 0)
+		return err_about(err, "%.*s", (int)(equals - text), text);
 	ret->hard = ret->soft;
-	if (hard && parse_limit(hard + 1, strlen(hard + 1), &ret->hard) < 0)
-		return refuse(text, err);
+	if (hard && parse_limit(hard + 1, strlen(hard + 1), &ret->hard, err) < 0)
+		return err_about(err, "%.*s", (int)(equals - text), text);
 	if (ret->soft > ret->hard)
 		return err_set(err, 0, NULL,
 			       "resource limit %s: the soft limit is above the hard one", text);

@@ -32,6 +32,11 @@ teardown() {
 		run -2 "$EXECD" --listen "unix:$SOCKET" $bad
 		[[ $output == "msb-execd: ${bad%% *}: "* && ! -e $SOCKET ]]
 	done
+	if [[ $(id -u) -eq 0 ]]; then
+		need_root
+		run -2 setpriv --reuid=nobody --regid=nogroup --clear-groups "$EXECD" --listen "unix:$SOCKET" --user daemon
+		[[ $output == *"--user: only root's daemon can run commands as daemon" ]]
+	fi
 	run -2 "$EXECD" --listen "unix:$SOCKET" operand
 	run -2 "$EXECD" --init </dev/null
 	for bad in '--security-profile none' '--max-connections-of-user 0' '--listen vsock:5' '--agent x:y'; do
@@ -57,7 +62,7 @@ teardown() {
 	export XDG_RUNTIME_DIR=$DIR/runtime
 	"${as_user[@]}" "$EXECD" </dev/null 2>>"$DIR/daemon.log" 3>&- &
 	DAEMON=$!
-	run -0 "${as_user[@]}" "$X" --wait-for 20s -- echo own
+	run -0 "${as_user[@]}" "$X" --wait-for $((20 * SLOW)) -- echo own
 	[[ $output == own && -S $DIR/runtime/msb-execd.sock ]]
 	run -1 "${as_user[@]}" "$EXECD" </dev/null
 	[[ $output == *"another daemon listens on $DIR/runtime/msb-execd.sock"* ]]
@@ -91,6 +96,20 @@ sys.exit(subprocess.run([sys.argv[1]], stdin=theirs).returncode)' "$EXECD"
 		[[ $output == *'commands run as nobody:nogroup and nobody else (msb-execd --user =nobody:nogroup)'* ]]
 	done
 	daemon_stop
+	# Another name of the same number is nobody else, with other groups and another home.
+	if unshare --mount true 2>/dev/null; then
+		printf '%s\n' root:x:0:0::/root:/bin/sh alice:x:5001:5001::/:/bin/sh bob:x:5001:5001::/root:/bin/sh >"$DIR/passwd"
+		printf '%s\n' root:x:0: alice:x:5001: wheel:x:5999:bob >"$DIR/group"
+		WRAP=(unshare --mount sh -c 'mount --bind "$1" /etc/passwd && mount --bind "$2" /etc/group && shift 2 && exec "$@"'
+			sh "$DIR/passwd" "$DIR/group")
+		daemon_start --user =alice
+		for user in alice bob 5001 bob:alice; do
+			run -0 "$X" -u "$user" -- sh -c 'id -G; echo $HOME'
+			[[ $output == $'5001\n/' ]]
+		done
+		daemon_stop
+		WRAP=()
+	fi
 	# Nor does a relay's own wish.
 	THROUGH=relay
 	chardev_start

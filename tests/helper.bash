@@ -283,6 +283,13 @@ need_mount() {
 	unshare --mount sh -c 'mount -t tmpfs none /mnt' 2>/dev/null || skip "cannot mount in a namespace"
 }
 
+# need_account: a shell could be logged into, as ssh and a login shell want it.
+need_account() {
+	local shell
+	shell=$(getent passwd "$(id -u)" | cut -d: -f7)
+	[[ $shell && $shell != */nologin && $shell != */false ]] || skip "needs a user with a login shell"
+}
+
 # need_pty: pseudo-terminals can be made.
 need_pty() {
 	{ : <>/dev/ptmx; } 2>/dev/null || skip "cannot make a pseudo-terminal: /dev/ptmx"

@@ -120,6 +120,20 @@ files_of() {
 	(cd "$1" && find . ! -type d | sort)
 }
 
+@test "install: a PREFIX or DESTDIR that would be taken apart is refused before anything is copied" {
+	local where
+	for where in 'PREFIX=/opt/a b' 'PREFIX=/opt/a&b' 'PREFIX=/opt/a|b' "PREFIX=/o'q" PREFIX=relative "DESTDIR=$DIR/d  e" DESTDIR=relative; do
+		run -2 --separate-stderr plain_make install DESTDIR="$DIR/dest" "$where"
+		[[ ${stderr_lines[0]} == 'make: PREFIX and DESTDIR have to be absolute, '* && ! -e $DIR/dest ]]
+		run -2 plain_make uninstall DESTDIR="$DIR/dest" "$where"
+	done
+	plain_make install DESTDIR="$DIR/dest" PREFIX=/opt/x+y-1.0_z >/dev/null
+	[[ -x $DIR/dest/opt/x+y-1.0_z/bin/msb-exec ]]
+	# What the compiler says of options that it does not know is its own.
+	run -2 --separate-stderr plain_make BUILD="$DIR/build" CFLAGS=-fbogus
+	[[ $stderr == *-fbogus* && $stderr != *libcbor* ]]
+}
+
 @test "install: make uninstall takes away what make install put there, and nothing else" {
 	local dest=$DIR/dest where
 	for where in PREFIX=/usr/local PREFIX=/opt/x PREFIX=/usr 'PREFIX=/usr/local FISHDIR=/etc/f ZSHDIR=/z BASHDIR=/b'; do
@@ -227,7 +241,7 @@ where_is() {
 
 # Parts of others, and what the second step of a target is called.
 inner() {
-	grep -qE -e '-(run|built)$' <<<"$1" || [[ " compiled no-readline plain static-cbor " == *" $1 "* ]]
+	grep -qE -e '-(run|built)$' <<<"$1" || [[ " compiled no-readline placed plain static-cbor " == *" $1 "* ]]
 }
 
 @test "install: make help names every target for people, and what it names is there" {

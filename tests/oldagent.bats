@@ -464,16 +464,32 @@ EOF
 }
 
 @test "oldagent: the one-word greeting from before 0.5, in any slot" {
-	agent 3 <<'EOF'
-first = [0, 268435455, 4026531825][turn]
+	agent 16 <<'EOF'
+first = turn * 268435455
 client.greet_legacy(first)
 request = client.expect("core.exec.request")
 assert first <= request.id < first + 268435455 and request.id > 0, request.id
 client.exit(3)
 EOF
-	for _ in 1 2 3; do
+	for _ in {1..16}; do
 		run -3 x -- true
 	done
+	agent_done
+}
+
+@test "oldagent: one that does nothing about the question for a terminal is not waited for" {
+	agent <<'EOF'
+client.greet()
+asked = client.next()
+equal((asked.type, asked.cmd, asked.payload.get("tty")), ("core.exec.request", "/bin/sh", False))
+assert "no-such-terminal" in asked.args
+got = client.next(LIMIT)
+equal((got.type, got.id, got.payload), ("core.exec.signal", asked.id, {"signal": 9}))
+request = client.expect("core.exec.request")
+assert "TERM=no-such-terminal" in request.env, request.env
+client.exit(4)
+EOF
+	TERM=no-such-terminal run -4 --separate-stderr x -tt -- true </dev/null
 	agent_done
 }
 

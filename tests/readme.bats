@@ -28,6 +28,7 @@ teardown() {
 # be /tmp. PASTE pastes what README holds.
 reader() {
 	need_pty
+	need_account
 	command -v dpkg-query >/dev/null || skip "make demo installs with apt-get"
 	mkdir "$DIR"/{src,home,tmp}
 	tar c -C "$ROOT" --exclude=./.git --exclude='./build/*' . | tar x --no-same-owner -C "$DIR/src"

@@ -54,7 +54,7 @@ PASTED = {
 }
 
 NOT_PASTED = {
-    "sudo make install": "changes this machine; house.bats installs into a folder",
+    "sudo make install": "changes this machine; install.bats installs into a folder",
     "msb-exec -S 'exec:ssh host msb-execd --listen stdio:' -tt -- bash":
         "hosts and containers that are not there; exec_transport.bats has its own sshd",
     "Host guest": "a file of ssh's settings; copy.bats has one",

@@ -4,13 +4,13 @@
 # sshd_folder: it is there, and stays until this test ends.
 sshd_folder() {
 	[[ $(id -u) -eq 0 ]] || return 0
-	[[ -d /run/sshd ]] || touch "$BATS_FILE_TMPDIR/made"
+	[[ -d /run/sshd ]] || touch "$ROOT/build/.sshd"
 	until mkdir -p /run/sshd && exec 8</run/sshd && flock -s 8 && [[ /proc/self/fd/8 -ef /run/sshd ]]; do
 		exec 8<&-
 	done
 }
 
-# sshd_folder_leave: for teardown_file; gone, if it was one of this file's tests that made it.
+# sshd_folder_leave: for teardown_file; gone, if it was a test that made it and none uses it any more.
 sshd_folder_leave() {
-	[[ ! -e $BATS_FILE_TMPDIR/made ]] || flock -n -x /run/sshd rmdir /run/sshd || true
+	[[ ! -e $ROOT/build/.sshd ]] || flock -n -x /run/sshd sh -c 'rmdir /run/sshd && rm -f "$1"' sh "$ROOT/build/.sshd" || true
 }

@@ -179,8 +179,6 @@ while True:
 	guest sh -c "mkdir -p $DIR/home/.terminfo/n && cp ${entry%%$'\n'*} $DIR/home/.terminfo/n/no-such-terminal"
 	TERM=no-such-terminal run -0 --separate-stderr x -tt -e "HOME=$DIR/home" -- sh -c 'echo $TERM' </dev/null
 	[[ $output == $'no-such-terminal\r' && -z $stderr ]]
-	# A guest without a shell is not asked for one.
-	TERM=no-such-terminal run -0 x -T -- sh -c 'echo $TERM'
 }
 
 @test "tty: TERM goes along with a terminal, and -e wins over it" {

@@ -45,7 +45,7 @@ booted() {
 		[[ $(stat -c %a "$unit") == 644 ]]
 		run -1 grep -E '@SBIN@|/usr/local' "$unit"
 	done
-	grep -q '^ExecStart=/opt/x/sbin/msb-execd ' "${units[@]}" "$BATS_TEST_TMPDIR"/d/opt/x/lib/systemd/user/msb-execd.service
+	grep -q '^ExecStart=/opt/x/sbin/msb-execd ' "${units[@]}" "$BATS_TEST_TMPDIR"/d/opt/x/share/systemd/user/msb-execd.service
 }
 
 @test "units: systemd's checker has nothing to say, and would" {
@@ -56,7 +56,7 @@ booted() {
 	done
 	# A user's have no other root, so that the programs are where they are to be.
 	plain_make install PREFIX="$BATS_TEST_TMPDIR/own" >/dev/null
-	for unit in "$BATS_TEST_TMPDIR"/own/lib/systemd/user/*; do
+	for unit in "$BATS_TEST_TMPDIR"/own/share/systemd/user/*; do
 		XDG_RUNTIME_DIR=$BATS_TEST_TMPDIR run -0 systemd-analyze verify --user --man=no "$unit"
 		[[ -z $output ]]
 	done

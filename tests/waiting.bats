@@ -15,6 +15,8 @@ teardown() {
 
 # waiter ARG...: msb-exec in the background, which has tried once in vain.
 waiter() {
+	# What the one before has said is not what is waited for.
+	rm -f "$DIR/err"
 	"$X" -v --wait-for 600s "$@" >"$DIR/out" 2>"$DIR/err" 3>&- &
 	WAITER=$!
 	wait_for 20 grep -q 'trying again' "$DIR/err"
@@ -62,7 +64,7 @@ waited() {
 @test "waiting: for one that greets late, and one that closes at once" {
 	need_local "a daemon that is not there yet"
 	for how in 'time.sleep(600)' 'client.close(); os._exit(0)'; do
-		rm -f "$SOCKET" "$DIR/err"
+		rm -f "$SOCKET"
 		PYTHONPATH=$BATS_TEST_DIRNAME python3 -Bc "import os, sys, time, wire
 listener = wire.listen(sys.argv[1])
 listener.settimeout(600)
@@ -70,7 +72,7 @@ client = listener.accept()[0]
 $how" "$SOCKET" 3>&- &
 		local other=$!
 		wait_for 10 test -S "$SOCKET"
-		waiter --connect-timeout 0.2 -S "$SOCKET" -- echo greeted
+		waiter --connect-timeout "$SLOW" -S "$SOCKET" -- echo greeted
 		kill "$other" 2>/dev/null || true
 		wait "$other" || true
 		daemon_start
@@ -82,11 +84,11 @@ $how" "$SOCKET" 3>&- &
 
 @test "waiting: it gives up when it is over, and says that it tried" {
 	timed run -125 "$X" --wait-for 300ms -S "$DIR/none" -- true
-	[[ ${lines[0]} == *"cannot connect to unix:$DIR/none: No such file or directory" ]]
-	[[ ${lines[1]} == 'msb-exec: tried '*' times, for as long as --wait-for says' ]]
+	[[ ${lines[0]} == *"cannot connect to unix:$DIR/none, tried "*" times: No such file or directory" ]]
+	[[ ${lines[1]} == "msb-exec: msb-execd --listen unix:$DIR/none serves it" ]]
 	((MS >= 300 && MS < 3000 * SLOW))
 	timed run -125 "$X" -S "$DIR/none" -- true
-	[[ $output != *tried* ]]
+	[[ $output != *'tried '* && $output == *--wait-for* ]]
 	((MS < 3000 * SLOW))
 }
 
@@ -105,6 +107,7 @@ $how" "$SOCKET" 3>&- &
 	grep -q 'is alive' "$DIR/out"
 	daemon_stop
 	[[ -x $CONSOLE ]] || return 0
+	rm -f "$DIR/err"
 	"$CONSOLE" -v --wait-for 600s -S "$SOCKET" -c 'echo console' >"$DIR/out" 2>"$DIR/err" 3>&- &
 	WAITER=$!
 	wait_for 20 grep -q 'trying again' "$DIR/err"
@@ -118,11 +121,51 @@ $how" "$SOCKET" 3>&- &
 	mark=$(mark)
 	printf '#!/bin/sh\n[ ! -e %q ] || exec %q --listen stdio:\nexec sleep %s\n' "$DIR/go" "$EXECD" "$mark" >"$DIR/transport"
 	chmod 755 "$DIR/transport"
-	waiter --connect-timeout 0.3 -S "exec:$DIR/transport" -- echo "by a program"
+	waiter --connect-timeout "$SLOW" -S "exec:$DIR/transport" -- echo "by a program"
 	touch "$DIR/go"
 	waited 0
 	[[ $(<"$DIR/out") == 'by a program' ]]
 	wait_for 10 none_match "sleep $mark"
+}
+
+@test "waiting: a signal ends it at once, also while the program of a try does not end" {
+	printf '#!/bin/sh\ntrap "" TERM\nwhile :; do sleep 0.1; done\n' >"$DIR/stubborn"
+	chmod 755 "$DIR/stubborn"
+	# At different times of a try and of the end of its program.
+	for pause in 0 0.3 0.7 1.3 1.9; do
+		rm -f "$DIR/err"
+		waiter --connect-timeout 0.5 -S "exec:$DIR/stubborn" -- true
+		sleep "$pause"
+		kill -TERM "$WAITER"
+		waited 143
+	done
+	wait_for 20 none_match "$DIR/stubborn"
+}
+
+@test "waiting: one of the usual places is enough, whatever the other is" {
+	need_local "a daemon that is not there yet"
+	need_root
+	[[ ! -e /run/msb-execd.sock ]] || skip "an agent listens on /run/msb-execd.sock"
+	daemon_start --listen unix:/run/msb-execd.sock
+	mkdir "$DIR/runtime"
+	chown nobody "$DIR/runtime"
+	export XDG_RUNTIME_DIR=$DIR/runtime
+	unset MSB_EXEC_ENDPOINT
+	# Not a function, which would be a process of its own in the background.
+	as_nobody=(setpriv --reuid=nobody --regid=nogroup --clear-groups)
+	"${as_nobody[@]}" "$X" -v --wait-for 600s -- id -un >"$DIR/out" 2>"$DIR/err" 3>&- &
+	WAITER=$!
+	wait_for 20 grep -q 'trying again' "$DIR/err"
+	"${as_nobody[@]}" "$EXECD" </dev/null 2>>"$DIR/daemon.log" 3>&- &
+	own=$!
+	waited 0
+	[[ $(<"$DIR/out") == nobody ]]
+	kill "$own"
+	wait "$own"
+	# And why it is not to be had is said as of any other address.
+	run -125 "${as_nobody[@]}" "$X" -- true
+	[[ ${lines[0]} == *"no agent at unix:$DIR/runtime/msb-execd.sock nor at unix:/run/msb-execd.sock: Permission denied" ]]
+	[[ ${lines[1]} == *'belongs to uid 0'*--allow-uid* ]]
 }
 
 @test "waiting: a signal ends it at once" {
@@ -134,7 +177,6 @@ $how" "$SOCKET" 3>&- &
 @test "waiting: what will not change is not tried again" {
 	run -125 "$X" -v --wait-for 600s -S "exec:printf 'SSH-2.0-x and more\r\n'; exec sleep 60" -- true
 	[[ $output != *"trying again"* ]]
-	PATH=$DIR run -125 "$X" --wait-for 600s -S vsock:nonsense -- true
 	cp "$X" "$DIR/msb-exec"
 	PATH=$DIR run -125 "$DIR/msb-exec" -v --wait-for 600s --local -- true
 	[[ $output != *'trying again'* ]]

@@ -42,6 +42,7 @@ says() {
 	says 125 '--no may be several options' 'it begins --no-tty, --no-stdin' --no true
 	says 125 '--tty takes no value' '' --tty=yes true
 	says 125 'unknown option -m' 'did you mean --timeout? *' -timeout 3 true
+	says 125 'unknown option -x' '--help lists all options' -itx true
 	says 125 '--user needs a value: *' '' --user
 	run -2 "$EXECD" --lisen x
 	[[ ${lines[0]} == 'msb-execd: unknown option --lisen' && ${lines[1]} == *'did you mean --listen?'* ]]
@@ -52,7 +53,9 @@ says() {
 }
 
 @test "words: what is short for an option swallows no word" {
-	says 125 '--detach is short for --detach-keys, *' 'write it out, *--detach=SEQ' --detach a touch "$DIR/ran"
+	says 125 'there is no --detach' '*--on-disconnect keep*' --detach a touch "$DIR/ran"
+	says 125 'there is no --detach' '*--on-disconnect keep*' -d touch "$DIR/ran"
+	says 125 '--detac is short for --detach-keys, *' 'write it out, *--detac=SEQ' --detac a touch "$DIR/ran"
 	says 125 '--time is short for --timeout, *' '*--time=DURATION' --time 5 touch "$DIR/ran"
 	[[ ! -e $DIR/ran ]]
 	daemon_start
@@ -87,9 +90,9 @@ says() {
 	run -0 "$X" --rlimit as=1G --rlimit fsize=3k:1M -- sh -c 'ulimit -v; ulimit -f; ulimit -H -f'
 	[[ ${lines[0]} == 1048576 && ${lines[1]} == 6 ]]
 	says 125 '--rlimit: unknown resource limit mem' 'there are cpu, *nofile*, as,*' --rlimit mem=1G true
-	says 125 '--rlimit: resource limit as=1Q is not *' '*K, M, G or T*' --rlimit as=1Q true
-	says 125 '--rlimit: resource limit as=99999999T is not *' '*' --rlimit as=99999999T true
-	says 125 '--rlimit: resource limit as= is not *' '*' --rlimit as= true
+	says 125 '--rlimit: as: 1Q is not a size such as 4096, 64K or 2G' 'a limit is a size, or unlimited' --rlimit as=1Q true
+	says 125 '--rlimit: as: 99999999T is too large' 'a limit is a size, or unlimited' --rlimit as=99999999T true
+	says 125 '--rlimit: resource limit as= is not NAME=SOFT*' '' --rlimit as= true
 }
 
 @test "words: an address says where it came from, and all the kinds there are" {
@@ -112,7 +115,7 @@ says() {
 	"$EXECD" --listen x.sock 2>>"$DIR/daemon.log" 3>&- &
 	DAEMON=$!
 	for address in x.sock ./x.sock unix:x.sock "../${DIR##*/}/x.sock"; do
-		run -0 "$X" --wait-for 20s -S "$address" -- echo "by $address"
+		run -0 "$X" --wait-for $((20 * SLOW)) -S "$address" -- echo "by $address"
 		[[ $output == "by $address" ]]
 	done
 	daemon_stop
@@ -151,12 +154,14 @@ says() {
 	printf '#! /no/such/sh -e\n' >"$DIR/no-script"
 	cp "$(type -P true)" "$DIR/elf"
 	loader=$(readelf -lW "$DIR/elf" | sed -n 's/.*interpreter: \(.*\)]/\1/p')
-	sed -i "s|$loader|${loader%?}~|" "$DIR/elf"
+	[[ -z $loader ]] || sed -i "s|$loader|${loader%?}~|" "$DIR/elf"
 	chmod 755 "$DIR"/{no-script,elf}
 	if [[ $AGENT ]]; then
 		for file in no-script elf; do "$X" -- sh -c "cat >$DIR/$file; chmod 755 $DIR/$file" <"$DIR/$file"; done
 	fi
 	says 126 "cannot spawn \"$DIR/no-script\": the interpreter /no/such/sh of $DIR/no-script: No such file or directory" '' -n -- "$DIR/no-script"
+	guest sh -c "printf '#!/bin/sh\r\n' >$DIR/crlf && chmod 755 $DIR/crlf"
+	says 126 "*: the interpreter /bin/sh of $DIR/crlf (its first line ends with a carriage return): No such file or directory" '' -n -- "$DIR/crlf"
 	says 126 "cannot spawn \"no-script\": the interpreter /no/such/sh of $DIR/no-script: *" '' -n -e "PATH=$DIR:/bin" -- no-script
 	[[ -z $loader ]] || says 126 "cannot spawn \"$DIR/elf\": the interpreter ${loader%?}~ of $DIR/elf: *" '' -n -- "$DIR/elf"
 	# The same name further on in PATH is found.
@@ -188,7 +193,7 @@ says() {
 	says 125 "*said \"x$(printf '\303\244%.0s' {1..59})\"" '*' -S "exec:echo x$(printf '\303\244%.0s' {1..100}); exec cat" -- true
 	says 125 '*said "red ?[31mtext"' '*' -S "exec:printf 'red \033[31mtext\nsecond line'; exec cat" -- true
 	# One that says little and then nothing.
-	says 125 '*said "abc"*' '*' --connect-timeout 0.3 -S 'exec:printf abc; exec sleep 60' -- true
+	says 125 '*said "abc"*' '*' --connect-timeout "$SLOW" -S 'exec:printf abc; exec sleep 60' -- true
 	printf 'import socket, sys
 listener = socket.socket(socket.AF_UNIX)
 listener.bind(sys.argv[1])
@@ -213,7 +218,7 @@ client.recv(1)' >"$DIR/mail.py"
 	daemon_start
 	run -124 --separate-stderr "$X" -v -n --timeout 0.1 -- sleep 60
 	[[ $stderr == *'--timeout has passed: it was sent SIGTERM'* && $stderr != *SIGKILL* ]]
-	run -124 --separate-stderr "$X" -v -n --timeout 0.1 --signal INT -k 0.1 -- sh -c 'trap "" INT; sleep 60'
+	run -124 --separate-stderr "$X" -v -n --timeout "$SLOW" --signal INT -k 0.1 -- sh -c 'trap "" INT; sleep 60'
 	[[ $stderr == *'--timeout has passed: it was sent SIGINT, and SIGKILL when --kill-after had passed too'* ]]
 	run -124 --separate-stderr "$X" -n --timeout 0.1 -- sleep 60
 	[[ -z $stderr ]]
@@ -230,4 +235,11 @@ client.recv(1)' >"$DIR/mail.py"
 	[[ $output == *'cannot write output: Bad file descriptor' ]]
 	run -125 bash -c '"$1" --ping >/dev/full' bash "$X"
 	[[ $output == *'cannot write output: No space left on device' ]]
+	for program in "$EXECD" "$RELAYD" "$CONSOLE"; do
+		[[ -x $program ]] || continue
+		for option in --help --version; do
+			run ! bash -c '"$1" "$2" >/dev/full' bash "$program" "$option"
+			[[ $output == *'cannot write output: No space left on device' ]]
+		done
+	done
 }

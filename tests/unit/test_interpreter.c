@@ -22,7 +22,7 @@ static void script_names_it_behind_blanks(void **state)
 	} rows[] = {
 		{"#!/bin/sh\n", "/bin/sh"},
 		{"#! \t/bin/sh -e\nexit", "/bin/sh"},
-		{"#!/bin/sh\r\n", "/bin/sh"},
+		{"#!/bin/sh\r\n", "/bin/sh\r"},
 		{"#!relative", "relative"},
 		{"#!", ""},
 		{"#!\n/bin/sh", ""},
