@@ -192,8 +192,8 @@ ZSHDIR  ?= $(or $(if $(filter /usr,$(PREFIX)),$(wildcard /usr/share/zsh/vendor-c
 # What make install puts where and make uninstall takes away: mode|file|place. bash and fish look for a
 # file of the program's own name.
 into = $(foreach file,$(3),'$(1)|$(file)|$(2)/$(notdir $(file))')
-INSTALLED = $(call into,755,$(PREFIX)/bin,$(BUILD)/msb-exec $(if $(READLINE),$(BUILD)/msb-exec-console)) \
-	$(call into,755,$(PREFIX)/sbin,$(BUILD)/msb-execd $(BUILD)/msb-relayd) \
+INSTALLED = $(call into,755,$(PREFIX)/bin,$(BUILD)/msb-exec $(if $(READLINE),$(BUILD)/msb-exec-console) \
+		$(BUILD)/msb-execd $(BUILD)/msb-relayd) \
 	$(call into,644,$(PREFIX)/share/doc/msb-exec,README.md LICENSE) \
 	$(call into,644,$(PREFIX)/share/man/man1,$(wildcard cli/*.1)) \
 	$(call into,644,$(PREFIX)/share/man/man8,$(wildcard daemon/*.8)) \
@@ -204,6 +204,9 @@ INSTALLED = $(call into,755,$(PREFIX)/bin,$(BUILD)/msb-exec $(if $(READLINE),$(B
 		'644|completions/msb-exec.bash|$(BASHDIR)/$(name)' \
 		$(patsubst %,'644|completions/msb-exec.fish|%/$(name).fish',$(FISHDIR)))
 
+# Where the daemons were before, and root's PATH finds them first.
+MOVED = $(addprefix $(DESTDIR)$(PREFIX)/sbin/,msb-execd msb-relayd)
+
 .PHONY: placed
 placed:
 	@[ -z '$(strip $(placed))' ] || { echo 'make: PREFIX and DESTDIR have to be absolute, and without' \
@@ -211,17 +214,19 @@ placed:
 
 .PHONY: install
 install: placed all ## put it below PREFIX (and BASHDIR, FISHDIR, ZSHDIR: for shells)
+	@rm -f $(MOVED)
 	@printf '%s\n' $(INSTALLED) | while IFS='|' read -r mode file place; do \
 		place="$(DESTDIR)$$place"; \
 		echo "install -DT -m $$mode $$file $$place"; \
 		install -DT -m "$$mode" "$$file" "$$place" || exit 1; \
-		case $$file in *.service) sed -i 's|@SBIN@|$(PREFIX)/sbin|' "$$place" || exit 1;; esac; \
+		case $$file in *.service) sed -i 's|@BIN@|$(PREFIX)/bin|' "$$place" || exit 1;; esac; \
 	done
 
 # The console too, be there a readline by now or not. Folders that others use stay.
 .PHONY: uninstall
 uninstall: override READLINE = yes
 uninstall: placed ## take away what install put there
+	@rm -f $(MOVED)
 	@printf '%s\n' $(INSTALLED) | while IFS='|' read -r mode file place; do \
 		place="$(DESTDIR)$$place"; \
 		[ -e "$$place" ] || [ -h "$$place" ] || continue; \
@@ -242,6 +247,7 @@ BUNDLE  := $(BUILD)/msb-execd-guest-$(shell uname -m).tar
 
 .PHONY: guest-bundle
 guest-bundle: $(if $(STATIC),static-cbor) $(BUNDLE) ## a tar that runs msb-execd in any Linux root
+	@echo $(BUNDLE)
 
 $(BUNDLE): $(BUILD)/msb-execd $(wildcard daemon/bundle/*) LICENSE
 	$(call run,TAR ,CC='$(CC)' daemon/bundle/bundle.sh $< $@)

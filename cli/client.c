@@ -135,7 +135,7 @@ static void lose_to_other(struct client *client, int num)
 			quote);
 	else
 		err_set(&err, num, NULL, "no agent answers at %s", client->name);
-	hint_greeting(&client->dial.endpoint, &err);
+	hint_greeting(&client->dial.endpoint, -1, &err);
 	/* And it will not become one. */
 	client->wait_ms = 0;
 	client_lose(client, &err);

@@ -46,6 +46,7 @@ struct client {
 	char name[128];	      /* of the address, for messages */
 	char users[108];      /* without an address: the path of the user's own daemon */
 	const char *address;  /* the caller's; NULL: the usual places */
+	const char *from;     /* the variable that it comes from, for messages; or NULL */
 	int users_num;	      /* and why that could not be connected to, an errno */
 	uint64_t wait_ms;     /* to try again for so long, while there is no agent; 0: not at all */
 	uint64_t wait_due_ms; /* when the last try begins */

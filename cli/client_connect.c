@@ -22,7 +22,7 @@
 
 /* ---- the end ---- */
 
-static void say_ended(struct client *client, const char *how)
+static void say_ended(struct client *client, const char *how, int status)
 {
 	char said[CLIENT_QUOTE_LEN + 32] = "", quote[CLIENT_QUOTE_LEN];
 	struct err err;
@@ -35,9 +35,8 @@ static void say_ended(struct client *client, const char *how)
 	} else if (how) {
 		err_set(&err, 0, NULL, "%s ended with %s before an agent answered%s", client->name,
 			how, said);
-		/* A signal, or ssh's own failure, of which it has spoken itself. */
-		if (strncmp(how, "status", 6) == 0 && strcmp(how, "status 255") != 0)
-			hint_greeting(&client->dial.endpoint, &err);
+		if (status >= 0)
+			hint_greeting(&client->dial.endpoint, status, &err);
 	} else {
 		err_set(&err, 0, NULL, "%s closed the connection at once%s", client->name, said);
 		err_hint(&err, "may uid %u connect? msb-execd --allow-uid lets it", geteuid());
@@ -65,11 +64,12 @@ static void on_process_ended(struct loop_source *source, uint32_t ready)
 	(void)ready;
 	stop_waiting(client);
 	if (waitpid(client->process, &status, WNOHANG) != client->process) {
-		say_ended(client, NULL);
+		say_ended(client, NULL, -1);
 		return;
 	}
 	client->process = 0;
-	say_ended(client, process_words(status, words, sizeof(words)));
+	say_ended(client, process_words(status, words, sizeof(words)),
+		  WIFEXITED(status) ? WEXITSTATUS(status) : -1);
 }
 
 void client_lose_ended(struct client *client)
@@ -90,7 +90,7 @@ void client_lose_ended(struct client *client)
 	/* From Linux 5.3 on; without it the line says a little less. */
 	fd = client->process > 0 ? (int)syscall(SYS_pidfd_open, client->process, 0) : -1;
 	if (fd < 0) {
-		say_ended(client, NULL);
+		say_ended(client, NULL, -1);
 		return;
 	}
 	loop_source_init(&client->ending, fd, on_process_ended);
@@ -106,7 +106,7 @@ static void on_deadline(struct loop_timer *timer)
 
 	if (client->ending.fd >= 0) {
 		stop_waiting(client);
-		say_ended(client, NULL);
+		say_ended(client, NULL, -1);
 		return;
 	}
 	if (client_quote(client, quote, sizeof(quote)))
@@ -120,7 +120,7 @@ static void on_deadline(struct loop_timer *timer)
 		err_hint(&err, "it was stopped, maybe because it asks for a password, and the "
 			       "terminal is the command's; use a key");
 	else if (!client->greeted)
-		hint_greeting(&client->dial.endpoint, &err);
+		hint_greeting(&client->dial.endpoint, -1, &err);
 	client_lose(client, &err);
 }
 
@@ -303,10 +303,14 @@ bool client_tries_again(struct client *client, const struct err *err)
 void client_tell_lost(struct client *client, const struct err *err)
 {
 	struct err told = *err;
+	char tried[32] = "";
 
-	if (!client->greeted && client->tries)
-		snprintf(told.text, sizeof(told.text), "%.480s, tried %u times", err->text,
-			 client->tries + 1);
+	if (client->tries)
+		snprintf(tried, sizeof(tried), ", tried %u times", client->tries + 1);
+	if (!client->greeted && (client->tries || client->from))
+		snprintf(told.text, sizeof(told.text), "%.430s%s%s%s", err->text,
+			 client->from ? ", the address in " : "", client->from ? client->from : "",
+			 tried);
 	client->on_lost(client, &told);
 }
 

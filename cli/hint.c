@@ -41,9 +41,14 @@ static void hint_absent(const struct endpoint *endpoint, bool waited, struct err
 		 waited ? "" : "; --wait-for DURATION waits until it is there");
 }
 
+/* There is no file to see that nothing listens, or nothing yet. */
+static bool is_absent(const char *path, int num)
+{
+	return num == ENOENT || (path[0] == '@' && num == ECONNREFUSED);
+}
+
 static void hint_unix(const struct endpoint *endpoint, bool waited, struct err *err)
 {
-	bool hypervisor = endpoint->kind == ENDPOINT_HVSOCK;
 	char path[PATH_MAX];
 	struct stat found;
 	const struct stat *st = NULL;
@@ -53,14 +58,14 @@ static void hint_unix(const struct endpoint *endpoint, bool waited, struct err *
 		st = &found;
 	if (err->num == EACCES)
 		hint_denied(st, err);
-	else if (path[0] == '@' && err->num == ECONNREFUSED)
-		hint_absent(endpoint, waited, err);
-	else if (!hypervisor && err->num == ECONNREFUSED)
-		hint_refused(endpoint, st, err);
-	else if (!hypervisor && err->num == ENOENT)
-		hint_absent(endpoint, waited, err);
-	else if (err->num == ENOENT || err->num == ECONNREFUSED)
+	else if (err->num != ENOENT && err->num != ECONNREFUSED)
+		return;
+	else if (endpoint->kind == ENDPOINT_HVSOCK)
 		err_hint(err, "does the machine run? its hypervisor serves that socket");
+	else if (is_absent(path, err->num))
+		hint_absent(endpoint, waited, err);
+	else
+		hint_refused(endpoint, st, err);
 }
 
 static void hint_vsock(const struct endpoint *endpoint, struct err *err)
@@ -95,23 +100,35 @@ void hint_connect(const struct endpoint *endpoint, bool waited, struct err *err)
 		break;
 	case ENDPOINT_LOCAL:
 		if (err->num == ENOENT || err->num == EACCES)
-			err_hint(err, "it belongs beside msb-exec, in ../sbin from there, or in "
-				      "PATH");
+			err_hint(err, "it belongs beside msb-exec, or in PATH");
 		break;
 	default:
 		break;
 	}
 }
 
-void hint_greeting(const struct endpoint *endpoint, struct err *err)
+/* A shell's own status, and ssh's. */
+enum { NO_SUCH_COMMAND = 127, SSH_FAILED = 255 };
+
+static void hint_program(int status, struct err *err)
+{
+	/* What went wrong ssh has said itself. */
+	if (status == SSH_FAILED)
+		return;
+	if (status == NO_SUCH_COMMAND)
+		err_hint(err, "there is no such command, here or, behind an ssh, there");
+	else
+		err_hint(err, "the command is to start msb-execd --listen stdio: in the guest, and "
+			      "to print nothing else");
+}
+
+void hint_greeting(const struct endpoint *endpoint, int status, struct err *err)
 {
 	/* It has said itself what was wrong. */
 	if (endpoint->kind == ENDPOINT_LOCAL)
 		return;
 	if (endpoint->kind == ENDPOINT_EXEC)
-		err_hint(err,
-			 "the command is to start msb-execd --listen stdio: in the guest, and to "
-			 "print nothing else");
+		hint_program(status, err);
 	else if (err->num == ETIMEDOUT)
 		err_hint(err, "is that an agent, and its guest up? --connect-timeout says how long "
 			      "it is waited for");
@@ -143,9 +160,25 @@ static bool is_builtin(const char *text)
 	return false;
 }
 
+/* docker exec has a container's name before the command, and ssh a host's. */
+static bool is_guest(const struct opts *opts)
+{
+	static const char *const shells[] = {"sh", "bash", "zsh", "fish", "ash", "dash"};
+
+	if (opts->command_len < 2 || strchr(opts->command[0], '/'))
+		return false;
+	for (size_t i = 0; i < sizeof(shells) / sizeof(shells[0]); i++)
+		if (strcmp(opts->command[1], shells[i]) == 0)
+			return true;
+	return strchr(opts->command[0], '@');
+}
+
 const char *hint_command(const struct opts *opts)
 {
 	const char *command = opts->command_len ? opts->command[0] : "";
+
+	if (is_guest(opts))
+		return "a guest is named with -S or -s, and the command comes behind it";
 
 	if (is_assignment(command))
 		return "variables are set with -e NAME=VALUE";

@@ -12,8 +12,11 @@
  */
 void hint_connect(const struct endpoint *endpoint, bool waited, struct err *err);
 
-/* Nothing was heard from what was connected to, or nothing that an agent says. */
-void hint_greeting(const struct endpoint *endpoint, struct err *err);
+/*
+ * Nothing was heard from what was connected to, or nothing that an agent says. status: with what a
+ * program for exec: ended, or -1.
+ */
+void hint_greeting(const struct endpoint *endpoint, int status, struct err *err);
 
 /*
  * A command that the guest has not: text that reads like something for a shell, which none of ours

@@ -114,6 +114,7 @@ static void look_at_term(struct look *look)
 		finish(look, NULL);
 		return;
 	}
+	look->ours = term;
 	others = candidates(term, &count);
 	command[4] = term;
 	for (size_t i = 0; i < count; i++)
@@ -134,11 +135,9 @@ static void look_at_term(struct look *look)
 
 static void take_term(struct look *look, int code)
 {
-	const char *term = getenv("TERM");
-	const char *const *others;
 	size_t count, chosen = (size_t)(code - 102);
+	const char *const *others = candidates(look->ours, &count);
 
-	others = candidates(term, &count);
 	/* Ours is there (101), or nothing that says so. */
 	if (code < 102 || chosen >= count) {
 		finish(look, NULL);
@@ -146,7 +145,7 @@ static void take_term(struct look *look, int code)
 	}
 	look->term = others[chosen];
 	if (look->told != look->client)
-		log_warn("the guest has no terminfo entry for %s: TERM is %s there", term,
+		log_warn("the guest has no terminfo entry for %s: TERM is %s there", look->ours,
 			 look->term);
 	look->told = look->client;
 	finish(look, NULL);

@@ -18,7 +18,8 @@ struct look {
 	uint32_t id;	  /* of the session that looks; 0: none does */
 	bool at_term;	  /* the second of the two */
 	bool tty;	  /* the command gets one */
-	const char *term; /* the result: what TERM is to be instead of ours, static; or NULL */
+	const char *ours; /* TERM, while that is looked for */
+	const char *term; /* the result: what it is to be instead, static; or NULL */
 	struct client *client,
 		*told; /* of the connection, and of the last one that a line told of */
 	const struct opts *opts;

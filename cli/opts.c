@@ -45,6 +45,7 @@ enum {
 	OPT_VERSION,
 	OPT_HELP,
 	OPT_DETACH,
+	OPT_LINE,
 };
 
 static const struct option_row rows[] = {
@@ -101,6 +102,7 @@ static const struct option_row rows[] = {
 	[OPT_VERBOSE] = {'v', "verbose", NULL, "say what happens"},
 	[OPT_VERSION] = {'V', "version", NULL, "print the version"},
 	[OPT_HELP] = {'h', "help", NULL, "print this help"},
+	[OPT_LINE] = OPTION_REFUSED('c', "command", "a line for a shell is: -- sh -c 'LINE'"),
 	[OPT_DETACH] = OPTION_REFUSED(
 		'd', "detach",
 		"with --on-disconnect keep a command runs on when msb-exec goes away"),
@@ -166,7 +168,7 @@ int opts_settle_endpoint(struct opts *o, struct err *err)
 	struct endpoint endpoint;
 
 	if (!o->endpoint && usual && usual[0])
-		opts_set_endpoint(o, usual, ENDPOINT_VARIABLE);
+		opts_set_endpoint(o, usual, o->endpoint_variable = ENDPOINT_VARIABLE);
 	if (o->endpoint && endpoint_parse(o->endpoint, ENDPOINT_CLIENT, &endpoint, err) < 0)
 		return err_about(err, "%s", o->endpoint_from);
 	return 0;

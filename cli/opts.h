@@ -18,12 +18,13 @@ enum opts_tty { OPTS_TTY_AUTO, OPTS_TTY_NEVER, OPTS_TTY_IF_TERMINAL, OPTS_TTY_FO
 
 /* Texts point into argv. */
 struct opts {
-	const char *endpoint;	   /* NULL: the usual places */
-	const char *endpoint_from; /* the option or the variable that says so, for messages */
-	char *sandbox;		   /* owned: the address that -s stands for, or NULL */
-	uint64_t connect_ms;	   /* DURATION_INFINITE: no limit */
-	uint64_t wait_ms;	   /* for an agent that is not there yet; 0: not */
-	uint64_t keepalive_ms;	   /* 0: never */
+	const char *endpoint;	       /* NULL: the usual places */
+	const char *endpoint_from;     /* the option or the variable that says so, for messages */
+	const char *endpoint_variable; /* the variable, if it was that */
+	char *sandbox;		       /* owned: the address that -s stands for, or NULL */
+	uint64_t connect_ms;	       /* DURATION_INFINITE: no limit */
+	uint64_t wait_ms;	       /* for an agent that is not there yet; 0: not */
+	uint64_t keepalive_ms;	       /* 0: never */
 	enum opts_tty tty;
 	bool no_stdin;
 	const char *user, *workdir;

@@ -76,7 +76,8 @@ int ping_run(const struct opts *opts, struct loop *loop, struct buf_spare *spare
 			   .on_lost = on_lost,
 			   .on_turn = on_turn,
 			   .connect_ms = opts->connect_ms,
-			   .wait_ms = opts->wait_ms},
+			   .wait_ms = opts->wait_ms,
+			   .from = opts->endpoint_variable},
 	};
 	int r;
 

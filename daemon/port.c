@@ -268,7 +268,7 @@ int port_open(struct port_host *host, const struct endpoint *endpoint, struct er
 		return err_set(err, -r, NULL, "cannot open %s", port->text);
 	host->count++;
 	if (r < 0)
-		log_info("%s: not there yet: %s", port->text, strerror(-r));
+		log_warn("%s: not there yet: %s; waiting for it", port->text, strerror(-r));
 	else
 		loop_source_init(&port->source, port->fd, on_ready);
 	loop_arm(host->loop, &port->look, 0);

@@ -197,11 +197,16 @@ int relay_settings_parse(int argc, char *const argv[], bool has_sockets, struct 
 			return options_blame(&rows[option], err);
 	if (option != -1)
 		return -EINVAL;
-	if (operand < argc)
-		return err_set(err, 0, NULL, "unexpected operand %s", argv[operand]);
-	if (!ret->help && !ret->version &&
-	    (!ret->has_agent || (!ret->listen_count && !has_sockets)))
-		return err_set(err, 0, NULL, "--agent and --listen are needed");
+	if (operand < argc) {
+		err_set(err, 0, NULL, "unexpected operand %s", argv[operand]);
+		return err_hint(err, "an address comes behind --listen");
+	}
+	if (ret->help || ret->version)
+		return 0;
+	if (!ret->has_agent)
+		return err_set(err, 0, NULL, "--agent is needed: where the guest's stream is");
+	if (!ret->listen_count && !has_sockets)
+		return err_set(err, 0, NULL, "--listen is needed: where clients come");
 	if (ret->no_bootstrap && ret->has_bootstrap)
 		return err_set(err, 0, NULL,
 			       "--no-bootstrap leaves no way to send the guest its defaults");

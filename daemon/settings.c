@@ -193,8 +193,10 @@ int settings_parse(int argc, char *const argv[], struct settings *ret, struct er
 			return options_blame(&rows[option], err);
 	if (option != -1)
 		return -EINVAL;
-	if (operand < argc)
-		return err_set(err, 0, NULL, "unexpected operand %s", argv[operand]);
+	if (operand < argc) {
+		err_set(err, 0, NULL, "unexpected operand %s", argv[operand]);
+		return err_hint(err, "an address comes behind --listen");
+	}
 	*ret = s;
 	return 0;
 }

@@ -280,7 +280,10 @@ int spawn_verdict(const struct spawn *spawn, int verdict_fd, struct spawn_failur
 				snprintf(stage, sizeof(stage), "setrlimit(%s)",
 					 rlimit_names[i].macro);
 	}
-	if (verdict.stage == CHILD_EXEC)
+	if (row->kind == MSG_FAILURE_USER_SETUP_FAILED && verdict.num == EPERM && geteuid() != 0)
+		err_set(&err, EPERM, stage, "the agent runs as uid %u and cannot become uid %u",
+			geteuid(), spawn->user.uid);
+	else if (verdict.stage == CHILD_EXEC)
 		err_set(&err, verdict.num, stage, "%s", "");
 	else if (verdict.stage == CHILD_CHDIR)
 		err_set(&err, verdict.num, stage, "chdir %s", spawn->cwd);

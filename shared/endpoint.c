@@ -53,6 +53,12 @@ static int take_path(const struct parse *parse, size_t len, struct endpoint *ret
 
 static int refuse_kind(const struct parse *parse, struct err *err)
 {
+	if (parse->text[0] && !parse->text[strspn(parse->text, "0123456789")]) {
+		err_set(err, 0, NULL, "%.20s is not an address", parse->text);
+		return err_hint(err, "a port is vsock:%s%.20s, a file ./%.20s",
+				parse->side == ENDPOINT_CLIENT ? "CID:" : "", parse->text,
+				parse->text);
+	}
 	if (parse->text[0])
 		err_set(err, 0, NULL, "%.200s is not an address", parse->text);
 	else
@@ -179,7 +185,8 @@ static bool is_path(const char *text)
 		if (strlen(kinds[i].prefix) == strlen(text) + 1 &&
 		    strncmp(text, kinds[i].prefix, strlen(text)) == 0)
 			return false;
-	return text[0] && text[len] != ':';
+	/* Nor a number, which somebody means for a port. */
+	return text[strspn(text, "0123456789")] && text[len] != ':';
 }
 
 static const struct kind *find_kind(const char *text)

@@ -48,8 +48,12 @@ static int open_lock(const char *name, struct err *err)
 		open(name, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0600);
 	struct stat st;
 
-	if (fd < 0 || fstat(fd, &st) < 0)
-		return err_set(err, errno, NULL, "cannot make %s", name);
+	if (fd < 0 || fstat(fd, &st) < 0) {
+		err_set(err, errno, NULL, "cannot make %s", name);
+		if (err->num == ENOENT || err->num == ENOTDIR)
+			err_hint(err, "the folder of a socket has to be there");
+		return -err->num;
+	}
 	if (!S_ISREG(st.st_mode) || st.st_uid != geteuid() || st.st_mode & 077)
 		return err_set(err, 0, NULL, "%s is in the way and not ours; remove it", name);
 	return fd_steal(&fd);

@@ -311,17 +311,17 @@ void loop_unmark(struct loop *loop, struct loop_task *task)
  * for. */
 static void run_tasks(struct loop *loop)
 {
-	struct loop_task end = {.marked = false};
+	struct loop_task *end = &loop->batch_end;
 	struct loop_task *task;
 
 	if (!loop->first_task)
 		return;
-	loop_mark(loop, &end);
-	while ((task = loop->first_task) != &end) {
+	loop_mark(loop, end);
+	while ((task = loop->first_task) != end) {
 		loop_unmark(loop, task);
 		task->on_run(task);
 	}
-	loop_unmark(loop, &end);
+	loop_unmark(loop, end);
 }
 
 void loop_bury(struct loop *loop, struct loop_grave *grave,

@@ -68,7 +68,8 @@ struct loop {
 	int signal_fd; /* owned; -1 without signals */
 	struct loop_source signals;
 	void (*on_signal)(struct loop *loop, const struct loop_signal *info);
-	struct loop_timer *heap; /* the one that is due first */
+	struct loop_timer *heap;    /* the one that is due first */
+	struct loop_task batch_end; /* stands in the list behind those that run in this turn */
 	struct loop_task *first_task, **last_task;
 	struct loop_grave *graves;
 	struct loop_source *aside;

@@ -305,7 +305,7 @@ EOF
 @test "limit: without room for a process it refuses, and serves when there is some" {
 	need_root
 	# Another user's, whose processes are counted; and not one that others run tests as.
-	WRAP=(setpriv --reuid=61234 --regid=61234 --clear-groups prlimit --nproc=12:12)
+	WRAP=(prlimit --nproc=12:12 setpriv --reuid=61234 --regid=61234 --clear-groups)
 	chmod 777 "$DIR"
 	daemon_start
 	peer <<'EOF'

@@ -71,8 +71,8 @@ setup() {
 	plain_make install DESTDIR="$BATS_TEST_TMPDIR/dest" PREFIX=/opt/x >/dev/null
 	"$BATS_TEST_TMPDIR/dest/opt/x/bin/msb-exec" --version
 	"$BATS_TEST_TMPDIR/dest/opt/x/bin/msb-exec-console" --version
-	"$BATS_TEST_TMPDIR/dest/opt/x/sbin/msb-execd" --version
-	"$BATS_TEST_TMPDIR/dest/opt/x/sbin/msb-relayd" --version
+	"$BATS_TEST_TMPDIR/dest/opt/x/bin/msb-execd" --version
+	"$BATS_TEST_TMPDIR/dest/opt/x/bin/msb-relayd" --version
 	run -0 "$BATS_TEST_TMPDIR/dest/opt/x/bin/msb-exec" --local -- echo installed
 	[[ $output == installed ]]
 	run -0 "$BATS_TEST_TMPDIR/dest/opt/x/bin/msb-exec" --console --local -c 'echo console'

@@ -127,8 +127,14 @@ files_of() {
 		[[ ${stderr_lines[0]} == 'make: PREFIX and DESTDIR have to be absolute, '* && ! -e $DIR/dest ]]
 		run -2 plain_make uninstall DESTDIR="$DIR/dest" "$where"
 	done
+	# What an older one left where PATH finds it first goes away, unless it is the same folder.
+	mkdir -p "$DIR"/dest/opt/x+y-1.0_z/{bin,sbin} "$DIR/dest/opt/y/bin"
+	touch "$DIR/dest/opt/x+y-1.0_z/sbin/msb-execd"
+	ln -s bin "$DIR/dest/opt/y/sbin"
 	plain_make install DESTDIR="$DIR/dest" PREFIX=/opt/x+y-1.0_z >/dev/null
-	[[ -x $DIR/dest/opt/x+y-1.0_z/bin/msb-exec ]]
+	[[ -x $DIR/dest/opt/x+y-1.0_z/bin/msb-exec && ! -e $DIR/dest/opt/x+y-1.0_z/sbin/msb-execd ]]
+	plain_make install DESTDIR="$DIR/dest" PREFIX=/opt/y >/dev/null
+	[[ -x $DIR/dest/opt/y/bin/msb-execd && -x $DIR/dest/opt/y/sbin/msb-execd ]]
 	# What the compiler says of options that it does not know is its own.
 	run -2 --separate-stderr plain_make BUILD="$DIR/build" CFLAGS=-fbogus
 	[[ $stderr == *-fbogus* && $stderr != *libcbor* ]]
@@ -175,7 +181,7 @@ files_of() {
 @test "install: a ~ in PREFIX is the user's folder, whatever the shell made of it" {
 	HOME=$DIR/home plain_make install DESTDIR= PREFIX='~/.local/' >/dev/null
 	[[ -x $DIR/home/.local/bin/msb-exec ]]
-	grep -q "^ExecStart=$DIR/home/.local/sbin/msb-execd" "$DIR/home/.local/lib/systemd/system/msb-execd.service"
+	grep -q "^ExecStart=$DIR/home/.local/bin/msb-execd" "$DIR/home/.local/lib/systemd/system/msb-execd.service"
 	HOME=$DIR/home plain_make uninstall DESTDIR= PREFIX='~/.local/' >/dev/null
 	[[ -z $(files_of "$DIR/home") ]]
 }

@@ -11,6 +11,8 @@ setup() {
 	ulimit -S -c 0
 	MARK=$(mark)
 	daemon_start
+	PROMPT='$\s'
+	[[ $(guest id -u) -ne 0 ]] || PROMPT='#\s'
 }
 
 teardown() {
@@ -38,23 +40,23 @@ console() {
 	need_console
 	for keys in '\\q\r' 'exit\r' '\x04'; do
 		console <<-END
-			expect #\s
+			expect $PROMPT
 			send $keys
 			wait 0
 			modes same
 		END
 	done
 	console <<-END
-		expect #\s
+		expect $PROMPT
 		send exit\s7\r
 		wait 7
 		modes same
 	END
 	console <<-END
-		expect #\s
+		expect $PROMPT
 		send kill\s-KILL\s\$\$\r
 		expect this is a new one
-		expect #\s
+		expect $PROMPT
 		send \\\\q\r
 		wait 137
 		modes same
@@ -65,13 +67,13 @@ console() {
 	need_console
 	for name in TERM HUP; do
 		console <<-END
-			expect #\s
+			expect $PROMPT
 			run kill -$name \$PROGRAM
 			wait $name
 			modes same
 		END
 		console <<-END
-			expect #\s
+			expect $PROMPT
 			send echo\sru"nn"ing;\sexec\ssleep\s$MARK\r
 			expect running
 			run kill -$name \$PROGRAM
@@ -84,7 +86,7 @@ console() {
 @test "leave: a console whose daemon is killed, at its prompt and while something runs" {
 	need_console
 	console <<-END
-		expect #\s
+		expect $PROMPT
 		run kill -KILL $DAEMON
 		expect msb-exec-console: lost the connection
 		wait 125
@@ -93,7 +95,7 @@ console() {
 	daemon_lost
 	daemon_start
 	console <<-END
-		expect #\s
+		expect $PROMPT
 		send echo\sru"nn"ing;\sexec\ssleep\s$MARK\r
 		expect running
 		run kill -KILL $DAEMON
@@ -107,7 +109,7 @@ console() {
 @test "leave: a console that was stopped and continued" {
 	need_console
 	console <<-END
-		expect #\s
+		expect $PROMPT
 		run kill -TSTP \$PROGRAM
 		stopped
 		modes same
@@ -117,7 +119,7 @@ console() {
 		modes same
 	END
 	console <<-END
-		expect #\s
+		expect $PROMPT
 		send echo\sru"nn"ing;\scat\r
 		expect running
 		run kill -TSTP \$PROGRAM
@@ -327,7 +329,7 @@ console() {
 	# It was stopped by Ctrl-Z at its prompt, and by what leaves it no time to give the modes back.
 	for stop in TSTP STOP; do
 		console <<-END
-			expect #\s
+			expect $PROMPT
 			run kill -$stop \$PROGRAM
 			stopped
 			run stty -F /proc/\$PROGRAM/fd/0 -echo -icanon -icrnl
@@ -367,7 +369,7 @@ console() {
 @test "leave: Ctrl-C that comes as a signal while a line runs is for what runs, and watched" {
 	need_console
 	console <<-END
-		expect #\s
+		expect $PROMPT
 		send echo\sru"nn"ing;\ssleep\s$MARK\r
 		expect running
 		modes raw

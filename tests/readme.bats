@@ -76,8 +76,8 @@ nothing_left() {
 
 @test "readme: what ends otherwise is found, and a shell that does not survive" {
 	README=$DIR/other.md
-	printf '%s\n' '' '    kill %msb-execd' '' 'and then' '' '    make guest-bundle' '    exit' >"$README"
+	printf '%s\n' '' '    msb-exec --local -- uname -sr' '' 'and then' '' '    make guest-bundle' '    exit' >"$README"
 	reader
 	run -1 "${PASTE[@]}" bash --norc -i
-	[[ $output == *'kill %msb-execd'*'wanted status 0, ended with 1'*'make guest-bundle'*'the shell has ended'* ]]
+	[[ $output == *'msb-exec --local'*'wanted status 0, ended with 127'*'make guest-bundle'*'the shell has ended'* ]]
 }

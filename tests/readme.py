@@ -40,7 +40,7 @@ PASTED = {
     "for step in 'uname -sr' pwd 'exit 3' date; do":
         Pasted(r"^Linux .*\n{tmp}\s+exit 3: status 3\s*\Z"),
     "msb-exec --rlimit nofile=64 --rlimit as=1G --timeout 2s -k 2s -- sh -c 'echo begun; sleep 60'":
-        Pasted(r"\A\s*begun\s*\Z", status=124),
+        Pasted(r"\A\s*begun\s+status 124\s*\Z"),
     "msb-exec -n -- tar c -C /etc hosts | tar tv": Pasted(r" hosts$", r"^\d+ {tmp}/motd$", r"^y\s*\Z"),
     "msb-exec -S 'exec:msb-execd --listen stdio:' -- uname -n": Pasted(rf"\A\s*{re.escape(os.uname().nodename)}\s*\Z"),
     "msb-exec --local -- uname -sr": Pasted(r"\A\s*Linux \S+\s*\Z"),
@@ -50,7 +50,7 @@ PASTED = {
         Pasted(r"^sftp> get", r"empty repository"),
     r"""printf 'all:\n\t@echo "made on $$(uname -n) in $$(pwd)"\n' >/tmp/here/Makefile""":
         Pasted(rf"^made on {re.escape(os.uname().nodename)} in {{tmp}}/there$"),
-    "kill %msb-execd": Pasted(),
+    "kill %msb-execd; unset MSB_EXEC_ENDPOINT": Pasted(),
 }
 
 NOT_PASTED = {

@@ -97,11 +97,12 @@ def parent_of(pid):
 
 class Report:
     def __init__(self):
-        self.tests = 0
+        self.tests = self.skipped = 0
         self.failed = []
 
     def result(self, how, what, job):
         self.tests += 1
+        self.skipped += b" # skip" in what
         if how == b"not ok":
             self.failed.append(job.name + ": " + TOOK.sub("", what.decode(errors="replace")))
         return b"%s %d %s\n" % (how, self.tests, what)
@@ -191,6 +192,8 @@ def main():
     print(f"1..{report.tests}")
     for failed in report.failed:
         print("# failed: " + failed)
+    passed = report.tests - report.skipped - len(report.failed)
+    print(f"# {report.tests} tests: {passed} passed, {len(report.failed)} failed, {report.skipped} skipped")
     sys.exit(1 if report.failed else 0)
 
 

@@ -43,9 +43,9 @@ booted() {
 	[[ ${#units[@]} -ge 2 ]]
 	for unit in "${units[@]}"; do
 		[[ $(stat -c %a "$unit") == 644 ]]
-		run -1 grep -E '@SBIN@|/usr/local' "$unit"
+		run -1 grep -E '@BIN@|/usr/local' "$unit"
 	done
-	grep -q '^ExecStart=/opt/x/sbin/msb-execd ' "${units[@]}" "$BATS_TEST_TMPDIR"/d/opt/x/share/systemd/user/msb-execd.service
+	grep -q '^ExecStart=/opt/x/bin/msb-execd ' "${units[@]}" "$BATS_TEST_TMPDIR"/d/opt/x/share/systemd/user/msb-execd.service
 }
 
 @test "units: systemd's checker has nothing to say, and would" {
@@ -65,7 +65,7 @@ booted() {
 	sed -i 's/^KillMode=/KillMood=/' "$DEST/usr/local/lib/systemd/system/msb-execd.service"
 	run verify msb-execd.service
 	[[ $output == *KillMood* ]]
-	rm "$DEST/usr/local/sbin/msb-execd"
+	rm "$DEST/usr/local/bin/msb-execd"
 	run -1 verify msb-execd.service
 	[[ $output == *'not executable'* ]]
 }

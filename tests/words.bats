@@ -140,7 +140,7 @@ says() {
 	[[ ${lines[0]} == *'Permission denied' && ${lines[1]} == *'a folder on the way'* ]]
 	chmod 666 "$SOCKET"
 	run -125 as_nobody "$X" -- true
-	[[ ${lines[0]} == *'closed the connection at once' && ${lines[1]} == *"uid $(id -u nobody)"*--allow-uid* ]]
+	[[ ${lines[0]} == *'closed the connection at once'* && ${lines[1]} == *"uid $(id -u nobody)"*--allow-uid* ]]
 }
 
 @test "words: --local without msb-execd" {
@@ -176,6 +176,9 @@ says() {
 	says 127 'cannot spawn "cd": *' 'only a shell knows that*-w DIR*' -n -- cd /tmp
 	says 127 'cannot spawn "FOO=1": *' '*-e NAME=VALUE' -n -- FOO=1 env
 	says 127 'cannot spawn "nosuchprogram": No such file or directory' '' -n -- nosuchprogram
+	says 127 'cannot spawn "web": *' 'a guest is named with -S or -s, *' -n web bash
+	says 127 'cannot spawn "root@web": *' 'a guest is named with -S or -s, *' -n root@web id
+	says 125 'there is no --command' "*-- sh -c 'LINE'" -c 'ls | wc'
 	# What there is is run, whatever it is called.
 	guest cp "$(type -P true)" "$DIR/a b"
 	run -0 "$X" -n -- "$DIR/a b"
@@ -206,6 +209,37 @@ client.recv(1)' >"$DIR/mail.py"
 	wait_for 5 listens "$DIR/mail"
 	says 125 "no agent answers at unix:$DIR/mail: it said \"220 mail.example ESMTP\"" 'whatever listens there is no agent' -S "$DIR/mail" -- true
 	wait $!
+}
+
+@test "words: one that is no other user's may be none, and says so" {
+	need_local "a daemon that is not root's"
+	as_user=()
+	[[ $(id -u) -ne 0 ]] || need_root
+	[[ $(id -u) -ne 0 ]] || as_user=(setpriv --reuid=nobody --regid=nogroup --clear-groups)
+	chmod 777 "$DIR"
+	"${as_user[@]}" "$EXECD" --listen "unix:$SOCKET" 2>>"$DIR/daemon.log" 3>&- &
+	DAEMON=$!
+	run -125 "${as_user[@]}" "$X" -S "$SOCKET" --wait-for $((20 * SLOW)) -n -u 12345:12345 -- id
+	[[ $output == *'the agent runs as uid '*' and cannot become uid 12345: Operation not permitted' ]]
+}
+
+@test "words: what is in the way of a daemon at its start" {
+	run -2 "$EXECD" --listen 8080
+	[[ ${lines[0]} == *'--listen: 8080 is not an address' && ${lines[1]} == *'a port is vsock:8080, a file ./8080' ]]
+	says 125 '--socket: 8080 is not an address' 'a port is vsock:CID:8080, a file ./8080' -S 8080 true
+	run -2 "$EXECD" "$SOCKET"
+	[[ ${lines[0]} == *"unexpected operand $SOCKET" && ${lines[1]} == *'behind --listen' ]]
+	run -1 "$EXECD" --listen "$DIR/none/s"
+	[[ ${lines[0]} == *"$DIR/none/s"*'No such file or directory' && ${lines[1]} == *'the folder of a socket has to be there' ]]
+	run -2 "$RELAYD" --agent "$DIR/a"
+	[[ $output == 'msb-relayd: --listen is needed'* ]]
+	run -2 "$RELAYD" --listen "$SOCKET"
+	[[ $output == 'msb-relayd: --agent is needed'* ]]
+}
+
+@test "words: an address of the environment is said to be that" {
+	MSB_EXEC_ENDPOINT=$DIR/none says 125 "cannot connect to unix:$DIR/none, the address in MSB_EXEC_ENDPOINT: No such file or directory" '*' true
+	MSB_EXEC_ENDPOINT=$DIR/none says 125 "cannot connect to unix:$DIR/none: No such file or directory" '*' -S "$DIR/none" true
 }
 
 @test "words: exec:msb-execd is told that it should listen on stdio" {

@@ -6,6 +6,7 @@
 #define MSB_UNIT_FILES_H
 
 #include <fcntl.h>
+#include <stdarg.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -24,8 +25,16 @@ int __wrap_open(const char *path, int flags, ...)
 	const char *text = strcmp(path, "/etc/passwd") == 0  ? unit_passwd
 			   : strcmp(path, "/etc/group") == 0 ? unit_group
 							     : "";
+	mode_t mode = 0;
 	int fd;
 
+	if (flags & O_CREAT) {
+		va_list args;
+
+		va_start(args, flags);
+		mode = va_arg(args, mode_t);
+		va_end(args);
+	}
 	/* What it is instead may be a device, or a pipe. */
 	if (text && text[0] == '/')
 		return __real_open(text, flags);
@@ -34,7 +43,7 @@ int __wrap_open(const char *path, int flags, ...)
 		return -1;
 	}
 	if (!text[0])
-		return __real_open(path, flags);
+		return __real_open(path, flags, mode);
 	fd = memfd_create("names", MFD_CLOEXEC);
 	assert_true(fd >= 0);
 	assert_int_equal(write(fd, text, strlen(text)), strlen(text));
