@@ -172,7 +172,7 @@ while True:
 	[[ $output == $'xterm-256color\r' ]]
 	[[ $stderr == 'msb-exec: the guest has no terminfo entry for no-such-terminal: TERM is xterm-256color there' ]]
 	TERM=screen.no-such run -0 --separate-stderr x -q -tt -- sh -c 'echo $TERM' </dev/null
-	[[ $output == @(tmux|screen)* && -z $stderr ]]
+	[[ $output == @(tmux|screen|xterm)* && $output != screen.no-such* && -z $stderr ]]
 	# What was asked for stays, and what has an entry of the user's own.
 	TERM=no-such-terminal run -0 --separate-stderr x -tt -e TERM=also-none -- sh -c 'echo $TERM' </dev/null
 	[[ $output == $'also-none\r' && -z $stderr ]]
