@@ -40,10 +40,11 @@ shows() {
 	tm capture-pane -p | grep -qF -- "$1"
 }
 
-# A Ctrl-C that comes while a shell still completes ends that alone.
+# A Ctrl-C that comes while a shell still completes ends that alone, so there may have to be another. Not
+# before the first had its time: one that is still on its way would be for what is typed next.
 cleared() {
 	tm send-keys C-c
-	at_prompt ''
+	wait_for 5 at_prompt '' 2>/dev/null
 }
 
 # tab TYPED WANTED [BEHIND]: what the line becomes, with what is typed behind the Tab.
