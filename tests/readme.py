@@ -39,7 +39,7 @@ PASTED = {
     "msb-exec -t -- bash": Pasted(r"^in there$", keys=((r"[$#] ?", "echo in there; exit\r"),)),
     "for step in 'uname -sr' pwd 'exit 3' date; do":
         Pasted(r"^Linux .*\n{tmp}\s+exit 3: status 3\s*\Z"),
-    "msb-exec --rlimit nofile=64 --rlimit as=1G --timeout 2s -k 2s -- sh -c 'echo begun; sleep 60'":
+    "msb-exec -n --rlimit nofile=64 --rlimit as=1G --timeout 2s -k 2s -- sh -c 'echo begun; sleep 60'":
         Pasted(r"\A\s*begun\s+status 124\s*\Z"),
     "msb-exec -n -- tar c -C /etc hosts | tar tv": Pasted(r" hosts$", r"^\d+ {tmp}/motd$", r"^y\s*\Z"),
     "msb-exec -S 'exec:msb-execd --listen stdio:' -- uname -n": Pasted(rf"\A\s*{re.escape(os.uname().nodename)}\s*\Z"),
@@ -47,7 +47,7 @@ PASTED = {
     "mkdir /tmp/there /tmp/here": Pasted(r"\A\s*\Z"),
     "rsync -a -e msb-exec cli/ env:/tmp/there/rsync": Pasted(r"\A\s*\Z"),
     "echo 'get /tmp/there/hosts /tmp/here/sftp' | sftp -b - -D 'msb-exec /usr/lib/openssh/sftp-server'":
-        Pasted(r"^sftp> get", r"empty repository"),
+        Pasted(r"^sftp> get", r"\A(?![\s\S]*(warning|hint|fatal))"),
     r"""printf 'all:\n\t@echo "made on $$(uname -n) in $$(pwd)"\n' >/tmp/here/Makefile""":
         Pasted(rf"^made on {re.escape(os.uname().nodename)} in {{tmp}}/there$"),
     "kill %msb-execd; unset MSB_EXEC_ENDPOINT": Pasted(),
