@@ -132,7 +132,7 @@ $how" "$SOCKET" 3>&- &
 	printf '#!/bin/sh\ntrap "" TERM\nwhile :; do sleep 0.1; done\n' >"$DIR/stubborn"
 	chmod 755 "$DIR/stubborn"
 	# At different times of a try and of the end of its program.
-	for pause in 0 0.3 0.7 1.3 1.9; do
+	for pause in 0 0.7 1.9; do
 		rm -f "$DIR/err"
 		waiter --connect-timeout 0.5 -S "exec:$DIR/stubborn" -- true
 		sleep "$pause"
