@@ -114,9 +114,9 @@ unkillable() {
 	need_root
 	install -m 4755 "$(command -v setpriv)" "$DIR/root"
 	# Where /tmp is mounted so, it does not.
-	[[ $(setpriv --reuid=nobody --regid=nogroup --clear-groups "$DIR/root" --reuid=0 id -ur) -eq 0 ]] ||
+	[[ $("${AS_NOBODY[@]}" "$DIR/root" --reuid=0 id -ur) -eq 0 ]] ||
 		skip "no program here can become root"
-	WRAP=(setpriv --reuid=nobody --regid=nogroup --clear-groups)
+	WRAP=("${AS_NOBODY[@]}")
 	chmod 777 "$DIR"
 }
 
@@ -213,7 +213,7 @@ EOF
 @test "bounds: no other user can keep the daemon from starting" {
 	need_root
 	# Anybody may lock a folder that he may read.
-	setpriv --reuid=nobody --regid=nogroup --clear-groups flock "$DIR" \
+	"${AS_NOBODY[@]}" flock "$DIR" \
 		sh -c "touch /tmp/${DIR##*/}.held; exec sleep 60" 3>&- &
 	holder=$!
 	wait_for 10 test -e "/tmp/${DIR##*/}.held"

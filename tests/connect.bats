@@ -192,7 +192,7 @@ client.recv(1)' "$DIR/silent"
 	run -1 "$EXECD" --listen "unix:$name"
 	[[ $output == *"cannot listen on unix:$name: Address already in use" ]]
 	if [[ $(id -u) -eq 0 ]]; then
-		run -125 setpriv --reuid=nobody --regid=nogroup --clear-groups "$X" -S "unix:$name" -- true
+		run -125 "${AS_NOBODY[@]}" "$X" -S "unix:$name" -- true
 		[[ $output == *--allow-uid* ]]
 	fi
 	# Nothing stays when it ends, however it ends.

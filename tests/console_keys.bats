@@ -406,7 +406,8 @@ late_reader() {
 	END
 }
 
-@test "console: \\user goes on as another user with the folder and what was exported" {
+# becomes_nobody: \user, with what it keeps, what it does not, and a user that there is not.
+becomes_nobody() {
 	need_root
 	talk <<-'END'
 		prompt
@@ -424,22 +425,13 @@ late_reader() {
 	END
 }
 
+@test "console: \\user goes on as another user with the folder and what was exported" {
+	becomes_nobody
+}
+
 @test "console: \\user does so too when the guest is asked about the terminal before" {
-	need_root
-	TERM=tmux-256color talk <<-'END'
-		prompt
-		run {cd /usr; export KEPT='a  b'; lost=1; HOME=/x}
-		line {\user nobody}
-		sees {nobody@[^ ]*:/usr\$ $}
-		run {id -un; echo "$KEPT:$lost:$HOME"; pwd}
-		if {![string match "nobody\na  b::/*\n/usr" $output] || [string match "*:/x*" $output]} {fail $output}
-		run {\user no-such-user} 125
-		if {![string match "*no-such-user*" $output]} {fail $output}
-		run {\user}
-		is nobody
-		line exit
-		ends 0
-	END
+	export TERM=tmux-256color
+	becomes_nobody
 }
 
 @test "console: \\tty runs a program beside the shell, on a terminal of its own" {

@@ -142,7 +142,7 @@ sftp_server() {
 	# Which of two failures rsync tells depends on which it sees first.
 	run ! rsync -a -e "msb-exec -w $DIR/nosuch" env:dst .
 	[[ $output == *'msb-exec: '*nosuch* ]]
-	if [[ $(id -u) -eq 0 ]] && setpriv --reuid=nobody --regid=nogroup --clear-groups true; then
+	if [[ $(id -u) -eq 0 ]] && "${AS_NOBODY[@]}" true; then
 		mkdir -m 777 ../guest/theirs
 		rsync -rpt -e 'msb-exec -u nobody' tree env:theirs
 		same tree ../guest/theirs/tree

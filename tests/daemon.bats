@@ -34,7 +34,7 @@ teardown() {
 	done
 	if [[ $(id -u) -eq 0 ]]; then
 		need_root
-		run -2 setpriv --reuid=nobody --regid=nogroup --clear-groups "$EXECD" --listen "unix:$SOCKET" --user daemon
+		run -2 "${AS_NOBODY[@]}" "$EXECD" --listen "unix:$SOCKET" --user daemon
 		[[ $output == *"--user: only root's daemon can run commands as daemon" ]]
 	fi
 	run -2 "$EXECD" --listen "unix:$SOCKET" operand
@@ -55,7 +55,7 @@ teardown() {
 	as_user=()
 	if [[ $(id -u) -eq 0 ]]; then
 		need_root
-		as_user=(setpriv --reuid=nobody --regid=nogroup --clear-groups)
+		as_user=("${AS_NOBODY[@]}")
 	fi
 	mkdir "$DIR/runtime"
 	[[ -z ${as_user[*]} ]] || chown nobody "$DIR/runtime"
@@ -224,16 +224,15 @@ one_is_left() {
 @test "daemon: another user is refused by mode, and by uid when the mode lets it in" {
 	need_root
 	daemon_start
-	as_nobody() { setpriv --reuid=nobody --regid=nogroup --clear-groups "$@"; }
-	run -125 as_nobody "$X" -- true
+	run -125 "${AS_NOBODY[@]}" "$X" -- true
 	[[ $output == *'Permission denied'* ]]
 	chmod 666 "$SOCKET"
-	run -125 as_nobody "$X" -- true
+	run -125 "${AS_NOBODY[@]}" "$X" -- true
 	[[ $output == *'--allow-uid'* ]]
 	daemon_stop
 	daemon_start --allow-uid "$(id -u nobody)"
 	chmod 666 "$SOCKET"
-	run -0 as_nobody "$X" -- true
+	run -0 "${AS_NOBODY[@]}" "$X" -- true
 }
 
 @test "daemon: --max-sessions is a limit that says so, and frees up" {

@@ -261,11 +261,14 @@ peer() {
 # What a test needs of its surroundings is tried, by what is needed and not by who we are: containers
 # have a root that may do little, and chroots lack devices.
 
+# In front of a command, and not a function, which would be a process of its own in the background.
+AS_NOBODY=(setpriv --reuid=nobody --regid=nogroup --clear-groups)
+
 # need_root: with what any root has, even in a container. The agent in another machine is root there.
 need_root() {
 	[[ -z $AGENT ]] || return 0
 	[[ $(id -u) -eq 0 ]] || skip "needs root"
-	setpriv --reuid=nobody --regid=nogroup --clear-groups true || skip "this root cannot become another user"
+	"${AS_NOBODY[@]}" true || skip "this root cannot become another user"
 }
 
 # need_chroot: may make any folder the root.

@@ -151,19 +151,17 @@ $how" "$SOCKET" 3>&- &
 	chown nobody "$DIR/runtime"
 	export XDG_RUNTIME_DIR=$DIR/runtime
 	unset MSB_EXEC_ENDPOINT
-	# Not a function, which would be a process of its own in the background.
-	as_nobody=(setpriv --reuid=nobody --regid=nogroup --clear-groups)
-	"${as_nobody[@]}" "$X" -v --wait-for 600s -- id -un >"$DIR/out" 2>"$DIR/err" 3>&- &
+	"${AS_NOBODY[@]}" "$X" -v --wait-for 600s -- id -un >"$DIR/out" 2>"$DIR/err" 3>&- &
 	WAITER=$!
 	wait_for 20 grep -q 'trying again' "$DIR/err"
-	"${as_nobody[@]}" "$EXECD" </dev/null 2>>"$DIR/daemon.log" 3>&- &
+	"${AS_NOBODY[@]}" "$EXECD" </dev/null 2>>"$DIR/daemon.log" 3>&- &
 	own=$!
 	waited 0
 	[[ $(<"$DIR/out") == nobody ]]
 	kill "$own"
 	wait "$own"
 	# And why it is not to be had is said as of any other address.
-	run -125 "${as_nobody[@]}" "$X" -- true
+	run -125 "${AS_NOBODY[@]}" "$X" -- true
 	[[ ${lines[0]} == *"no agent at unix:$DIR/runtime/msb-execd.sock nor at unix:/run/msb-execd.sock: Permission denied" ]]
 	[[ ${lines[1]} == *'belongs to uid 0'*--allow-uid* ]]
 }
@@ -182,6 +180,6 @@ $how" "$SOCKET" 3>&- &
 	[[ $output != *'trying again'* ]]
 	need_root
 	mkdir -m 700 "$DIR/closed"
-	run -125 setpriv --reuid=nobody --regid=nogroup --clear-groups "$X" -v --wait-for 600s -S "$DIR/closed/s" -- true
+	run -125 "${AS_NOBODY[@]}" "$X" -v --wait-for 600s -S "$DIR/closed/s" -- true
 	[[ $output == *'Permission denied'* && $output != *'trying again'* ]]
 }

@@ -132,14 +132,13 @@ says() {
 	need_local "the socket's file"
 	need_root
 	daemon_start
-	as_nobody() { setpriv --reuid=nobody --regid=nogroup --clear-groups "$@"; }
-	run -125 as_nobody "$X" -- true
+	run -125 "${AS_NOBODY[@]}" "$X" -- true
 	[[ ${lines[0]} == *'Permission denied' && ${lines[1]} == *'belongs to uid 0'*"--allow-uid $(id -u nobody)"* ]]
 	mkdir -m 700 "$DIR/closed"
-	run -125 as_nobody "$X" -S "$DIR/closed/s" -- true
+	run -125 "${AS_NOBODY[@]}" "$X" -S "$DIR/closed/s" -- true
 	[[ ${lines[0]} == *'Permission denied' && ${lines[1]} == *'a folder on the way'* ]]
 	chmod 666 "$SOCKET"
-	run -125 as_nobody "$X" -- true
+	run -125 "${AS_NOBODY[@]}" "$X" -- true
 	[[ ${lines[0]} == *'closed the connection at once'* && ${lines[1]} == *"uid $(id -u nobody)"*--allow-uid* ]]
 }
 
@@ -215,7 +214,7 @@ client.recv(1)' >"$DIR/mail.py"
 	need_local "a daemon that is not root's"
 	as_user=()
 	[[ $(id -u) -ne 0 ]] || need_root
-	[[ $(id -u) -ne 0 ]] || as_user=(setpriv --reuid=nobody --regid=nogroup --clear-groups)
+	[[ $(id -u) -ne 0 ]] || as_user=("${AS_NOBODY[@]}")
 	chmod 777 "$DIR"
 	"${as_user[@]}" "$EXECD" --listen "unix:$SOCKET" 2>>"$DIR/daemon.log" 3>&- &
 	DAEMON=$!
