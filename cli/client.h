@@ -36,18 +36,18 @@ struct client {
 	bool linked;		   /* there is a link */
 	bool greeted;
 	bool lost;
-	bool listens;	      /* the link is read dry, so that silence is the agent's */
-	bool excused;	      /* the owner has sent what the agent may be stuck on */
-	uint32_t id;	      /* the first of our range, for the one session */
-	uint32_t ids_end;     /* behind the last */
-	uint32_t generation;  /* the lower of both sides' */
-	uint32_t features;    /* enum msg_feature */
-	char version[64];     /* of the agent, as it calls itself */
-	char name[128];	      /* of the address, for messages */
-	char users[108];      /* without an address: the path of the user's own daemon */
-	const char *address;  /* the caller's; NULL: the usual places */
-	const char *from;     /* the variable that it comes from, for messages; or NULL */
-	int users_num;	      /* and why that could not be connected to, an errno */
+	bool listens;		       /* the link is read dry, so that silence is the agent's */
+	bool excused;		       /* the owner has sent what the agent may be stuck on */
+	uint32_t id;		       /* the first of our range, for the one session */
+	uint32_t ids_end;	       /* behind the last */
+	uint32_t generation;	       /* the lower of both sides' */
+	uint32_t features;	       /* enum msg_feature */
+	char version[64];	       /* of the agent, as it calls itself */
+	char name[128];		       /* of the address, for messages */
+	char users[ENDPOINT_PATH_MAX]; /* without an address: the user's own place, or empty */
+	const char *address;	       /* the caller's; NULL: the usual places */
+	const char *from;	       /* the variable that it comes from, for messages; or NULL */
+	int users_num;		       /* and why that could not be connected to, an errno */
 	uint64_t wait_ms;     /* to try again for so long, while there is no agent; 0: not at all */
 	uint64_t wait_due_ms; /* when the last try begins */
 	struct loop_timer again;   /* armed: the next one is due */

@@ -13,8 +13,7 @@
 #include "hint.h"
 
 #define OUT_MAX	      (FRAME_WIRE_MAX + 1024 * 1024) /* a whole request, and input behind it */
-#define RUN_SOCKET    "/run/msb-execd.sock"
-#define PAUSE_MS      50 /* between tries */
+#define PAUSE_MS      50			     /* between tries */
 #define PAUSE_EXEC_MS 1000
 #define PAUSE_END_MS  20   /* between looks whether the program of the last try has ended */
 #define ENDING_MS     1000 /* from the end of its stream to that of a process */
@@ -206,9 +205,8 @@ static void on_system_dialed(struct dial *dial, int fd, pid_t process, const str
 		take_stream(client, fd, process);
 		return;
 	}
-	err_set(&ours, err->num, NULL, "no agent at %s%sunix:" RUN_SOCKET,
-		client->users[0] ? "unix:" : "",
-		client->users[0] ? strcat(client->users, " nor at ") : "");
+	err_set(&ours, err->num, NULL, "no agent at %s%s%sunix:" ENDPOINT_SYSTEM,
+		client->users[0] ? "unix:" : "", client->users, client->users[0] ? " nor at " : "");
 	if (err->num == ENOENT)
 		err_hint(&ours, "start one with msb-execd, name its address with -S, or use "
 				"--local");
@@ -226,22 +224,17 @@ static void on_users_dialed(struct dial *dial, int fd, pid_t process, const stru
 		return;
 	}
 	client->users_num = err->num;
-	connect_to(client, RUN_SOCKET, on_system_dialed);
+	connect_to(client, ENDPOINT_SYSTEM, on_system_dialed);
 }
 
 /* Without an address: the user's daemon, then the system's. */
 static void connect_usual(struct client *client)
 {
-	const char *runtime = getenv("XDG_RUNTIME_DIR");
-
-	client->users[0] = '\0';
 	client->users_num = EINVAL;
-	if (!runtime || runtime[0] != '/' || strlen(runtime) >= sizeof(client->users) - 30) {
-		connect_to(client, RUN_SOCKET, on_system_dialed);
-		return;
-	}
-	snprintf(client->users, sizeof(client->users), "%s/msb-execd.sock", runtime);
-	connect_to(client, client->users, on_users_dialed);
+	if (endpoint_of_user(client->users))
+		connect_to(client, client->users, on_users_dialed);
+	else
+		connect_to(client, ENDPOINT_SYSTEM, on_system_dialed);
 }
 
 static uint64_t due_after(uint64_t now_ms, uint64_t ms)

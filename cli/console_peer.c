@@ -414,7 +414,7 @@ static void connect_to(struct console *console, const char *address)
 	peer->client.connect_ms = console->guest.connect_ms;
 	/* The guest may still be on its way when the console starts; a name that is typed has to be right. */
 	peer->client.wait_ms = console->peer ? 0 : console->guest.wait_ms;
-	peer->client.from = console->peer ? NULL : console->guest.endpoint_variable;
+	peer->client.from = console->peer ? NULL : opts_endpoint_variable(&console->guest);
 	peer->client.liveness.limit_ms = console->guest.keepalive_ms;
 	console->candidate_peer = peer;
 	client_connect(&peer->client, &console->loop, peer->address, &console->spare);

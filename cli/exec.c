@@ -299,7 +299,7 @@ void exec_run(struct exec *exec, const struct opts *opts, struct loop *loop,
 	exec->client.on_turn = on_turn;
 	exec->client.connect_ms = opts->connect_ms;
 	exec->client.wait_ms = opts->wait_ms;
-	exec->client.from = opts->endpoint_variable;
+	exec->client.from = opts_endpoint_variable(opts);
 	exec->client.liveness.limit_ms = opts->keepalive_ms;
 	decide_tty(exec);
 	client_connect(&exec->client, loop, opts->endpoint, spare);

@@ -17,8 +17,8 @@
 /* What the shell ends with; those of its own failures are below and above. */
 enum { LOOK_ABSENT = 65, LOOK_NO_FOLDER, LOOK_DENIED };
 
-static const char script[] = "[ -d \"$1\" ] || { [ -e \"$1\" ] && exit 66; exit 65; }; "
-			     "[ -x \"$1\" ] || exit 67";
+static const char folder_script[] = "[ -d \"$1\" ] || { [ -e \"$1\" ] && exit 66; exit 65; }; "
+				    "[ -x \"$1\" ] || exit 67";
 
 /* Terminals of which every terminfo has an entry, or nearly; no need to look. */
 static const char *const usual[] = {"ansi",  "dumb",  "linux", "screen",	 "vt100",
@@ -139,16 +139,26 @@ static void take_term(struct look *look, int code)
 	const char *const *others = candidates(look->ours, &count);
 
 	/* Ours is there (101), or nothing that says so. */
-	if (code < 102 || chosen >= count) {
-		finish(look, NULL);
+	if (code < 102 || chosen >= count)
 		return;
-	}
 	look->term = others[chosen];
 	if (look->told != look->client)
 		log_warn("the guest has no terminfo entry for %s: TERM is %s there", look->ours,
 			 look->term);
 	look->told = look->client;
-	finish(look, NULL);
+}
+
+static void term_on_frame(struct look *look, const struct msg_envelope *envelope)
+{
+	struct msg_exec_exited exited = {.code = -1};
+
+	if (envelope->type == MSG_EXEC_EXITED) {
+		msg_decode(MSG_EXEC_EXITED, envelope->payload, &exited);
+		take_term(look, exited.code);
+	}
+	if (envelope->type == MSG_EXEC_EXITED || envelope->type == MSG_EXEC_FAILED ||
+	    envelope->type == MSG_ERROR)
+		finish(look, NULL);
 }
 
 /* ---- the folder ---- */
@@ -177,7 +187,7 @@ static void give_up(struct look *look, const char *why)
 
 static int look_at_folder(struct look *look, struct err *err)
 {
-	char *command[] = {(char *)SHELL, (char *)"-c", (char *)script, (char *)"sh",
+	char *command[] = {(char *)SHELL, (char *)"-c", (char *)folder_script, (char *)"sh",
 			   (char *)look->opts->workdir};
 	struct opts opts = *look->opts;
 
@@ -189,36 +199,12 @@ static int look_at_folder(struct look *look, struct err *err)
 	return run(look, &opts, err);
 }
 
-void look_at_guest(struct look *look, struct client *client, const struct opts *opts, bool tty)
-{
-	struct err err;
-
-	look->client = client;
-	look->opts = opts;
-	look->tty = tty;
-	look->at_term = false;
-	look->term = NULL;
-	/* With features of ours it is an agent that looks itself. */
-	if (!opts->workdir || client->features)
-		finish(look, NULL);
-	else if (look_at_folder(look, &err) < 0)
-		finish(look, &err);
-	else
-		client_mark(client);
-}
-
-/* ---- what the agent says ---- */
-
 static void on_exited(struct look *look, struct msg_bytes payload)
 {
 	struct msg_exec_exited exited = {.code = -1};
 	char why[64];
 
 	msg_decode(MSG_EXEC_EXITED, payload, &exited);
-	if (look->at_term) {
-		take_term(look, exited.code);
-		return;
-	}
 	switch (exited.code) {
 	case 0:
 		finish(look, NULL);
@@ -247,10 +233,6 @@ static void on_failed(struct look *look, struct msg_bytes payload)
 	int kind;
 
 	msg_decode(MSG_EXEC_FAILED, payload, &failed);
-	if (look->at_term) {
-		finish(look, NULL);
-		return;
-	}
 	kind = failed.kind.ptr ? msg_failure_parse(failed.kind) : -1;
 	if (kind != MSG_FAILURE_NOT_FOUND && kind != MSG_FAILURE_PERMISSION_DENIED &&
 	    kind != MSG_FAILURE_NOT_EXECUTABLE) {
@@ -270,13 +252,39 @@ static void on_error(struct look *look, struct msg_bytes payload)
 	struct err err;
 
 	msg_decode(MSG_ERROR, payload, &error);
-	if (look->at_term) {
-		finish(look, NULL);
-		return;
-	}
 	err_set(&err, 0, NULL, "the agent refused the session: %.*s", (int)error.message.len,
 		error.message.ptr ? error.message.ptr : "");
 	finish(look, &err);
+}
+
+static void folder_on_frame(struct look *look, const struct msg_envelope *envelope)
+{
+	if (envelope->type == MSG_EXEC_EXITED)
+		on_exited(look, envelope->payload);
+	else if (envelope->type == MSG_EXEC_FAILED)
+		on_failed(look, envelope->payload);
+	else if (envelope->type == MSG_ERROR)
+		on_error(look, envelope->payload);
+}
+
+/* ---- both ---- */
+
+void look_at_guest(struct look *look, struct client *client, const struct opts *opts, bool tty)
+{
+	struct err err;
+
+	look->client = client;
+	look->opts = opts;
+	look->tty = tty;
+	look->at_term = false;
+	look->term = NULL;
+	/* With features of ours it is an agent that looks itself. */
+	if (!opts->workdir || client->features)
+		finish(look, NULL);
+	else if (look_at_folder(look, &err) < 0)
+		finish(look, &err);
+	else
+		client_mark(client);
 }
 
 bool look_on_frame(struct look *look, const struct frame *frame,
@@ -284,11 +292,9 @@ bool look_on_frame(struct look *look, const struct frame *frame,
 {
 	if (!look->id || frame->id != look->id)
 		return false;
-	if (envelope->type == MSG_EXEC_EXITED)
-		on_exited(look, envelope->payload);
-	else if (envelope->type == MSG_EXEC_FAILED)
-		on_failed(look, envelope->payload);
-	else if (envelope->type == MSG_ERROR)
-		on_error(look, envelope->payload);
+	if (look->at_term)
+		term_on_frame(look, envelope);
+	else
+		folder_on_frame(look, envelope);
 	return true;
 }

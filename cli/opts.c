@@ -12,8 +12,9 @@
 #include "../shared/rlimit.h"
 #include "../shared/utf8.h"
 
-#define CTRL(key)	  ((key)&0x1f)
-#define ENDPOINT_VARIABLE "MSB_EXEC_ENDPOINT"
+#define CTRL(key) ((key)&0x1f)
+
+static const char endpoint_variable[] = "MSB_EXEC_ENDPOINT";
 
 enum {
 	OPT_SOCKET,
@@ -144,7 +145,7 @@ static int parse_on_disconnect(struct opts *o, const char *text, struct err *err
 	return 0;
 }
 
-/* The same as an address: where several say it, the last one counts. */
+/* Where several say it, the last one counts. */
 void opts_set_endpoint(struct opts *o, const char *text, const char *from)
 {
 	o->endpoint = text;
@@ -164,14 +165,19 @@ int opts_set_sandbox(struct opts *o, const char *name, struct err *err)
 
 int opts_settle_endpoint(struct opts *o, struct err *err)
 {
-	const char *usual = getenv(ENDPOINT_VARIABLE);
+	const char *usual = getenv(endpoint_variable);
 	struct endpoint endpoint;
 
 	if (!o->endpoint && usual && usual[0])
-		opts_set_endpoint(o, usual, o->endpoint_variable = ENDPOINT_VARIABLE);
+		opts_set_endpoint(o, usual, endpoint_variable);
 	if (o->endpoint && endpoint_parse(o->endpoint, ENDPOINT_CLIENT, &endpoint, err) < 0)
 		return err_about(err, "%s", o->endpoint_from);
 	return 0;
+}
+
+const char *opts_endpoint_variable(const struct opts *o)
+{
+	return o->endpoint_from == endpoint_variable ? endpoint_variable : NULL;
 }
 
 /* Both none and endless mean that there is no limit. */

@@ -18,13 +18,12 @@ enum opts_tty { OPTS_TTY_AUTO, OPTS_TTY_NEVER, OPTS_TTY_IF_TERMINAL, OPTS_TTY_FO
 
 /* Texts point into argv. */
 struct opts {
-	const char *endpoint;	       /* NULL: the usual places */
-	const char *endpoint_from;     /* the option or the variable that says so, for messages */
-	const char *endpoint_variable; /* the variable, if it was that */
-	char *sandbox;		       /* owned: the address that -s stands for, or NULL */
-	uint64_t connect_ms;	       /* DURATION_INFINITE: no limit */
-	uint64_t wait_ms;	       /* for an agent that is not there yet; 0: not */
-	uint64_t keepalive_ms;	       /* 0: never */
+	const char *endpoint;	   /* NULL: the usual places */
+	const char *endpoint_from; /* the option or the variable that says so, for messages */
+	char *sandbox;		   /* owned: the address that -s stands for, or NULL */
+	uint64_t connect_ms;	   /* DURATION_INFINITE: no limit */
+	uint64_t wait_ms;	   /* for an agent that is not there yet; 0: not */
+	uint64_t keepalive_ms;	   /* 0: never */
 	enum opts_tty tty;
 	bool no_stdin;
 	const char *user, *workdir;
@@ -49,6 +48,9 @@ struct opts {
 int opts_parse(int argc, char *argv[], struct opts *ret, struct err *err);
 void opts_release(struct opts *opts);
 void opts_help(void);
+
+/* The variable that the address comes from, or NULL. */
+const char *opts_endpoint_variable(const struct opts *opts);
 
 /*
  * What the console's options share with ours: an address and which option it comes from; that of a

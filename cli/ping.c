@@ -77,7 +77,7 @@ int ping_run(const struct opts *opts, struct loop *loop, struct buf_spare *spare
 			   .on_turn = on_turn,
 			   .connect_ms = opts->connect_ms,
 			   .wait_ms = opts->wait_ms,
-			   .from = opts->endpoint_variable},
+			   .from = opts_endpoint_variable(opts)},
 	};
 	int r;
 

@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -92,13 +91,10 @@ static int add_listen(struct settings *s, const char *text, struct err *err)
 /* Where clients look, the user's own before the system's. */
 int settings_listen_default(struct settings *settings, struct err *err)
 {
-	static char users[ENDPOINT_NAME_MAX];
-	const char *runtime = getenv("XDG_RUNTIME_DIR");
-	bool own = geteuid() != 0 && runtime && runtime[0] == '/';
+	static char users[ENDPOINT_PATH_MAX];
+	bool own = geteuid() != 0 && endpoint_of_user(users);
 
-	if (own)
-		snprintf(users, sizeof(users), "unix:%s/msb-execd.sock", runtime);
-	return add_listen(settings, own ? users : "unix:/run/msb-execd.sock", err);
+	return add_listen(settings, own ? users : ENDPOINT_SYSTEM, err);
 }
 
 static int take_option(struct settings *s, int option, const char *value, struct err *err)

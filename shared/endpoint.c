@@ -3,9 +3,10 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
-#define UNIX_PATH_MAX (sizeof(((struct sockaddr_un *)0)->sun_path) - 1)
+#define UNIX_PATH_MAX (ENDPOINT_PATH_MAX - 1)
 #define NAME_MAX_LEN  255 /* of one component of a path */
 #define BOTH	      (ENDPOINT_CLIENT | ENDPOINT_DAEMON)
 
@@ -230,6 +231,18 @@ socklen_t endpoint_unix_address(const struct endpoint *endpoint, struct sockaddr
 		return sizeof(*ret);
 	ret->sun_path[0] = '\0';
 	return (socklen_t)(offsetof(struct sockaddr_un, sun_path) + endpoint->path_len);
+}
+
+bool endpoint_of_user(char out[ENDPOINT_PATH_MAX])
+{
+	const char *runtime = getenv("XDG_RUNTIME_DIR");
+
+	out[0] = '\0';
+	if (!runtime || runtime[0] != '/' ||
+	    strlen(runtime) + sizeof("/msb-execd.sock") > ENDPOINT_PATH_MAX)
+		return false;
+	strcpy(stpcpy(out, runtime), "/msb-execd.sock");
+	return true;
 }
 
 bool endpoint_is_file(const struct endpoint *endpoint)

@@ -39,8 +39,13 @@ enum endpoint_kind {
 /* Who is asking: some addresses can only be connected to, some only be listened on. */
 enum endpoint_side { ENDPOINT_CLIENT = 1, ENDPOINT_DAEMON = 2 };
 
+/* Where daemons listen and clients look without an address: the system's, and the user's own. */
+#define ENDPOINT_SYSTEM "/run/msb-execd.sock"
+
 #define ENDPOINT_CID_ANY  UINT32_MAX
 #define ENDPOINT_NAME_MAX 512 /* an address in a message, with its NUL */
+#define ENDPOINT_PATH_MAX \
+	sizeof(((struct sockaddr_un *)0)->sun_path) /* a socket's path, with its NUL */
 
 struct endpoint {
 	enum endpoint_kind kind;
@@ -62,6 +67,9 @@ int endpoint_parse(const char *text, enum endpoint_side side, struct endpoint *r
 
 /* The address as messages name it, with its kind; what is cut ends in "...". Returns out. */
 const char *endpoint_name(const struct endpoint *endpoint, char *out, size_t len);
+
+/* The user's own place, $XDG_RUNTIME_DIR/msb-execd.sock. False: there is no such folder, or it is too long. */
+bool endpoint_of_user(char out[ENDPOINT_PATH_MAX]);
 
 /* The address of a Unix or hvsock socket, and how long it is. */
 socklen_t endpoint_unix_address(const struct endpoint *endpoint, struct sockaddr_un *ret);

@@ -94,14 +94,18 @@ static const char *nearest(const struct option_row *rows, size_t count, const ch
 	return best;
 }
 
+/* What to do about an unknown option. */
+static int suggest(const char *meant, struct err *err)
+{
+	return meant ? err_hint(err, "did you mean --%s? --help lists all options", meant)
+		     : err_hint(err, "--help lists all options");
+}
+
 static int unknown(const struct option_row *rows, size_t count, const char *word, size_t len,
 		   struct err *err)
 {
-	const char *meant = nearest(rows, count, word + 2, len);
-
 	err_set(err, 0, NULL, "unknown option %.*s", (int)(2 + len), word);
-	return meant ? err_hint(err, "did you mean --%s? --help lists all options", meant)
-		     : err_hint(err, "--help lists all options");
+	return suggest(nearest(rows, count, word + 2, len), err);
 }
 
 static int ambiguous(const struct option_row *rows, size_t count, const char *name, size_t len,
@@ -161,8 +165,6 @@ static int complain(int found, const struct option_row *rows, size_t count, cons
 		    struct err *err)
 {
 	size_t len = word[0] == '-' && word[1] != '-' ? strcspn(word + 1, "=") : 0;
-	/* With one dash, as some programs have it; a few letters are a few options. */
-	const char *meant = len > 3 ? nearest(rows, count, word + 1, len) : NULL;
 
 	if (found == ':' && optopt >= LONG_BASE)
 		return err_set(err, 0, NULL, "--%s needs a value: %s",
@@ -170,8 +172,8 @@ static int complain(int found, const struct option_row *rows, size_t count, cons
 	if (found == ':')
 		return err_set(err, 0, NULL, "option -%c needs a value", optopt);
 	err_set(err, 0, NULL, "unknown option -%c", optopt);
-	return meant ? err_hint(err, "did you mean --%s? --help lists all options", meant)
-		     : err_hint(err, "--help lists all options");
+	/* With one dash, as some programs have it; a few letters are a few options. */
+	return suggest(len > 3 ? nearest(rows, count, word + 1, len) : NULL, err);
 }
 
 /* ---- one after the other ---- */
@@ -247,7 +249,6 @@ void options_help(FILE *out, const struct option_row *rows, size_t count)
 			continue;
 		n = fprintf(out, rows[i].short_name ? "  -%c, --%s" : "  %c   --%s",
 			    rows[i].short_name ? rows[i].short_name : ' ', rows[i].name);
-
 		if (rows[i].arg)
 			n += fprintf(out, " %s", rows[i].arg);
 		if (n >= HELP_COLUMN) {
