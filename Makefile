@@ -75,8 +75,8 @@ COMPILE = $(CC) -std=gnu17 -D_GNU_SOURCE -MMD -MP $(WARNINGS) $(HARDENING) $(FLA
 LINK    = $(CC) $(LINKING) $(FLAVOUR) $(CFLAGS) $(LDFLAGS)
 
 SHARED   := $(patsubst %.c,$(BUILD)/%.o,$(sort $(wildcard shared/*.c)))
-CONSOLE  := $(patsubst %.c,$(BUILD)/%.o,$(sort $(wildcard cli/console*.c)))
-CLI      := $(filter-out $(CONSOLE),$(patsubst %.c,$(BUILD)/%.o,$(sort $(wildcard cli/*.c))))
+CONSOLE  := $(patsubst %.c,$(BUILD)/%.o,$(sort $(wildcard cli/console/*.c)))
+CLI      := $(patsubst %.c,$(BUILD)/%.o,$(sort $(wildcard cli/*.c)))
 DAEMON   := $(patsubst %.c,$(BUILD)/%.o,$(sort $(wildcard daemon/*.c)))
 PROGRAMS := $(BUILD)/msb-exec $(BUILD)/msb-execd $(BUILD)/msb-relayd
 # Two programs live in daemon/. What is named after the relay is its own; the letters, the listening
@@ -260,7 +260,7 @@ UNITS   := $(patsubst tests/unit/%.c,$(BUILD)/tests/%,$(sort $(wildcard tests/un
 DRIVERS := $(patsubst tests/%.c,$(BUILD)/tests/%,$(sort $(wildcard tests/*.c)))
 # What the units may use: all but the mains.
 PURE    := $(SHARED) $(filter-out %/execd.o %/relayd.o,$(DAEMON)) $(filter-out %/main.o,$(CLI)) \
-	$(addprefix $(BUILD)/cli/console_,guest.o history.o lex.o marks.o quote.o)
+	$(addprefix $(BUILD)/cli/console/,history.o marks.o starter.o typed.o words.o)
 # How much slower the programs are: limits of time stretch with it. SLOW=N, also from the environment, says
 # it for the machine and all: tests/run.py, which makes it from this and from what runs side by side.
 FACTOR := $(if $(SANITIZE),4,1)
@@ -409,11 +409,11 @@ check-static-run:
 
 compiled: $(CLI) $(CONSOLE) $(DAEMON) $(SHARED)
 
-C_FILES   = $(wildcard shared/*.[ch] daemon/*.[ch] daemon/bundle/*.c cli/*.[ch] tests/*.[ch] tests/unit/*.[ch] \
+C_FILES   = $(wildcard shared/*.[ch] daemon/*.[ch] daemon/bundle/*.c cli/*.[ch] cli/console/*.[ch] tests/*.[ch] tests/unit/*.[ch] \
 	tests/bench/*.c tests/fuzz/*.[ch])
 SH_FILES  = $(wildcard daemon/bundle/*.sh tests/*.sh tests/*.bash tests/*.bats tests/interop/*.sh \
 	tests/vm/*.sh tests/vm/*.bash tests/vm/*.bats) completions/msb-exec.bash .ci/run
-HEADERS   = $(wildcard shared/*.h daemon/*.h cli/*.h)
+HEADERS   = $(wildcard shared/*.h daemon/*.h cli/*.h cli/console/*.h)
 MANUALS   = $(wildcard cli/*.1 daemon/*.8)
 PROCESSORS = $(shell nproc)
 
@@ -430,7 +430,7 @@ lint-run: check-static-run
 		printf '#include "%s"\n' "$(CURDIR)/$$header" | $(CC) -std=gnu17 -D_GNU_SOURCE \
 			$(CBOR_CFLAGS) -Wall -Wextra -Werror -fsyntax-only -xc - || exit 1; \
 	done
-	@printf '%s\n' $(wildcard shared/*.c daemon/*.c cli/*.c) | xargs -P $(PROCESSORS) -n 4 sh -c \
+	@printf '%s\n' $(wildcard shared/*.c daemon/*.c cli/*.c cli/console/*.c) | xargs -P $(PROCESSORS) -n 4 sh -c \
 		'clang-tidy --quiet "$$@" -- -std=gnu17 -D_GNU_SOURCE $(CBOR_CFLAGS)' clang-tidy
 
 # ---- what is made from it ----

@@ -167,6 +167,7 @@ static bool on_turn(struct client *client)
 	tell_output_credit(exec);
 	exec_tell_size(exec);
 	exec_watch_input(exec);
+	connection_on_turn(&exec->beside, 0);
 	settle(exec);
 	if (exec->finished || !exec->moves)
 		return false;
@@ -224,7 +225,7 @@ static void decide_tty(struct exec *exec)
 	}
 }
 
-static void start_command(struct exec *exec)
+void exec_start_command(struct exec *exec)
 {
 	struct client *client = &exec->client;
 	const struct opts *opts = exec->opts;
@@ -260,7 +261,7 @@ static void on_looked(struct look *look, const struct err *err)
 	if (err)
 		exec_fail(exec, EXIT_FAILED, err);
 	else
-		start_command(exec);
+		exec_start_command(exec);
 }
 
 static void on_greeted(struct client *client)
@@ -272,6 +273,8 @@ static void on_greeted(struct client *client)
 	exec->look.owner = exec;
 	exec->look.on_done = on_looked;
 	look_at_guest(&exec->look, client, exec->opts, exec->tty);
+	if (exec->on_greeted)
+		exec->on_greeted(exec->owner);
 }
 
 void exec_run(struct exec *exec, const struct opts *opts, struct loop *loop,
@@ -290,6 +293,7 @@ void exec_run(struct exec *exec, const struct opts *opts, struct loop *loop,
 	stream_init(&exec->err, loop, STDERR_FILENO, OUTPUT_MAX, spare, exec, on_output);
 	lines_begin(&exec->err);
 	term_catch_stops();
+	exec->beside.client = &exec->client;
 	exec->client.owner = exec;
 	exec->client.on_greeted = on_greeted;
 	exec->client.on_frame = exec_on_frame;

@@ -13,6 +13,7 @@
 #include "look.h"
 #include "modes.h"
 #include "opts.h"
+#include "remote.h"
 #include "signals.h"
 #include "stream.h"
 
@@ -39,7 +40,12 @@ static inline int exit_status(const struct msg_exec_exited *exited)
 struct exec {
 	struct loop *loop;
 	struct client client;
+	struct connection beside;	 /* other sessions on it, of whoever has some */
+	void *owner;			 /* its */
+	void (*on_greeted)(void *owner); /* they may be started; may be NULL */
 	const struct opts *opts;
+	const struct opts
+		*instead; /* of the same but for the command, where there is none; or NULL */
 	struct stream in, out, err;
 	struct stream *body_to;	     /* where the link's body goes */
 	struct look look;	     /* what the guest is asked before the command starts */
@@ -80,6 +86,9 @@ struct exec {
 void exec_run(struct exec *exec, const struct opts *opts, struct loop *loop,
 	      struct buf_spare *spare);
 void exec_release(struct exec *exec);
+
+/* A failure to leave with, with what to do about it. */
+void exec_fail(struct exec *exec, int status, const struct err *err);
 
 /* What came for msb-exec itself. */
 void exec_signal(struct exec *exec, const struct loop_signal *signal);

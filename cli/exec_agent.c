@@ -113,6 +113,16 @@ static bool is_of_exec(struct msg_text stage)
 	return stage.len == sizeof(exec) - 1 && memcmp(stage.ptr, exec, stage.len) == 0;
 }
 
+static void run_instead(struct exec *exec)
+{
+	exec->opts = exec->instead;
+	exec->instead = NULL;
+	exec->in_ended = false;
+	exec->client.id = client_take_id(&exec->client);
+	exec_start_command(exec);
+	client_mark(&exec->client);
+}
+
 static void on_failed(struct exec *exec, struct msg_bytes payload)
 {
 	static const int statuses[] = {
@@ -131,6 +141,10 @@ static void on_failed(struct exec *exec, struct msg_bytes payload)
 		return;
 	}
 	kind = msg_failure_parse(failed.kind);
+	if (kind == MSG_FAILURE_NOT_FOUND && exec->instead && !exec->finished) {
+		run_instead(exec);
+		return;
+	}
 	/* As shells and env(1) have it, what the kernel says of the program or of its arguments. */
 	if (kind == MSG_FAILURE_BAD_ARGS && is_of_exec(failed.stage))
 		kind = MSG_FAILURE_NOT_EXECUTABLE;
@@ -163,9 +177,12 @@ void exec_on_frame(struct client *client, const struct frame *frame)
 	struct exec *exec = client->owner;
 	struct msg_envelope envelope;
 
-	if (msg_open(frame, &envelope) < 0 || look_on_frame(&exec->look, frame, &envelope) ||
-	    frame->id != client->id)
+	if (msg_open(frame, &envelope) < 0 || look_on_frame(&exec->look, frame, &envelope))
 		return;
+	if (frame->id != client->id) {
+		connection_on_frame(&exec->beside, frame, &envelope);
+		return;
+	}
 	switch (envelope.type) {
 	case MSG_EXEC_STARTED:
 		on_started(exec, envelope.payload);

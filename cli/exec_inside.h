@@ -4,6 +4,9 @@
 
 #include "exec.h"
 
+/* Sends the request. */
+void exec_start_command(struct exec *exec);
+
 /* The session is over with that status; what is queued for our readers is still written. */
 void exec_finish(struct exec *exec, int status);
 
@@ -15,9 +18,6 @@ void exec_leave_by(struct exec *exec, int signal);
 
 /* Passes a signal on to the command, or leaves by it, as it must. */
 void exec_forward(struct exec *exec, int signal);
-
-/* A failure to leave with, with what to do about it. */
-void exec_fail(struct exec *exec, int status, const struct err *err);
 
 /* A signal that was passed on has no answer. */
 void exec_on_unanswered(struct client *client, enum patience_step step);

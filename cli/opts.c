@@ -54,7 +54,7 @@ static const struct option_row rows[] = {
 			"the agent's address: unix:/path, vsock:CID:PORT, hvsock:/path:PORT, "
 			"exec:COMMAND"},
 	[OPT_SANDBOX] = {'s', "sandbox", "NAME", "the same of a microsandbox sandbox"},
-	[OPT_LOCAL] = {0, "local", NULL, "start a private msb-execd for this command alone"},
+	[OPT_LOCAL] = {0, "local", NULL, "start a private msb-execd for this alone"},
 	[OPT_CONNECT_TIMEOUT] = {0, "connect-timeout", "DURATION",
 				 "give up if no agent has answered by then (default 10s; 0 or inf: "
 				 "never)"},
@@ -128,7 +128,7 @@ void opts_help(void)
 	     "126 it cannot be run; 127 it was not found; 128+N signal N killed it.");
 }
 
-int opts_add_rlimit(struct opts *opts, const char *text, struct err *err)
+static int add_rlimit(struct opts *opts, const char *text, struct err *err)
 {
 	if (opts->rlimit_count == OPTS_RLIMITS_MAX)
 		return err_set(err, 0, NULL, "more than %d resource limits", OPTS_RLIMITS_MAX);
@@ -146,30 +146,30 @@ static int parse_on_disconnect(struct opts *o, const char *text, struct err *err
 }
 
 /* Where several say it, the last one counts. */
-void opts_set_endpoint(struct opts *o, const char *text, const char *from)
+static void set_endpoint(struct opts *o, const char *text, const char *from)
 {
 	o->endpoint = text;
 	o->endpoint_from = from;
 }
 
-int opts_set_sandbox(struct opts *o, const char *name, struct err *err)
+static int set_sandbox(struct opts *o, const char *name, struct err *err)
 {
 	free(o->sandbox);
 	if (asprintf(&o->sandbox, "sandbox:%s", name) < 0) {
 		o->sandbox = NULL;
 		return err_set(err, ENOMEM, NULL, "sandbox %s", name);
 	}
-	opts_set_endpoint(o, o->sandbox, "--sandbox");
+	set_endpoint(o, o->sandbox, "--sandbox");
 	return 0;
 }
 
-int opts_settle_endpoint(struct opts *o, struct err *err)
+static int settle_endpoint(struct opts *o, struct err *err)
 {
 	const char *usual = getenv(endpoint_variable);
 	struct endpoint endpoint;
 
 	if (!o->endpoint && usual && usual[0])
-		opts_set_endpoint(o, usual, endpoint_variable);
+		set_endpoint(o, usual, endpoint_variable);
 	if (o->endpoint && endpoint_parse(o->endpoint, ENDPOINT_CLIENT, &endpoint, err) < 0)
 		return err_about(err, "%s", o->endpoint_from);
 	return 0;
@@ -195,10 +195,10 @@ static int take_value(struct opts *o, int option, const char *value, struct err 
 {
 	switch (option) {
 	case OPT_SOCKET:
-		opts_set_endpoint(o, value, "--socket");
+		set_endpoint(o, value, "--socket");
 		return 0;
 	case OPT_SANDBOX:
-		return opts_set_sandbox(o, value, err);
+		return set_sandbox(o, value, err);
 	case OPT_CONNECT_TIMEOUT:
 		return opts_parse_limit(value, DURATION_INFINITE, &o->connect_ms, err);
 	case OPT_WAIT_FOR:
@@ -216,7 +216,7 @@ static int take_value(struct opts *o, int option, const char *value, struct err 
 	case OPT_ENV_FILE:
 		return env_add_file(&o->env, value, err);
 	case OPT_RLIMIT:
-		return opts_add_rlimit(o, value, err);
+		return add_rlimit(o, value, err);
 	case OPT_TIMEOUT:
 		return opts_parse_limit(value, 0, &o->timeout_ms, err);
 	case OPT_KILL_AFTER:
@@ -239,7 +239,7 @@ static void take_flag(struct opts *o, int option)
 {
 	switch (option) {
 	case OPT_LOCAL:
-		opts_set_endpoint(o, "local:", "--local");
+		set_endpoint(o, "local:", "--local");
 		break;
 	case OPT_TTY:
 		o->tty = o->tty >= OPTS_TTY_IF_TERMINAL ? OPTS_TTY_FORCED : OPTS_TTY_IF_TERMINAL;
@@ -301,21 +301,74 @@ static int check_texts(const struct opts *o, struct err *err)
 	return 0;
 }
 
+static const struct opts defaults = {
+	.connect_ms = 10000,
+	.keepalive_ms = 10000,
+	.kill_after_ms = 5000,
+	.timeout_signal = SIGTERM,
+	.linger_ms = 500,
+	.on_disconnect = MSG_DISCONNECT_KILL,
+	.escape_char = '~',
+	.detach_keys = {{CTRL(']'), CTRL(']'), CTRL(']')}, 3},
+};
+
+/* Those that a console has too, in the order of its help. */
+static const int common[] = {OPT_SOCKET,     OPT_SANDBOX,   OPT_LOCAL,	 OPT_CONNECT_TIMEOUT,
+			     OPT_WAIT_FOR,   OPT_KEEPALIVE, OPT_USER,	 OPT_WORKDIR,
+			     OPT_ENV,	     OPT_ENV_FILE,  OPT_RLIMIT,	 OPT_TIMEOUT,
+			     OPT_KILL_AFTER, OPT_SIGNAL,    OPT_LINGER,	 OPT_ON_DISCONNECT,
+			     OPT_QUIET,	     OPT_VERBOSE,   OPT_VERSION, OPT_HELP};
+
+#define COMMON (sizeof(common) / sizeof(common[0]))
+
+/* Ours from those that the options of more come before. */
+static size_t put_rows(const struct opts_more *more, struct option_row *ret)
+{
+	memcpy(ret, more->rows, more->count * sizeof(*ret));
+	for (size_t i = 0; i < COMMON; i++)
+		ret[more->count + i] = rows[common[i]];
+	return more->count + COMMON;
+}
+
+int opts_parse_more(int argc, char *argv[], struct opts *ret, const struct opts_more *more,
+		    struct err *err)
+{
+	struct option_row all[OPTIONS_MAX];
+	size_t count = put_rows(more, all);
+	const char *value = NULL;
+	int option, operand = 0, r = 0;
+
+	*ret = defaults;
+	while ((option = options_next(argc, argv, all, count, &value, &operand, err)) >= 0) {
+		if ((size_t)option < more->count)
+			r = more->take(more->owner, option, value, err);
+		else if (!all[option].arg)
+			take_flag(ret, common[(size_t)option - more->count]);
+		else
+			r = take_value(ret, common[(size_t)option - more->count], value, err);
+		if (r < 0)
+			return options_blame(&all[option], err);
+	}
+	if (option != -1 || check_texts(ret, err) < 0)
+		return -EINVAL;
+	ret->command = argv + operand;
+	ret->command_len = (size_t)(argc - operand);
+	return ret->help || ret->version ? 0 : settle_endpoint(ret, err);
+}
+
+void opts_help_more(const struct opts_more *more)
+{
+	struct option_row all[OPTIONS_MAX];
+
+	options_help(stdout, all, put_rows(more, all));
+}
+
 int opts_parse(int argc, char *argv[], struct opts *ret, struct err *err)
 {
 	const char *value = NULL;
 	int option, operand = 0;
 
-	*ret = (struct opts){
-		.connect_ms = 10000,
-		.keepalive_ms = 10000,
-		.kill_after_ms = 5000,
-		.timeout_signal = SIGTERM,
-		.linger_ms = 500,
-		.on_disconnect = MSG_DISCONNECT_KILL,
-		.escape_char = '~',
-		.detach_keys = {{CTRL(']'), CTRL(']'), CTRL(']')}, 3},
-	};
+	*ret = defaults;
 	while ((option = options_next(argc, argv, rows, ROWS, &value, &operand, err)) >= 0) {
 		/* The console has options of its own, and reads them all anew. */
 		ret->console = option == OPT_CONSOLE;
@@ -337,7 +390,7 @@ int opts_parse(int argc, char *argv[], struct opts *ret, struct err *err)
 	if (ret->ping && ret->command_len)
 		return err_set(err, 0, NULL, "--ping runs nothing, and so takes no command: %s",
 			       ret->command[0]);
-	return opts_settle_endpoint(ret, err);
+	return settle_endpoint(ret, err);
 }
 
 void opts_release(struct opts *opts)

@@ -9,6 +9,7 @@
 #include "../shared/duration.h"
 #include "../shared/err.h"
 #include "../shared/msg.h"
+#include "../shared/options.h"
 #include "escape.h"
 #include "values.h"
 
@@ -53,15 +54,22 @@ void opts_help(void);
 const char *opts_endpoint_variable(const struct opts *opts);
 
 /*
- * What the console's options share with ours: an address and which option it comes from; that of a
- * sandbox, owned by opts; in the end, the variable's where no option gave one, and whether it makes
- * sense; one more limit; and a duration of which 0 and inf both mean none, which is *ret_ms then. 0,
- * or -errno with *err filled.
+ * A program that has most of these options, and more: rows of its own, which come first in its help. take
+ * is given the row's index and its value, and returns 0 or -errno with *err filled. What is left of argv is
+ * the command. The address, as above, is the variable's where no option gave one.
  */
-void opts_set_endpoint(struct opts *opts, const char *text, const char *from);
-int opts_settle_endpoint(struct opts *opts, struct err *err);
-int opts_set_sandbox(struct opts *opts, const char *name, struct err *err);
-int opts_add_rlimit(struct opts *opts, const char *text, struct err *err);
+struct opts_more {
+	const struct option_row *rows;
+	size_t count;
+	void *owner;
+	int (*take)(void *owner, int row, const char *value, struct err *err);
+};
+
+int opts_parse_more(int argc, char *argv[], struct opts *ret, const struct opts_more *more,
+		    struct err *err);
+void opts_help_more(const struct opts_more *more);
+
+/* A duration of which 0 and inf both mean none, which is *ret_ms then. 0, or -errno with *err filled. */
 int opts_parse_limit(const char *text, uint64_t none, uint64_t *ret_ms, struct err *err);
 
 #endif

@@ -50,11 +50,12 @@ static size_t smallest(size_t a, size_t b, size_t c)
 	return least < c ? least : c;
 }
 
-/* How many letters must be put in, taken out or changed to make one of the other. */
-static size_t distance(const char *a, size_t a_len, const char *b)
+size_t options_distance(const char *a, size_t a_len, const char *b)
 {
 	size_t row[NAME_MAX_LEN + 1], b_len = strlen(b);
 
+	if (b_len > NAME_MAX_LEN)
+		return SIZE_MAX;
 	for (size_t j = 0; j <= b_len; j++)
 		row[j] = j;
 	for (size_t i = 1; i <= a_len; i++) {
@@ -82,9 +83,8 @@ static const char *nearest(const struct option_row *rows, size_t count, const ch
 	if (len > NAME_MAX_LEN)
 		return NULL;
 	for (size_t i = 0; i < count; i++) {
-		size_t far = strlen(rows[i].name) <= NAME_MAX_LEN && !is_refused(&rows[i])
-				     ? distance(name, len, rows[i].name)
-				     : SIZE_MAX;
+		size_t far =
+			is_refused(&rows[i]) ? SIZE_MAX : options_distance(name, len, rows[i].name);
 
 		if (far < least || (far == least && !best)) {
 			best = rows[i].name;

@@ -40,6 +40,9 @@ int options_blame(const struct option_row *row, struct err *err);
 int options_number(const char *text, unsigned long min, unsigned long max, unsigned long *ret,
 		   struct err *err);
 
+/* How many letters must be put in, taken out or changed to make b of a; of a long b SIZE_MAX. */
+size_t options_distance(const char *a, size_t a_len, const char *b);
+
 /* Prints a line or two for each row. */
 void options_help(FILE *out, const struct option_row *rows, size_t count);
 

@@ -120,7 +120,9 @@ teardown() {
 		line {for i in 1}
 		sees {\n> $}
 		key "\004"
-		prompt 9
+		# As Ctrl-C would: to the shell an end of file here would be the end of all.
+		prompt 130
+		run {(exit 9)} 9
 		key "\004"
 		ends 9
 	END
@@ -165,15 +167,17 @@ teardown() {
 @test "console: what looks like a mark is output" {
 	talk <<-'END'
 		prompt
-		run {set | grep -a __msb_ | wc -l}
-		if {$output < 3} {fail "no such variables"}
-		run {set >/dev/null; set; echo "$PS1"; declare -f; declare -p | tail -n 1}
-		run {printf '\0360123456789abcdef0123456789abcdefe0\036'; echo ok}
+		run {set >/dev/null; set; echo "$PS1$PS2$PS0"; declare -f; declare -p}
+		run {set | grep -ac '^PS[012]='}
+		is 3
+		run {declare -F | wc -l}
+		is 0
+		run {echo "${PS1%?}" "${PS2#?}" "${PS0:0:20}"; echo ok}
+		if {![string match "*ok" $output]} {fail $output}
+		run {printf '\0360123456789abcdef0123456789abcdefp0\0360123456789abcdef0123456789abcdef.'; echo ok}
 		if {![string match "*ok" $output]} {fail $output}
 		run {set -x; true; set +x}
-		run {PS1='mine> ' PROMPT_COMMAND='echo before'}
-		run {PS1='mine> ' PROMPT_COMMAND='echo before'; echo still}
-		is still
+		is "+ true\n+ set +x"
 		run {exec 2>/dev/null}
 		run {echo here; echo not >&2}
 		is here
@@ -229,13 +233,15 @@ teardown() {
 
 @test "console: lines from stdin, -c and -f stop at the first failure, whose status it is" {
 	printf '%s\n' 'cd /usr' 'pwd' '(exit 7)' 'echo not' >"$DIR/lines"
-	for way in stdin file line; do
+	for way in stdin - "$DIR/lines" -c; do
 		case $way in
-		stdin) run -7 lines <"$DIR/lines" ;;
-		file) run -7 lines -f "$DIR/lines" </dev/null ;;
-		line) run -7 lines -c "$(<"$DIR/lines")" </dev/null ;;
+		stdin) run -7 --separate-stderr lines <"$DIR/lines" ;;
+		-) run -7 --separate-stderr lines -f - <"$DIR/lines" ;;
+		/*) run -7 --separate-stderr lines -f "$DIR/lines" </dev/null ;;
+		-c) run -7 --separate-stderr lines -c "$(<"$DIR/lines")" </dev/null ;;
 		esac
-		[[ $output == /usr ]]
+		[[ $output == /usr && $stderr == "${way/#-/stdin}:3: ( exit 7 )" || $way == -c ]]
+		[[ $way != -c || $stderr == '-c:3: ( exit 7 )' ]]
 	done
 }
 
@@ -268,8 +274,8 @@ teardown() {
 		echo after
 	END
 	[[ $output == $'1\nafter' && $stderr == *'/no/such/folder'* ]]
-	run -5 lines <<<$'-false\n(exit 5)\necho not'
-	[[ -z $output ]]
+	run -5 --separate-stderr lines <<<$'-false\n(exit 5)\necho not'
+	[[ -z $output && $stderr == 'stdin:2: ( exit 5 )' ]]
 }
 
 @test "console: exit in a script is its end; commands of several lines are whole there too" {
@@ -310,11 +316,14 @@ teardown() {
 			echo "f$x"
 		}
 		f
-		-fi
+		-ls /no/such
 		echo on
 		(exit 4)
 	END
-	[[ $output == *f1*on && $output == *yntax* ]]
+	[[ $output == f1*/no/such*on$'\n'"stdin: ended with 4" ]]
+	# It reads them as its own file, in which a syntax error is the end.
+	run -2 lines -e "$path" <<<$'echo f1\n-fi\necho on'
+	[[ $output == f1*yntax* && $output != *on ]]
 }
 
 @test "console: a command that waits for a line of the script gets it when it comes" {

@@ -29,19 +29,24 @@ setup() {
 @test "house: cli and daemon know shared and never each other, shared knows neither" {
 	run grep -nE '#include *".*(cli|daemon)/' shared/*.[ch]
 	[[ -z $output ]]
-	run grep -nE '#include *".*daemon/' cli/*.[ch]
+	run grep -nE '#include *".*daemon/' cli/*.[ch] cli/console/*.[ch]
 	[[ -z $output ]]
 	run grep -nE '#include *".*cli/' daemon/*.[ch]
 	[[ -z $output ]]
 }
 
+@test "house: the console is a room: it knows cli, and nothing of cli knows it" {
+	run grep -nE '#include *"(.*/)?console/' cli/*.[ch]
+	[[ -z $output ]]
+}
+
 @test "house: libcbor is known to the msg files alone, epoll to the loop alone, readline to the console" {
-	run grep -lE '#include *<cbor' shared/*.[ch] daemon/*.[ch] cli/*.[ch]
+	run grep -lE '#include *<cbor' shared/*.[ch] daemon/*.[ch] cli/*.[ch] cli/console/*.[ch]
 	[[ $(grep -v '^shared/msg' <<<"$output") == '' ]]
-	run grep -lE '#include *<sys/epoll' shared/*.[ch] daemon/*.[ch] cli/*.[ch]
+	run grep -lE '#include *<sys/epoll' shared/*.[ch] daemon/*.[ch] cli/*.[ch] cli/console/*.[ch]
 	[[ $output == shared/loop.c ]]
-	run grep -lE '#include *<readline' shared/*.[ch] daemon/*.[ch] cli/*.[ch]
-	[[ -n $output && $(grep -v '^cli/console' <<<"$output") == '' ]]
+	run grep -lE '#include *<readline' shared/*.[ch] daemon/*.[ch] cli/*.[ch] cli/console/*.[ch]
+	[[ $output == cli/console/prompt.c ]]
 }
 
 @test "house: what is pure makes no system call" {
@@ -51,7 +56,7 @@ setup() {
 		shared/msg_encode_agent shared/msg_encode_relay daemon/session daemon/environ daemon/interpreter daemon/letter \
 		daemon/relay_slots daemon/relay_route daemon/relay_seek daemon/relay_quota \
 		daemon/relay_hello cli/escape cli/modes cli/patience \
-		cli/console_lex cli/console_quote cli/console_marks cli/console_guest; do
+		cli/console/words cli/console/marks cli/console/typed cli/console/starter; do
 		run bash -c "nm -u $ROOT/build/$file.o | awk '{ print \$2 }' |
 			grep -E '^(read|write|open|close|socket|send|recv|kill|fork|epoll.*|poll|ioctl|fcntl)(64)?$'"
 		[[ -z $output ]]

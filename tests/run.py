@@ -25,7 +25,7 @@ import time
 
 # What takes longest begins first, or it would be waited for alone. Only the time depends on this list.
 LONGEST = """relay_reference unanswered keepalive badinput oldagent stream flow kill
-    exec_transport wire locally serial relay tty console_keys connect signals console complete
+    exec_transport wire locally serial relay tty console_same console_keys connect signals console complete
     units replay""".split()
 TIMEOUT = 60  # seconds for a test, times SLOW
 RESULT = re.compile(rb"(ok|not ok) \d+ (.*)")

@@ -1,0 +1,74 @@
+/*
+ * The guest of the console: the connection to it and the shell there; and, while \user, \connect or a
+ * killed shell make another, the one that is to follow. What was in use stays so until that is ready.
+ */
+#ifndef MSB_CONSOLE_GUEST_H
+#define MSB_CONSOLE_GUEST_H
+
+#include "../look.h"
+#include "shell.h"
+
+/* Ids are taken in order and never again. */
+struct peer {
+	struct client client; /* its owner is the guest */
+	struct connection connection;
+	char *address; /* owned; NULL: the usual places */
+	struct loop_grave grave;
+};
+
+struct guest {
+	struct loop *loop; /* not owned, as what follows */
+	struct buf_spare *spare;
+	const char *command; /* the shell that is wanted, or NULL */
+	struct opts opts;    /* what shells are started with: \user changes it */
+	struct peer *peer;   /* owned: whose shell it is */
+	struct shell shells[2];
+	struct shell *shell;	     /* the one in use; NULL before the first is ready */
+	struct shell *candidate;     /* one that is to follow it, or NULL */
+	struct peer *candidate_peer; /* the same as peer, or owned */
+	struct look look;	     /* what the guest is asked before a candidate starts */
+	struct opts wanted; /* what it starts with; borrows all of it but carried and the user */
+	struct env_list carried;     /* owned: what \user has that one find in its environment */
+	char *user, *candidate_user; /* owned: what \user set, and what it is to set */
+	bool resized;		     /* the guest's terminals are to be told */
+
+	void *owner;
+	void (*on_output)(void *owner, const char *data, size_t len);
+	void (*on_running)(void *owner);
+	void (*on_ready)(void *owner, bool is_new); /* is_new: the candidate, in use now */
+	void (*on_more)(void *owner);
+	void (*on_gone)(void *owner, int code, int signal); /* the shell in use */
+	/* The candidate came to nothing; status: to leave with, if there is no other. */
+	void (*on_failed)(void *owner, int status, const char *why);
+	void (*on_lost)(void *owner, const struct err *err); /* the connection in use */
+	void (*on_unanswered)(void *owner, enum patience_step step);
+	size_t (*waiting)(void *owner); /* bytes of output that nobody took yet */
+};
+
+/* Something changed that the connections' turns derive from: our output, or the window. */
+void guest_mark(struct guest *guest);
+void guest_resized(struct guest *guest);
+
+/* Whether there is a shell: none is before the first, nor after it was killed. */
+bool guest_has_shell(const struct guest *guest);
+
+static inline struct client *guest_client(const struct guest *guest)
+{
+	return &guest->peer->client;
+}
+
+/* The size of our terminal, as that agent can take it. */
+struct msg_exec_resize guest_size(const struct client *client);
+
+/* Starts a shell that is to follow: on a connection of its own to that address (NULL: the usual places) */
+void guest_connect(struct guest *guest, const char *address);
+
+/* on the current one, in that folder; as another user, with these variables, which are taken */
+void guest_restart(struct guest *guest, const char *folder);
+void guest_become(struct guest *guest, const char *user, struct env_list *env);
+
+/* or not at all. */
+void guest_drop_candidate(struct guest *guest);
+void guest_release(struct guest *guest);
+
+#endif

@@ -1,0 +1,441 @@
+/* The prompt: see prompt.h. Readline leaves the signals to us. */
+#include "prompt.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <readline/history.h>
+#include <readline/readline.h>
+
+#include "../../shared/fd.h"
+#include "../../shared/log.h"
+#include "../../shared/utf8.h"
+#include "../term.h"
+#include "history.h"
+
+#define LOOK_MS	 50   /* for a signal, in the midst of a sequence of keys */
+#define HELD_MAX 4096 /* as a terminal holds, which drops what is over */
+#define CTRL_C	 '\x03'
+
+#define OWNER(ptr, member) ((struct prompt *)((char *)(ptr)-offsetof(struct prompt, member)))
+
+/* Readline's callbacks have no argument to find us by. */
+static struct prompt *the;
+
+/* ---- keys ---- */
+
+static void read_char(void)
+{
+	rl_callback_read_char();
+	if (the->interrupted && the->shown)
+		prompt_interrupt(the);
+	the->interrupted = false;
+}
+
+/* Whether a signal waits for the loop that may want the line. */
+static bool is_interrupted(void)
+{
+	static const int numbers[] = {SIGINT, SIGTERM, SIGHUP, SIGTSTP};
+	sigset_t pending;
+
+	if (sigpending(&pending) < 0)
+		return false;
+	for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
+		if (sigismember(&pending, numbers[i]))
+			return true;
+	return false;
+}
+
+/*
+ * What comes next in the midst of a sequence of keys. One that was there a moment ago may be there no
+ * more, since Ctrl-C sweeps the terminal's queue: nothing reads on before that is heard. EOF would be
+ * taken for Enter, or for Ctrl-D.
+ */
+static int next_key(FILE *terminal)
+{
+	struct pollfd in = {.fd = STDIN_FILENO, .events = POLLIN};
+	unsigned char key;
+	ssize_t n;
+
+	(void)terminal;
+	if (buf_len(&the->held)) {
+		key = *buf_head(&the->held);
+		buf_consume(&the->held, 1);
+		return key;
+	}
+	while ((n = stream_read(the->in, &key, 1)) == -EAGAIN) {
+		/* Leaves by a longjmp(), out of rl_callback_read_char(). */
+		if (is_interrupted())
+			rl_abort(0, 0);
+		poll(&in, 1, LOOK_MS);
+	}
+	return n > 0 ? key : EOF;
+}
+
+/* They were typed before what is in the terminal. What follows the line's end is for the line. */
+static void take_held(void)
+{
+	while (the->shown && buf_len(&the->held))
+		read_char();
+}
+
+/* Not from within prompt_show(): Tab runs the loop, which not every caller of that allows. */
+static void on_held(struct loop_timer *timer)
+{
+	(void)timer;
+	take_held();
+}
+
+static void on_terminal(struct loop_source *source, uint32_t ready)
+{
+	char key;
+	ssize_t n;
+
+	(void)source;
+	(void)ready;
+	/* One or the other: after Tab there may be nothing to read any more. */
+	if (!buf_len(&the->held)) {
+		n = stream_read(the->in, &key, 1);
+		if (n == 0)
+			the->on_hangup(the->owner);
+		if (n <= 0)
+			return;
+		buf_append(&the->held, &key, 1);
+	}
+	take_held();
+}
+
+void prompt_hold(struct prompt *prompt, const char *keys, size_t len)
+{
+	const char *stop = memrchr(keys, CTRL_C, len);
+	struct buf *held = &prompt->held;
+	size_t room;
+
+	if (stop) {
+		buf_consume(held, buf_len(held));
+		len -= (size_t)(stop + 1 - keys);
+		keys = stop + 1;
+	}
+	room = held->max - buf_len(held);
+	buf_append(held, keys, len < room ? len : room);
+}
+
+/* ---- history ---- */
+
+static void add_line(const char *line)
+{
+	size_t had = the->entry ? strlen(the->entry) + 1 : 0;
+	char *entry = realloc(the->entry, had + strlen(line) + 1);
+
+	if (!entry)
+		return;
+	if (had)
+		entry[had - 1] = '\n';
+	strcpy(entry + had, line);
+	the->entry = entry;
+}
+
+static void append_last(void)
+{
+	cleanup_fd int lock = the->history ? history_lock(the->history) : -1;
+
+	if (lock >= 0)
+		append_history(1, the->history);
+}
+
+static void load_history(void)
+{
+	cleanup_fd int lock = -1;
+
+	the->history = history_find();
+	lock = the->history ? history_lock(the->history) : -1;
+	using_history();
+	stifle_history(HISTORY_LINES_MAX);
+	history_write_timestamps = 1;
+	history_comment_char = '#';
+	if (lock < 0)
+		return;
+	history_truncate_file(the->history, HISTORY_LINES_MAX);
+	read_history(the->history);
+}
+
+void prompt_remember(struct prompt *prompt)
+{
+	HIST_ENTRY *last = history_length ? history_get(history_base + history_length - 1) : NULL;
+	char *entry = prompt->entry;
+
+	prompt->entry = NULL;
+	if (entry && history_keeps(entry, last ? last->line : NULL)) {
+		/* The time, which stands before it, is also what tells commands of several lines apart. */
+		add_history(entry);
+		append_last();
+	}
+	free(entry);
+}
+
+/* ---- the prompt ---- */
+
+static void leave_modes(void)
+{
+}
+
+static void stop_reading(void)
+{
+	the->shown = false;
+	loop_want(the->loop, &the->terminal, 0);
+	/* In the background the modes are somebody else's. */
+	if (!term_is_foreground(STDIN_FILENO))
+		rl_deprep_term_function = leave_modes;
+	rl_callback_handler_remove();
+	rl_deprep_term_function = rl_deprep_terminal;
+}
+
+static void on_line(char *line)
+{
+	stop_reading();
+	if (line)
+		add_line(line);
+	the->on_line(the->owner, line);
+}
+
+void prompt_show(struct prompt *prompt, const char *text, bool continues)
+{
+	char *aside = prompt->aside;
+
+	prompt->shown = true;
+	prompt->continues = continues;
+	prompt->aside = NULL;
+	rl_callback_handler_install(text, on_line);
+	if (aside && aside[0]) {
+		rl_insert_text(aside);
+		rl_redisplay();
+	}
+	free(aside);
+	loop_want(prompt->loop, &prompt->terminal, LOOP_IN);
+	if (buf_len(&prompt->held))
+		loop_arm(prompt->loop, &prompt->held_due, 0);
+}
+
+void prompt_put_aside(struct prompt *prompt)
+{
+	if (!prompt->shown || prompt->asking)
+		return;
+	free(prompt->aside);
+	prompt->aside = strdup(rl_line_buffer);
+	rl_clear_visible_line();
+	fflush(rl_outstream);
+	rl_replace_line("", 1);
+	stop_reading();
+}
+
+void prompt_stop(struct prompt *prompt)
+{
+	/* In the midst of Tab it is too early; whoever ends the loop calls again. */
+	if (!prompt->shown || prompt->asking)
+		return;
+	stop_reading();
+	putchar('\n');
+	fflush(stdout);
+}
+
+void prompt_above(struct prompt *prompt, const char *data, size_t len)
+{
+	(void)prompt;
+	rl_clear_visible_line();
+	fwrite(data, 1, len, rl_outstream);
+	if (data[len - 1] != '\n')
+		fputs("\r\n", rl_outstream);
+	fflush(rl_outstream);
+	rl_on_new_line();
+	rl_redisplay();
+}
+
+void prompt_resize(struct prompt *prompt)
+{
+	if (prompt->shown)
+		rl_resize_terminal();
+}
+
+void prompt_interrupt(struct prompt *prompt)
+{
+	if (prompt->asking) {
+		prompt->interrupted = true;
+		loop_stop(prompt->loop);
+		return;
+	}
+	rl_free_line_state();
+	rl_callback_sigcleanup();
+	fputs("^C", rl_outstream);
+	rl_crlf();
+	fflush(rl_outstream);
+	rl_replace_line("", 1);
+	buf_consume(&prompt->held, buf_len(&prompt->held));
+	stop_reading();
+	free(prompt->entry);
+	prompt->entry = NULL;
+	prompt->on_interrupt(prompt->owner);
+}
+
+void prompt_suspend(struct prompt *prompt)
+{
+	if (!prompt->shown) {
+		term_suspend(false);
+		return;
+	}
+	rl_deprep_terminal();
+	term_suspend(false);
+	/* In the background it is somebody else's, and we only came to end. */
+	if (term_is_told_to_end() && !term_is_foreground(STDIN_FILENO))
+		return;
+	rl_prep_terminal(1);
+	rl_on_new_line();
+	rl_redisplay();
+}
+
+/* ---- Tab ---- */
+
+void prompt_begin_wait(struct prompt *prompt)
+{
+	loop_want(prompt->loop, &prompt->terminal, 0);
+	prompt->asking = true;
+}
+
+bool prompt_end_wait(struct prompt *prompt)
+{
+	prompt->asking = false;
+	if (prompt->interrupted)
+		return false;
+	loop_want(prompt->loop, &prompt->terminal, LOOP_IN);
+	return true;
+}
+
+static int by_name(const void *a, const void *b)
+{
+	return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+/* Sorted, each once, with the common beginning, as readline wants them; NULL for none. */
+static char **finish_matches(struct prompt_matches *matches)
+{
+	char **list = matches->list;
+	size_t kept = 0, common;
+
+	qsort(list + 1, matches->count, sizeof(*list), by_name);
+	for (size_t i = 1; i <= matches->count; i++) {
+		if (kept && strcmp(list[kept], list[i]) == 0)
+			free(list[i]);
+		else
+			list[++kept] = list[i];
+	}
+	list[kept + 1] = NULL;
+	if (!kept) {
+		free(list);
+		return NULL;
+	}
+	common = strlen(list[1]);
+	for (size_t i = 2; i <= kept; i++) {
+		size_t len = 0;
+
+		while (len < common && list[1][len] == list[i][len])
+			len++;
+		common = len;
+	}
+	/* A character is never cut. */
+	while (common && (list[1][common] & 0xc0) == 0x80)
+		common--;
+	list[0] = strndup(list[1], common);
+	if (kept == 1)
+		free(list[1]), list[1] = NULL;
+	return list;
+}
+
+static char **attempt(const char *text, int start, int end)
+{
+	struct prompt_matches matches = {.list = calloc(PROMPT_MATCHES_MAX + 2, sizeof(char *))};
+	struct prompt_word word = {.line = rl_line_buffer,
+				   .start = start,
+				   .text = text,
+				   .quote = (char)rl_completion_quote_character};
+	char **list;
+
+	(void)end;
+	/* Readline is not to look among the host's files. */
+	rl_attempted_completion_over = 1;
+	rl_filename_completion_desired = 0;
+	if (!matches.list)
+		return NULL;
+	the->on_tab(the->owner, &word, &matches);
+	if (matches.local) {
+		free(matches.list);
+		rl_filename_completion_desired = 1;
+		return rl_completion_matches(text, rl_filename_completion_function);
+	}
+	list = finish_matches(&matches);
+	/* A folder is not the end of a word. */
+	if (list && list[0][0] && list[0][strlen(list[0]) - 1] == '/')
+		rl_completion_suppress_append = rl_completion_suppress_quote = 1;
+	return list;
+}
+
+/* What a backslash or a quote before it makes part of a word. */
+static int is_quoted(char *line, int index)
+{
+	return the->is_quoted(line, index);
+}
+
+/* The last part of each path, in columns. Nothing of a name can act on the terminal. */
+static void show(char **matches, int count, int max)
+{
+	(void)max;
+	for (int i = 1; i <= count; i++) {
+		size_t len = strlen(matches[i]), base = len;
+
+		while (base && (base == len || matches[i][base - 1] != '/'))
+			base--;
+		memmove(matches[i], matches[i] + base, len - base + 1);
+		log_clean(matches[i], strlen(matches[i]));
+		utf8_scrub(matches[i], strlen(matches[i]));
+	}
+	max = 0;
+	for (int i = 1; i <= count; i++)
+		if ((int)strlen(matches[i]) > max)
+			max = (int)strlen(matches[i]);
+	rl_display_match_list(matches, count, max);
+	rl_forced_update_display();
+}
+
+/* ---- life ---- */
+
+void prompt_init(struct prompt *prompt)
+{
+	the = prompt;
+	/* What $if asks for in ~/.inputrc. */
+	rl_readline_name = "msb-exec";
+	rl_catch_signals = 0;
+	rl_catch_sigwinch = 0;
+	rl_change_environment = 0;
+	rl_getc_function = next_key;
+	rl_attempted_completion_function = attempt;
+	rl_completion_display_matches_hook = show;
+	rl_completer_word_break_characters = " \t\n;|&()<>=";
+	rl_basic_word_break_characters = " \t\n;|&()<>=";
+	rl_completer_quote_characters = "'\"";
+	rl_char_is_quoted_p = is_quoted;
+	load_history();
+	buf_init(&prompt->held, HELD_MAX, NULL);
+	prompt->held_due.on_due = on_held;
+	loop_source_init(&prompt->terminal, STDIN_FILENO, on_terminal);
+}
+
+void prompt_release(struct prompt *prompt)
+{
+	prompt_remember(prompt);
+	buf_release(&prompt->held);
+	free(prompt->aside);
+	free(prompt->history);
+}

@@ -1,0 +1,468 @@
+/* The console's shell in the guest: see shell.h. */
+#include "shell.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+
+#include "../exec.h"
+
+#define DUE_MAX 200 /* lines at once, in the midst of a command */
+#define ECHO_MAX \
+	(8 * 1024)	  /* the same: a terminal that repeats more than it has room for drops it */
+#define BEGINS_MS    50	  /* behind the echo of a line, of shells that do not say when it runs */
+#define BEGINS_ALSO  500  /* of those that do, should somebody have taken that from them */
+#define UNECHOED_MS  1000 /* the same where there is no echo */
+#define STRAYS_MS    500
+#define RESTORE_MS   2000
+#define RESTORED_MAX 4096 /* bytes of lines; of more, only the last gets its modes back */
+#define REPEATS_MIN  1000 /* bytes of a line that busybox reads in parts, with a prompt for each */
+
+#define ECHO_FLAG 0x8 /* of a terminal's local modes, in Linux */
+
+#define OWNER(ptr, member) ((struct shell *)((char *)(ptr)-offsetof(struct shell, member)))
+
+static void set_text(char *to, size_t size, const char *from)
+{
+	snprintf(to, size, "%s", from);
+}
+
+/* ---- to the shell ---- */
+
+static void send_typed(struct shell *shell, struct buf *out)
+{
+	remote_send(&shell->remote, buf_head(out), buf_len(out));
+	buf_release(out);
+}
+
+/* The newline that ends a line: what is behind it is a command's. */
+static void end_line(struct shell *shell, bool echoes)
+{
+	struct buf out;
+
+	buf_init(&out, TYPED_MAX, NULL);
+	typed_put_key(&shell->typed, '\n', echoes ? "\r\n" : NULL, &out);
+	send_typed(shell, &out);
+	shell->due++;
+	shell->state = SHELL_READING;
+	loop_arm(shell->loop, &shell->begins, UNECHOED_MS);
+}
+
+/* Its editor would read the line if there were an echo; its command is to have the terminal as it was. */
+static void restore_modes(struct shell *shell)
+{
+	struct side_terms terms = {.opts = shell->opts,
+				   .beside = shell->remote.pid,
+				   .script = "stty \"$2\" </proc/$1/fd/0",
+				   .args = {shell->modes},
+				   .within_ms = RESTORE_MS};
+
+	remote_flush(&shell->remote);
+	shell->restoring = true;
+	side_start(&shell->stty, shell->remote.on, &terms);
+}
+
+static void give_line(struct shell *shell)
+{
+	const char *line = (const char *)buf_head(&shell->lines);
+	size_t all = buf_len(&shell->lines);
+	size_t len = (size_t)((const char *)memchr(line, '\n', all) - line);
+	bool modal = shell->kind == SHELL_BUSYBOX && shell->modes[0];
+	struct buf out;
+
+	buf_init(&out, 2 * TYPED_MAX, NULL);
+	if (shell->keys)
+		typed_put_erase(&shell->typed, &out);
+	shell->keys = false;
+	/* Where it is switched off until then, some of it may still come: the terminal reads at its leisure. */
+	shell->typed.partly = modal;
+	typed_put(&shell->typed, line, len, &out);
+	buf_consume(&shell->lines, len + 1);
+	send_typed(shell, &out);
+	shell->line_len = len;
+	shell->restored = false;
+	if (modal && (len + 1 == all || all < RESTORED_MAX)) {
+		shell->restored = true;
+		restore_modes(shell);
+	} else {
+		if (modal)
+			typed_forget(&shell->typed, shell->owner, shell->on_output);
+		end_line(shell, !modal);
+	}
+}
+
+/* One line after the other, as the prompts come; but what is in the midst of a command needs no answer. */
+static void give_lines(struct shell *shell)
+{
+	while (buf_len(&shell->lines) && !shell->restoring &&
+	       (!shell->due ||
+		(shell->inside && shell->due < DUE_MAX && buf_len(&shell->typed.echo) < ECHO_MAX)))
+		give_line(shell);
+}
+
+static void on_restored(struct side *side, int status)
+{
+	struct shell *shell = side->owner;
+
+	shell->restoring = false;
+	if (shell->state != SHELL_READING)
+		return;
+	if (status != 0 || !shell->echoes)
+		typed_forget(&shell->typed, shell->owner, shell->on_output);
+	end_line(shell, status == 0 && shell->echoes);
+	give_lines(shell);
+}
+
+static void set_prompts(struct shell *shell, bool is_diverted)
+{
+	/* The prompt that it is at was none of ours, so that none is due. */
+	if (shell->state == SHELL_RUNNING)
+		shell->due = 0;
+	if (starter_put_prompts(&shell->lines, shell->marks.nonce, shell->kind, is_diverted) == 0 &&
+	    buf_append(&shell->lines, "\n", 1) == 0)
+		give_line(shell);
+}
+
+void shell_set_prompts(struct shell *shell)
+{
+	set_prompts(shell, false);
+}
+
+/* exec, with redirections and no program, of which one is of stderr, where its prompts go. */
+static bool diverts_stderr(const char *text)
+{
+	const char *exec = strstr(text, "exec ");
+
+	if (!exec)
+		return false;
+	exec += strspn(exec + 4, " \t") + 4;
+	return strchr("<>&", exec[strspn(exec, "0123456789")]) &&
+	       (strstr(exec, "2>") || strstr(exec, "&>"));
+}
+
+int shell_run(struct shell *shell, const char *text)
+{
+	bool diverts = shell->kind <= SHELL_BASH && diverts_stderr(text);
+	bool own = diverts || strstr(text, "PS1=") || strstr(text, "PROMPT_COMMAND=");
+	int r = buf_append(&shell->lines, text, strlen(text));
+
+	if (r == 0)
+		r = buf_append(&shell->lines, "\n", 1);
+	if (r < 0)
+		return r;
+	shell->began_us = loop_now_us();
+	shell->state = SHELL_READING;
+	give_lines(shell);
+	/* The prompt that comes may be another one, and say nothing. */
+	if (own && !buf_len(&shell->lines) && shell->state == SHELL_READING)
+		set_prompts(shell, diverts);
+	return 0;
+}
+
+void shell_keys(struct shell *shell, const char *keys, size_t len)
+{
+	shell->keys = true;
+	remote_send(&shell->remote, keys, len);
+}
+
+/* A key that a shell at its prompt, or on its way there, answers with another one. */
+static void press(struct shell *shell, char key, const char *echo)
+{
+	struct buf out;
+
+	buf_init(&out, 16, NULL);
+	buf_consume(&shell->lines, buf_len(&shell->lines));
+	side_cancel(&shell->stty);
+	shell->restoring = false;
+	typed_put_key(&shell->typed, key, echo, &out);
+	send_typed(shell, &out);
+	shell->due = 1;
+	shell->inside = false;
+	shell->state = SHELL_READING;
+}
+
+void shell_interrupt(struct shell *shell)
+{
+	press(shell, '\x03', shell->kind == SHELL_BUSYBOX ? "\r\n" : "^C\r\n");
+	/* zsh without its editor says nothing before the next line. */
+	if (shell->kind == SHELL_ZSH)
+		remote_send(&shell->remote, "\n", 1);
+}
+
+void shell_eof(struct shell *shell)
+{
+	struct buf out;
+
+	buf_init(&out, 16, NULL);
+	if (shell->keys)
+		typed_put_erase(&shell->typed, &out);
+	shell->keys = false;
+	send_typed(shell, &out);
+	press(shell, '\x04', NULL);
+}
+
+/* ---- what it says ---- */
+
+static void begin(struct shell *shell)
+{
+	loop_disarm(shell->loop, &shell->begins);
+	if (shell->due <= 1 && !buf_len(&shell->lines))
+		typed_forget(&shell->typed, shell->owner, shell->on_output);
+	if (shell->state == SHELL_RUNNING)
+		return;
+	shell->state = SHELL_RUNNING;
+	shell->on_running(shell->owner);
+}
+
+static void on_begins(struct loop_timer *timer)
+{
+	struct shell *shell = OWNER(timer, begins);
+
+	if (shell->state == SHELL_READING && !buf_len(&shell->lines) && !shell->restoring)
+		begin(shell);
+}
+
+/* A prompt, and no line is on its way any more. */
+static void settle(struct shell *shell)
+{
+	bool more = shell->inside;
+
+	loop_disarm(shell->loop, &shell->begins);
+	loop_disarm(shell->loop, &shell->strays);
+	typed_forget(&shell->typed, shell->owner, shell->on_output);
+	shell->due = 0;
+	shell->took_us = loop_now_us() - shell->began_us;
+	shell->state = more ? SHELL_MORE : SHELL_READY;
+	if (more)
+		shell->on_more(shell->owner);
+	else
+		shell->on_ready(shell->owner);
+}
+
+static void on_strays(struct loop_timer *timer)
+{
+	settle(OWNER(timer, strays));
+}
+
+/* A prompt of either kind: for the next line, if there is one. */
+static void on_prompt(struct shell *shell, bool more)
+{
+	shell->inside = more;
+	if (shell->due)
+		shell->due--;
+	loop_disarm(shell->loop, &shell->strays);
+	if (buf_len(&shell->lines) && (!shell->due || more)) {
+		shell->state = SHELL_READING;
+		give_lines(shell);
+	} else if (shell->due) {
+		shell->state = SHELL_READING;
+		loop_arm(shell->loop, &shell->strays, STRAYS_MS);
+	} else {
+		settle(shell);
+	}
+}
+
+/* In parts of a long line busybox repeats the prompt that it stands behind. */
+static bool is_repeated(struct shell *shell, const char *text)
+{
+	bool repeated = shell->last_mark && strcmp(shell->last_mark, text) == 0;
+
+	free(shell->last_mark);
+	shell->last_mark = strdup(text);
+	return repeated && shell->state == SHELL_READING && shell->line_len > REPEATS_MIN;
+}
+
+/* Its modes before its prompt switched the echo off: they are what we gave back, or not. */
+static void take_modes(struct shell *shell, const char *modes)
+{
+	unsigned long local = 0;
+
+	if (!modes[0] || (shell->modes[0] && !shell->restored))
+		return;
+	set_text(shell->modes, sizeof(shell->modes), modes);
+	sscanf(modes, "%*x:%*x:%*x:%lx", &local);
+	shell->echoes = local & ECHO_FLAG;
+}
+
+static void on_hello(struct shell *shell, char *text)
+{
+	static const char *const kinds[] = {"sh", "bash", "zsh", "busybox"};
+	const char *kind;
+
+	set_text(shell->user, sizeof(shell->user), mark_field(&text));
+	set_text(shell->host, sizeof(shell->host), mark_field(&text));
+	kind = mark_field(&text);
+	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
+		if (strcmp(kind, kinds[i]) == 0)
+			shell->kind = (enum shell_kind)i;
+	set_text(shell->home, sizeof(shell->home), mark_field(&text));
+	shell->root = strcmp(mark_field(&text), "0") == 0;
+	if (shell->kind != SHELL_ZSH)
+		return;
+	shell_set_prompts(shell);
+	shell->state = SHELL_STARTING;
+}
+
+static bool on_mark(void *owner, char kind, char *text)
+{
+	struct shell *shell = owner;
+	char *path;
+
+	if (kind == 'h' && shell->state == SHELL_STARTING) {
+		on_hello(shell, text);
+		return true;
+	}
+	/* Somebody printed what the prompt is made of. */
+	if (text[0] < '0' || text[0] > '9' || !strchr("pcx", kind))
+		return false;
+	if (shell->kind == SHELL_BUSYBOX && is_repeated(shell, text))
+		return true;
+	shell->status = atoi(mark_field(&text));
+	if (kind == 'p') {
+		set_text(shell->cwd, sizeof(shell->cwd), mark_field(&text));
+		path = mark_field(&text);
+		free(shell->path);
+		shell->path = path[0] ? strdup(path) : NULL;
+	}
+	if (kind != 'x')
+		take_modes(shell, mark_field(&text));
+	shell->has_begin |= kind == 'x';
+	if (kind == 'x')
+		begin(shell);
+	else
+		on_prompt(shell, kind == 'c');
+	return true;
+}
+
+/* The end of what it says before it is ready may say why it never is. */
+static void keep_said(struct shell *shell, const char *data, size_t len)
+{
+	size_t room = sizeof(shell->said) - 1, had = strlen(shell->said);
+
+	if (len > room)
+		data += len - room, len = room;
+	if (had + len > room) {
+		memmove(shell->said, shell->said + had + len - room, room - len);
+		had = room - len;
+	}
+	for (size_t i = 0; i < len; i++)
+		shell->said[had + i] = data[i] ? data[i] : ' ';
+	shell->said[had + len] = '\0';
+}
+
+static void on_bytes(void *owner, const char *data, size_t len)
+{
+	struct shell *shell = owner;
+	bool had_echo = buf_len(&shell->typed.echo) > 0;
+
+	if (shell->state == SHELL_STARTING) {
+		keep_said(shell, data, len);
+		return;
+	}
+	typed_strip(&shell->typed, data, len, shell->owner, shell->on_output);
+	if (shell->state != SHELL_READING || !had_echo)
+		return;
+	give_lines(shell);
+	if (!shell->due || buf_len(&shell->lines))
+		return;
+	loop_arm(shell->loop, &shell->begins,
+		 buf_len(&shell->typed.echo) ? UNECHOED_MS
+		 : shell->has_begin	     ? BEGINS_ALSO
+					     : BEGINS_MS);
+}
+
+static void on_data(struct remote *remote, enum msg_type stream, const char *data, size_t len)
+{
+	struct shell *shell = remote->owner;
+	struct marks_sink sink = {.owner = shell, .on_bytes = on_bytes, .on_mark = on_mark};
+
+	(void)stream;
+	marks_feed(&shell->marks, data, len, &sink);
+}
+
+static void on_end(struct remote *remote, const struct msg_exec_exited *exited, const char *why)
+{
+	struct shell *shell = remote->owner;
+	struct marks_sink sink = {.owner = shell, .on_bytes = on_bytes, .on_mark = on_mark};
+	int signal = exit_signal(exited);
+
+	marks_end(&shell->marks, &sink);
+	loop_disarm(shell->loop, &shell->begins);
+	loop_disarm(shell->loop, &shell->strays);
+	side_cancel(&shell->stty);
+	shell->state = SHELL_NONE;
+	if (why)
+		shell->on_failed(shell->owner, why);
+	else
+		shell->on_gone(shell->owner, signal ? 0 : exit_status(exited), signal);
+}
+
+/* ---- life ---- */
+
+static int make_nonce(char *nonce)
+{
+	unsigned char bytes[MARK_NONCE_LEN / 2];
+
+	if (getrandom(bytes, sizeof(bytes), 0) != (ssize_t)sizeof(bytes))
+		return -EIO;
+	for (size_t i = 0; i < sizeof(bytes); i++)
+		sprintf(nonce + 2 * i, "%02x", bytes[i]);
+	return 0;
+}
+
+int shell_start(struct shell *shell, struct connection *on, const struct opts *opts,
+		const char *command, const struct remote_terms *terms, struct err *err)
+{
+	char *argv[] = {(char *)"/bin/sh", (char *)"-c", NULL, (char *)"sh", (char *)command, NULL};
+	struct opts request = *opts;
+	char nonce[MARK_NONCE_LEN + 1];
+	struct buf script;
+	int r;
+
+	shell_release(shell);
+	if (make_nonce(nonce) < 0)
+		return err_set(err, EIO, NULL, "no random numbers");
+	shell->opts = opts;
+	marks_init(&shell->marks, nonce);
+	typed_init(&shell->typed);
+	buf_init(&shell->lines, TYPED_MAX, NULL);
+	shell->begins.on_due = on_begins;
+	shell->strays.on_due = on_strays;
+	shell->stty.owner = shell;
+	shell->stty.on_done = on_restored;
+	shell->remote.owner = shell;
+	shell->remote.on_data = on_data;
+	shell->remote.on_end = on_end;
+	buf_init(&script, TYPED_MAX, NULL);
+	if (starter_put(&script, nonce) < 0)
+		return err_set(err, ENOMEM, NULL, "cannot start the shell");
+	argv[2] = (char *)buf_head(&script);
+	request.command = argv;
+	request.command_len = command ? 5 : 4;
+	r = remote_start(&shell->remote, on, &request, terms, err);
+	buf_release(&script);
+	if (r == 0)
+		shell->state = SHELL_STARTING;
+	return r;
+}
+
+void shell_release(struct shell *shell)
+{
+	loop_disarm(shell->loop, &shell->begins);
+	loop_disarm(shell->loop, &shell->strays);
+	side_release(&shell->stty);
+	remote_release(&shell->remote);
+	marks_release(&shell->marks);
+	typed_release(&shell->typed);
+	buf_release(&shell->lines);
+	free(shell->path);
+	free(shell->last_mark);
+	shell->path = shell->last_mark = NULL;
+	shell->kind = SHELL_SH;
+	shell->due = 0;
+	shell->inside = shell->has_begin = shell->keys = shell->restoring = false;
+	shell->modes[0] = shell->said[0] = '\0';
+	shell->state = SHELL_NONE;
+}

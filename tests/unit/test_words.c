@@ -1,0 +1,99 @@
+/* Words of the shell as Tab sees them: where one stands, and its quotes. */
+#include "../../cli/console/words.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "unit.h"
+
+static void where_a_word_begins_a_command(void **state)
+{
+	static const struct {
+		const char *line;
+		bool command;
+	} rows[] = {
+		{"", true},	   {"ls ", false},	  {"ls; ", true},	 {"a | ", true},
+		{"A=1 ", true},	   {"if ", true},	  {"sudo ", true},	 {"(", true},
+		{"echo $(", true}, {"echo 'a;' ", false}, {"echo a\\; ", false}, {"./a=b ", false},
+		{"x && ! ", true}, {"ls -l ", false},	  {"\"a b\" ", false},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < UNIT_COUNT(rows); i++)
+		if (words_look(rows[i].line, strlen(rows[i].line)).command != rows[i].command)
+			fail_msg("[%s]", rows[i].line);
+}
+
+static void what_is_open_at_a_place(void **state)
+{
+	(void)state;
+	assert_int_equal(words_look("echo 'a", 7).quote, '\'');
+	assert_int_equal(words_look("echo 'a'", 8).quote, 0);
+	assert_int_equal(words_look("echo \"it's", 10).quote, '"');
+	assert_true(words_look("echo a\\", 7).escaped);
+	assert_false(words_look("echo 'a\\", 8).escaped);
+	assert_false(words_look("echo a\\\\", 8).escaped);
+}
+
+static void assert_quoted(const char *text, char quote, bool bash, const char *expected)
+{
+	char *word = words_quote(text, quote, bash);
+
+	if (expected)
+		assert_string_equal(word, expected);
+	else
+		assert_null(word);
+	free(word);
+}
+
+static void words_are_quoted(void **state)
+{
+	(void)state;
+	assert_quoted("plain/file-1.c", 0, false, "plain/file-1.c");
+	assert_quoted("a b", 0, false, "a\\ b");
+	assert_quoted("a b", '"', false, "a b");
+	assert_quoted("a\"$b`", '"', false, "a\\\"\\$b\\`");
+	assert_quoted("it's", '\'', false, "it'\\''s");
+	assert_quoted("it's", 0, false, "it\\'s");
+	assert_quoted("~x", 0, false, "\\~x");
+	assert_quoted("x~", 0, false, "x~");
+	assert_quoted("*?[;&|<>(){}#!", 0, false, "\\*\\?\\[\\;\\&\\|\\<\\>\\(\\)\\{\\}\\#\\!");
+	assert_quoted("a\nb", 0, true, "$'a\\012b'");
+	assert_quoted("\x1b]0;'\\\a", 0, true, "$'\\033]0;\\'\\\\\\007'");
+	assert_quoted("a\nb", 0, false, NULL);
+	assert_quoted("a\nb", '"', true, NULL);
+	assert_quoted("gr\xc3\xbc\xc3\x9f", 0, false, "gr\xc3\xbc\xc3\x9f");
+}
+
+static void words_are_unquoted(void **state)
+{
+	static const struct {
+		const char *text;
+		char quote;
+		const char *expected;
+	} rows[] = {
+		{"plain", 0, "plain"},	{"a\\ b", 0, "a b"},   {"\"a b", 0, "a b"},
+		{"'a b'c", 0, "a bc"},	{"a\\b", '"', "a\\b"}, {"a\\$b", '"', "a$b"},
+		{"a\\b", '\'', "a\\b"}, {"a\\", 0, "a\\"},     {"it'\\''s", '\'', "it's"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < UNIT_COUNT(rows); i++) {
+		char *word = words_unquote(rows[i].text, rows[i].quote);
+
+		assert_string_equal(word, rows[i].expected);
+		free(word);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(where_a_word_begins_a_command),
+		cmocka_unit_test(what_is_open_at_a_place),
+		cmocka_unit_test(words_are_quoted),
+		cmocka_unit_test(words_are_unquoted),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
