@@ -12,6 +12,8 @@
 #define DUE_MAX 200 /* lines at once, in the midst of a command */
 #define ECHO_MAX \
 	(8 * 1024)	  /* the same: a terminal that repeats more than it has room for drops it */
+#define PACE	     4096 /* of a long line at once */
+#define ECHO_LOW     1024 /* the same: when more goes */
 #define BEGINS_MS    50	  /* behind the echo of a line, of shells that do not say when it runs */
 #define BEGINS_ALSO  500  /* of those that do, should somebody have taken that from them */
 #define UNECHOED_MS  1000 /* the same where there is no echo */
@@ -31,10 +33,28 @@ static void set_text(char *to, size_t size, const char *from)
 
 /* ---- to the shell ---- */
 
+/*
+ * What has been typed goes on as its echo comes: a terminal that is to repeat more than it has room for
+ * mixes it with what a command prints, or drops it.
+ */
+static void send_more(struct shell *shell, bool all)
+{
+	size_t len = buf_len(&shell->unsent);
+	size_t echo = buf_len(&shell->typed.echo) - shell->typed.matched;
+
+	if (!len || (!all && echo > len + ECHO_LOW))
+		return;
+	if (!all && len > PACE)
+		len = PACE;
+	remote_send(&shell->remote, buf_head(&shell->unsent), len);
+	buf_consume(&shell->unsent, len);
+}
+
 static void send_typed(struct shell *shell, struct buf *out)
 {
-	remote_send(&shell->remote, buf_head(out), buf_len(out));
+	buf_append(&shell->unsent, buf_head(out), buf_len(out));
 	buf_release(out);
+	send_more(shell, !buf_len(&shell->typed.echo));
 }
 
 /* The newline that ends a line: what is behind it is a command's. */
@@ -59,6 +79,7 @@ static void restore_modes(struct shell *shell)
 				   .args = {shell->modes},
 				   .within_ms = RESTORE_MS};
 
+	send_more(shell, true);
 	remote_flush(&shell->remote);
 	shell->restoring = true;
 	side_start(&shell->stty, shell->remote.on, &terms);
@@ -174,10 +195,12 @@ static void press(struct shell *shell, char key, const char *echo)
 
 	buf_init(&out, 16, NULL);
 	buf_consume(&shell->lines, buf_len(&shell->lines));
+	buf_consume(&shell->unsent, buf_len(&shell->unsent));
 	side_cancel(&shell->stty);
 	shell->restoring = false;
 	typed_put_key(&shell->typed, key, echo, &out);
 	send_typed(shell, &out);
+	send_more(shell, true);
 	shell->due = 1;
 	shell->inside = false;
 	shell->state = SHELL_READING;
@@ -220,8 +243,13 @@ static void on_begins(struct loop_timer *timer)
 {
 	struct shell *shell = OWNER(timer, begins);
 
-	if (shell->state == SHELL_READING && !buf_len(&shell->lines) && !shell->restoring)
+	/* There may be no echo. */
+	if (buf_len(&shell->unsent)) {
+		send_more(shell, true);
+		loop_arm(shell->loop, &shell->begins, BEGINS_ALSO);
+	} else if (shell->state == SHELL_READING && !buf_len(&shell->lines) && !shell->restoring) {
 		begin(shell);
+	}
 }
 
 /* A prompt, and no line is on its way any more. */
@@ -364,6 +392,7 @@ static void on_bytes(void *owner, const char *data, size_t len)
 	typed_strip(&shell->typed, data, len, shell->owner, shell->on_output);
 	if (shell->state != SHELL_READING || !had_echo)
 		return;
+	send_more(shell, false);
 	give_lines(shell);
 	if (!shell->due || buf_len(&shell->lines))
 		return;
@@ -428,6 +457,7 @@ int shell_start(struct shell *shell, struct connection *on, const struct opts *o
 	marks_init(&shell->marks, nonce);
 	typed_init(&shell->typed);
 	buf_init(&shell->lines, TYPED_MAX, NULL);
+	buf_init(&shell->unsent, 2 * TYPED_MAX, NULL);
 	shell->begins.on_due = on_begins;
 	shell->strays.on_due = on_strays;
 	shell->stty.owner = shell;
@@ -457,6 +487,7 @@ void shell_release(struct shell *shell)
 	marks_release(&shell->marks);
 	typed_release(&shell->typed);
 	buf_release(&shell->lines);
+	buf_release(&shell->unsent);
 	free(shell->path);
 	free(shell->last_mark);
 	shell->path = shell->last_mark = NULL;

@@ -30,6 +30,7 @@ struct shell {
 	struct marks marks;
 	struct typed typed;
 	struct buf lines;	  /* that it is to be given, each with its newline */
+	struct buf unsent;	  /* of what was typed */
 	unsigned due;		  /* lines that it was given, and for which no prompt came */
 	size_t line_len;	  /* of the last of them */
 	bool inside;		  /* the last prompt wanted more */

@@ -138,6 +138,9 @@ static bool goes_on(struct typed *typed, char c)
 	const char *echo = (const char *)buf_head(&typed->echo);
 	size_t at = typed->from + typed->matched;
 
+	/* Not even its end has been typed. */
+	if (at >= buf_len(&typed->echo))
+		return false;
 	if (echo[at] == '\r' && c == '\n')
 		typed->matched++, at++;
 	/* Of what it has no room for the terminal leaves parts out. */
