@@ -670,6 +670,12 @@ static void on_ready(void *owner, bool is_new)
 		end_capture(console);
 		return;
 	}
+	/* What was to go on was ended by something else. */
+	if (!console->busy && console->more) {
+		prompt_put_aside(&console->prompt);
+		console->status = console->guest.shell->status;
+		ask_for_line(console, false);
+	}
 	if (!console->busy || console->guest.candidate || remote_runs(&console->program))
 		return;
 	if (console->timing)

@@ -174,6 +174,7 @@ int shell_run(struct shell *shell, const char *text)
 	if (r < 0)
 		return r;
 	shell->began_us = loop_now_us();
+	shell->interrupted = false;
 	shell->state = SHELL_READING;
 	give_lines(shell);
 	/* The prompt that comes may be another one, and say nothing. */
@@ -208,6 +209,7 @@ static void press(struct shell *shell, char key, const char *echo)
 
 void shell_interrupt(struct shell *shell)
 {
+	shell->interrupted = true;
 	press(shell, '\x03', shell->kind == SHELL_BUSYBOX ? "\r\n" : "^C\r\n");
 	/* zsh without its editor says nothing before the next line. */
 	if (shell->kind == SHELL_ZSH)
@@ -277,6 +279,10 @@ static void on_strays(struct loop_timer *timer)
 /* A prompt of either kind: for the next line, if there is one. */
 static void on_prompt(struct shell *shell, bool more)
 {
+	/* Ctrl-C is on its way, and ends what would go on. */
+	if (more && shell->interrupted)
+		return;
+	shell->interrupted = false;
 	shell->inside = more;
 	if (shell->due)
 		shell->due--;
@@ -493,7 +499,8 @@ void shell_release(struct shell *shell)
 	shell->path = shell->last_mark = NULL;
 	shell->kind = SHELL_SH;
 	shell->due = 0;
-	shell->inside = shell->has_begin = shell->keys = shell->restoring = false;
+	shell->inside = shell->has_begin = shell->keys = false;
+	shell->restoring = shell->interrupted = false;
 	shell->modes[0] = shell->said[0] = '\0';
 	shell->state = SHELL_NONE;
 }

@@ -33,6 +33,7 @@ struct shell {
 	struct buf unsent;	  /* of what was typed */
 	unsigned due;		  /* lines that it was given, and for which no prompt came */
 	size_t line_len;	  /* of the last of them */
+	bool interrupted;	  /* by a Ctrl-C that has no prompt yet */
 	bool inside;		  /* the last prompt wanted more */
 	bool has_begin;		  /* it says when a command begins */
 	bool keys;		  /* were sent that may still stand in the terminal */
