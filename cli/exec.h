@@ -41,6 +41,7 @@ struct exec {
 	struct loop *loop;
 	struct client client;
 	struct connection beside;	 /* other sessions on it, of whoever has some */
+	const char *program, *self;	 /* what lines call it, and what ends; NULL: msb-exec */
 	void *owner;			 /* its */
 	void (*on_greeted)(void *owner); /* they may be started; may be NULL */
 	const struct opts *opts;

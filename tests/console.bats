@@ -310,7 +310,7 @@ teardown() {
 
 @test "console: a script in a guest without bash" {
 	path=$(without_bash)
-	run -4 lines -e "$path" <<-'END'
+	run -4 --separate-stderr lines -e "$path" <<-'END'
 		x=1
 		f() {
 			echo "f$x"
@@ -320,7 +320,7 @@ teardown() {
 		echo on
 		(exit 4)
 	END
-	[[ $output == f1*/no/such*on$'\n'"stdin: ended with 4" ]]
+	[[ $output == $'f1\non' && $stderr == *'/no/such'*$'\n'"stdin: ended with 4" ]]
 	# It reads them as its own file, in which a syntax error is the end.
 	run -2 lines -e "$path" <<<$'echo f1\n-fi\necho on'
 	[[ $output == f1*yntax* && $output != *on ]]

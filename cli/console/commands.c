@@ -47,8 +47,13 @@ static void run_in_shell(struct console *console, const char *before, const char
 
 static void run_quit(struct console *console, const char *argument)
 {
+	char line[32] = "exit";
+
 	(void)argument;
-	console_run(console, "exit");
+	/* It may be that of a command of ours, or of a shell that was killed. */
+	if (console->status != console->guest.shell->status)
+		snprintf(line, sizeof(line), "exit %d", console->status);
+	console_run(console, line);
 }
 
 static void run_cd(struct console *console, const char *argument)

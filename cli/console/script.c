@@ -375,6 +375,8 @@ int script_run(struct console_opts *opts, int *ret_die_of)
 		log_err(&err);
 		return EXIT_FAILED;
 	}
+	script.exec.program = "msb-exec-console";
+	script.exec.self = "the console";
 	script.exec.owner = &script;
 	script.exec.on_greeted = on_greeted;
 	if (is_short(opts))
