@@ -278,6 +278,47 @@ teardown() {
 	[[ -z $output && $stderr == 'stdin:2: ( exit 5 )' ]]
 }
 
+@test "console: a line with - is one only where a command begins, and it may have several" {
+	printf '%s\n' 'cat <<E' '- item' '-- two' E '-for i in 1 2' 'do (exit 6)' done 'echo "was $?"' '-(exit 4)' '-echo "then $?"' \
+		'-cat <<E | wc -l' -x E "x='a" "-b'" 'echo "$x"' '-cd /no/such' 'f() {' '  return 3' '}' f 'echo not' >"$DIR/steps"
+	for shell in bash dash 'busybox sh' zsh; do
+		command -v "${shell%% *}" >/dev/null || continue
+		run -3 --separate-stderr lines --shell "$shell" -f "$DIR/steps"
+		[[ $output == $'- item\n-- two\nwas 6\nthen 4\n1\na\n-b' ]]
+		[[ $shell != bash || $stderr == *'/no/such'*$'\n'"$DIR/steps:21: return 3" ]]
+		[[ $shell != busybox* || $stderr == *"$DIR/steps:"*": ended with 3" ]]
+	done
+	run -0 --separate-stderr lines <<<$'-false\n-false'
+	[[ -z $stderr ]]
+}
+
+@test "console: -v shows a script's lines, --timeout ends it, and what ends in a command is 2" {
+	run -1 --separate-stderr lines -v -c $'echo one\nx=2\nfalse\necho not'
+	[[ $output == one && $stderr == *"echo one"*x=2*false* && $stderr != *'echo not'* ]]
+	run -124 lines --timeout 0.2 -c "sleep $MARK"
+	run -124 lines --timeout 0.2 <<<"sleep $MARK"
+	for text in 'if true' 'echo "a' '{' 'cat $('; do
+		for shell in bash dash 'busybox sh'; do
+			run -2 lines --shell "$shell" -c "$text"
+			[[ -n $output ]]
+		done
+	done
+}
+
+@test "console: a here-document of 40,000 lines, and a script of as many" {
+	{
+		echo 'cat <<E | wc -l'
+		seq 40000
+		echo E
+		seq 40000 | sed 's/.*/:/'
+		echo 'echo $LINENO'
+	} >"$DIR/long"
+	run -0 lines -f "$DIR/long"
+	[[ $output == $'40000\n80003' ]]
+	run -0 lines <"$DIR/long"
+	[[ $output == $'40000\n80003' ]]
+}
+
 @test "console: exit in a script is its end; commands of several lines are whole there too" {
 	run -3 lines <<-'END'
 		for i in 1 2

@@ -205,6 +205,7 @@ static void press(struct shell *shell, char key, const char *echo)
 	shell->due = 1;
 	shell->inside = false;
 	shell->state = SHELL_READING;
+	loop_arm(shell->loop, &shell->begins, UNECHOED_MS);
 }
 
 void shell_interrupt(struct shell *shell)
