@@ -24,6 +24,9 @@
 
 extern char **environ;
 
+/* $f is $1, with ~ for the home there. */
+#define HOME_OF_GUEST "f=$1;case $f in '~/'*)f=$HOME${f#'~'};;esac;"
+
 /* Says why it came to nothing. */
 #define FAIL(console, ...)                          \
 	do {                                        \
@@ -216,7 +219,7 @@ static void run_user(struct console *console, const char *argument)
 		return;
 	}
 	keep_argument(console, argument);
-	console_capture(console, " cat /proc/self/environ", become_user);
+	console_capture(console, " command cat /proc/self/environ", become_user);
 }
 
 static void run_connect(struct console *console, const char *argument)
@@ -282,13 +285,13 @@ static void run_tty(struct console *console, const char *argument)
 		return;
 	}
 	keep_argument(console, argument);
-	console_capture(console, " cat /proc/self/environ", start_program);
+	console_capture(console, " command cat /proc/self/environ", start_program);
 }
 
 /* ---- of the host ---- */
 
-/* The next word, in malloced memory: with the shell's quotes taken off, and ~ for our home. */
-static char *next_word(const char **text)
+/* The next word, in malloced memory: without the shell's quotes; of the host with ~ for our home. */
+static char *next_word(const char **text, bool is_local)
 {
 	const char *home = getenv("HOME"), *at = *text;
 	char *quoted, *word, *path = NULL;
@@ -301,7 +304,7 @@ static char *next_word(const char **text)
 	quoted = strndup(at, len);
 	word = quoted ? words_unquote(quoted, 0) : NULL;
 	free(quoted);
-	if (word && word[0] == '~' && (!word[1] || word[1] == '/') && home &&
+	if (is_local && word && word[0] == '~' && (!word[1] || word[1] == '/') && home &&
 	    asprintf(&path, "%s%s", home, word + 1) > 0) {
 		free(word);
 		return path;
@@ -312,7 +315,7 @@ static char *next_word(const char **text)
 static void run_lcd(struct console *console, const char *argument)
 {
 	const char *at = argument[0] ? argument : "~";
-	char *path = next_word(&at);
+	char *path = next_word(&at, true);
 
 	if (path && chdir(path) == 0)
 		console_done(console, 0);
@@ -328,7 +331,7 @@ static void run_child(struct console *console, char *argv[], int in, int out)
 	posix_spawnattr_t attr;
 	sigset_t none, all;
 	int status = 0;
-	pid_t pid;
+	pid_t pid, r;
 
 	term_restore();
 	sigemptyset(&none);
@@ -347,8 +350,10 @@ static void run_child(struct console *console, char *argv[], int in, int out)
 		FAIL(console, "%s: %s", argv[0], strerror(errno));
 		return;
 	}
-	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
-		;
+	while ((r = waitpid(pid, &status, WUNTRACED)) < 0 ? errno == EINTR : WIFSTOPPED(status))
+		if (r > 0)
+			/* With it, by a key that was for both. */
+			raise(SIGSTOP);
 	/* The agent was not listened to, so its silence was not its own. */
 	client_awake(guest_client(&console->guest));
 	console_done(console, WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status));
@@ -396,9 +401,9 @@ static void copy(struct console *console, const char *script, const char *file, 
 }
 
 /* What the second word says, or is to be by default: the first one's last part. */
-static char *destination(const char *from, const char **argument)
+static char *destination(const char *from, const char **argument, bool is_local)
 {
-	char *path = strdup(from), *name = (*argument)[0] ? next_word(argument) : NULL;
+	char *path = strdup(from), *name = (*argument)[0] ? next_word(argument, is_local) : NULL;
 
 	if (path && !name)
 		name = strdup(basename(path));
@@ -408,10 +413,12 @@ static char *destination(const char *from, const char **argument)
 
 static void run_put(struct console *console, const char *argument)
 {
-	static const char script[] = "f=$1;[ ! -d \"$f\" ]||f=$f/${2#*/};[ -e \"$f\" ]||n=1;"
-				     "cat >\"$f\"||exit;[ ! \"$n\" ]||chmod \"${2%%/*}\" \"$f\"";
-	char *from = next_word(&argument), *to = from ? destination(from, &argument) : NULL, *more;
-	cleanup_fd int in = from ? open(from, O_RDONLY | O_CLOEXEC | O_NOCTTY) : -1;
+	static const char script[] =
+		HOME_OF_GUEST "[ ! -d \"$f\" ]||f=$f/${2#*/};[ -e \"$f\" ]||n=1;"
+			      "cat >\"$f\"||exit;[ ! \"$n\" ]||chmod -- \"${2%%/*}\" \"$f\"";
+	char *from = next_word(&argument, true), *more;
+	char *to = from ? destination(from, &argument, false) : NULL;
+	cleanup_fd int in = from ? open(from, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK) : -1;
 	struct stat st;
 
 	if (!from || !from[0] || argument[0])
@@ -420,6 +427,8 @@ static void run_put(struct console *console, const char *argument)
 		FAIL(console, "\\put %s: %s", from, strerror(errno));
 	else if (S_ISDIR(st.st_mode))
 		FAIL(console, "\\put %s: %s", from, strerror(EISDIR));
+	else if (!S_ISREG(st.st_mode))
+		FAIL(console, "\\put %s: it is no file", from);
 	else if (asprintf(&more, "%03o/%s", (unsigned)st.st_mode & 0777, basename(from)) > 0) {
 		copy(console, script, to, more, in, STDOUT_FILENO);
 		free(more);
@@ -428,27 +437,40 @@ static void run_put(struct console *console, const char *argument)
 	free(to);
 }
 
+/* Not even a fifo without a reader is waited for. */
+static int open_new(const char *path)
+{
+	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0666);
+
+	if (fd >= 0)
+		fcntl(fd, F_SETFL, 0);
+	return fd;
+}
+
 /* Only what came whole takes the name. */
 static void run_get(struct console *console, const char *argument)
 {
-	char *from = next_word(&argument), *to = from ? destination(from, &argument) : NULL;
+	char *from = next_word(&argument, false);
+	char *to = from ? destination(from, &argument, true) : NULL;
 	char path[PATH_MAX], name[PATH_MAX], part[PATH_MAX + 8];
-	cleanup_fd int out = -1;
+	cleanup_fd int out = -1, in = fd_open_null(O_RDONLY);
 	struct stat st;
+	bool direct;
 
 	snprintf(name, sizeof(name), "%s", from ? from : "");
 	snprintf(path, sizeof(path), "%s", to ? to : "");
 	if (path[0] && stat(path, &st) == 0 && S_ISDIR(st.st_mode))
 		snprintf(path, sizeof(path), "%.2000s/%.2000s", to, basename(name));
-	snprintf(part, sizeof(part), "%.4080s.part", path);
+	/* What is no plain file is written to. */
+	direct = lstat(path, &st) == 0 && !S_ISREG(st.st_mode);
+	snprintf(part, sizeof(part), direct ? "%.4080s" : "%.4080s.part", path);
 	if (!from || !from[0] || argument[0]) {
 		FAIL(console, "\\get takes a file of the guest, and a name on the host");
-	} else if ((out = open(part, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOCTTY, 0666)) <
-		   0) {
+	} else if ((out = open_new(part)) < 0) {
 		FAIL(console, "\\get %s: %s", part, strerror(errno));
 	} else {
-		copy(console, "exec cat <\"$1\"", from, NULL, STDIN_FILENO, out);
-		if (console->status ? unlink(part) < 0 : rename(part, path) < 0)
+		copy(console, HOME_OF_GUEST "exec cat <\"$f\"", from, NULL, in, out);
+		if (!direct && (console->status ? unlink(part) < 0 : rename(part, path) < 0))
 			console_say(console, "\\get %s: %s", path, strerror(errno));
 	}
 	free(from);
@@ -457,9 +479,10 @@ static void run_get(struct console *console, const char *argument)
 
 static void run_save(struct console *console, const char *argument)
 {
-	char *path = next_word(&argument);
+	char *path = next_word(&argument, true);
 	size_t len = buf_len(&console->saved);
-	FILE *file = path && path[0] && !argument[0] ? fopen(path, "we") : NULL;
+	int fd = path && path[0] && !argument[0] ? open_new(path) : -1;
+	FILE *file = fd < 0 ? NULL : fdopen(fd, "w");
 	bool written = file && fwrite(buf_head(&console->saved), 1, len, file) == len;
 
 	if (!path || !path[0] || argument[0])

@@ -338,6 +338,10 @@ static void save_text(struct console *console)
 		free(text);
 		return;
 	}
+	if (console->watched) {
+		free(text);
+		return;
+	}
 	if (console->guest.shell->status)
 		buf_append(&console->saved, "-", 1);
 	buf_append(&console->saved, text, strlen(text));
@@ -369,7 +373,7 @@ static void look_for_name(struct console *console, char *line)
 	char name[32];
 	struct side_terms terms = {.opts = &console->guest.opts,
 				   .beside = console->guest.shell->remote.pid,
-				   .script = "PATH=$3;command -v -- \"$2\" >/dev/null",
+				   .script = "PATH=${3:-$PATH};command -v -- \"$2\" >/dev/null",
 				   .args = {name, console->guest.shell->path},
 				   .within_ms = NAME_MS};
 
@@ -404,8 +408,11 @@ static void on_line(void *owner, char *line)
 	struct console *console = owner;
 
 	become_busy(console);
-	if (!line && console->more)
+	if (!line && console->more) {
 		console_print(console, "\r\n", 2);
+		free(console->text);
+		console->text = NULL;
+	}
 	if (!line && console->more)
 		/* To the shell an end of file in the midst of a command would be the end. */
 		shell_interrupt(console->guest.shell);
@@ -490,6 +497,7 @@ static void kill_foreground(struct console *console)
 
 	/* A key that came after the kill would be for the shell. */
 	remote_flush(&console->guest.shell->remote);
+	loop_disarm(&console->loop, &console->interrupt_due);
 	console->killer.on_done = NULL;
 	side_start(&console->killer, &console->guest.peer->connection, &terms);
 }
@@ -499,8 +507,12 @@ static void on_prompt_lost(struct side *side, int status)
 	struct console *console = side->owner;
 	struct shell *shell = console->guest.shell;
 
-	if (status == 0 && console->busy && shell && shell->state == SHELL_RUNNING)
+	if (!console->busy || !shell || shell->state != SHELL_RUNNING)
+		return;
+	if (status == 0)
 		shell_set_prompts(shell);
+	else if (shell->loses_prompts)
+		loop_arm(&console->loop, &console->interrupt_due, INTERRUPT_MS);
 }
 
 /*
@@ -511,8 +523,9 @@ static void on_interrupt_due(struct loop_timer *timer)
 {
 	struct console *console = OWNER(timer, interrupt_due);
 	struct side_terms terms = {.opts = &console->guest.opts,
-				   .script = "read -r s </proc/$1/stat&&set -- ${s##*) }&&"
-					     "[ \"$1$3\" = \"S$6\" ]",
+				   .script = "read -r s </proc/$1/stat&&p=$1&&set -- ${s##*) }&&"
+					     "[ \"$1$3\" = \"S$6\" ]&&! grep -q "
+					     "'^SigIgn:.*[2367abefABEF]$' /proc/$p/status",
 				   .within_ms = NAME_MS};
 
 	if (!console->busy || console->guest.shell->state != SHELL_RUNNING)
@@ -533,7 +546,7 @@ static void count_interrupts(struct console *console, const char *keys, size_t l
 		if (now - console->last_interrupt_ms > ENDS_MS)
 			console->interrupts = 0;
 		console->last_interrupt_ms = now;
-		if (++console->interrupts == 2 && console->guest.shell->remote.pid)
+		if (++console->interrupts >= 2 && console->guest.shell->remote.pid)
 			kill_foreground(console);
 		else
 			loop_arm(&console->loop, &console->interrupt_due, INTERRUPT_MS);
@@ -566,7 +579,10 @@ static void interrupt_early(struct console *console)
 	} else if (console->guest.candidate) {
 		guest_drop_candidate(&console->guest);
 		console_done(console, 128 + SIGINT);
-	} else if (console->guest.shell->state == SHELL_READING) {
+	} else if (console->guest.shell->state == SHELL_READING ||
+		   console->guest.shell->state == SHELL_RUNNING) {
+		/* What it was to print is not waited for. */
+		console->capture = NULL;
 		shell_interrupt(console->guest.shell);
 	} else {
 		/* A command of ours that asks the guest, or waits for its time. */
@@ -635,6 +651,8 @@ static void on_running(void *owner)
 		become_busy(console);
 	}
 	prompt_remember(&console->prompt);
+	if (console->guest.shell->loses_prompts)
+		loop_arm(&console->loop, &console->interrupt_due, INTERRUPT_MS);
 	if (!console->capture)
 		console_give_held(console);
 }
@@ -643,6 +661,9 @@ static void on_more(void *owner)
 {
 	struct console *console = owner;
 
+	/* It cannot be run again before it is whole. */
+	free(console->watched);
+	console->watched = NULL;
 	if (console->busy)
 		ask_for_line(console, true);
 }
@@ -713,6 +734,7 @@ static void on_gone(void *owner, int code, int signal)
 		console->capture = NULL;
 		console->busy = true;
 		console->wants_line = false;
+		guest_drop_candidate(&console->guest);
 		prompt_stop(&console->prompt);
 		console_say(console, CONSOLE ": %s; this is a new one", words);
 		console->status = 128 + signal;

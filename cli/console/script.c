@@ -23,17 +23,16 @@
 #define TEXT_MAX  (64 * 1024 * 1024)
 #define READ_MAX  (64 * 1024)
 #define OUT_AHEAD (256 * 1024) /* what may wait to be read by the command */
-#define ASKED_MAX 1000	       /* lines at once */
 
 /* Its commands find stdin at its end. */
 #define START                                                                 \
 	"s=$1;[ \"$s\" ]||{ command -v bash >/dev/null 2>&1&&s='bash -E';}\n" \
 	"exec ${s:-/bin/sh} -e /dev/fd/9 9<&0 </dev/null"
 
-/* The prompts are single characters that no message of a shell has. */
-#define ASK                                                                               \
-	"s=$1;[ \"$s\" ]||{ command -v bash >/dev/null 2>&1&&s='bash --norc --noediting " \
-	"-O extglob';}\n"                                                                 \
+/* The prompts are single characters that no message of a shell has. A zsh takes none from outside. */
+#define ASK                                                                              \
+	"s=$1;case $s in *zsh*)s=;;esac;[ \"$s\" ]||{ command -v bash >/dev/null 2>&1&&" \
+	"s='bash --norc --noediting +H -O extglob';}\n"                                  \
 	"unset ENV;PS1='\005' PS2='\006' exec ${s:-/bin/sh} -n -i"
 #define WHOLE '\005'
 #define MORE  '\006'
@@ -58,6 +57,7 @@ struct script {
 	int in_fd, out_fd;     /* theirs; -1: none, or closed */
 	struct buf text;       /* that was read and not passed on */
 	bool at_end;
+	bool waits;    /* for room, or for the parser: no more is read */
 	bool may_fail; /* the last line that was passed on is of a command that may */
 	struct remote parser;
 	struct buf unparsed;	/* lines that it has still to be shown */
@@ -159,6 +159,15 @@ static const char *prefix(struct script *script, bool may_fail)
 	return may == may_fail ? "" : may_fail ? MAY_FAIL : MAY_AGAIN;
 }
 
+static bool is_nothing(const char *line, size_t len)
+{
+	size_t blanks = 0;
+
+	while (blanks < len && strchr(" \t\n", line[blanks]))
+		blanks++;
+	return blanks == len || line[blanks] == '#';
+}
+
 /* A line with its newline, unless it is the last one. False: it has to wait. */
 static bool pass_on(struct script *script, const char *line, size_t len)
 {
@@ -167,7 +176,8 @@ static bool pass_on(struct script *script, const char *line, size_t len)
 
 	if ((marked || script->may_fail) && !knows(script))
 		return false;
-	if ((marked || script->may_fail) && !script->inside) {
+	/* What is no command leaves that to the next one. */
+	if ((marked || (script->may_fail && !is_nothing(line, len))) && !script->inside) {
 		before = prefix(script, marked);
 		line += marked;
 		len -= marked;
@@ -178,6 +188,8 @@ static bool pass_on(struct script *script, const char *line, size_t len)
 	put(script, before, strlen(before));
 	put(script, line, len);
 	buf_append(&script->unparsed, line, len);
+	if (!len || line[len - 1] != '\n')
+		buf_append(&script->unparsed, "\n", 1);
 	script->asked++;
 	if (script->asks)
 		on_room(&script->parser);
@@ -193,17 +205,27 @@ static void step(struct script *script)
 		const char *end = memchr(line, '\n', buf_len(text));
 		size_t len = end ? (size_t)(end + 1 - line) : buf_len(text);
 
+		script->waits = end && buf_len(text) >= OUT_AHEAD;
 		if ((!end && !script->at_end) || !pass_on(script, line, len))
 			break;
+		script->waits = false;
 		buf_consume(text, len);
 	}
+	script->waits |= buf_len(&script->out.queue) >= OUT_AHEAD;
+	/* That the last command may fail is for its script, too. */
+	if (script->at_end && !buf_len(text) && script->may_fail && knows(script)) {
+		if (!script->inside)
+			put(script, "\n:\n", 3);
+		script->may_fail = false;
+	}
 	stream_watch_output(&script->out, false);
-	if (script->at_end && !buf_len(text) && !buf_len(&script->out.queue)) {
+	if (script->at_end && !buf_len(text) && !script->may_fail && !buf_len(&script->out.queue)) {
 		stream_release(&script->out);
 		fd_close(&script->out_fd);
 	}
+	/* A line may be longer than that. */
 	if (script->in_fd >= 0)
-		stream_watch_input(&script->in, !script->at_end && buf_len(text) < OUT_AHEAD);
+		stream_watch_input(&script->in, !script->at_end && !script->waits);
 }
 
 /* Of -c alone, where none of it may fail: one shell less, as its argument. */
@@ -338,15 +360,16 @@ static int begin(struct script *script, struct err *err)
 	const struct console_opts *opts = script->opts;
 	int r = loop_init(&script->loop);
 
-	if (r == 0)
-		r = signals_watch(&script->loop, watched, sizeof(watched) / sizeof(watched[0]),
-				  on_signal);
 	if (r < 0)
 		return err_set(err, -r, NULL, "cannot set up the event loop");
+	/* Which may wait for whoever writes a fifo, and can be ended meanwhile. */
+	if (!is_short(opts) && open_streams(script, err) < 0)
+		return -1;
+	r = signals_watch(&script->loop, watched, sizeof(watched) / sizeof(watched[0]), on_signal);
+	if (r < 0)
+		return err_set(err, -r, NULL, "cannot watch signals");
 	if (is_short(opts))
 		return 0;
-	if (open_streams(script, err) < 0)
-		return -1;
 	buf_init(&script->text, 2 * TEXT_MAX, NULL);
 	buf_init(&script->unparsed, TEXT_MAX, NULL);
 	put_beginning(script);

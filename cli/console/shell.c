@@ -17,7 +17,7 @@
 #define BEGINS_MS    50	  /* behind the echo of a line, of shells that do not say when it runs */
 #define BEGINS_ALSO  500  /* of those that do, should somebody have taken that from them */
 #define UNECHOED_MS  1000 /* the same where there is no echo */
-#define STRAYS_MS    500
+#define STRAYS_MS    200
 #define RESTORE_MS   2000
 #define RESTORED_MAX 4096 /* bytes of lines; of more, only the last gets its modes back */
 #define REPEATS_MIN  1000 /* bytes of a line that busybox reads in parts, with a prompt for each */
@@ -104,7 +104,8 @@ static void give_line(struct shell *shell)
 	send_typed(shell, &out);
 	shell->line_len = len;
 	shell->restored = false;
-	if (modal && (len + 1 == all || all < RESTORED_MAX)) {
+	/* Of a long one it reads the rest with its editor, once there is an echo. */
+	if (modal && len < REPEATS_MIN && (len + 1 == all || all < RESTORED_MAX)) {
 		shell->restored = true;
 		restore_modes(shell);
 	} else {
@@ -136,19 +137,14 @@ static void on_restored(struct side *side, int status)
 	give_lines(shell);
 }
 
-static void set_prompts(struct shell *shell, bool is_diverted)
-{
-	/* The prompt that it is at was none of ours, so that none is due. */
-	if (shell->state == SHELL_RUNNING)
-		shell->due = 0;
-	if (starter_put_prompts(&shell->lines, shell->marks.nonce, shell->kind, is_diverted) == 0 &&
-	    buf_append(&shell->lines, "\n", 1) == 0)
-		give_line(shell);
-}
-
 void shell_set_prompts(struct shell *shell)
 {
-	set_prompts(shell, false);
+	/* The prompt that it is at was none of ours, so that none is due. */
+	shell->due = 0;
+	if (starter_put_prompts(&shell->lines, shell->marks.nonce, shell->kind, shell->diverts) ==
+		    0 &&
+	    buf_append(&shell->lines, "\n", 1) == 0)
+		give_line(shell);
 }
 
 /* exec, with redirections and no program, of which one is of stderr, where its prompts go. */
@@ -165,8 +161,6 @@ static bool diverts_stderr(const char *text)
 
 int shell_run(struct shell *shell, const char *text)
 {
-	bool diverts = shell->kind <= SHELL_BASH && diverts_stderr(text);
-	bool own = diverts || strstr(text, "PS1=") || strstr(text, "PROMPT_COMMAND=");
 	int r = buf_append(&shell->lines, text, strlen(text));
 
 	if (r == 0)
@@ -175,17 +169,20 @@ int shell_run(struct shell *shell, const char *text)
 		return r;
 	shell->began_us = loop_now_us();
 	shell->interrupted = false;
+	/* The prompt that comes may be another one, and say nothing. */
+	shell->diverts = shell->kind <= SHELL_BASH && diverts_stderr(text);
+	shell->loses_prompts =
+		shell->diverts || strstr(text, "PS1=") || strstr(text, "PROMPT_COMMAND=");
 	shell->state = SHELL_READING;
 	give_lines(shell);
-	/* The prompt that comes may be another one, and say nothing. */
-	if (own && !buf_len(&shell->lines) && shell->state == SHELL_READING)
-		set_prompts(shell, diverts);
 	return 0;
 }
 
 void shell_keys(struct shell *shell, const char *keys, size_t len)
 {
 	shell->keys = true;
+	for (size_t i = 0; i < len; i++)
+		shell->ahead += keys[i] == '\r' || keys[i] == '\n';
 	remote_send(&shell->remote, keys, len);
 }
 
@@ -233,6 +230,9 @@ void shell_eof(struct shell *shell)
 
 static void begin(struct shell *shell)
 {
+	/* What Ctrl-C is about to end gets no keys that came behind it. */
+	if (shell->interrupted)
+		return;
 	loop_disarm(shell->loop, &shell->begins);
 	if (shell->due <= 1 && !buf_len(&shell->lines))
 		typed_forget(&shell->typed, shell->owner, shell->on_output);
@@ -250,9 +250,30 @@ static void on_begins(struct loop_timer *timer)
 	if (buf_len(&shell->unsent)) {
 		send_more(shell, true);
 		loop_arm(shell->loop, &shell->begins, BEGINS_ALSO);
-	} else if (shell->state == SHELL_READING && !buf_len(&shell->lines) && !shell->restoring) {
+	} else if (shell->state != SHELL_READING || buf_len(&shell->lines) || shell->restoring) {
+		return;
+	} else if (buf_len(&shell->typed.echo)) {
+		/* Or its agent has not even heard of the line: whatever else it does, it does later. */
+		side_start(&shell->probe, shell->remote.on,
+			   &(struct side_terms){.opts = shell->opts,
+						.beside = shell->remote.pid,
+						.script = ":",
+						.within_ms = DURATION_INFINITE});
+	} else {
+		shell->interrupted = false;
 		begin(shell);
 	}
+}
+
+static void on_probed(struct side *side, int status)
+{
+	struct shell *shell = side->owner;
+
+	(void)status;
+	if (shell->state != SHELL_READING || buf_len(&shell->lines) || shell->restoring)
+		return;
+	shell->interrupted = false;
+	begin(shell);
 }
 
 /* A prompt, and no line is on its way any more. */
@@ -262,6 +283,7 @@ static void settle(struct shell *shell)
 
 	loop_disarm(shell->loop, &shell->begins);
 	loop_disarm(shell->loop, &shell->strays);
+	side_cancel(&shell->probe);
 	typed_forget(&shell->typed, shell->owner, shell->on_output);
 	shell->due = 0;
 	shell->took_us = loop_now_us() - shell->began_us;
@@ -287,6 +309,10 @@ static void on_prompt(struct shell *shell, bool more)
 	shell->inside = more;
 	if (shell->due)
 		shell->due--;
+	/* What was typed meanwhile the command may have read, or the shell reads it now. */
+	if (!shell->has_begin)
+		shell->due += shell->ahead;
+	shell->ahead = 0;
 	loop_disarm(shell->loop, &shell->strays);
 	if (buf_len(&shell->lines) && (!shell->due || more)) {
 		shell->state = SHELL_READING;
@@ -428,6 +454,7 @@ static void on_end(struct remote *remote, const struct msg_exec_exited *exited, 
 	loop_disarm(shell->loop, &shell->begins);
 	loop_disarm(shell->loop, &shell->strays);
 	side_cancel(&shell->stty);
+	side_cancel(&shell->probe);
 	shell->state = SHELL_NONE;
 	if (why)
 		shell->on_failed(shell->owner, why);
@@ -469,6 +496,8 @@ int shell_start(struct shell *shell, struct connection *on, const struct opts *o
 	shell->strays.on_due = on_strays;
 	shell->stty.owner = shell;
 	shell->stty.on_done = on_restored;
+	shell->probe.owner = shell;
+	shell->probe.on_done = on_probed;
 	shell->remote.owner = shell;
 	shell->remote.on_data = on_data;
 	shell->remote.on_end = on_end;
@@ -490,6 +519,7 @@ void shell_release(struct shell *shell)
 	loop_disarm(shell->loop, &shell->begins);
 	loop_disarm(shell->loop, &shell->strays);
 	side_release(&shell->stty);
+	side_release(&shell->probe);
 	remote_release(&shell->remote);
 	marks_release(&shell->marks);
 	typed_release(&shell->typed);
@@ -499,7 +529,7 @@ void shell_release(struct shell *shell)
 	free(shell->last_mark);
 	shell->path = shell->last_mark = NULL;
 	shell->kind = SHELL_SH;
-	shell->due = 0;
+	shell->due = shell->ahead = 0;
 	shell->inside = shell->has_begin = shell->keys = false;
 	shell->restoring = shell->interrupted = false;
 	shell->modes[0] = shell->said[0] = '\0';

@@ -33,6 +33,9 @@ struct shell {
 	struct buf unsent;	  /* of what was typed */
 	unsigned due;		  /* lines that it was given, and for which no prompt came */
 	size_t line_len;	  /* of the last of them */
+	unsigned ahead;		  /* lines that were typed while a command ran */
+	bool loses_prompts;	  /* the last line may give it others */
+	bool diverts;		  /* the same, since its stderr goes elsewhere */
 	bool interrupted;	  /* by a Ctrl-C that has no prompt yet */
 	bool inside;		  /* the last prompt wanted more */
 	bool has_begin;		  /* it says when a command begins */
@@ -41,7 +44,7 @@ struct shell {
 	bool echoes;		  /* with those modes the terminal does */
 	char modes[256];	  /* as stty has them */
 	char *last_mark;	  /* owned: of busybox, which repeats them in long lines */
-	struct side stty;
+	struct side stty, probe;
 	struct loop_timer begins; /* no mark came, so that a command runs */
 	struct loop_timer strays; /* lines that were read by a command have no prompt */
 	uint64_t began_us;
