@@ -441,6 +441,46 @@ late_reader() {
 	done
 }
 
+@test "console: the line that gives ours again is for no program that reads" {
+	talk <<-'END'
+		prompt
+		line {echo "PS1="; cat -v}
+		see "\nPS1=\r\n"
+		# Longer than until it would be typed.
+		after 1500
+		line mine
+		see "mine\r\nmine\r\n"
+		key "\004"
+		prompt
+		if {[string match "*PROMPT_COMMAND*" $said$shown]} {fail $shown}
+		run {trap '' INT}
+		line {echo "rea"dy; read x; echo "got $x"}
+		see "\nready"
+		key "\003"
+		after 1500
+		line mine
+		see "got mine"
+		prompt
+		line {exit 0}
+		ends 0
+	END
+}
+
+@test "console: Ctrl-C at a prompt whose terminal was left raw does not end all" {
+	talk <<-'END'
+		prompt
+		run {stty raw -echo}
+		key "\003"
+		see {^C}
+		prompt {130 127}
+		run {stty sane}
+		run {echo on}
+		is on
+		line exit
+		ends 0
+	END
+}
+
 # ---- backslash commands ----
 
 @test "console: a name that is nearly ours is explained, and one that the guest has is the guest's" {
@@ -496,7 +536,8 @@ late_reader() {
 		see "\nagain"
 		see "\nagain"
 		key "\003"
-		prompt {130 0}
+		# Between two runs, or behind one that has just ended.
+		prompt {130 ""}
 		run {echo on}
 		is on
 		line {\watch 10m echo "on"ce}

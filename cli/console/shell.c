@@ -207,6 +207,7 @@ static void press(struct shell *shell, char key, const char *echo)
 
 void shell_interrupt(struct shell *shell)
 {
+	shell->at_prompt = shell->state == SHELL_READY || shell->state == SHELL_MORE;
 	shell->interrupted = true;
 	press(shell, '\x03', shell->kind == SHELL_BUSYBOX ? "\r\n" : "^C\r\n");
 	/* zsh without its editor says nothing before the next line. */
@@ -273,6 +274,13 @@ static void on_probed(struct side *side, int status)
 	if (shell->state != SHELL_READING || buf_len(&shell->lines) || shell->restoring)
 		return;
 	shell->interrupted = false;
+	if (shell->at_prompt) {
+		/* To a terminal that was left raw Ctrl-C is a letter, and of no line that ends. */
+		shell->at_prompt = false;
+		remote_send(&shell->remote, "\n", 1);
+		loop_arm(shell->loop, &shell->begins, UNECHOED_MS);
+		return;
+	}
 	begin(shell);
 }
 

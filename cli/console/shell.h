@@ -36,6 +36,7 @@ struct shell {
 	unsigned ahead;		  /* lines that were typed while a command ran */
 	bool loses_prompts;	  /* the last line may give it others */
 	bool diverts;		  /* the same, since its stderr goes elsewhere */
+	bool at_prompt;		  /* when that came */
 	bool interrupted;	  /* by a Ctrl-C that has no prompt yet */
 	bool inside;		  /* the last prompt wanted more */
 	bool has_begin;		  /* it says when a command begins */
