@@ -537,9 +537,10 @@ late_reader() {
 		see "\nagain"
 		key "\003"
 		# Between two runs, or behind one that has just ended.
-		prompt {130 ""}
-		run {echo on}
-		is on
+		prompt {130 0}
+		line {echo "o"n}
+		see "\non"
+		prompt
 		line {\watch 10m echo "on"ce}
 		see "\nonce"
 		key "\003"
