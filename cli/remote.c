@@ -154,8 +154,6 @@ static void on_started(struct remote *remote, struct msg_bytes payload)
 		return;
 	remote->pid = started.pid;
 	remote->input.window = started.stdin_window;
-	if (remote->on_started)
-		remote->on_started(remote);
 }
 
 static void on_data(struct remote *remote, const struct msg_envelope *envelope)

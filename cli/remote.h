@@ -28,9 +28,8 @@ struct remote {
 	struct credit input;
 	struct credit_account output;
 
-	/* Its creator's, set before it is started. on_started and on_room may be NULL. */
+	/* Its creator's, set before it is started. on_room may be NULL. */
 	void *owner;
-	void (*on_started)(struct remote *remote);
 	void (*on_data)(struct remote *remote, enum msg_type stream, const char *data, size_t len);
 	/* Less than REMOTE_FEED_LOW waits to be sent. */
 	void (*on_room)(struct remote *remote);

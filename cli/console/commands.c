@@ -87,10 +87,7 @@ static void run_kill(struct console *console, const char *argument)
 		"kill -s $2 -- -$6 2>/dev/null&&r=0;"
 		"case $2 in TERM|HUP)kill -s CONT -- -$6 2>/dev/null;;esac;set -- $1 $2 "
 		"$3;done;exit $r";
-	struct side_terms terms = {.opts = &console->guest.opts,
-				   .beside = console->guest.shell->remote.pid,
-				   .script = script,
-				   .within_ms = DURATION_INFINITE};
+	struct side_terms terms = {.script = script, .within_ms = DURATION_INFINITE};
 	int number = SIGTERM;
 	struct err err;
 
@@ -102,7 +99,7 @@ static void run_kill(struct console *console, const char *argument)
 	terms.args[1] = "-";
 	console->killer.owner = console;
 	console->killer.on_done = on_killed;
-	side_start(&console->killer, &console->guest.peer->connection, &terms);
+	guest_ask(&console->guest, &console->killer, terms);
 }
 
 static void run_timing(struct console *console, const char *argument)

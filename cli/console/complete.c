@@ -57,9 +57,7 @@ static bool ask_guest(struct complete *complete, const char *script, const char 
 		      const char *more)
 {
 	struct shell *shell = complete->guest->shell;
-	struct side_terms terms = {.opts = &complete->guest->opts,
-				   .beside = shell->remote.pid,
-				   .shell = shell->kind == SHELL_BASH ? "bash" : NULL,
+	struct side_terms terms = {.shell = shell->kind == SHELL_BASH ? "bash" : NULL,
 				   .script = script,
 				   .args = {word, more ? more : ""},
 				   .within_ms = complete->within_ms};
@@ -68,7 +66,7 @@ static bool ask_guest(struct complete *complete, const char *script, const char 
 	complete->side.on_done = on_answer;
 	complete->answered = false;
 	prompt_begin_wait(complete->prompt);
-	side_start(&complete->side, &complete->guest->peer->connection, &terms);
+	guest_ask(complete->guest, &complete->side, terms);
 	/* A loop that fails has no answer, and fails again where it is not Tab's. */
 	if (!complete->answered && loop_run(complete->loop) < 0)
 		complete->answered = false;

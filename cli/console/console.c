@@ -334,11 +334,7 @@ static void save_text(struct console *console)
 	char *text = console->text;
 
 	console->text = NULL;
-	if (!text || !text[strspn(text, " \t\n")]) {
-		free(text);
-		return;
-	}
-	if (console->watched) {
+	if (!text || !text[strspn(text, " \t\n")] || console->watched) {
 		free(text);
 		return;
 	}
@@ -371,9 +367,7 @@ static void look_for_name(struct console *console, char *line)
 {
 	size_t blanks = strspn(line, " \t");
 	char name[32];
-	struct side_terms terms = {.opts = &console->guest.opts,
-				   .beside = console->guest.shell->remote.pid,
-				   .script = "PATH=${3:-$PATH};command -v -- \"$2\" >/dev/null",
+	struct side_terms terms = {.script = "PATH=${3:-$PATH};command -v -- \"$2\" >/dev/null",
 				   .args = {name, console->guest.shell->path},
 				   .within_ms = NAME_MS};
 
@@ -383,7 +377,7 @@ static void look_for_name(struct console *console, char *line)
 	console->argument = strdup(line + blanks);
 	console->killer.owner = console;
 	console->killer.on_done = on_named;
-	side_start(&console->killer, &console->guest.peer->connection, &terms);
+	guest_ask(&console->guest, &console->killer, terms);
 }
 
 static void take_first_line(struct console *console, char *line)
@@ -409,19 +403,18 @@ static void on_line(void *owner, char *line)
 
 	become_busy(console);
 	if (!line && console->more) {
+		/* To the shell an end of file in the midst of a command would be the end. */
 		console_print(console, "\r\n", 2);
 		free(console->text);
 		console->text = NULL;
-	}
-	if (!line && console->more)
-		/* To the shell an end of file in the midst of a command would be the end. */
 		shell_interrupt(console->guest.shell);
-	else if (!line)
+	} else if (!line) {
 		shell_eof(console->guest.shell);
-	else if (console->more)
+	} else if (console->more) {
 		console_run(console, line);
-	else
+	} else {
 		take_first_line(console, line);
+	}
 	free(line);
 }
 
@@ -490,16 +483,13 @@ static void kill_foreground(struct console *console)
 		"[ $4 != $7 ]||exit;"
 		"case $(stty -a </proc/$1/fd/0 2>/dev/null) in *-icanon*|*-isig*)exit;;esac;"
 		"kill -KILL -$7";
-	struct side_terms terms = {.opts = &console->guest.opts,
-				   .beside = console->guest.shell->remote.pid,
-				   .script = script,
-				   .within_ms = DURATION_INFINITE};
 
 	/* A key that came after the kill would be for the shell. */
 	remote_flush(&console->guest.shell->remote);
 	loop_disarm(&console->loop, &console->interrupt_due);
 	console->killer.on_done = NULL;
-	side_start(&console->killer, &console->guest.peer->connection, &terms);
+	guest_ask(&console->guest, &console->killer,
+		  (struct side_terms){.script = script, .within_ms = DURATION_INFINITE});
 }
 
 static void on_prompt_lost(struct side *side, int status)
@@ -522,18 +512,16 @@ static void on_prompt_lost(struct side *side, int status)
 static void on_interrupt_due(struct loop_timer *timer)
 {
 	struct console *console = OWNER(timer, interrupt_due);
-	struct side_terms terms = {.opts = &console->guest.opts,
-				   .script = "read -r s </proc/$1/stat&&p=$1&&set -- ${s##*) }&&"
+	struct side_terms terms = {.script = "read -r s </proc/$1/stat&&p=$1&&set -- ${s##*) }&&"
 					     "[ \"$1$3\" = \"S$6\" ]&&! grep -q "
 					     "'^SigIgn:.*[2367abefABEF]$' /proc/$p/status",
 				   .within_ms = NAME_MS};
 
 	if (!console->busy || console->guest.shell->state != SHELL_RUNNING)
 		return;
-	terms.beside = console->guest.shell->remote.pid;
 	console->killer.owner = console;
 	console->killer.on_done = on_prompt_lost;
-	side_start(&console->killer, &console->guest.peer->connection, &terms);
+	guest_ask(&console->guest, &console->killer, terms);
 }
 
 static void count_interrupts(struct console *console, const char *keys, size_t len)

@@ -68,6 +68,13 @@ bool guest_has_shell(const struct guest *guest)
 	return guest->shell && guest->shell->state != SHELL_NONE;
 }
 
+void guest_ask(struct guest *guest, struct side *side, struct side_terms terms)
+{
+	terms.opts = &guest->opts;
+	terms.beside = guest->shell->remote.pid;
+	side_start(side, &guest->peer->connection, &terms);
+}
+
 /* ---- what the shells say ---- */
 
 static void on_output(void *owner, const char *data, size_t len)

@@ -57,6 +57,9 @@ static inline struct client *guest_client(const struct guest *guest)
 	return &guest->peer->client;
 }
 
+/* Starts a small command beside the shell, of whose terms opts and beside are set here. */
+void guest_ask(struct guest *guest, struct side *side, struct side_terms terms);
+
 /* The size of our terminal, as that agent can take it. */
 struct msg_exec_resize guest_size(const struct client *client);
 
