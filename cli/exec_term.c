@@ -56,35 +56,10 @@ void exec_tell_size(struct exec *exec)
 
 /* ---- modes ---- */
 
-/*
- * A signal may end us as soon as it is in the terminal, before the write has returned: until then
- * what may be on is noted, since undoing too much does no harm.
- */
-static void on_write(struct stream *stream, const uint8_t *data, size_t len)
-{
-	struct exec *exec = stream->owner;
-	struct modes after = exec->modes;
-
-	modes_watch(&after, data, len);
-	if (after.on & ~exec->modes.on)
-		term_note_modes(stream->fd, exec->modes.on | after.on);
-}
-
-/* What reached the terminal, and only that, is on in it. */
-static void on_written(struct stream *stream, const uint8_t *data, size_t len)
-{
-	struct exec *exec = stream->owner;
-
-	modes_watch(&exec->modes, data, len);
-	term_note_modes(stream->fd, exec->modes.on);
-}
-
 void exec_begin_terminal(struct exec *exec)
 {
-	if (isatty(STDOUT_FILENO)) {
-		exec->out.on_write = on_write;
-		exec->out.on_written = on_written;
-	}
+	if (isatty(STDOUT_FILENO))
+		exec->out.modes = &exec->modes;
 	if (!exec->in_terminal)
 		return;
 	exec->escape.character = exec->opts->escape_char;

@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#define BEL	   0x07
 #define ESC	   0x1b
 #define CAN	   0x18
 #define SUB	   0x1a
@@ -92,6 +93,8 @@ static void set_named(struct modes *modes, bool set)
 static void end_csi(struct modes *modes, uint8_t final)
 {
 	end_number(modes);
+	if (!modes->prefix && !modes->between && (final == 'H' || final == 'f'))
+		modes->in_line = modes->numbers[1] > 1;
 	if (modes->prefix == '?' && !modes->between && (final == 'h' || final == 'l')) {
 		set_named(modes, final == 'h');
 	} else if (modes->prefix == '>' && !modes->between && final == 'm') {
@@ -141,6 +144,8 @@ static void take_esc(struct modes *modes, uint8_t byte)
 	modes->state = MODES_PLAIN;
 	if (byte >= ' ' && byte < '0')
 		modes->state = MODES_ESC_MORE;
+	else if (strchr("]PX^_", byte))
+		modes->state = MODES_STRING;
 	else if (byte == '=')
 		modes->on |= BIT(ROW_KEYPAD);
 	else if (byte == '>')
@@ -155,6 +160,9 @@ static void take(struct modes *modes, uint8_t byte)
 
 	if (byte == ESC)
 		modes->state = MODES_ESC;
+	else if (modes->state == MODES_STRING)
+		modes->state = byte == BEL || byte == CAN || byte == SUB ? MODES_PLAIN
+									 : MODES_STRING;
 	else if (breaks_off || (modes->state == MODES_ESC_MORE && byte >= '0'))
 		modes->state = MODES_PLAIN;
 	else if (byte < ' ')
@@ -166,15 +174,25 @@ static void take(struct modes *modes, uint8_t byte)
 		take_csi(modes, byte);
 }
 
+/* Where plain text leaves the cursor: its last byte that shows, or ends a line, says it. */
+static void watch_text(struct modes *modes, const uint8_t *text, const uint8_t *end)
+{
+	while (end > text && end[-1] < ' ' && end[-1] != '\n' && end[-1] != '\r')
+		end--;
+	if (end > text)
+		modes->in_line = end[-1] >= ' ';
+}
+
 void modes_watch(struct modes *modes, const uint8_t *data, size_t len)
 {
 	const uint8_t *end = data + len;
 
-	if (len)
-		modes->in_line = end[-1] != '\n';
 	while (data < end) {
 		if (modes->state == MODES_PLAIN) {
-			data = memchr(data, ESC, (size_t)(end - data));
+			const uint8_t *text = data;
+
+			data = memchr(text, ESC, (size_t)(end - text));
+			watch_text(modes, text, data ? data : end);
 			if (!data)
 				return;
 		}

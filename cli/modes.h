@@ -1,7 +1,7 @@
 /*
  * The modes that a command turns on in the terminal by what it prints: the alternate screen, a
  * hidden cursor, reports of the mouse and so on. Watched so that they can be turned off when the
- * command has no chance to do it itself. Pure.
+ * command has no chance to do it itself; and whether it has left the cursor behind text. Pure.
  */
 #ifndef MSB_MODES_H
 #define MSB_MODES_H
@@ -12,7 +12,7 @@
 
 #define MODES_TEXT_MAX 256
 
-enum modes_state { MODES_PLAIN, MODES_ESC, MODES_ESC_MORE, MODES_CSI };
+enum modes_state { MODES_PLAIN, MODES_ESC, MODES_ESC_MORE, MODES_CSI, MODES_STRING };
 
 struct modes {
 	uint32_t on; /* a bit for each row of the table that is not as a fresh terminal has it */
@@ -22,7 +22,7 @@ struct modes {
 	uint32_t named;		 /* the rows that its numbers name */
 	uint32_t number, numbers[2];
 	size_t count; /* of the numbers before the current one */
-	bool in_line; /* the last byte of all was no newline */
+	bool in_line; /* the cursor stands behind text, as far as newlines and going home say */
 };
 
 /* Takes what went to the terminal, in pieces of any size. */

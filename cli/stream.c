@@ -13,6 +13,7 @@
 
 #include "../shared/fd.h"
 #include "../shared/log.h"
+#include "term.h"
 
 #define PIPE_LARGE (256 * 1024)
 
@@ -127,6 +128,26 @@ static ssize_t write_some(struct stream *stream, const void *data, size_t len)
 	return n < 0 ? -errno : n;
 }
 
+/*
+ * A signal may end us as soon as it is in the terminal, before the write has returned: until then what may
+ * be on is noted, since undoing too much does no harm.
+ */
+static void note_modes(const struct stream *stream, const uint8_t *data, size_t len)
+{
+	struct modes after = *stream->modes;
+
+	modes_watch(&after, data, len);
+	if (after.on & ~stream->modes->on)
+		term_note_modes(stream->fd, stream->modes->on | after.on);
+}
+
+/* What reached the terminal, and only that, is on in it. */
+static void take_modes(const struct stream *stream, const uint8_t *data, size_t len)
+{
+	modes_watch(stream->modes, data, len);
+	term_note_modes(stream->fd, stream->modes->on);
+}
+
 /* Writes until done or no more is taken; returns how much went out. */
 static size_t write_all(struct stream *stream, const uint8_t *data, size_t len)
 {
@@ -135,11 +156,11 @@ static size_t write_all(struct stream *stream, const uint8_t *data, size_t len)
 	while (done < len) {
 		ssize_t n;
 
-		if (stream->on_write)
-			stream->on_write(stream, data + done, len - done);
+		if (stream->modes)
+			note_modes(stream, data + done, len - done);
 		n = write_some(stream, data + done, len - done);
-		if (stream->on_written)
-			stream->on_written(stream, data + done, n > 0 ? (size_t)n : 0);
+		if (stream->modes)
+			take_modes(stream, data + done, n > 0 ? (size_t)n : 0);
 		if (n == -EAGAIN)
 			break;
 		if (n < 0) {

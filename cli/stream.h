@@ -13,6 +13,7 @@
 
 #include "../shared/buf.h"
 #include "../shared/loop.h"
+#include "modes.h"
 
 enum stream_kind {
 	STREAM_UNKNOWN, /* not used yet: most commands read nothing and print little */
@@ -36,9 +37,7 @@ struct stream {
 	bool told;    /* stream_complain() has said so */
 	void *owner;
 	void (*on_ready)(struct stream *stream);
-	/* Output: this is about to be written, moved pages aside; and so much of it was. May be NULL. */
-	void (*on_write)(struct stream *stream, const uint8_t *data, size_t len);
-	void (*on_written)(struct stream *stream, const uint8_t *data, size_t len);
+	struct modes *modes; /* output, not owned: what was printed has left on there; or NULL */
 };
 
 void stream_init(struct stream *stream, struct loop *loop, int fd, size_t queue_max,

@@ -1015,10 +1015,10 @@ becomes_nobody() {
 		talk <<-END
 			set before [modes]
 			prompt
-			line {$([[ $when == prompt ]] || echo "sleep $MARK")}
+			line {$([[ $when == prompt ]] || echo "printf half; sleep $MARK")}
 			$when
 			exec kill -KILL $DAEMON
-			sees {msb-exec-console: lost the connection[^\n]*\n}
+			sees {\nmsb-exec-console: lost the connection[^\n]*\n}
 			ends 125
 		END
 		daemon_lost
@@ -1037,6 +1037,27 @@ becomes_nobody() {
 			modes same
 		END
 	done
+}
+
+@test "console: what a program left on in the terminal stays so at the prompt, and is off after each way out" {
+	off='\x1b[?1000l\x1b[?1006l\x1b[?25h\x1b[?1049l'
+	printf '\033[?1049h\033[?25l\033[?1000;1006h' >"$DIR/on"
+	for way in exit TERM lost; do
+		drive 24x80 "$X" --console -e HOME <<-END
+			expect @
+			send cat\s'$DIR/on';\secho\s"le"ft\r
+			expect left
+			expect @
+			absent \x1b[?1049l
+			$(case $way in
+			exit) printf 'send exit\\r\nexpect %s\nwait 0\n' "$off" ;;
+			TERM) printf 'run kill -TERM $PROGRAM\nexpect %s\nwait TERM\n' "$off" ;;
+			lost) printf 'run kill -KILL %s\nexpect %s\nwait 125\n' "$DAEMON" "$off" ;;
+			esac)
+			modes same
+		END
+	done
+	daemon_lost
 }
 
 @test "console: suspended and continued it is what it was" {

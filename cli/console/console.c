@@ -44,6 +44,8 @@ static void say_last(struct console *console)
 	console->said = true;
 	prompt_stop(&console->prompt);
 	term_restore();
+	if (console->complaint[0] && console->modes.in_line && console->err.modes)
+		stream_write(&console->err, "\n", 1);
 	if (console->complaint[0])
 		log_error("%s", console->complaint);
 }
@@ -78,43 +80,8 @@ static void die_of(struct console *console, int signal)
 
 /* ---- output ---- */
 
-/* Where it leaves the cursor. A sequence that clears the screen or goes home leaves it at no text. */
-static void follow_column(struct console *console, const char *data, size_t len)
-{
-	for (size_t i = 0; i < len; i++) {
-		char c = data[i];
-
-		switch (console->column.state) {
-		case COLUMN_PLAIN:
-			if (c == '\x1b')
-				console->column.state = COLUMN_ESC;
-			else if (c == '\n' || c == '\r')
-				console->column.away = false;
-			else if ((unsigned char)c >= ' ')
-				console->column.away = true;
-			break;
-		case COLUMN_ESC:
-			console->column.state = c == '['   ? COLUMN_CSI
-						: c == ']' ? COLUMN_OSC
-							   : COLUMN_PLAIN;
-			break;
-		case COLUMN_CSI:
-			if (c == 'H')
-				console->column.away = data[i - (i > 0)] != '[';
-			if (c >= '@')
-				console->column.state = COLUMN_PLAIN;
-			break;
-		case COLUMN_OSC:
-			if (c == '\a' || c == '\\')
-				console->column.state = COLUMN_PLAIN;
-			break;
-		}
-	}
-}
-
 static void write_out(struct console *console, struct stream *stream, const char *data, size_t len)
 {
-	follow_column(console, data, len);
 	stream_write(stream, data, len);
 	if (stream->gone)
 		go_on(console);
@@ -232,11 +199,28 @@ static void greet(struct console *console)
 	fflush(stdout);
 }
 
-/* The next line is asked for once all output is out, and all is heard that came with the last prompt. */
+/* Once all output is out, in a line of its own. */
+static void show_prompt(struct console *console)
+{
+	char prompt[1024] = "> ";
+
+	if (console->modes.in_line)
+		write_out(console, &console->out, "\r\n", 2);
+	if (waiting(console))
+		return;
+	console->wants_line = false;
+	/* What programs left on in it is the shell's to undo, as anywhere. */
+	term_cook(false);
+	greet(console);
+	if (!console->more)
+		put_prompt(console, prompt, sizeof(prompt));
+	prompt_show(&console->prompt, prompt, console->more);
+}
+
+/* The next line is asked for once all is heard that came with the last prompt. */
 static void on_turn(struct loop_task *task)
 {
 	struct console *console = OWNER(task, turn);
-	char prompt[1024] = "> ";
 
 	note_failure(&console->out, "output");
 	note_failure(&console->err, "error");
@@ -250,12 +234,7 @@ static void on_turn(struct loop_task *task)
 		if (!buf_len(&console->err.queue))
 			loop_stop(&console->loop);
 	} else if (console->wants_line) {
-		console->wants_line = false;
-		term_restore();
-		greet(console);
-		if (!console->more)
-			put_prompt(console, prompt, sizeof(prompt));
-		prompt_show(&console->prompt, prompt, console->more);
+		show_prompt(console);
 	}
 }
 
@@ -275,8 +254,6 @@ static void ask_for_line(struct console *console, bool more)
 	loop_disarm(&console->loop, &console->keys_due);
 	loop_disarm(&console->loop, &console->interrupt_due);
 	stream_watch_input(&console->in, false);
-	if (console->column.away)
-		console_print(console, "\r\n", 2);
 	console->wants_line = true;
 	go_on(console);
 }
@@ -311,7 +288,6 @@ void console_run(struct console *console, const char *text)
 {
 	console->interrupts = 0;
 	console->ran = true;
-	console->column.away = false;
 	if (!console->capture)
 		add_text(console, text);
 	if (!guest_has_shell(&console->guest) || shell_run(console->guest.shell, text) < 0)
@@ -750,7 +726,7 @@ static void on_unanswered(void *owner, enum patience_step step)
 	} else if (!console->opts->guest.quiet) {
 		patience_words(&client->patience, client->name, "the console", words,
 			       sizeof(words));
-		console_say(console, "%s" CONSOLE ": %s", console->column.away ? "\r\n" : "",
+		console_say(console, "%s" CONSOLE ": %s", console->modes.in_line ? "\r\n" : "",
 			    words);
 	}
 }
@@ -844,6 +820,8 @@ static void set_up(struct console *console, const struct console_opts *opts)
 		    console, on_out);
 	stream_init(&console->err, &console->loop, STDERR_FILENO, OUTPUT_MAX, &console->spare,
 		    console, on_out);
+	console->out.modes = isatty(STDOUT_FILENO) ? &console->modes : NULL;
+	console->err.modes = isatty(STDERR_FILENO) ? &console->modes : NULL;
 	lines_begin(&console->err);
 	term_catch_stops();
 	set_up_guest(console);

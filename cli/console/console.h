@@ -41,10 +41,7 @@ struct console {
 	void (*on_captured)(struct console *console);
 	char *argument; /* owned: of the command that waits for that */
 
-	struct {
-		bool away; /* from the first column */
-		enum { COLUMN_PLAIN, COLUMN_ESC, COLUMN_CSI, COLUMN_OSC } state;
-	} column;	     /* where what was printed has left the cursor */
+	struct modes modes;  /* what was printed has turned on in the terminal */
 	unsigned interrupts; /* Ctrl-C in a row */
 	uint64_t last_interrupt_ms, last_start_ms;
 	bool ran; /* the shell has run a line */

@@ -135,18 +135,37 @@ static void everything_at_once_fits_and_comes_back_in_the_other_order(void **sta
 	assert_false(modes_have_screen(modes.on));
 }
 
+/* However the reads cut it. */
+static void assert_in_line(const char *printed, bool in_line)
+{
+	for (size_t cut = 0; cut <= strlen(printed); cut++) {
+		struct modes modes = {.on = 0};
+
+		modes_watch(&modes, (const uint8_t *)printed, cut);
+		modes_watch(&modes, (const uint8_t *)printed + cut, strlen(printed) - cut);
+		if (modes.in_line != in_line)
+			fail_msg("after \"%s\", cut at %zu", printed, cut);
+	}
+}
+
 static void whether_a_line_has_begun(void **state)
 {
-	struct modes modes = {.on = 0};
-
 	(void)state;
-	assert_false(modes.in_line);
-	modes_watch(&modes, (const uint8_t *)"$ ", 2);
-	assert_true(modes.in_line);
-	modes_watch(&modes, NULL, 0);
-	assert_true(modes.in_line);
-	modes_watch(&modes, (const uint8_t *)"\r\n", 2);
-	assert_false(modes.in_line);
+	assert_in_line("", false);
+	assert_in_line("$ ", true);
+	assert_in_line("$ \r\n", false);
+	assert_in_line("50%\r", false);
+	assert_in_line("\r50%\a", true);
+	assert_in_line("text\n\033[31m\033[0m", false);
+	assert_in_line("text\n\033[31mred\033[0m", true);
+	/* The screen cleared, or the cursor at the left. */
+	assert_in_line("text\033[H\033[2J", false);
+	assert_in_line("text\033[24;1H\033[K\033[?1049l", false);
+	assert_in_line("\033[24;7H", true);
+	/* The title of a window stands nowhere; it may be UTF-8. */
+	assert_in_line("\033]0;t\303\251xt\a", false);
+	assert_in_line("\033]0;text\033\\", false);
+	assert_in_line("\033Pq#text\033\\\033_G\033\\$", true);
 }
 
 static void noise_is_survived(void **state)
