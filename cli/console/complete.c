@@ -82,7 +82,7 @@ static bool ask_guest(struct complete *complete, const char *script, const char 
 static void add_match(struct prompt_matches *matches, char *word)
 {
 	if (word && matches->count < PROMPT_MATCHES_MAX)
-		matches->list[++matches->count] = word;
+		matches->list[matches->count++] = word;
 	else
 		free(word);
 }
@@ -128,7 +128,7 @@ static void match_paths(struct complete *complete, struct prompt_matches *matche
 	/* A tilde that is quoted is none. */
 	if (ask_guest(complete, ask_paths, word, folders ? "d" : "a"))
 		take_answer(complete, matches, quote);
-	for (size_t i = 1; i <= matches->count; i++)
+	for (size_t i = 0; i < matches->count; i++)
 		if (strncmp(matches->list[i], "\\~/", 3) == 0 && word[0] == '~')
 			memmove(matches->list[i], matches->list[i] + 1, strlen(matches->list[i]));
 }

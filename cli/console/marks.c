@@ -1,130 +1,96 @@
 /* Marks in the output of the guest's shell: see marks.h. */
 #include "marks.h"
 
-#include <errno.h>
-#include <stdlib.h>
 #include <string.h>
+#include <sys/types.h>
 
-#define HEAD_LEN (1 + MARK_NONCE_LEN + 1) /* the edge, the nonce, the letter */
-#define TAIL_LEN (1 + MARK_NONCE_LEN)	  /* the edge, the nonce; and a full stop */
+#define EDGE_LEN (1 + MARK_NONCE_LEN)
+#define HEAD_LEN (EDGE_LEN + 1) /* and the letter */
+#define TAIL_LEN (EDGE_LEN + 1) /* and a full stop */
+#define HELD_MAX (16 * 1024 * 1024)
 
 void marks_init(struct marks *marks, const char *nonce)
 {
-	*marks = (struct marks){0};
+	*marks = (struct marks){.tail = {MARK_EDGE}};
 	memcpy(marks->nonce, nonce, MARK_NONCE_LEN);
+	memcpy(marks->tail + 1, nonce, MARK_NONCE_LEN);
+	marks->tail[EDGE_LEN] = '.';
+	buf_init(&marks->held, HELD_MAX, NULL);
 }
 
 void marks_release(struct marks *marks)
 {
-	free(marks->held);
-	*marks = (struct marks){0};
+	buf_release(&marks->held);
 }
 
-static int hold(struct marks *marks, char c)
+/* What is before the first place where a mark begins, or may, once more has come. */
+static size_t before_mark(const struct marks *marks, const char *text, size_t len)
 {
-	if (marks->held_len + 2 > marks->held_cap) {
-		size_t cap = marks->held_cap ? marks->held_cap * 2 : 256;
-		char *held = realloc(marks->held, cap);
+	const char *at = text;
 
-		if (!held)
-			return -ENOMEM;
-		marks->held = held;
-		marks->held_cap = cap;
+	while ((at = memchr(at, MARK_EDGE, len - (size_t)(at - text)))) {
+		size_t rest = len - (size_t)(at - text);
+
+		if (memcmp(at, marks->tail, rest < EDGE_LEN ? rest : EDGE_LEN) == 0)
+			return (size_t)(at - text);
+		at++;
 	}
-	marks->held[marks->held_len++] = c;
-	return 0;
+	return len;
 }
 
-void marks_end(struct marks *marks, const struct marks_sink *sink)
+/* The length of the mark that the text begins with; 0: it is none; -1: it is not whole yet. */
+static ssize_t take_mark(struct marks *marks, char *text, size_t len, const struct marks_sink *sink)
 {
-	size_t len = marks->held_len;
+	size_t max = HEAD_LEN + MARK_TEXT_MAX + TAIL_LEN;
+	char *end;
 
-	marks->held_len = 0;
-	if (len)
-		sink->on_bytes(sink->owner, marks->held, len);
-}
-
-/* Whether c can come next in what is held; behind the letter anything can. */
-static bool goes_on(const struct marks *marks, char c)
-{
-	size_t at = marks->held_len;
-
-	if (at == 0)
-		return c == MARK_EDGE;
-	if (at <= MARK_NONCE_LEN)
-		return c == marks->nonce[at - 1];
-	if (at == HEAD_LEN - 1)
-		return c >= 'a' && c <= 'z';
-	return at < HEAD_LEN + MARK_TEXT_MAX;
-}
-
-/* Whether what is held is a mark but for its full stop. */
-static bool is_whole(const struct marks *marks)
-{
-	const char *tail = marks->held + marks->held_len - TAIL_LEN;
-
-	return marks->held_len >= HEAD_LEN + TAIL_LEN && tail[0] == MARK_EDGE &&
-	       memcmp(tail + 1, marks->nonce, MARK_NONCE_LEN) == 0;
-}
-
-/* What is held has the form of a mark. If it is none, another may have begun within it. */
-static int end_mark(struct marks *marks, const struct marks_sink *sink)
-{
-	char *held = marks->held;
-	size_t len = marks->held_len;
-	int r = 0;
-
-	held[len - TAIL_LEN] = '\0';
-	marks->held = NULL;
-	marks->held_len = marks->held_cap = 0;
-	if (!sink->on_mark(sink->owner, held[HEAD_LEN - 1], held + HEAD_LEN)) {
-		held[len - TAIL_LEN] = MARK_EDGE;
-		held[len] = '.';
-		sink->on_bytes(sink->owner, held, 1);
-		r = marks_feed(marks, held + 1, len, sink);
-	}
-	free(held);
-	return r;
-}
-
-static int take(struct marks *marks, char c, const struct marks_sink *sink)
-{
-	if (c == '.' && is_whole(marks))
-		return end_mark(marks, sink);
-	if (goes_on(marks, c))
-		return hold(marks, c);
-	marks_end(marks, sink);
-	/* A nonce has no edge in it, so a new mark can only begin here. */
-	if (c == MARK_EDGE)
-		return hold(marks, c);
-	sink->on_bytes(sink->owner, &c, 1);
+	if (len < HEAD_LEN)
+		return -1;
+	if (text[EDGE_LEN] < 'a' || text[EDGE_LEN] > 'z')
+		return 0;
+	end = memmem(text + HEAD_LEN, (len < max ? len : max) - HEAD_LEN, marks->tail, TAIL_LEN);
+	if (!end)
+		return len < max ? -1 : 0;
+	*end = '\0';
+	if (sink->on_mark(sink->owner, text[EDGE_LEN], text + HEAD_LEN))
+		return end + TAIL_LEN - text;
+	*end = MARK_EDGE;
 	return 0;
 }
 
 int marks_feed(struct marks *marks, const char *data, size_t len, const struct marks_sink *sink)
 {
-	while (len) {
-		size_t plain = 0;
-		int r;
+	struct buf *held = &marks->held;
+	size_t plain = buf_len(held) ? 0 : before_mark(marks, data, len);
+	int r;
 
-		if (!marks->held_len) {
-			const char *edge = memchr(data, MARK_EDGE, len);
+	if (plain)
+		sink->on_bytes(sink->owner, data, plain);
+	r = plain < len ? buf_append(held, data + plain, len - plain) : 0;
+	while (r == 0 && buf_len(held)) {
+		char *text = (char *)buf_head(held);
+		size_t before = before_mark(marks, text, buf_len(held));
+		ssize_t mark = before ? 0 : take_mark(marks, text, buf_len(held), sink);
 
-			plain = edge ? (size_t)(edge - data) : len;
+		if (mark < 0)
+			break;
+		/* Another one may begin within what is none. */
+		if (mark == 0) {
+			mark = before ? (ssize_t)before : 1;
+			sink->on_bytes(sink->owner, text, (size_t)mark);
 		}
-		if (plain) {
-			sink->on_bytes(sink->owner, data, plain);
-			data += plain;
-			len -= plain;
-			continue;
-		}
-		r = take(marks, *data, sink);
-		if (r < 0)
-			return r;
-		data++;
-		len--;
+		buf_consume(held, (size_t)mark);
 	}
-	return 0;
+	return r;
+}
+
+void marks_end(struct marks *marks, const struct marks_sink *sink)
+{
+	size_t len = buf_len(&marks->held);
+
+	if (len)
+		sink->on_bytes(sink->owner, (const char *)buf_head(&marks->held), len);
+	buf_consume(&marks->held, len);
 }
 
 char *mark_field(char **text)

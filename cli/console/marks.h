@@ -8,6 +8,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "../../shared/buf.h"
+
 #define MARK_EDGE      '\036'
 #define MARK_FIELD     '\037' /* between the fields of a mark's text */
 #define MARK_NONCE_LEN 32
@@ -15,8 +17,8 @@
 
 struct marks {
 	char nonce[MARK_NONCE_LEN + 1];
-	char *held; /* owned: what may become a mark */
-	size_t held_len, held_cap;
+	char tail[1 + MARK_NONCE_LEN + 1]; /* how one ends; begins as one does */
+	struct buf held;		   /* what may become a mark */
 };
 
 /* What comes out: in the order of the bytes that went in. */
@@ -31,7 +33,7 @@ struct marks_sink {
 void marks_init(struct marks *marks, const char *nonce);
 void marks_release(struct marks *marks);
 
-/* Takes bytes in pieces of any size. 0 or -ENOMEM. */
+/* Takes bytes in pieces of any size. 0 or -ENOMEM, -ENOBUFS. */
 int marks_feed(struct marks *marks, const char *data, size_t len, const struct marks_sink *sink);
 
 /* No more comes: what was held back is no mark. */

@@ -314,49 +314,19 @@ bool prompt_end_wait(struct prompt *prompt)
 	return true;
 }
 
-static int by_name(const void *a, const void *b)
+/* The next of those that were found, which is readline's then. */
+static char *next_match(const char *text, int state)
 {
-	return strcmp(*(char *const *)a, *(char *const *)b);
-}
+	struct prompt_matches *matches = &the->matches;
 
-/* Sorted, each once, with the common beginning, as readline wants them; NULL for none. */
-static char **finish_matches(struct prompt_matches *matches)
-{
-	char **list = matches->list;
-	size_t kept = 0, common;
-
-	qsort(list + 1, matches->count, sizeof(*list), by_name);
-	for (size_t i = 1; i <= matches->count; i++) {
-		if (kept && strcmp(list[kept], list[i]) == 0)
-			free(list[i]);
-		else
-			list[++kept] = list[i];
-	}
-	list[kept + 1] = NULL;
-	if (!kept) {
-		free(list);
-		return NULL;
-	}
-	common = strlen(list[1]);
-	for (size_t i = 2; i <= kept; i++) {
-		size_t len = 0;
-
-		while (len < common && list[1][len] == list[i][len])
-			len++;
-		common = len;
-	}
-	/* A character is never cut. */
-	while (common && (list[1][common] & 0xc0) == 0x80)
-		common--;
-	list[0] = strndup(list[1], common);
-	if (kept == 1)
-		free(list[1]), list[1] = NULL;
-	return list;
+	(void)text;
+	(void)state;
+	return matches->taken < matches->count ? matches->list[matches->taken++] : NULL;
 }
 
 static char **attempt(const char *text, int start, int end)
 {
-	struct prompt_matches matches = {.list = calloc(PROMPT_MATCHES_MAX + 2, sizeof(char *))};
+	struct prompt_matches *matches = &the->matches;
 	struct prompt_word word = {.line = rl_line_buffer,
 				   .start = start,
 				   .text = text,
@@ -366,18 +336,14 @@ static char **attempt(const char *text, int start, int end)
 	(void)end;
 	/* Readline is not to look among the host's files. */
 	rl_attempted_completion_over = 1;
-	rl_filename_completion_desired = 0;
-	if (!matches.list)
-		return NULL;
-	the->on_tab(the->owner, &word, &matches);
-	if (matches.local) {
-		free(matches.list);
-		rl_filename_completion_desired = 1;
-		return rl_completion_matches(text, rl_filename_completion_function);
-	}
-	list = finish_matches(&matches);
+	matches->count = matches->taken = 0;
+	matches->local = false;
+	the->on_tab(the->owner, &word, matches);
+	rl_filename_completion_desired = matches->local;
+	list = rl_completion_matches(text,
+				     matches->local ? rl_filename_completion_function : next_match);
 	/* A folder is not the end of a word. */
-	if (list && list[0][0] && list[0][strlen(list[0]) - 1] == '/')
+	if (!matches->local && list && list[0][0] && list[0][strlen(list[0]) - 1] == '/')
 		rl_completion_suppress_append = rl_completion_suppress_quote = 1;
 	return list;
 }

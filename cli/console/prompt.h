@@ -17,25 +17,26 @@ struct prompt_word {
 	char quote;	  /* that quote, or 0 */
 };
 
+#define PROMPT_MATCHES_MAX 4096
+
 struct prompt_matches {
-	char **list; /* malloced words, as they are to stand in the line, from [1]; [0] is the prompt's */
-	size_t count;
+	char *list[PROMPT_MATCHES_MAX]; /* malloced words, as they are to stand in the line */
+	size_t count, taken;
 	bool local; /* it is a file of the host: the prompt knows the way */
 };
 
-#define PROMPT_MATCHES_MAX 4096
-
 struct prompt {
-	struct loop *loop; /* not owned */
-	struct stream *in; /* the same: the terminal */
-	bool shown;	   /* readline has the terminal */
-	bool continues;	   /* its line belongs to those before it */
-	bool asking;	   /* Tab waits, in the midst of readline */
-	bool interrupted;  /* meanwhile Ctrl-C came */
-	char *aside;	   /* owned: the unfinished line, while something else has the terminal */
-	char *entry;	   /* owned: for the history, as far as it is there */
-	char *history;	   /* owned: the file, or NULL */
-	struct buf held;   /* keys that were read before what they are for can take them */
+	struct loop *loop;	       /* not owned */
+	struct stream *in;	       /* the same: the terminal */
+	bool shown;		       /* readline has the terminal */
+	bool continues;		       /* its line belongs to those before it */
+	bool asking;		       /* Tab waits, in the midst of readline */
+	struct prompt_matches matches; /* what it has found */
+	bool interrupted;	       /* meanwhile Ctrl-C came */
+	char *aside;	 /* owned: the unfinished line, while something else has the terminal */
+	char *entry;	 /* owned: for the history, as far as it is there */
+	char *history;	 /* owned: the file, or NULL */
+	struct buf held; /* keys that were read before what they are for can take them */
 	struct loop_source terminal;
 	struct loop_timer held_due;
 
