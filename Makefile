@@ -99,7 +99,7 @@ all: $(if $(STATIC),static-cbor) $(PROGRAMS) $(if $(READLINE)$(STATIC),,no-readl
 .PHONY: no-readline
 no-readline: | $(TRIED)
 	@echo 'make: no GNU readline for pkg-config (Debian: libreadline-dev):' \
-		'msb-exec --console is left out, the rest is built' >&2
+		'the prompt of msb-exec --console is left out, the rest is built' >&2
 
 # What is missing is said once, before every file says so. Who names CBOR_CFLAGS and CBOR_LIBS needs no
 # pkg-config.

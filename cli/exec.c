@@ -225,7 +225,7 @@ static void decide_tty(struct exec *exec)
 	}
 }
 
-void exec_start_command(struct exec *exec)
+static void start_command(struct exec *exec)
 {
 	struct client *client = &exec->client;
 	const struct opts *opts = exec->opts;
@@ -261,7 +261,7 @@ static void on_looked(struct look *look, const struct err *err)
 	if (err)
 		exec_fail(exec, EXIT_FAILED, err);
 	else
-		exec_start_command(exec);
+		start_command(exec);
 }
 
 static void on_greeted(struct client *client)

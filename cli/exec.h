@@ -41,12 +41,9 @@ struct exec {
 	struct loop *loop;
 	struct client client;
 	struct connection beside;	 /* other sessions on it, of whoever has some */
-	const char *program, *self;	 /* what lines call it, and what ends; NULL: msb-exec */
 	void *owner;			 /* its */
 	void (*on_greeted)(void *owner); /* they may be started; may be NULL */
 	const struct opts *opts;
-	const struct opts
-		*instead; /* of the same but for the command, where there is none; or NULL */
 	struct stream in, out, err;
 	struct stream *body_to;	     /* where the link's body goes */
 	struct look look;	     /* what the guest is asked before the command starts */

@@ -113,16 +113,6 @@ static bool is_of_exec(struct msg_text stage)
 	return stage.len == sizeof(exec) - 1 && memcmp(stage.ptr, exec, stage.len) == 0;
 }
 
-static void run_instead(struct exec *exec)
-{
-	exec->opts = exec->instead;
-	exec->instead = NULL;
-	exec->in_ended = false;
-	exec->client.id = client_take_id(&exec->client);
-	exec_start_command(exec);
-	client_mark(&exec->client);
-}
-
 static void on_failed(struct exec *exec, struct msg_bytes payload)
 {
 	static const int statuses[] = {
@@ -141,10 +131,6 @@ static void on_failed(struct exec *exec, struct msg_bytes payload)
 		return;
 	}
 	kind = msg_failure_parse(failed.kind);
-	if (kind == MSG_FAILURE_NOT_FOUND && exec->instead && !exec->finished) {
-		run_instead(exec);
-		return;
-	}
 	/* As shells and env(1) have it, what the kernel says of the program or of its arguments. */
 	if (kind == MSG_FAILURE_BAD_ARGS && is_of_exec(failed.stage))
 		kind = MSG_FAILURE_NOT_EXECUTABLE;

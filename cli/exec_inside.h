@@ -4,9 +4,6 @@
 
 #include "exec.h"
 
-/* Sends the request. */
-void exec_start_command(struct exec *exec);
-
 /* The session is over with that status; what is queued for our readers is still written. */
 void exec_finish(struct exec *exec, int status);
 

@@ -27,11 +27,9 @@ static void say_unanswered(struct exec *exec)
 	char words[256], line[300];
 	int len;
 
-	patience_words(&exec->client.patience, exec->client.name,
-		       exec->self ? exec->self : "msb-exec", words, sizeof(words));
-	len = snprintf(line, sizeof(line), "%s%s: %s%s",
-		       on_terminal && exec->modes.in_line ? newline : "",
-		       exec->program ? exec->program : "msb-exec", words, newline);
+	patience_words(&exec->client.patience, exec->client.name, "msb-exec", words, sizeof(words));
+	len = snprintf(line, sizeof(line), "%smsb-exec: %s%s",
+		       on_terminal && exec->modes.in_line ? newline : "", words, newline);
 	stream_write(&exec->err, line, (size_t)len);
 	client_mark(&exec->client);
 }

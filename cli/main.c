@@ -1,12 +1,8 @@
 /* msb-exec: runs one command in a guest. Options in, exit status out. */
-#include <errno.h>
-#include <limits.h>
 #include <signal.h>
 #include <stddef.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "../shared/fd.h"
 #include "../shared/log.h"
@@ -14,11 +10,14 @@
 #include "../shared/version.h"
 #include "exec.h"
 #include "ping.h"
+#include "script.h"
 #include "signals.h"
 
 struct program {
 	struct loop loop;
+	struct buf_spare spare;
 	struct exec exec;
+	struct script script;
 };
 
 static void on_signal(struct loop *loop, const struct loop_signal *signal)
@@ -36,46 +35,79 @@ static int start_console(char *argv[])
 {
 	static const char *const places[] = {"msb-exec-console",
 					     "../libexec/msb-exec/msb-exec-console"};
-	char path[PATH_MAX + 64];
+	int r = process_become(places, sizeof(places) / sizeof(places[0]), argv);
 
-	argv[0] = path;
-	if (process_beside(places, sizeof(places) / sizeof(places[0]), path, sizeof(path)))
-		execv(path, argv);
-	argv[0] = (char *)places[0];
-	execvp(argv[0], argv);
-	log_error("cannot start msb-exec-console: %s", strerror(errno));
+	log_error("cannot start msb-exec-console: %s", strerror(-r));
 	log_error("it is built where GNU readline is, and belongs beside msb-exec or in PATH");
 	return EXIT_FAILED;
 }
 
-static int run(const struct opts *opts)
+static void set_level(const struct opts *opts)
+{
+	log_init("msb-exec", opts->verbose ? LOG_LEVEL_INFO
+			     : opts->quiet ? LOG_LEVEL_ERROR
+					   : LOG_LEVEL_WARN);
+}
+
+/* A command, or lines for a shell, which are one, too. */
+static int run_command(struct program *program, const struct opts *opts, bool lines)
+{
+	struct exec *exec = &program->exec;
+	int status;
+
+	if (signals_watch(&program->loop, watched, sizeof(watched) / sizeof(watched[0]),
+			  on_signal) < 0)
+		log_error("cannot watch signals");
+	if (lines)
+		opts = script_begin(&program->script, exec, &program->loop, &program->spare);
+	exec_run(exec, opts, &program->loop, &program->spare);
+	status = exec->status;
+	if (lines)
+		script_release(&program->script);
+	exec_release(exec);
+	return status;
+}
+
+static int run(const struct opts *opts, bool lines)
 {
 	static struct program program;
-	struct exec *exec = &program.exec;
-	struct buf_spare spare = {0};
-	int status, r;
+	struct err err;
+	int status;
 
-	r = loop_init(&program.loop);
-	if (r < 0) {
+	/* Before signals are watched: it may wait. */
+	if (lines && script_open(&program.script, opts, &err) < 0) {
+		log_err(&err);
+		return EXIT_FAILED;
+	}
+	if (loop_init(&program.loop) < 0) {
 		log_error("cannot set up the event loop");
 		return EXIT_FAILED;
 	}
-	if (opts->ping) {
-		status = ping_run(opts, &program.loop, &spare);
-	} else {
-		r = signals_watch(&program.loop, watched, sizeof(watched) / sizeof(watched[0]),
-				  on_signal);
-		if (r < 0)
-			log_error("cannot watch signals");
-		exec_run(exec, opts, &program.loop, &spare);
-		status = exec->status;
-		exec_release(exec);
-	}
+	if (opts->ping)
+		status = ping_run(opts, &program.loop, &program.spare);
+	else
+		status = run_command(&program, opts, lines);
 	loop_release(&program.loop);
-	buf_spare_release(&spare);
-	if (exec->die_of)
-		signals_die_of(exec->die_of);
+	buf_spare_release(&program.spare);
+	if (program.exec.die_of)
+		signals_die_of(program.exec.die_of);
 	return status;
+}
+
+/* Options of a console: lines are run here, a prompt and all that knows about it are its own program. */
+static int run_console(int argc, char *argv[], struct opts *opts)
+{
+	struct err err;
+
+	opts_release(opts);
+	if (opts_parse(argc, argv, OPTS_CONSOLE, opts, &err) < 0) {
+		log_err(&err);
+		return EXIT_FAILED;
+	}
+	if (opts->help || opts->version || !script_is_wanted(opts))
+		return start_console(argv);
+	set_level(opts);
+	return run(opts, true);
 }
 
 int main(int argc, char *argv[])
@@ -89,13 +121,13 @@ int main(int argc, char *argv[])
 	/* Or the kernel would reap in our place, and we would not hear how a program ended. */
 	signal(SIGCHLD, SIG_DFL);
 	log_init("msb-exec", LOG_LEVEL_WARN);
-	if (opts_parse(argc, argv, &opts, &err) < 0) {
+	if (opts_parse(argc, argv, OPTS_EXEC, &opts, &err) < 0) {
 		log_err(&err);
 		opts_release(&opts);
 		return EXIT_FAILED;
 	}
 	if (opts.console) {
-		status = start_console(argv);
+		status = run_console(argc, argv, &opts);
 	} else if (opts.help) {
 		opts_help();
 		status = 0;
@@ -103,10 +135,8 @@ int main(int argc, char *argv[])
 		puts("msb-exec " MSB_EXEC_VERSION);
 		status = 0;
 	} else {
-		log_init("msb-exec", opts.verbose ? LOG_LEVEL_INFO
-				     : opts.quiet ? LOG_LEVEL_ERROR
-						  : LOG_LEVEL_WARN);
-		status = run(&opts);
+		set_level(&opts);
+		status = run(&opts, false);
 	}
 	opts_release(&opts);
 	/* Of --help, --version and --ping. */

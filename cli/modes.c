@@ -161,8 +161,8 @@ static void take(struct modes *modes, uint8_t byte)
 	if (byte == ESC)
 		modes->state = MODES_ESC;
 	else if (modes->state == MODES_STRING)
-		modes->state = byte == BEL || byte == CAN || byte == SUB ? MODES_PLAIN
-									 : MODES_STRING;
+		modes->state =
+			byte == BEL || byte == CAN || byte == SUB ? MODES_PLAIN : MODES_STRING;
 	else if (breaks_off || (modes->state == MODES_ESC_MORE && byte >= '0'))
 		modes->state = MODES_PLAIN;
 	else if (byte < ' ')

@@ -1,4 +1,4 @@
-/* msb-exec's command line: one table gives parsing and help. */
+/* The command lines of msb-exec and of its console: one table gives parsing and help. */
 #ifndef MSB_OPTS_H
 #define MSB_OPTS_H
 
@@ -16,6 +16,9 @@
 #define OPTS_RLIMITS_MAX 32
 
 enum opts_tty { OPTS_TTY_AUTO, OPTS_TTY_NEVER, OPTS_TTY_IF_TERMINAL, OPTS_TTY_FORCED };
+
+/* The programs that have them; some options are only one's. */
+enum opts_program { OPTS_EXEC = 1, OPTS_CONSOLE = 2 };
 
 /* Texts point into argv. */
 struct opts {
@@ -39,37 +42,27 @@ struct opts {
 	enum msg_on_disconnect on_disconnect;
 	int escape_char; /* ESCAPE_OFF: none */
 	struct escape_keys detach_keys;
-	bool console; /* the rest is for msb-exec-console to read */
+	bool console; /* of OPTS_EXEC: all of it is to be parsed again, as OPTS_CONSOLE */
+	/* Of a console alone: */
+	const char *line, *file; /* -c and -f, which may be "-"; or NULL */
+	const char *shell;	 /* of the guest, or NULL: the one that it has */
+	uint64_t complete_ms;	 /* for the guest's answer to Tab; DURATION_INFINITE: no limit */
+
 	bool ping, quiet, verbose, help, version;
 	char **command; /* NULL at the end; empty for the login shell */
 	size_t command_len;
 };
 
 /* 0, or -errno with *err filled. What it holds is released by opts_release() either way. */
-int opts_parse(int argc, char *argv[], struct opts *ret, struct err *err);
+int opts_parse(int argc, char *argv[], enum opts_program program, struct opts *ret,
+	       struct err *err);
 void opts_release(struct opts *opts);
+
+/* On stdout: all that msb-exec says to --help; and the options of either. */
 void opts_help(void);
+void opts_help_options(enum opts_program program);
 
 /* The variable that the address comes from, or NULL. */
 const char *opts_endpoint_variable(const struct opts *opts);
-
-/*
- * A program that has most of these options, and more: rows of its own, which come first in its help. take
- * is given the row's index and its value, and returns 0 or -errno with *err filled. What is left of argv is
- * the command. The address, as above, is the variable's where no option gave one.
- */
-struct opts_more {
-	const struct option_row *rows;
-	size_t count;
-	void *owner;
-	int (*take)(void *owner, int row, const char *value, struct err *err);
-};
-
-int opts_parse_more(int argc, char *argv[], struct opts *ret, const struct opts_more *more,
-		    struct err *err);
-void opts_help_more(const struct opts_more *more);
-
-/* A duration of which 0 and inf both mean none, which is *ret_ms then. 0, or -errno with *err filled. */
-int opts_parse_limit(const char *text, uint64_t none, uint64_t *ret_ms, struct err *err);
 
 #endif

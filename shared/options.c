@@ -195,6 +195,11 @@ static int refuse(const struct option_row *row, struct err *err)
 	return err_hint(err, "%s", row->arg);
 }
 
+void options_begin(void)
+{
+	optind = 0;
+}
+
 int options_next(int argc, char *const argv[], const struct option_row *rows, size_t count,
 		 const char **ret_value, int *ret_operand, struct err *err)
 {

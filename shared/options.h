@@ -15,16 +15,14 @@ struct option_row {
 	char short_name;  /* 0: none */
 	const char *name; /* without the dashes */
 	const char *arg;  /* what its value is called in the help, NULL: takes none */
-	const char *help; /* one line */
+	/* One line. NULL: people try it who know other programs; it is refused, and arg says what to do. */
+	const char *help;
 };
 
-/* What people try who know other programs: in no help, and refused with what to do instead. */
-#define OPTION_REFUSED(short_name, name, instead) \
-	{                                         \
-		short_name, name, instead, NULL   \
-	}
-
 #define OPTIONS_MAX 64
+
+/* Before an argv that is not the program's first. */
+void options_begin(void);
 
 /*
  * The next option of argv: its row's index, with *ret_value set if it takes one; -1 at the first

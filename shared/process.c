@@ -2,6 +2,7 @@
 #include "process.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <signal.h>
 #include <spawn.h>
 #include <stdbool.h>
@@ -198,6 +199,17 @@ bool process_beside(const char *const *places, size_t count, char *out, size_t l
 			return true;
 	}
 	return false;
+}
+
+int process_become(const char *const *places, size_t count, char *argv[])
+{
+	char path[PATH_MAX + 64];
+
+	argv[0] = (char *)places[0];
+	if (process_beside(places, count, path, sizeof(path)))
+		execv(path, argv);
+	execvp(argv[0], argv);
+	return -errno;
 }
 
 const char *process_words(int wait_status, char *out, size_t len)

@@ -50,6 +50,9 @@ void process_end_now(struct process_ending *ending);
  */
 bool process_beside(const char *const *places, size_t count, char *out, size_t len);
 
+/* Becomes that program, or the one in PATH that is called as the first place is. -errno if it cannot. */
+int process_become(const char *const *places, size_t count, char *argv[]);
+
 /* How waitpid() says that it ended: "status 255" or "signal 9 (KILL)". Returns out. */
 const char *process_words(int wait_status, char *out, size_t len);
 

@@ -262,7 +262,7 @@ teardown() {
 	run -0 timeout $((20 * SLOW)) bash -c "'$X' --console -e HOME -c yes | head -n 1; exit \${PIPESTATUS[1]}"
 	[[ $output == y ]]
 	run -125 --separate-stderr bash -c "'$X' --console -e HOME -c 'echo a' >/dev/full"
-	[[ $stderr == "msb-exec-console: cannot write standard output: No space left on device" ]]
+	[[ $stderr == "msb-exec: cannot write standard output: No space left on device" ]]
 	run -3 bash -c "'$X' --console -e HOME -c 'echo a; exit 3' >/dev/full"
 }
 

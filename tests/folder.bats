@@ -160,7 +160,7 @@ x() {
 		    equal(client.hear_out(), [])
 	END
 	run -125 x --console -w "$DIR/none" -c true
-	[[ $output == "msb-exec-console: cannot spawn \"bash\": chdir $DIR/none: No such file or directory" ]]
+	[[ $output == "msb-exec: cannot spawn \"/bin/sh\": chdir $DIR/none: No such file or directory" ]]
 	run -7 x --console -w "$DIR/there" -c true
 	agent_done
 }

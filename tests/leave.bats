@@ -286,7 +286,7 @@ console() {
 		    time.sleep(0.1)
 		said = process.stderr.read()
 		assert process.returncode == 125, process.returncode
-		assert said == "msb-exec-console: gave up after three signals; the agent ends the command\n", said
+		assert said == "msb-exec: gave up after three signals; the agent ends the command\n", said
 	END
 	wait_for 5 none_match "sleep $MARK"
 }

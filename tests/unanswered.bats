@@ -607,7 +607,7 @@ console() {
 	between once 3500 30000
 	between twice 0 6500
 	ends script 130 9990 30000
-	[[ $(<"$DIR/script.err") == 'msb-exec-console: local: does not answer; SIGINT (Ctrl-C) once more ends the console at once, else it ends in 7 s' ]]
+	[[ $(<"$DIR/script.err") == 'msb-exec: local: does not answer; SIGINT (Ctrl-C) once more ends msb-exec at once, else it ends in 7 s' ]]
 	wait_for 30 none_match "$MARK"
 }
 

@@ -4,6 +4,7 @@
  */
 #include "console.h"
 
+#include <errno.h>
 #include <locale.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -15,12 +16,13 @@
 #include "../../shared/fd.h"
 #include "../../shared/log.h"
 #include "../../shared/names.h"
+#include "../../shared/process.h"
 #include "../../shared/utf8.h"
 #include "../../shared/version.h"
 #include "../exec.h"
 #include "../lines.h"
+#include "../script.h"
 #include "../term.h"
-#include "script.h"
 #include "words.h"
 
 #define OUTPUT_MAX    (16 * 1024 * 1024)
@@ -190,7 +192,7 @@ static void greet(struct console *console)
 	const char *term = getenv("TERM");
 	bool dim = term && strcmp(term, "dumb") != 0;
 
-	if (console->greeted || console->opts->guest.quiet)
+	if (console->greeted || console->opts->quiet)
 		return;
 	console->greeted = true;
 	printf("%s%s: %s of the guest. \\? lists what else there is, \\q leaves.%s\n",
@@ -723,7 +725,7 @@ static void on_unanswered(void *owner, enum patience_step step)
 		return;
 	if (step == PATIENCE_END) {
 		die_of(console, client->patience.signal);
-	} else if (!console->opts->guest.quiet) {
+	} else if (!console->opts->quiet) {
 		patience_words(&client->patience, client->name, "the console", words,
 			       sizeof(words));
 		console_say(console, "%s" CONSOLE ": %s", console->modes.in_line ? "\r\n" : "",
@@ -771,7 +773,7 @@ static void set_up_guest(struct console *console)
 
 	guest->loop = &console->loop;
 	guest->spare = &console->spare;
-	guest->opts = console->opts->guest;
+	guest->opts = *console->opts;
 	guest->command = console->opts->shell;
 	guest->owner = console;
 	guest->on_output = on_output;
@@ -805,7 +807,7 @@ static void set_up_prompt(struct console *console)
 	prompt_init(prompt);
 }
 
-static void set_up(struct console *console, const struct console_opts *opts)
+static void set_up(struct console *console, const struct opts *opts)
 {
 	console->opts = opts;
 	console->busy = true;
@@ -849,7 +851,7 @@ static void tear_down(struct console *console)
 	buf_spare_release(&console->spare);
 }
 
-static int talk(const struct console_opts *opts, int *ret_die_of)
+static int talk(const struct opts *opts, int *ret_die_of)
 {
 	static struct console console;
 	int r = loop_init(&console.loop);
@@ -863,13 +865,31 @@ static int talk(const struct console_opts *opts, int *ret_die_of)
 	}
 	setlocale(LC_CTYPE, "");
 	set_up(&console, opts);
-	guest_connect(&console.guest, opts->guest.endpoint);
+	guest_connect(&console.guest, opts->endpoint);
 	r = console.finished && !buf_len(&console.err.queue) ? 0 : loop_run(&console.loop);
 	if (!console.finished)
 		finish(&console, EXIT_FAILED, r < 0 ? strerror(-r) : "stopped");
 	tear_down(&console);
 	*ret_die_of = console.die_of;
 	return console.exit_status;
+}
+
+static void print_help(void)
+{
+	puts("Usage: msb-exec-console [OPTION]...\n"
+	     "A prompt in a guest: its own shell, with the host's line editing and history. "
+	     "Without a\n"
+	     "terminal on stdin, runs the lines it reads and stops at the first that fails.\n");
+	opts_help_options(OPTS_CONSOLE);
+	puts("\nAt the prompt, besides what the guest's shell knows:\n");
+	commands_help(stdout);
+	puts("\nIn scripts a line that begins with - may fail. The history is kept in\n"
+	     "$MSB_EXEC_HISTFILE, by default ~/.local/state/msb-exec/history; where "
+	     "--complete-timeout\n"
+	     "is not given $MSB_EXEC_COMPLETE_TIMEOUT says how long.\n\n"
+	     "Exit status: the shell's; in scripts that of the line that failed, 124 if they timed "
+	     "out;\n"
+	     "125 if the console or the agent failed.");
 }
 
 static void print_version(void)
@@ -880,17 +900,31 @@ static void print_version(void)
 	     "version 3 or later. Its own sources are under the Apache License 2.0.");
 }
 
-static int run(struct console_opts *opts)
+/* Lines without a prompt are msb-exec's matter. */
+static int run_lines(int argc, char *argv[])
+{
+	static const char *const places[] = {"msb-exec", "../../bin/msb-exec"};
+	char **all = calloc((size_t)argc + 2, sizeof(*all));
+	int r = -ENOMEM;
+
+	if (all) {
+		all[1] = (char *)"--console";
+		memcpy(all + 2, argv + 1, (size_t)(argc - 1) * sizeof(*all));
+		r = process_become(places, sizeof(places) / sizeof(places[0]), all);
+	}
+	free(all);
+	log_error("cannot start msb-exec, which runs lines without a prompt: %s", strerror(-r));
+	return EXIT_FAILED;
+}
+
+static int run(const struct opts *opts)
 {
 	int status, signal = 0;
 
-	log_init(CONSOLE, opts->guest.verbose ? LOG_LEVEL_INFO
-			  : opts->guest.quiet ? LOG_LEVEL_ERROR
-					      : LOG_LEVEL_WARN);
-	if (opts->line || opts->file || !isatty(STDIN_FILENO))
-		status = script_run(opts, &signal);
-	else
-		status = talk(opts, &signal);
+	log_init(CONSOLE, opts->verbose ? LOG_LEVEL_INFO
+			  : opts->quiet ? LOG_LEVEL_ERROR
+					: LOG_LEVEL_WARN);
+	status = talk(opts, &signal);
 	if (signal)
 		signals_die_of(signal);
 	return status;
@@ -898,7 +932,7 @@ static int run(struct console_opts *opts)
 
 int main(int argc, char *argv[])
 {
-	struct console_opts opts;
+	struct opts opts;
 	struct err err;
 	int status = 0;
 
@@ -907,16 +941,18 @@ int main(int argc, char *argv[])
 	/* Or the kernel would reap in our place, and we would not hear how a program ended. */
 	signal(SIGCHLD, SIG_DFL);
 	log_init(CONSOLE, LOG_LEVEL_WARN);
-	if (console_opts_parse(argc, argv, &opts, &err) < 0) {
+	if (opts_parse(argc, argv, OPTS_CONSOLE, &opts, &err) < 0) {
 		log_err(&err);
 		status = EXIT_FAILED;
-	} else if (opts.guest.help) {
-		console_opts_help();
-	} else if (opts.guest.version) {
+	} else if (opts.help) {
+		print_help();
+	} else if (opts.version) {
 		print_version();
+	} else if (script_is_wanted(&opts)) {
+		status = run_lines(argc, argv);
 	} else {
 		status = run(&opts);
 	}
-	opts_release(&opts.guest);
+	opts_release(&opts);
 	return log_flushed_stdout() || status ? status : EXIT_FAILED;
 }

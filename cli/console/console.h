@@ -7,7 +7,6 @@
 #include "commands.h"
 #include "complete.h"
 #include "guest.h"
-#include "opts.h"
 #include "prompt.h"
 
 #define CONSOLE "msb-exec-console"
@@ -15,7 +14,7 @@
 struct console {
 	struct loop loop;
 	struct buf_spare spare;
-	const struct console_opts *opts;
+	const struct opts *opts;
 	struct guest guest;
 	struct prompt prompt;
 	struct complete complete;

@@ -36,7 +36,7 @@ static void read_options(int argc, char *argv[])
 {
 	struct opts opts;
 	struct err err;
-	int r = opts_parse(argc, argv, &opts, &err);
+	int r = opts_parse(argc, argv, OPTS_EXEC, &opts, &err);
 
 	CLAIM(r <= 0);
 	if (r == 0) {

@@ -1,14 +1,12 @@
 /* msb-exec's command line: what each option sets, where options end, and what is refused. */
 #include "../../cli/opts.h"
 
-#include <getopt.h>
 #include <signal.h>
 
 #include "unit.h"
 
 #define ARGS_MAX 80
 
-/* getopt permutes nothing for us, but it remembers: each line starts it afresh. */
 static int parse_line(const char *const *args, char **argv, struct opts *ret, struct err *err)
 {
 	int argc = 0;
@@ -17,8 +15,7 @@ static int parse_line(const char *const *args, char **argv, struct opts *ret, st
 	for (; *args; args++)
 		argv[argc++] = (char *)*args;
 	argv[argc] = NULL;
-	optind = 0;
-	return opts_parse(argc, argv, ret, err);
+	return opts_parse(argc, argv, OPTS_EXEC, ret, err);
 }
 
 #define ARGS(...) ((const char *const[]){__VA_ARGS__, NULL})

@@ -8,32 +8,28 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "../../shared/fd.h"
-#include "../../shared/log.h"
-#include "../exec.h"
-#include "../signals.h"
+#include "../shared/fd.h"
 
 #define SHORT_MAX (64 * 1024) /* as one argument */
 #define TEXT_MAX  (64 * 1024 * 1024)
 #define READ_MAX  (64 * 1024)
 #define OUT_AHEAD (256 * 1024) /* what may wait to be read by the command */
 
-/* Its commands find stdin at its end. */
-#define START                                                                 \
-	"s=$1;[ \"$s\" ]||{ command -v bash >/dev/null 2>&1&&s='bash -E';}\n" \
-	"exec ${s:-/bin/sh} -e /dev/fd/9 9<&0 </dev/null"
+/* Its commands find stdin at its end. What is short is the last argument. */
+#define FIND "s=$1;[ \"$s\" ]||{ command -v bash >/dev/null 2>&1&&s='bash -E';};"
+static const char start[] = FIND "exec ${s:-/bin/sh} -e /dev/fd/9 9<&0 </dev/null";
+static const char start_short[] = FIND "exec ${s:-/bin/sh} -e -c \"$2\" -c";
 
 /* The prompts are single characters that no message of a shell has. A zsh takes none from outside. */
-#define ASK                                                                              \
-	"s=$1;case $s in *zsh*)s=;;esac;[ \"$s\" ]||{ command -v bash >/dev/null 2>&1&&" \
-	"s='bash --norc --noediting +H -O extglob';}\n"                                  \
-	"unset ENV;PS1='\005' PS2='\006' exec ${s:-/bin/sh} -n -i"
+static const char ask[] =
+	"s=$1;case $s in *zsh*)s=;;esac;[ \"$s\" ]||{ command -v bash >/dev/null 2>&1&&"
+	"s='bash --norc --noediting +H -O extglob';}\n"
+	"unset ENV;PS1='\005' PS2='\006' exec ${s:-/bin/sh} -n -i";
 #define WHOLE '\005'
 #define MORE  '\006'
 
@@ -48,25 +44,7 @@
 #define MAY_FAIL  "set +e;"
 #define MAY_AGAIN "eval \"set -e;(exit $?)\"&&:;" /* $? stays what it was */
 
-struct script {
-	struct loop loop;
-	struct buf_spare spare;
-	struct exec exec;
-	const struct console_opts *opts;
-	struct stream in, out; /* what brings the lines, and what takes them to the command */
-	int in_fd, out_fd;     /* theirs; -1: none, or closed */
-	struct buf text;       /* that was read and not passed on */
-	bool at_end;
-	bool waits;    /* for room, or for the parser: no more is read */
-	bool may_fail; /* the last line that was passed on is of a command that may */
-	struct remote parser;
-	struct buf unparsed;	/* lines that it has still to be shown */
-	size_t asked, answered; /* lines that it was shown, and prompts that came */
-	bool asks;		/* there is one */
-	bool inside;		/* by the last of its prompts */
-};
-
-static bool from_stdin(const struct console_opts *opts)
+static bool from_stdin(const struct opts *opts)
 {
 	return !opts->line && (!opts->file || strcmp(opts->file, "-") == 0);
 }
@@ -99,7 +77,7 @@ static void on_parser_end(struct remote *remote, const struct msg_exec_exited *e
 	(void)exited;
 	err_set(&err, 0, NULL, "cannot tell which lines may fail: %s",
 		why ? why : "the shell that reads them has ended");
-	exec_fail(&script->exec, EXIT_FAILED, &err);
+	exec_fail(script->exec, EXIT_FAILED, &err);
 }
 
 /* As far as it goes, since what is sent without an end would be kept twice. */
@@ -118,27 +96,27 @@ static void on_room(struct remote *remote)
 
 static void start_parser(struct script *script)
 {
-	char *argv[] = {(char *)"/bin/sh",	     (char *)"-c", (char *)ASK, (char *)"sh",
-			(char *)script->opts->shell, NULL};
-	struct opts opts = script->opts->guest;
+	const char *shell = script->opts->shell;
+	const char *argv[] = {"/bin/sh", "-c", ask, "sh", shell ? shell : ""};
+	struct opts opts = *script->opts;
 	struct remote *parser = &script->parser;
 	struct err err;
 
 	script->asks = true;
-	opts.command = argv;
-	opts.command_len = script->opts->shell ? 5 : 4;
+	opts.command = (char **)argv;
+	opts.command_len = sizeof(argv) / sizeof(argv[0]);
 	parser->owner = script;
 	parser->on_data = on_parsed;
 	parser->on_room = on_room;
 	parser->on_end = on_parser_end;
-	if (remote_start(parser, &script->exec.beside, &opts, &(struct remote_terms){0}, &err) < 0)
+	if (remote_start(parser, &script->exec->beside, &opts, &(struct remote_terms){0}, &err) < 0)
 		on_parser_end(parser, NULL, err.text);
 }
 
 /* Whether it has said what there is to say of all lines so far. */
 static bool knows(struct script *script)
 {
-	if (!script->asks && script->exec.client.greeted)
+	if (!script->asks && script->exec->client.greeted)
 		start_parser(script);
 	return script->answered > script->asked;
 }
@@ -183,7 +161,7 @@ static bool pass_on(struct script *script, const char *line, size_t len)
 		len -= marked;
 	}
 	/* It is read together with what switches that on. */
-	if (!script->asked && script->opts->guest.verbose)
+	if (!script->asked && script->opts->verbose)
 		fwrite(line, 1, len, stderr);
 	put(script, before, strlen(before));
 	put(script, line, len);
@@ -228,17 +206,16 @@ static void step(struct script *script)
 		stream_watch_input(&script->in, !script->at_end && !script->waits);
 }
 
-/* Of -c alone, where none of it may fail: one shell less, as its argument. */
-static bool is_short(const struct console_opts *opts)
+/* Of -c alone, where none of it may fail: as an argument, without a pipe. */
+static bool is_short(const struct opts *opts)
 {
 	return opts->line && opts->line[0] != '-' && !strstr(opts->line, "\n-") && !opts->shell &&
-	       !opts->guest.verbose && strlen(opts->line) < SHORT_MAX;
+	       !opts->verbose && strlen(opts->line) < SHORT_MAX;
 }
 
 static void on_greeted(void *owner)
 {
-	if (!is_short(((struct script *)owner)->opts))
-		step(owner);
+	step(owner);
 }
 
 static void on_out(struct stream *stream)
@@ -268,7 +245,7 @@ static void on_in(struct stream *stream)
 		/* The rest may have been what matters. */
 		err_set(&err, stream->error, NULL, "cannot read %s",
 			from_stdin(script->opts) ? "standard input" : script->opts->file);
-		exec_fail(&script->exec, EXIT_FAILED, &err);
+		exec_fail(script->exec, EXIT_FAILED, &err);
 		return;
 	}
 	step(script);
@@ -277,12 +254,12 @@ static void on_in(struct stream *stream)
 /* ---- life ---- */
 
 /* What stands before the first line, in that line: malloced, or NULL. */
-static char *beginning(const struct console_opts *opts)
+static char *beginning(const struct opts *opts)
 {
 	char name[256], *text = NULL;
 
 	/* Lines that are shown need not be named; and a trap would show itself. */
-	if (opts->guest.verbose)
+	if (opts->verbose)
 		return strdup("set -v;");
 	snprintf(name, sizeof(name), "%s",
 		 opts->line	    ? "-c"
@@ -305,13 +282,12 @@ static void put_beginning(struct script *script)
 	free(text);
 }
 
-/* The lines' descriptor, and a pipe in the place of our stdin, which is the command's. */
+/* The lines' descriptor, and a pipe in the place of our stdin, which is the shell's. */
 static int open_streams(struct script *script, struct err *err)
 {
 	const char *file = script->opts->file;
 	int pipe[2];
 
-	script->in_fd = -1;
 	if (from_stdin(script->opts))
 		script->in_fd = fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 3);
 	else if (file)
@@ -322,102 +298,72 @@ static int open_streams(struct script *script, struct err *err)
 		return err_set(err, errno, NULL, "cannot make a pipe");
 	close(pipe[0]);
 	script->out_fd = pipe[1];
-	stream_init(&script->out, &script->loop, pipe[1], 2 * TEXT_MAX, &script->spare, script,
-		    on_out);
 	return 0;
 }
 
-static void on_signal(struct loop *loop, const struct loop_signal *signal)
+bool script_is_wanted(const struct opts *opts)
 {
-	exec_signal(&((struct script *)((char *)loop - offsetof(struct script, loop)))->exec,
-		    signal);
+	return opts->line || opts->file || !isatty(STDIN_FILENO);
 }
 
-static void run_short(struct script *script, struct opts *command)
+int script_open(struct script *script, const struct opts *opts, struct err *err)
 {
-	char *begin = beginning(script->opts), *text = NULL;
-	char *bash[] = {(char *)"bash", (char *)"-eE", (char *)"-c", NULL, (char *)"-c", NULL};
-	char *sh[] = {(char *)"/bin/sh", (char *)"-e", (char *)"-c", NULL, (char *)"-c", NULL};
-	struct opts instead = *command;
+	char *before;
 
-	if (!begin || asprintf(&text, "%s%s", begin, script->opts->line) < 0)
-		text = NULL;
-	bash[3] = sh[3] = text ? text : (char *)"exit 125";
-	command->command = bash;
-	instead.command = sh;
-	command->command_len = instead.command_len = 5;
-	command->no_stdin = instead.no_stdin = true;
-	script->exec.instead = &instead;
-	exec_run(&script->exec, command, &script->loop, &script->spare);
-	free(begin);
-	free(text);
-}
-
-static int begin(struct script *script, struct err *err)
-{
-	static const int watched[] = {SIGINT, SIGTERM, SIGQUIT,	 SIGUSR1, SIGUSR2,
-				      SIGHUP, SIGCONT, SIGWINCH, SIGTSTP};
-	const struct console_opts *opts = script->opts;
-	int r = loop_init(&script->loop);
-
-	if (r < 0)
-		return err_set(err, -r, NULL, "cannot set up the event loop");
-	/* Which may wait for whoever writes a fifo, and can be ended meanwhile. */
-	if (!is_short(opts) && open_streams(script, err) < 0)
-		return -1;
-	r = signals_watch(&script->loop, watched, sizeof(watched) / sizeof(watched[0]), on_signal);
-	if (r < 0)
-		return err_set(err, -r, NULL, "cannot watch signals");
-	if (is_short(opts))
-		return 0;
+	*script = (struct script){.opts = opts, .in_fd = -1, .out_fd = -1};
 	buf_init(&script->text, 2 * TEXT_MAX, NULL);
 	buf_init(&script->unparsed, TEXT_MAX, NULL);
+	if (!is_short(opts))
+		return open_streams(script, err);
+	before = beginning(opts);
+	if (!before || asprintf(&script->argument, "%s%s", before, opts->line) < 0)
+		script->argument = NULL;
+	free(before);
+	return script->argument ? 0 : err_set(err, ENOMEM, NULL, "cannot read -c");
+}
+
+const struct opts *script_begin(struct script *script, struct exec *exec, struct loop *loop,
+				struct buf_spare *spare)
+{
+	const struct opts *opts = script->opts;
+	const char *const argv[] = {"/bin/sh",
+				    "-c",
+				    script->argument ? start_short : start,
+				    "sh",
+				    opts->shell ? opts->shell : "",
+				    script->argument};
+
+	memcpy(script->argv, argv, sizeof(argv));
+	script->exec = exec;
+	script->command = *opts;
+	script->command.command = script->argv;
+	script->command.command_len = script->argument ? 6 : 5;
+	script->command.tty = OPTS_TTY_NEVER;
+	script->command.no_stdin = script->argument != NULL;
+	if (script->argument)
+		return &script->command;
+	exec->owner = script;
+	exec->on_greeted = on_greeted;
+	stream_init(&script->out, loop, script->out_fd, 2 * TEXT_MAX, spare, script, on_out);
+	stream_init(&script->in, loop, script->in_fd, 0, spare, script, on_in);
 	put_beginning(script);
-	stream_init(&script->in, &script->loop, script->in_fd, 0, &script->spare, script, on_in);
 	script->at_end = opts->line != NULL;
 	if (opts->line)
 		buf_append(&script->text, opts->line, strlen(opts->line));
 	step(script);
-	return 0;
+	return &script->command;
 }
 
-int script_run(struct console_opts *opts, int *ret_die_of)
+void script_release(struct script *script)
 {
-	static struct script script;
-	char *argv[] = {(char *)"/bin/sh", (char *)"-c",	(char *)START,
-			(char *)"sh",	   (char *)opts->shell, NULL};
-	struct opts command = opts->guest;
-	struct err err;
-
-	script.opts = opts;
-	command.command = argv;
-	command.command_len = opts->shell ? 5 : 4;
-	command.tty = OPTS_TTY_NEVER;
-	*ret_die_of = 0;
-	if (begin(&script, &err) < 0) {
-		log_err(&err);
-		return EXIT_FAILED;
+	remote_release(&script->parser);
+	if (script->exec && !script->argument) {
+		stream_release(&script->in);
+		stream_release(&script->out);
 	}
-	script.exec.program = "msb-exec-console";
-	script.exec.self = "the console";
-	script.exec.owner = &script;
-	script.exec.on_greeted = on_greeted;
-	if (is_short(opts))
-		run_short(&script, &command);
-	else
-		exec_run(&script.exec, &command, &script.loop, &script.spare);
-	*ret_die_of = script.exec.die_of;
-	remote_release(&script.parser);
-	exec_release(&script.exec);
-	if (!is_short(opts)) {
-		stream_release(&script.in);
-		stream_release(&script.out);
-		fd_close(&script.in_fd);
-		fd_close(&script.out_fd);
-	}
-	buf_release(&script.text);
-	buf_release(&script.unparsed);
-	loop_release(&script.loop);
-	buf_spare_release(&script.spare);
-	return script.exec.status;
+	fd_close(&script->in_fd);
+	fd_close(&script->out_fd);
+	buf_release(&script->text);
+	buf_release(&script->unparsed);
+	free(script->argument);
 }

@@ -1,0 +1,43 @@
+/*
+ * Lines without a prompt: what msb-exec --console does with -c, with -f and where stdin is no terminal. A
+ * shell of the guest reads them as its own file while they come, and stops at the first that fails.
+ */
+#ifndef MSB_SCRIPT_H
+#define MSB_SCRIPT_H
+
+#include "exec.h"
+
+struct script {
+	struct exec *exec; /* not owned, as are the options */
+	const struct opts *opts;
+	struct opts command; /* the options of the shell, which borrow the former's */
+	char *argv[8];
+	char *argument;	       /* owned: all lines, where they are short, or NULL */
+	struct stream in, out; /* what brings the lines, and what takes them to the shell */
+	int in_fd, out_fd;     /* theirs, owned; -1: none, or closed */
+	struct buf text;       /* that was read and not passed on */
+	bool at_end;
+	bool waits;    /* for room, or for the parser: no more is read */
+	bool may_fail; /* the last line that was passed on is of a command that may */
+	struct remote parser;
+	struct buf unparsed;	/* lines that it has still to be shown */
+	size_t asked, answered; /* lines that it was shown, and prompts that came */
+	bool asks;		/* there is one */
+	bool inside;		/* by the last of its prompts */
+};
+
+/* Whether these options of a console ask for that and not for a prompt. */
+bool script_is_wanted(const struct opts *opts);
+
+/*
+ * Opens what brings the lines, and waits for whoever writes a fifo; where lines come from stdin, puts
+ * another in its place. 0, or -errno with *err filled.
+ */
+int script_open(struct script *script, const struct opts *opts, struct err *err);
+
+/* What exec_run() is to be given in their place, with that exec. The script must live as long as it. */
+const struct opts *script_begin(struct script *script, struct exec *exec, struct loop *loop,
+				struct buf_spare *spare);
+void script_release(struct script *script);
+
+#endif
