@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -28,7 +29,7 @@ static const char start_short[] = FIND "exec ${s:-/bin/sh} -e -c \"$2\" -c";
 /* The prompts are single characters that no message of a shell has. A zsh takes none from outside. */
 static const char ask[] =
 	"s=$1;case $s in *zsh*)s=;;esac;[ \"$s\" ]||{ command -v bash >/dev/null 2>&1&&"
-	"s='bash --norc --noediting +H -O extglob';}\n"
+	"s='bash --norc --noediting +H +o history -O extglob';}\n"
 	"unset ENV;PS1='\005' PS2='\006' exec ${s:-/bin/sh} -n -i";
 #define WHOLE '\005'
 #define MORE  '\006'
@@ -61,9 +62,11 @@ static void on_parsed(struct remote *remote, enum msg_type stream, const char *d
 	for (size_t i = 0; i < len; i++) {
 		if (data[i] != WHOLE && data[i] != MORE)
 			continue;
-		/* One comes before the first line. */
-		script->answered++;
 		script->inside = data[i] == MORE;
+		if (script->unsaid)
+			script->unsaid--;
+		else
+			buf_append(&script->said, data + i, 1);
 	}
 	step(script);
 }
@@ -81,17 +84,25 @@ static void on_parser_end(struct remote *remote, const struct msg_exec_exited *e
 }
 
 /* As far as it goes, since what is sent without an end would be kept twice. */
-static void on_room(struct remote *remote)
+static void send_unparsed(struct script *script)
 {
-	struct script *script = remote->owner;
 	size_t len = buf_len(&script->unparsed);
 
 	if (len > READ_MAX)
 		len = READ_MAX;
-	if (!len)
+	if (!len || !script->asks)
 		return;
-	remote_send(remote, buf_head(&script->unparsed), len);
+	remote_send(&script->parser, buf_head(&script->unparsed), len);
 	buf_consume(&script->unparsed, len);
+}
+
+static void on_room(struct remote *remote)
+{
+	bool any = buf_len(&((struct script *)remote->owner)->unparsed);
+
+	send_unparsed(remote->owner);
+	if (any)
+		step(remote->owner);
 }
 
 static void start_parser(struct script *script)
@@ -113,12 +124,56 @@ static void start_parser(struct script *script)
 		on_parser_end(parser, NULL, err.text);
 }
 
-/* Whether it has said what there is to say of all lines so far. */
+/* It was shown lines in another way than they are meant: another one reads on, at a command's beginning. */
+static void restart_parser(struct script *script)
+{
+	remote_signal(&script->parser, SIGKILL);
+	remote_release(&script->parser);
+	buf_consume(&script->unparsed, buf_len(&script->unparsed));
+	buf_consume(&script->said, buf_len(&script->said));
+	script->unsaid = script->shown = 0;
+	script->inside = false;
+	start_parser(script);
+}
+
+static void show(struct script *script, const char *line, size_t len)
+{
+	buf_append(&script->unparsed, line, len);
+	if (!len || line[len - 1] != '\n')
+		buf_append(&script->unparsed, "\n", 1);
+}
+
+/*
+ * Lines that have to wait for what it says are shown to it meanwhile, so that each does not cost a way to the
+ * guest and back: those that begin with - only where it is thought to be inside a command.
+ */
+static void show_ahead(struct script *script)
+{
+	const char *text = (const char *)buf_head(&script->text), *end;
+	size_t len = buf_len(&script->text);
+
+	while (script->asks && script->shown < READ_MAX && script->shown < len &&
+	       (text[script->shown] != '-' || script->inside)) {
+		end = memchr(text + script->shown, '\n', len - script->shown);
+		if (!end)
+			break;
+		show(script, text + script->shown, (size_t)(end + 1 - text) - script->shown);
+		script->shown = (size_t)(end + 1 - text);
+	}
+	send_unparsed(script);
+}
+
+/* Whether it has said what there is to say of all lines before the next. */
 static bool knows(struct script *script)
 {
 	if (!script->asks && script->exec->client.greeted)
 		start_parser(script);
-	return script->answered > script->asked;
+	return buf_len(&script->said) > 0;
+}
+
+static bool is_inside(const struct script *script)
+{
+	return *buf_head(&script->said) == MORE;
 }
 
 /* ---- the lines ---- */
@@ -146,31 +201,46 @@ static bool is_nothing(const char *line, size_t len)
 	return blanks == len || line[blanks] == '#';
 }
 
+/* To the shell, and to the parser unless it was shown it before. */
+static void pass_on(struct script *script, const char *line, size_t len)
+{
+	/* It is read together with what switches that on. */
+	if (!script->began && script->opts->verbose)
+		fwrite(line, 1, len, stderr);
+	script->began = true;
+	put(script, line, len);
+	if (script->shown)
+		script->shown -= len;
+	else
+		show(script, line, len);
+	if (buf_len(&script->said))
+		buf_consume(&script->said, 1);
+	else
+		script->unsaid++;
+	send_unparsed(script);
+}
+
 /* A line with its newline, unless it is the last one. False: it has to wait. */
-static bool pass_on(struct script *script, const char *line, size_t len)
+static bool take_line(struct script *script, const char *line, size_t len)
 {
 	bool marked = line[0] == '-';
-	const char *before = "";
+	bool asks = marked || script->may_fail;
 
-	if ((marked || script->may_fail) && !knows(script))
+	if ((asks || buf_len(&script->unparsed) >= OUT_AHEAD) && !knows(script)) {
+		show_ahead(script);
 		return false;
+	}
 	/* What is no command leaves that to the next one. */
-	if ((marked || (script->may_fail && !is_nothing(line, len))) && !script->inside) {
-		before = prefix(script, marked);
+	if (asks && !is_inside(script) && (marked || !is_nothing(line, len))) {
+		const char *before = prefix(script, marked);
+
+		if (marked && script->shown)
+			restart_parser(script);
+		put(script, before, strlen(before));
 		line += marked;
 		len -= marked;
 	}
-	/* It is read together with what switches that on. */
-	if (!script->asked && script->opts->verbose)
-		fwrite(line, 1, len, stderr);
-	put(script, before, strlen(before));
-	put(script, line, len);
-	buf_append(&script->unparsed, line, len);
-	if (!len || line[len - 1] != '\n')
-		buf_append(&script->unparsed, "\n", 1);
-	script->asked++;
-	if (script->asks)
-		on_room(&script->parser);
+	pass_on(script, line, len);
 	return true;
 }
 
@@ -184,7 +254,7 @@ static void step(struct script *script)
 		size_t len = end ? (size_t)(end + 1 - line) : buf_len(text);
 
 		script->waits = end && buf_len(text) >= OUT_AHEAD;
-		if ((!end && !script->at_end) || !pass_on(script, line, len))
+		if ((!end && !script->at_end) || !take_line(script, line, len))
 			break;
 		script->waits = false;
 		buf_consume(text, len);
@@ -192,7 +262,7 @@ static void step(struct script *script)
 	script->waits |= buf_len(&script->out.queue) >= OUT_AHEAD;
 	/* That the last command may fail is for its script, too. */
 	if (script->at_end && !buf_len(text) && script->may_fail && knows(script)) {
-		if (!script->inside)
+		if (!is_inside(script))
 			put(script, "\n:\n", 3);
 		script->may_fail = false;
 	}
@@ -312,7 +382,8 @@ int script_open(struct script *script, const struct opts *opts, struct err *err)
 
 	*script = (struct script){.opts = opts, .in_fd = -1, .out_fd = -1};
 	buf_init(&script->text, 2 * TEXT_MAX, NULL);
-	buf_init(&script->unparsed, TEXT_MAX, NULL);
+	buf_init(&script->unparsed, 2 * TEXT_MAX, NULL);
+	buf_init(&script->said, TEXT_MAX, NULL);
 	if (!is_short(opts))
 		return open_streams(script, err);
 	before = beginning(opts);
@@ -365,5 +436,6 @@ void script_release(struct script *script)
 	fd_close(&script->out_fd);
 	buf_release(&script->text);
 	buf_release(&script->unparsed);
+	buf_release(&script->said);
 	free(script->argument);
 }

@@ -18,12 +18,16 @@ struct script {
 	struct buf text;       /* that was read and not passed on */
 	bool at_end;
 	bool waits;    /* for room, or for the parser: no more is read */
-	bool may_fail; /* the last line that was passed on is of a command that may */
+	bool began;    /* a line was passed on */
+	bool may_fail; /* the last that was is of a command that may */
 	struct remote parser;
-	struct buf unparsed;	/* lines that it has still to be shown */
-	size_t asked, answered; /* lines that it was shown, and prompts that came */
-	bool asks;		/* there is one */
-	bool inside;		/* by the last of its prompts */
+	bool asks;	     /* there is one */
+	struct buf unparsed; /* lines that it has still to be sent */
+	size_t shown;	     /* so much of text is among what it was shown, as it stands */
+	struct buf
+		said;  /* its prompts: before the first line of text, before the next, and so on */
+	size_t unsaid; /* lines that were passed on before it said any */
+	bool inside;   /* by the last of its prompts */
 };
 
 /* Whether these options of a console ask for that and not for a prompt. */

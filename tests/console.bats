@@ -297,6 +297,26 @@ teardown() {
 	[[ $output == $'a!b\n-c\nd\nend' ]]
 }
 
+# What is shown to the parser before it has said where it is, and what becomes of that when it was wrong.
+@test "console: lines that begin with - are read ahead where they are data, and are commands behind that" {
+	{
+		for i in $(seq 50); do
+			printf 'cat <<-E | wc -l\n- %s\n- b\nE\n-(exit 7)\n' "$i"
+		done
+		printf 'x="a\n- b"\n-false\n-echo "$x" $?\n-for i in 1\ndo echo $i\n-done\ndone\n'
+		printf 'wc -l <<-E\n'
+		yes -- '- an item' | head -n 3000
+		printf 'E\n-(exit 3)\necho $?'
+	} >"$DIR/script"
+	for i in $(seq 50); do echo 2; done >"$DIR/due"
+	printf 'a\n- b 1\n' >>"$DIR/due"
+	for shell in bash dash; do
+		run -0 --separate-stderr lines --shell "$shell" -f "$DIR/script"
+		[[ $output == "$(<"$DIR/due")"$'\n1\n3000\n3' ]]
+		[[ $stderr == *done* ]]
+	done
+}
+
 @test "console: -v shows a script's lines, --timeout ends it, and what ends in a command is 2" {
 	run -1 --separate-stderr lines -v -c $'echo one\nx=2\nfalse\necho not'
 	[[ $output == one && $stderr == *"echo one"*x=2*false* && $stderr != *'echo not'* ]]
