@@ -652,6 +652,26 @@ becomes_nobody() {
 	END
 }
 
+@test "console: a program of \\tty goes on when the shell is killed meanwhile" {
+	talk <<-'END'
+		prompt
+		run {echo $$}
+		set shell $output
+		line {\tty echo "rea"dy; read x; echo "g"ot $x; read x; exit 5}
+		see "\nready"
+		exec kill -KILL $shell
+		see "this is a new one"
+		key "one\r"
+		see "got one"
+		key "two\r"
+		prompt 5
+		run {echo "on"ward}
+		is onward
+		line exit
+		ends 0
+	END
+}
+
 @test "console: \\connect goes to another guest, and stays where it was if that does not answer" {
 	"$EXECD" --listen "unix:$DIR/other" --cwd /usr 2>>"$DIR/daemon.log" 3>&- &
 	other=$!

@@ -82,11 +82,10 @@ static void on_killed(struct side *side, int status)
 static void run_kill(struct console *console, const char *argument)
 {
 	static const char script[] =
-		"r=1;for f in /proc/[0-9]*/stat;do read -r s 2>/dev/null <$f||continue;"
-		"set -- $1 $2 $3 ${s##*) };[ \"$7\" = $1 ]&&[ \"$6\" != $1 ]||continue;"
-		"kill -s $2 -- -$6 2>/dev/null&&r=0;"
-		"case $2 in TERM|HUP)kill -s CONT -- -$6 2>/dev/null;;esac;set -- $1 $2 "
-		"$3;done;exit $r";
+		"p=$1;n=$2;r=1;for f in /proc/[0-9]*/stat;do read -r s 2>/dev/null <$f||continue;"
+		"set -- ${s##*) };[ \"$4\" = $p ]&&[ \"$3\" != $p ]||continue;"
+		"kill -s $n -- -$3 2>/dev/null&&r=0;"
+		"case $n in TERM|HUP)kill -s CONT -- -$3 2>/dev/null;;esac;done;exit $r";
 	struct side_terms terms = {.script = script, .within_ms = DURATION_INFINITE};
 	int number = SIGTERM;
 	struct err err;
@@ -96,7 +95,6 @@ static void run_kill(struct console *console, const char *argument)
 		return;
 	}
 	terms.args[0] = signal_name(number);
-	terms.args[1] = "-";
 	console->killer.owner = console;
 	console->killer.on_done = on_killed;
 	guest_ask(&console->guest, &console->killer, terms);
@@ -243,10 +241,15 @@ static void on_program_end(struct remote *remote, const struct msg_exec_exited *
 {
 	struct console *console = remote->owner;
 
+	int status = why ? EXIT_FAILED : exit_status(exited);
+
 	if (why)
-		FAIL(console, "\\tty: %s", why);
+		console_say(console, "\\tty: %s", why);
+	/* Or the shell was killed meanwhile, and the next one shows that when it is ready. */
+	if (guest_has_shell(&console->guest))
+		console_done(console, status);
 	else
-		console_done(console, exit_status(exited));
+		console->status = status;
 }
 
 static void start_program(struct console *console)

@@ -188,7 +188,6 @@ static void put_prompt(const struct console *console, char *prompt, size_t size)
 
 static void greet(struct console *console)
 {
-	static const char *const kinds[] = {"sh", "bash", "zsh", "busybox sh"};
 	const char *term = getenv("TERM");
 	bool dim = term && strcmp(term, "dumb") != 0;
 
@@ -196,7 +195,7 @@ static void greet(struct console *console)
 		return;
 	console->greeted = true;
 	printf("%s%s: %s of the guest. \\? lists what else there is, \\q leaves.%s\n",
-	       dim ? "\x1b[2m" : "", CONSOLE, kinds[console->guest.shell->kind],
+	       dim ? "\x1b[2m" : "", CONSOLE, shell_kinds[console->guest.shell->kind],
 	       dim ? "\x1b[0m" : "");
 	fflush(stdout);
 }
@@ -274,24 +273,14 @@ void console_done(struct console *console, int status)
 
 /* ---- a line ---- */
 
-static void add_text(struct console *console, const char *line)
-{
-	char *text = NULL;
-
-	if (!console->text)
-		text = strdup(line);
-	else if (asprintf(&text, "%s\n%s", console->text, line) < 0)
-		return;
-	free(console->text);
-	console->text = text;
-}
-
 void console_run(struct console *console, const char *text)
 {
 	console->interrupts = 0;
-	console->ran = true;
-	if (!console->capture)
-		add_text(console, text);
+	console->used = true;
+	if (!console->capture) {
+		buf_append(&console->ran, text, strlen(text));
+		buf_append(&console->ran, "\n", 1);
+	}
 	if (!guest_has_shell(&console->guest) || shell_run(console->guest.shell, text) < 0)
 		console_done(console, EXIT_FAILED);
 }
@@ -306,21 +295,25 @@ void console_capture(struct console *console, const char *text,
 	console_run(console, text);
 }
 
-/* What ran, for \save: a script stops at what fails, but for what begins with -. */
-static void save_text(struct console *console)
+static void forget_ran(struct console *console)
 {
-	char *text = console->text;
+	buf_consume(&console->ran, buf_len(&console->ran));
+}
 
-	console->text = NULL;
-	if (!text || !text[strspn(text, " \t\n")] || console->watched) {
-		free(text);
-		return;
+/* What ran, for \save: a script stops at what fails, but for what begins with -. */
+static void save_ran(struct console *console)
+{
+	const char *text = (const char *)buf_head(&console->ran);
+	size_t len = buf_len(&console->ran), blanks = 0;
+
+	while (blanks < len && strchr(" \t\n", text[blanks]))
+		blanks++;
+	if (blanks < len && !console->watched) {
+		if (console->guest.shell->status)
+			buf_append(&console->saved, "-", 1);
+		buf_append(&console->saved, text, len);
 	}
-	if (console->guest.shell->status)
-		buf_append(&console->saved, "-", 1);
-	buf_append(&console->saved, text, strlen(text));
-	buf_append(&console->saved, "\n", 1);
-	free(text);
+	forget_ran(console);
 }
 
 static void on_named(struct side *side, int status)
@@ -363,8 +356,7 @@ static void take_first_line(struct console *console, char *line)
 	const char *argument;
 	const struct command *command = commands_find(line, &argument);
 
-	free(console->text);
-	console->text = NULL;
+	forget_ran(console);
 	if (command)
 		prompt_remember(&console->prompt);
 	if (command)
@@ -383,8 +375,7 @@ static void on_line(void *owner, char *line)
 	if (!line && console->more) {
 		/* To the shell an end of file in the midst of a command would be the end. */
 		console_print(console, "\r\n", 2);
-		free(console->text);
-		console->text = NULL;
+		forget_ran(console);
 		shell_interrupt(console->guest.shell);
 	} else if (!line) {
 		shell_eof(console->guest.shell);
@@ -415,8 +406,7 @@ static void on_interrupted(void *owner)
 	struct console *console = owner;
 
 	become_busy(console);
-	free(console->text);
-	console->text = NULL;
+	forget_ran(console);
 	shell_interrupt(console->guest.shell);
 	watch_answer(console, "\x03", 1);
 }
@@ -649,8 +639,10 @@ static void on_ready(void *owner, bool is_new)
 
 	if (is_new) {
 		console->last_start_ms = loop_now_ms();
-		console->ran = false;
-		console_done(console, console->status);
+		console->used = false;
+		/* A program of \tty goes on beside it. */
+		if (!remote_runs(&console->program))
+			console_done(console, console->status);
 		return;
 	}
 	if (console->capture) {
@@ -667,7 +659,7 @@ static void on_ready(void *owner, bool is_new)
 		return;
 	if (console->timing)
 		console_say(console, "time: %.3f ms", (double)console->guest.shell->took_us / 1e3);
-	save_text(console);
+	save_ran(console);
 	console_done(console, console->guest.shell->status);
 }
 
@@ -694,7 +686,7 @@ static void on_gone(void *owner, int code, int signal)
 		 signal && signal_name(signal) ? signal_name(signal) : "?");
 	if (!signal) {
 		finish(console, code, NULL);
-	} else if (!console->ran && loop_now_ms() - console->last_start_ms < RESTART_MS) {
+	} else if (!console->used && loop_now_ms() - console->last_start_ms < RESTART_MS) {
 		finish(console, 128 + signal, words);
 	} else {
 		console->capture = NULL;
@@ -815,6 +807,7 @@ static void set_up(struct console *console, const struct opts *opts)
 	console->watch_due.on_due = on_watch_due;
 	console->interrupt_due.on_due = on_interrupt_due;
 	console->turn.on_run = on_turn;
+	buf_init(&console->ran, OUTPUT_MAX, NULL);
 	buf_init(&console->saved, OUTPUT_MAX, NULL);
 	stream_init(&console->in, &console->loop, STDIN_FILENO, 0, &console->spare, console,
 		    on_keys);
@@ -843,8 +836,8 @@ static void tear_down(struct console *console)
 	stream_release(&console->out);
 	stream_release(&console->err);
 	buf_release(&console->captured);
+	buf_release(&console->ran);
 	buf_release(&console->saved);
-	free(console->text);
 	free(console->watched);
 	free(console->argument);
 	loop_release(&console->loop);

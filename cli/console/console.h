@@ -30,7 +30,7 @@ struct console {
 	int status;	       /* of the last line */
 	struct loop_task turn; /* asks for the next line, once all that came has been heard */
 	struct loop_timer keys_due, interrupt_due;
-	char *text;	  /* owned: what runs, for \save */
+	struct buf ran;	  /* the lines of what runs, for \save */
 	struct buf saved; /* what has run */
 	char *watched;	  /* owned: the line of \watch, or NULL */
 	uint64_t watch_ms;
@@ -43,7 +43,7 @@ struct console {
 	struct modes modes;  /* what was printed has turned on in the terminal */
 	unsigned interrupts; /* Ctrl-C in a row */
 	uint64_t last_interrupt_ms, last_start_ms;
-	bool ran; /* the shell has run a line */
+	bool used; /* the shell has run a line */
 	bool finished, said;
 	int exit_status, die_of;
 	char complaint[1024];

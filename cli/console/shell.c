@@ -150,13 +150,14 @@ void shell_set_prompts(struct shell *shell)
 /* exec, with redirections and no program, of which one is of stderr, where its prompts go. */
 static bool diverts_stderr(const char *text)
 {
-	const char *exec = strstr(text, "exec ");
-
-	if (!exec)
+	if (!strstr(text, "2>") && !strstr(text, "&>"))
 		return false;
-	exec += strspn(exec + 4, " \t") + 4;
-	return strchr("<>&", exec[strspn(exec, "0123456789")]) &&
-	       (strstr(exec, "2>") || strstr(exec, "&>"));
+	while ((text = strstr(text, "exec "))) {
+		text += strspn(text + 4, " \t") + 4;
+		if (strchr("<>&", text[strspn(text, "0123456789")]))
+			return true;
+	}
+	return false;
 }
 
 int shell_run(struct shell *shell, const char *text)
@@ -357,14 +358,13 @@ static void take_modes(struct shell *shell, const char *modes)
 
 static void on_hello(struct shell *shell, char *text)
 {
-	static const char *const kinds[] = {"sh", "bash", "zsh", "busybox"};
 	const char *kind;
 
 	set_text(shell->user, sizeof(shell->user), mark_field(&text));
 	set_text(shell->host, sizeof(shell->host), mark_field(&text));
 	kind = mark_field(&text);
-	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
-		if (strcmp(kind, kinds[i]) == 0)
+	for (size_t i = 0; i < SHELL_KINDS; i++)
+		if (strcmp(kind, shell_kinds[i]) == 0)
 			shell->kind = (enum shell_kind)i;
 	set_text(shell->home, sizeof(shell->home), mark_field(&text));
 	shell->root = strcmp(mark_field(&text), "0") == 0;

@@ -7,6 +7,8 @@
 #define EDGE  "\036"
 #define FIELD "\037"
 
+const char *const shell_kinds[] = {"sh", "bash", "zsh", "busybox"};
+
 static const char beginning[] =
 	"s=$1\n"
 	"case $s${SHELL##*/} in zsh)command -v zsh >/dev/null 2>&1&&s=zsh;;esac\n"

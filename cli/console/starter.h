@@ -9,7 +9,10 @@
 
 #include "../../shared/buf.h"
 
-enum shell_kind { SHELL_SH, SHELL_BASH, SHELL_ZSH, SHELL_BUSYBOX };
+enum shell_kind { SHELL_SH, SHELL_BASH, SHELL_ZSH, SHELL_BUSYBOX, SHELL_KINDS };
+
+/* What each is called, also in the mark. */
+extern const char *const shell_kinds[SHELL_KINDS];
 
 /*
  * The marks' texts:
