@@ -207,6 +207,23 @@ late_reader() {
 	END
 }
 
+@test "console: a line of a job in the background is not cut where it was read" {
+	talk <<-END
+		prompt
+		line {(until [ -e $DIR/stop ]; do seq -s , 10000; sleep 0.5; done) &}
+		prompt
+		key {echo edi}
+		# One that a slow machine prints piece by piece may be.
+		see [exec seq -s , 10000]
+		exec touch $DIR/stop
+		key "\003"
+		prompt 130
+		run {wait}
+		line exit
+		ends 0
+	END
+}
+
 @test "console: jobs in the background print above the line and are stopped, continued and killed" {
 	talk <<-END
 		prompt
@@ -928,6 +945,26 @@ becomes_nobody() {
 		line exit
 		ends 0
 	END
+}
+
+# What begins with # and a digit, in the file, is when the next command was.
+@test "console: a command that readline would read back as another is not kept for the next console" {
+	talk <<-'END'
+		prompt
+		run {echo first}
+		line {echo "a}
+		sees {> $}
+		line {#12 b}
+		sees {> $}
+		run {c"}
+		is "a\n#12 b\nc"
+		key "\033\[A"
+		run {}
+		if {![string match "*a\n#12 b\nc" $output]} {fail $output}
+		line exit
+		ends 0
+	END
+	[[ $(grep -v '^#' "$XDG_STATE_HOME/msb-exec/history") == $'echo first\nexit' ]]
 }
 
 @test "console: Tab completes variables" {

@@ -18,9 +18,11 @@
 #include "../term.h"
 #include "history.h"
 
-#define LOOK_MS	 50   /* for a signal, in the midst of a sequence of keys */
-#define HELD_MAX 4096 /* as a terminal holds, which drops what is over */
-#define CTRL_C	 '\x03'
+#define LOOK_MS	  50   /* for a signal, in the midst of a sequence of keys */
+#define HELD_MAX  4096 /* as a terminal holds, which drops what is over */
+#define ABOVE_MS  300  /* for the rest of a line */
+#define ABOVE_MAX 65536
+#define CTRL_C	  '\x03'
 
 #define OWNER(ptr, member) ((struct prompt *)((char *)(ptr)-offsetof(struct prompt, member)))
 
@@ -164,6 +166,17 @@ static void load_history(void)
 	read_history(the->history);
 }
 
+/* Whether one of its lines would be read as that. */
+static bool has_time(const char *entry)
+{
+	for (; entry; entry = strchr(entry, '\n')) {
+		entry += *entry == '\n';
+		if (entry[0] == '#' && entry[1] >= '0' && entry[1] <= '9')
+			return true;
+	}
+	return false;
+}
+
 void prompt_remember(struct prompt *prompt)
 {
 	HIST_ENTRY *last = history_length ? history_get(history_base + history_length - 1) : NULL;
@@ -173,12 +186,42 @@ void prompt_remember(struct prompt *prompt)
 	if (entry && history_keeps(entry, last ? last->line : NULL)) {
 		/* The time, which stands before it, is also what tells commands of several lines apart. */
 		add_history(entry);
-		append_last();
+		if (!has_time(entry))
+			append_last();
 	}
 	free(entry);
 }
 
 /* ---- the prompt ---- */
+
+static void write_above(size_t len)
+{
+	const char *text = (const char *)buf_head(&the->above);
+
+	if (!len)
+		return;
+	fwrite(text, 1, len, rl_outstream);
+	if (text[len - 1] != '\n')
+		fputs("\r\n", rl_outstream);
+	fflush(rl_outstream);
+	buf_consume(&the->above, len);
+}
+
+static void print_above(size_t len)
+{
+	if (!len)
+		return;
+	rl_clear_visible_line();
+	write_above(len);
+	rl_on_new_line();
+	rl_redisplay();
+}
+
+static void on_above(struct loop_timer *timer)
+{
+	(void)timer;
+	print_above(buf_len(&the->above));
+}
 
 static void leave_modes(void)
 {
@@ -187,6 +230,8 @@ static void leave_modes(void)
 static void stop_reading(void)
 {
 	the->shown = false;
+	write_above(buf_len(&the->above));
+	loop_disarm(the->loop, &the->above_due);
 	loop_want(the->loop, &the->terminal, 0);
 	/* In the background the modes are somebody else's. */
 	if (!term_is_foreground(STDIN_FILENO))
@@ -238,6 +283,7 @@ void prompt_stop(struct prompt *prompt)
 	/* In the midst of Tab it is too early; whoever ends the loop calls again. */
 	if (!prompt->shown || prompt->asking)
 		return;
+	print_above(buf_len(&prompt->above));
 	stop_reading();
 	putchar('\n');
 	fflush(stdout);
@@ -245,14 +291,14 @@ void prompt_stop(struct prompt *prompt)
 
 void prompt_above(struct prompt *prompt, const char *data, size_t len)
 {
-	(void)prompt;
-	rl_clear_visible_line();
-	fwrite(data, 1, len, rl_outstream);
-	if (data[len - 1] != '\n')
-		fputs("\r\n", rl_outstream);
-	fflush(rl_outstream);
-	rl_on_new_line();
-	rl_redisplay();
+	const char *end = memrchr(data, '\n', len);
+	size_t rest = end ? (size_t)(data + len - 1 - end) : buf_len(&prompt->above) + len;
+
+	if (buf_append(&prompt->above, data, len) < 0)
+		return;
+	print_above(buf_len(&prompt->above) - (rest > ABOVE_MAX ? 0 : rest));
+	if (buf_len(&prompt->above))
+		loop_arm(prompt->loop, &prompt->above_due, ABOVE_MS);
 }
 
 void prompt_resize(struct prompt *prompt)
@@ -394,7 +440,9 @@ void prompt_init(struct prompt *prompt)
 	rl_char_is_quoted_p = is_quoted;
 	load_history();
 	buf_init(&prompt->held, HELD_MAX, NULL);
+	buf_init(&prompt->above, SIZE_MAX / 2, NULL);
 	prompt->held_due.on_due = on_held;
+	prompt->above_due.on_due = on_above;
 	loop_source_init(&prompt->terminal, STDIN_FILENO, on_terminal);
 }
 
@@ -402,6 +450,7 @@ void prompt_release(struct prompt *prompt)
 {
 	prompt_remember(prompt);
 	buf_release(&prompt->held);
+	buf_release(&prompt->above);
 	free(prompt->aside);
 	free(prompt->history);
 }

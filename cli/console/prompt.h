@@ -33,12 +33,13 @@ struct prompt {
 	bool asking;		       /* Tab waits, in the midst of readline */
 	struct prompt_matches matches; /* what it has found */
 	bool interrupted;	       /* meanwhile Ctrl-C came */
-	char *aside;	 /* owned: the unfinished line, while something else has the terminal */
-	char *entry;	 /* owned: for the history, as far as it is there */
-	char *history;	 /* owned: the file, or NULL */
-	struct buf held; /* keys that were read before what they are for can take them */
+	char *aside;	  /* owned: the unfinished line, while something else has the terminal */
+	char *entry;	  /* owned: for the history, as far as it is there */
+	char *history;	  /* owned: the file, or NULL */
+	struct buf held;  /* keys that were read before what they are for can take them */
+	struct buf above; /* the beginning of a line to print above ours */
 	struct loop_source terminal;
-	struct loop_timer held_due;
+	struct loop_timer held_due, above_due;
 
 	void *owner;
 	void (*on_line)(void *owner, char *line); /* takes it; NULL: Ctrl-D, on an empty one */
@@ -64,7 +65,7 @@ void prompt_stop(struct prompt *prompt);
 /* The command is whole: an entry of the history. */
 void prompt_remember(struct prompt *prompt);
 
-/* Prints above the line that is being edited. */
+/* Prints above the line that is being edited: each line once it is whole, or once no more of it comes. */
 void prompt_above(struct prompt *prompt, const char *data, size_t len);
 
 /* Keys that nothing can take yet. As a terminal does, Ctrl-C forgets what was typed before it. */
