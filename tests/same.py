@@ -80,6 +80,10 @@ class Case:
         self.flags = flags
         self.steps = []
 
+    def weight(self):
+        """About how long it takes: what runs and waits for keys does so for several prompts' time."""
+        return sum(1 + 50 * len(step.reactions) for step in self.steps)
+
 
 def unescape(text):
     return re.sub(rb"\\x([0-9a-fA-F]{2})", lambda match: bytes([int(match[1], 16)]), text.encode())
@@ -502,7 +506,8 @@ class Comparison:
         sys.stdout.flush()
 
     async def run(self, cases):
-        waiting = list(enumerate(cases))
+        # What takes longest begins first, or it would be waited for alone: only the time depends on this.
+        waiting = sorted(enumerate(cases), key=lambda item: item[1].weight(), reverse=True)
         for number in signal.SIGINT, signal.SIGTERM:
             asyncio.get_running_loop().add_signal_handler(number, asyncio.current_task().cancel)
 
