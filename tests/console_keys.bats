@@ -842,6 +842,16 @@ becomes_nobody() {
 	END
 }
 
+@test "console: --timeout is for scripts, and a prompt has no end" {
+	talk --timeout 0.05 --kill-after 0.05 <<-'END'
+		prompt
+		run {sleep 0.5; echo "on"ward}
+		is onward
+		line exit
+		ends 0
+	END
+}
+
 @test "console: Tab waits no longer than its budget, and leaves nothing behind" {
 	unset MSB_EXEC_COMPLETE_TIMEOUT
 	slow_guest "*printf*" "exec sleep $MARK"

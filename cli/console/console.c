@@ -766,6 +766,8 @@ static void set_up_guest(struct console *console)
 	guest->loop = &console->loop;
 	guest->spare = &console->spare;
 	guest->opts = *console->opts;
+	/* A prompt has no end. */
+	guest->opts.timeout_ms = 0;
 	guest->command = console->opts->shell;
 	guest->owner = console;
 	guest->on_output = on_output;
