@@ -545,6 +545,54 @@ late_reader() {
 	[[ $(ls "$DIR/here") == $'a b\nback\nnew' ]]
 }
 
+@test "console: \\put and \\get end by Ctrl-C and with what they copy from or to, and leave nothing half" {
+	mkdir "$DIR/here" "$DIR/there"
+	mkfifo "$DIR/there/$MARK.fifo"
+	head -c 300000 /dev/zero >"$DIR/there/file"
+	echo kept >"$DIR/here/$MARK.fifo"
+	talk -w "$DIR/there" <<-END
+		prompt
+		run {\\lcd $DIR/here}
+		foreach copy {{\\get $MARK.fifo} {\\put $MARK.fifo}} {
+			line \$copy
+			until {pgrep -f 'sh $MARK.[f]ifo'}
+			key "\003"
+			prompt 130
+			until {! pgrep -f 'sh $MARK.[f]ifo'}
+		}
+		run {\\get file /dev/full} 125
+		if {![string match "*No space left*" \$output]} {fail \$output}
+		run {\\get file /dev/null}
+		run {\\put $MARK.fifo /dev/full} 1
+		if {![string match "*No space left*" \$output]} {fail \$output}
+		run {\\get /none} 2
+		run {echo "on"ward}
+		is onward
+		line {\\get $MARK.fifo new}
+		until {test -e $DIR/here/new.part}
+		exec kill -KILL $DAEMON
+		ends 125
+	END
+	daemon_lost
+	[[ $(ls "$DIR/here") == "$MARK.fifo" && $(<"$DIR/here/$MARK.fifo") == kept ]]
+}
+
+@test "console: \\put and \\get are of the guest that the shell is in, by the same connection" {
+	need_local "a daemon of its own"
+	printf '#!/bin/sh\necho >>%q/starts\nexec %q --listen stdio:\n' "$DIR" "$EXECD" >"$DIR/transport"
+	chmod +x "$DIR/transport"
+	head -c 300000 /dev/urandom >"$DIR/file"
+	talk -w "$DIR" -S "exec:$DIR/transport" <<-END
+		prompt
+		run {\\put $DIR/file two}
+		run {\\get two $DIR/three}
+		line exit
+		ends 0
+	END
+	cmp "$DIR/file" "$DIR/three"
+	[[ $(wc -l <"$DIR/starts") -eq 1 ]]
+}
+
 @test "console: \\watch runs a line again and again, until Ctrl-C" {
 	talk <<-'END'
 		prompt

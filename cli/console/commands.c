@@ -15,7 +15,6 @@
 
 #include "../../shared/fd.h"
 #include "../../shared/names.h"
-#include "../../shared/process.h"
 #include "../../shared/utf8.h"
 #include "../exec.h"
 #include "../term.h"
@@ -116,7 +115,7 @@ static void run_timing(struct console *console, const char *argument)
 static void run_help(struct console *console, const char *argument)
 {
 	char *text = NULL;
-	size_t len;
+	size_t len = 0;
 	FILE *out = open_memstream(&text, &len);
 
 	(void)argument;
@@ -124,10 +123,8 @@ static void run_help(struct console *console, const char *argument)
 		commands_help(out);
 		fclose(out);
 	}
-	for (char *line = text, *end; line && (end = strchr(line, '\n')); line = end + 1) {
-		console_print(console, line, (size_t)(end - line));
-		console_print(console, "\r\n", 2);
-	}
+	if (text)
+		console_print_lines(console, text, len);
 	free(text);
 	console_done(console, 0);
 }
@@ -241,15 +238,9 @@ static void on_program_end(struct remote *remote, const struct msg_exec_exited *
 {
 	struct console *console = remote->owner;
 
-	int status = why ? EXIT_FAILED : exit_status(exited);
-
 	if (why)
 		console_say(console, "\\tty: %s", why);
-	/* Or the shell was killed meanwhile, and the next one shows that when it is ready. */
-	if (guest_has_shell(&console->guest))
-		console_done(console, status);
-	else
-		console->status = status;
+	console_beside_done(console, why ? EXIT_FAILED : exit_status(exited));
 }
 
 static void start_program(struct console *console)
@@ -325,9 +316,8 @@ static void run_lcd(struct console *console, const char *argument)
 }
 
 /* With the terminal as it was and the signals that we have blocked. The guest waits meanwhile. */
-static void run_child(struct console *console, char *argv[], int in, int out)
+static void run_child(struct console *console, char *argv[])
 {
-	posix_spawn_file_actions_t files;
 	posix_spawnattr_t attr;
 	sigset_t none, all;
 	int status = 0;
@@ -336,16 +326,12 @@ static void run_child(struct console *console, char *argv[], int in, int out)
 	term_restore();
 	sigemptyset(&none);
 	sigfillset(&all);
-	posix_spawn_file_actions_init(&files);
-	posix_spawn_file_actions_adddup2(&files, in, STDIN_FILENO);
-	posix_spawn_file_actions_adddup2(&files, out, STDOUT_FILENO);
 	posix_spawnattr_init(&attr);
 	posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
 	posix_spawnattr_setsigmask(&attr, &none);
 	posix_spawnattr_setsigdefault(&attr, &all);
-	errno = posix_spawnp(&pid, argv[0], &files, &attr, argv, environ);
+	errno = posix_spawnp(&pid, argv[0], NULL, &attr, argv, environ);
 	posix_spawnattr_destroy(&attr);
-	posix_spawn_file_actions_destroy(&files);
 	if (errno) {
 		FAIL(console, "%s: %s", argv[0], strerror(errno));
 		return;
@@ -368,36 +354,39 @@ static void run_local(struct console *console, const char *argument)
 		argv[0] = (char *)(shell && shell[0] ? shell : "/bin/sh");
 		argv[1] = NULL;
 	}
-	run_child(console, argv, STDIN_FILENO, STDOUT_FILENO);
+	run_child(console, argv);
 }
 
-/* A file by msb-exec, which has a connection of its own, and knows how to move much. */
-static void copy(struct console *console, const char *script, const char *file, const char *more,
-		 int in, int out)
+static void on_copy_said(void *owner, const char *data, size_t len)
 {
-	static const char *const places[] = {"msb-exec", "../../bin/msb-exec"};
-	struct guest *guest = &console->guest;
-	char path[PATH_MAX + 64], user[300], cwd[PATH_MAX + 16], address[PATH_MAX + 16];
-	char *argv[16] = {(char *)"msb-exec", (char *)"-q"};
-	size_t n = 2;
+	console_print_lines(owner, data, len);
+}
 
-	if (process_beside(places, sizeof(places) / sizeof(places[0]), path, sizeof(path)))
-		argv[0] = path;
-	snprintf(cwd, sizeof(cwd), "--workdir=%s", guest->shell->cwd);
-	argv[n++] = cwd;
-	if (guest->peer->address) {
-		snprintf(address, sizeof(address), "--socket=%s", guest->peer->address);
-		argv[n++] = address;
-	}
-	if (guest->opts.user) {
-		snprintf(user, sizeof(user), "--user=%s", guest->opts.user);
-		argv[n++] = user;
-	}
-	for (const char *const *word =
-		     (const char *const[]){"--", "/bin/sh", "-c", script, "sh", file, more, NULL};
-	     *word; word++)
-		argv[n++] = (char *)*word;
-	run_child(console, argv, in, out);
+static void on_copied(void *owner, int status, const char *why)
+{
+	struct console *console = owner;
+
+	if (why)
+		console_say(console, "%s: %s", console->argument, why);
+	console_beside_done(console, status);
+}
+
+/* By a session beside the shell, as the same user in the same folder: script has file and more for $1 and $2. */
+static void copy(struct console *console, const char *script, const char *file, const char *more,
+		 bool to_guest, int fd)
+{
+	const char *command[] = {"/bin/sh", "-c", script, "sh", file, more};
+	struct guest *guest = &console->guest;
+	struct opts opts = guest->opts;
+
+	opts.command = (char **)command;
+	opts.command_len = sizeof(command) / sizeof(command[0]);
+	opts.workdir = guest->shell->cwd;
+	keep_argument(console, to_guest ? "\\put" : "\\get");
+	console->copy.owner = console;
+	console->copy.on_said = on_copy_said;
+	console->copy.on_done = on_copied;
+	copy_start(&console->copy, &guest->peer->connection, &opts, to_guest, fd, &console->spare);
 }
 
 /* What the second word says, or is to be by default: the first one's last part. */
@@ -430,7 +419,7 @@ static void run_put(struct console *console, const char *argument)
 	else if (!S_ISREG(st.st_mode))
 		FAIL(console, "\\put %s: it is no file", from);
 	else if (asprintf(&more, "%03o/%s", (unsigned)st.st_mode & 0777, basename(from)) > 0) {
-		copy(console, script, to, more, in, STDOUT_FILENO);
+		copy(console, script, to, more, true, fd_steal(&in));
 		free(more);
 	}
 	free(from);
@@ -447,21 +436,20 @@ static int open_new(const char *path)
 	return fd;
 }
 
-/* Only what came whole takes the name. */
 static void run_get(struct console *console, const char *argument)
 {
 	char *from = next_word(&argument, false);
 	char *to = from ? destination(from, &argument, true) : NULL;
 	char path[PATH_MAX], name[PATH_MAX], part[PATH_MAX + 8];
-	cleanup_fd int out = -1, in = fd_open_null(O_RDONLY);
 	struct stat st;
 	bool direct;
+	int out;
 
 	snprintf(name, sizeof(name), "%s", from ? from : "");
 	snprintf(path, sizeof(path), "%s", to ? to : "");
 	if (path[0] && stat(path, &st) == 0 && S_ISDIR(st.st_mode))
 		snprintf(path, sizeof(path), "%.2000s/%.2000s", to, basename(name));
-	/* What is no plain file is written to. */
+	/* What is no plain file is written to; another only takes its name once it is whole. */
 	direct = lstat(path, &st) == 0 && !S_ISREG(st.st_mode);
 	snprintf(part, sizeof(part), direct ? "%.4080s" : "%.4080s.part", path);
 	if (!from || !from[0] || argument[0]) {
@@ -469,9 +457,9 @@ static void run_get(struct console *console, const char *argument)
 	} else if ((out = open_new(part)) < 0) {
 		FAIL(console, "\\get %s: %s", part, strerror(errno));
 	} else {
-		copy(console, HOME_OF_GUEST "exec cat <\"$f\"", from, NULL, in, out);
-		if (!direct && (console->status ? unlink(part) < 0 : rename(part, path) < 0))
-			console_say(console, "\\get %s: %s", path, strerror(errno));
+		console->copy.part = direct ? NULL : strdup(part);
+		console->copy.path = direct ? NULL : strdup(path);
+		copy(console, HOME_OF_GUEST "exec cat <\"$f\"", from, "", false, out);
 	}
 	free(from);
 	free(to);

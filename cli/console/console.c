@@ -103,6 +103,20 @@ void console_print(struct console *console, const char *data, size_t len)
 		write_out(console, &console->out, data, len);
 }
 
+void console_print_lines(struct console *console, const char *text, size_t len)
+{
+	while (len) {
+		const char *end = memchr(text, '\n', len);
+		size_t line = end ? (size_t)(end - text) : len;
+
+		console_print(console, text, line);
+		if (end)
+			console_print(console, "\r\n", 2);
+		len -= line + (end != NULL);
+		text += line + 1;
+	}
+}
+
 void console_say(struct console *console, const char *fmt, ...)
 {
 	char text[1024];
@@ -161,7 +175,8 @@ static size_t waiting(void *owner)
 {
 	struct console *console = owner;
 
-	return buf_len(&console->out.queue) + buf_len(&console->err.queue);
+	return buf_len(&console->out.queue) + buf_len(&console->err.queue) +
+	       copy_waiting(&console->copy);
 }
 
 /* ---- the prompt ---- */
@@ -269,6 +284,14 @@ void console_done(struct console *console, int status)
 		loop_arm(&console->loop, &console->watch_due, console->watch_ms);
 	else
 		ask_for_line(console, false);
+}
+
+void console_beside_done(struct console *console, int status)
+{
+	if (guest_has_shell(&console->guest))
+		console_done(console, status);
+	else
+		console->status = status;
 }
 
 /* ---- a line ---- */
@@ -559,6 +582,10 @@ static void take_keys(struct console *console, const char *keys, size_t len)
 	}
 	if (remote_runs(&console->program)) {
 		give_keys(console, keys, len);
+	} else if (copy_runs(&console->copy)) {
+		prompt_hold(&console->prompt, keys, len);
+		if (stop)
+			copy_cancel(&console->copy, 128 + SIGINT);
 	} else if (shell && shell->state == SHELL_RUNNING && !console->capture) {
 		give_keys(console, keys, len);
 		count_interrupts(console, keys, len);
@@ -633,6 +660,12 @@ static void end_capture(struct console *console)
 	then(console);
 }
 
+/* What has the keys then, whatever becomes of the shell. */
+static bool runs_beside(const struct console *console)
+{
+	return remote_runs(&console->program) || copy_runs(&console->copy);
+}
+
 static void on_ready(void *owner, bool is_new)
 {
 	struct console *console = owner;
@@ -640,8 +673,7 @@ static void on_ready(void *owner, bool is_new)
 	if (is_new) {
 		console->last_start_ms = loop_now_ms();
 		console->used = false;
-		/* A program of \tty goes on beside it. */
-		if (!remote_runs(&console->program))
+		if (!runs_beside(console))
 			console_done(console, console->status);
 		return;
 	}
@@ -655,7 +687,7 @@ static void on_ready(void *owner, bool is_new)
 		console->status = console->guest.shell->status;
 		ask_for_line(console, false);
 	}
-	if (!console->busy || console->guest.candidate || remote_runs(&console->program))
+	if (!console->busy || console->guest.candidate || runs_beside(console))
 		return;
 	if (console->timing)
 		console_say(console, "time: %.3f ms", (double)console->guest.shell->took_us / 1e3);
@@ -832,6 +864,7 @@ static void tear_down(struct console *console)
 	side_release(&console->complete.side);
 	side_release(&console->killer);
 	remote_release(&console->program);
+	copy_release(&console->copy);
 	guest_release(&console->guest);
 	prompt_release(&console->prompt);
 	stream_release(&console->in);

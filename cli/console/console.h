@@ -6,6 +6,7 @@
 #include "../stream.h"
 #include "commands.h"
 #include "complete.h"
+#include "copy.h"
 #include "guest.h"
 #include "prompt.h"
 
@@ -21,6 +22,7 @@ struct console {
 	struct stream in, out, err;
 	struct side killer;    /* ends what runs, or jobs; looks for a command's name */
 	struct remote program; /* of \tty, on a terminal of its own */
+	struct copy copy;      /* of \put and \get */
 
 	bool busy;	 /* a line, or what it led to, is not done */
 	bool wants_line; /* the next, as soon as all output is out */
@@ -52,6 +54,9 @@ struct console {
 /* A line is done, with that status: on to the next. */
 void console_done(struct console *console, int status);
 
+/* What ran beside the shell is: the same, or a shell that follows one that was killed is waited for. */
+void console_beside_done(struct console *console, int status);
+
 /* Types that for the shell. */
 void console_run(struct console *console, const char *text);
 
@@ -62,8 +67,9 @@ void console_capture(struct console *console, const char *text,
 /* What was typed meanwhile is for what runs now. */
 void console_give_held(struct console *console);
 
-/* Output for the person; and a line of our own. */
+/* Output for the person, of a terminal or as lines with newlines alone; and a line of our own. */
 void console_print(struct console *console, const char *data, size_t len);
+void console_print_lines(struct console *console, const char *text, size_t len);
 void console_say(struct console *console, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
 

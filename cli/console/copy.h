@@ -1,0 +1,49 @@
+/*
+ * A file on its way between the host and the guest: a session beside the console's shell, whose stdin or
+ * stdout it is. Neither the shell nor the connection waits for it.
+ */
+#ifndef MSB_CONSOLE_COPY_H
+#define MSB_CONSOLE_COPY_H
+
+#include "../remote.h"
+#include "../stream.h"
+
+struct copy {
+	struct remote remote;
+	struct stream file; /* the host's */
+	int fd;		    /* its descriptor, owned, while there is one */
+	bool to_guest;
+	bool ended; /* the guest's half has, with that status */
+	int status;
+	char *part,
+		*path; /* owned: the name that it has, and the one that it takes once it is whole; or NULL */
+	void *owner;
+	/* What the guest's command says, for a person. */
+	void (*on_said)(void *owner, const char *data, size_t len);
+	/* It is over: the status of that command, or EXIT_FAILED and why, a line. */
+	void (*on_done)(void *owner, int status, const char *why);
+};
+
+/*
+ * Starts the options' command in the guest, with that file for its stdin (to_guest) or its stdout. The
+ * callbacks, part and path must be set; fd is taken. Calls on_done later, or at once.
+ */
+void copy_start(struct copy *copy, struct connection *on, const struct opts *opts, bool to_guest,
+		int fd, struct buf_spare *spare);
+
+/* Ends it where it is: on_done is called with that status. */
+void copy_cancel(struct copy *copy, int status);
+void copy_release(struct copy *copy);
+
+static inline bool copy_runs(const struct copy *copy)
+{
+	return copy->file.loop != NULL;
+}
+
+/* Bytes that the host's file has not taken yet. */
+static inline size_t copy_waiting(const struct copy *copy)
+{
+	return copy_runs(copy) ? buf_len(&copy->file.queue) : 0;
+}
+
+#endif
