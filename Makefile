@@ -91,7 +91,8 @@ READLINE := $(if $(STATIC),,$(shell pkg-config --exists readline 2>/dev/null && 
 READLINE_LIBS = $(shell pkg-config --libs readline)
 PROGRAMS += $(if $(READLINE),$(BUILD)/msb-exec-console)
 
-TRIED := $(if $(STATIC),,$(BUILD)/tried)
+# Before anything is compiled; where that is all that is wanted there need be no static library.
+TRIED := $(if $(STATIC),$(if $(filter compiled,$(MAKECMDGOALS)),,static-cbor),$(BUILD)/tried)
 
 .PHONY: all
 all: $(if $(STATIC),static-cbor) $(PROGRAMS) $(if $(READLINE)$(STATIC),,no-readline) ## the programs, in build/
