@@ -167,7 +167,7 @@ booted() {
 		echo 'MSB_EXECD_OPTIONS=--bogus' >/etc/msb-exec/execd.conf
 		if systemctl start msb-execd.service; then exit 1; fi
 		[[ $(systemctl show -P NRestarts msb-execd.service) == 0 ]]
-		journalctl --sync
+		until journalctl --sync && [[ $(errors) ]]; do sleep 0.05; done
 		[[ $(errors) == 'unknown '*--bogus* ]]
 	SH
 }
