@@ -802,10 +802,8 @@ static void set_up_guest(struct console *console)
 	guest->opts.timeout_ms = 0;
 	guest->command = console->opts->shell;
 	guest->owner = console;
-	guest->on_output = on_output;
-	guest->on_running = on_running;
+	guest->sink = (struct shell_sink){console, on_output, on_running, on_more};
 	guest->on_ready = on_ready;
-	guest->on_more = on_more;
 	guest->on_gone = on_gone;
 	guest->on_failed = on_failed;
 	guest->on_lost = on_lost;

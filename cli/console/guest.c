@@ -77,27 +77,6 @@ void guest_ask(struct guest *guest, struct side *side, struct side_terms terms)
 
 /* ---- what the shells say ---- */
 
-static void on_output(void *owner, const char *data, size_t len)
-{
-	struct guest *guest = owner;
-
-	guest->on_output(guest->owner, data, len);
-}
-
-static void on_running(void *owner)
-{
-	struct guest *guest = owner;
-
-	guest->on_running(guest->owner);
-}
-
-static void on_more(void *owner)
-{
-	struct guest *guest = owner;
-
-	guest->on_more(guest->owner);
-}
-
 static void hang_up(struct shell *shell)
 {
 	remote_signal(&shell->remote, SIGHUP);
@@ -206,10 +185,8 @@ static void start_shell(struct look *look, const struct err *failure)
 	terms.size = guest_size(&peer->client);
 	shell->loop = guest->loop;
 	shell->owner = guest;
-	shell->on_output = on_output;
-	shell->on_running = on_running;
+	shell->sink = guest->sink;
 	shell->on_ready = on_ready;
-	shell->on_more = on_more;
 	shell->on_gone = on_gone;
 	shell->on_failed = on_failed;
 	if (shell_start(shell, &peer->connection, &guest->wanted, guest->command, &terms, &err) < 0)

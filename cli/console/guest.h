@@ -32,11 +32,9 @@ struct guest {
 	char *user, *candidate_user; /* owned: what \user set, and what it is to set */
 	bool resized;		     /* the guest's terminals are to be told */
 
+	struct shell_sink sink; /* of its shells */
 	void *owner;
-	void (*on_output)(void *owner, const char *data, size_t len);
-	void (*on_running)(void *owner);
-	void (*on_ready)(void *owner, bool is_new); /* is_new: the candidate, in use now */
-	void (*on_more)(void *owner);
+	void (*on_ready)(void *owner, bool is_new);	    /* is_new: the candidate, in use now */
 	void (*on_gone)(void *owner, int code, int signal); /* the shell in use */
 	/* The candidate came to nothing; status: to leave with, if there is no other. */
 	void (*on_failed)(void *owner, int status, const char *why);

@@ -31,6 +31,11 @@ static void set_text(char *to, size_t size, const char *from)
 	snprintf(to, size, "%s", from);
 }
 
+static void forget_echo(struct shell *shell)
+{
+	typed_forget(&shell->typed, shell->sink.owner, shell->sink.on_output);
+}
+
 /* ---- to the shell ---- */
 
 /*
@@ -110,7 +115,7 @@ static void give_line(struct shell *shell)
 		restore_modes(shell);
 	} else {
 		if (modal)
-			typed_forget(&shell->typed, shell->owner, shell->on_output);
+			forget_echo(shell);
 		end_line(shell, !modal);
 	}
 }
@@ -132,7 +137,7 @@ static void on_restored(struct side *side, int status)
 	if (shell->state != SHELL_READING)
 		return;
 	if (status != 0 || !shell->echoes)
-		typed_forget(&shell->typed, shell->owner, shell->on_output);
+		forget_echo(shell);
 	end_line(shell, status == 0 && shell->echoes);
 	give_lines(shell);
 }
@@ -237,11 +242,11 @@ static void begin(struct shell *shell)
 		return;
 	loop_disarm(shell->loop, &shell->begins);
 	if (shell->due <= 1 && !buf_len(&shell->lines))
-		typed_forget(&shell->typed, shell->owner, shell->on_output);
+		forget_echo(shell);
 	if (shell->state == SHELL_RUNNING)
 		return;
 	shell->state = SHELL_RUNNING;
-	shell->on_running(shell->owner);
+	shell->sink.on_running(shell->sink.owner);
 }
 
 static void on_begins(struct loop_timer *timer)
@@ -293,12 +298,12 @@ static void settle(struct shell *shell)
 	loop_disarm(shell->loop, &shell->begins);
 	loop_disarm(shell->loop, &shell->strays);
 	side_cancel(&shell->probe);
-	typed_forget(&shell->typed, shell->owner, shell->on_output);
+	forget_echo(shell);
 	shell->due = 0;
 	shell->took_us = loop_now_us() - shell->began_us;
 	shell->state = more ? SHELL_MORE : SHELL_READY;
 	if (more)
-		shell->on_more(shell->owner);
+		shell->sink.on_more(shell->sink.owner);
 	else
 		shell->on_ready(shell->owner);
 }
@@ -430,7 +435,7 @@ static void on_bytes(void *owner, const char *data, size_t len)
 		keep_said(shell, data, len);
 		return;
 	}
-	typed_strip(&shell->typed, data, len, shell->owner, shell->on_output);
+	typed_strip(&shell->typed, data, len, shell->sink.owner, shell->sink.on_output);
 	if (shell->state != SHELL_READING || !had_echo)
 		return;
 	send_more(shell, false);

@@ -22,6 +22,14 @@ enum shell_state {
 	SHELL_RUNNING,	/* what it prints is a command's, and keys are for that */
 };
 
+/* Whoever sees what runs in it. */
+struct shell_sink {
+	void *owner;
+	void (*on_output)(void *owner, const char *data, size_t len);
+	void (*on_running)(void *owner); /* keys and output are the command's now */
+	void (*on_more)(void *owner);	 /* it wants more of a command */
+};
+
 struct shell {
 	enum shell_state state;
 	struct remote remote;
@@ -59,18 +67,16 @@ struct shell {
 	char *path;	/* owned: the shell's $PATH, or NULL */
 	char said[256]; /* the last that it said before it was ready */
 
+	struct shell_sink sink;
 	void *owner;
-	void (*on_output)(void *owner, const char *data, size_t len);
-	void (*on_running)(void *owner); /* keys and output are the command's now */
-	void (*on_ready)(void *owner);	 /* it wants a command */
-	void (*on_more)(void *owner);	 /* it wants more of one */
+	void (*on_ready)(void *owner); /* it wants a command */
 	/* The shell is gone: its status, or the signal that killed it. */
 	void (*on_gone)(void *owner, int code, int signal);
 	void (*on_failed)(void *owner, const char *why); /* it could not be started */
 };
 
 /*
- * The callbacks and the loop must be set. opts: user, folder, environment, limits, which must live as long.
+ * The callbacks, the sink and the loop must be set. opts: user, folder, environment, limits, which must live as long.
  * command: the shell, or NULL for the guest's. 0 or -errno with *err filled.
  */
 int shell_start(struct shell *shell, struct connection *on, const struct opts *opts,
