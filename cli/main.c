@@ -42,13 +42,6 @@ static int start_console(char *argv[])
 	return EXIT_FAILED;
 }
 
-static void set_level(const struct opts *opts)
-{
-	log_init("msb-exec", opts->verbose ? LOG_LEVEL_INFO
-			     : opts->quiet ? LOG_LEVEL_ERROR
-					   : LOG_LEVEL_WARN);
-}
-
 /* A command, or lines for a shell, which are one, too. */
 static int run_command(struct program *program, const struct opts *opts, bool lines)
 {
@@ -94,49 +87,36 @@ static int run(const struct opts *opts, bool lines)
 	return status;
 }
 
-/* Options of a console: lines are run here, a prompt and all that knows about it are its own program. */
-static int run_console(int argc, char *argv[], struct opts *opts)
-{
-	struct err err;
-
-	opts_release(opts);
-	if (opts_parse(argc, argv, OPTS_CONSOLE, opts, &err) < 0) {
-		log_err(&err);
-		return EXIT_FAILED;
-	}
-	if (opts->help || opts->version || !script_is_wanted(opts))
-		return start_console(argv);
-	set_level(opts);
-	return run(opts, true);
-}
-
 int main(int argc, char *argv[])
 {
+	bool lines = false;
 	struct opts opts;
 	struct err err;
-	int status;
+	int status = 0;
 
 	fd_open_standard();
 	signal(SIGPIPE, SIG_IGN);
 	/* Or the kernel would reap in our place, and we would not hear how a program ended. */
 	signal(SIGCHLD, SIG_DFL);
 	log_init("msb-exec", LOG_LEVEL_WARN);
-	if (opts_parse(argc, argv, OPTS_EXEC, &opts, &err) < 0) {
-		log_err(&err);
-		opts_release(&opts);
-		return EXIT_FAILED;
+	if (opts_want_console(argc, argv)) {
+		/* Lines are run here; a prompt, and all that knows about it, is a program of its own. */
+		lines = opts_want_lines(argc, argv);
+		if (!lines)
+			return start_console(argv);
 	}
-	if (opts.console) {
-		status = run_console(argc, argv, &opts);
+	if (opts_parse(argc, argv, lines ? OPTS_CONSOLE : OPTS_EXEC, &opts, &err) < 0) {
+		log_err(&err);
+		status = EXIT_FAILED;
 	} else if (opts.help) {
 		opts_help();
-		status = 0;
 	} else if (opts.version) {
 		puts("msb-exec " MSB_EXEC_VERSION);
-		status = 0;
 	} else {
-		set_level(&opts);
-		status = run(&opts, false);
+		log_init("msb-exec", opts.verbose ? LOG_LEVEL_INFO
+				     : opts.quiet ? LOG_LEVEL_ERROR
+						  : LOG_LEVEL_WARN);
+		status = run(&opts, lines);
 	}
 	opts_release(&opts);
 	/* Of --help, --version and --ping. */

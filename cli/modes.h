@@ -28,6 +28,13 @@ struct modes {
 /* Takes what went to the terminal, in pieces of any size. */
 void modes_watch(struct modes *modes, const uint8_t *data, size_t len);
 
+/* Somebody else has begun a line, whatever stood there. */
+static inline void modes_begin_line(struct modes *modes)
+{
+	modes->state = MODES_PLAIN;
+	modes->in_line = false;
+}
+
 /*
  * What to print to turn these off, or on again: its length, at most MODES_TEXT_MAX; 0 if nothing
  * is on. Safe in a signal handler.

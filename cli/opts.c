@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "../shared/endpoint.h"
 #include "../shared/options.h"
@@ -141,24 +142,25 @@ static int take_no_tty(void *target, const char *value, struct err *err)
 }
 
 /* Where several say it, the last one counts. */
-static int set_endpoint(struct opts *o, const char *text, const char *from)
+static void set_endpoint(struct opts *o, const char *text, const char *from)
 {
 	o->endpoint = text;
 	o->endpoint_from = from;
-	return 0;
 }
 
 static int take_socket(void *target, const char *value, struct err *err)
 {
 	(void)err;
-	return set_endpoint(target, value, "--socket");
+	set_endpoint(target, value, "--socket");
+	return 0;
 }
 
 static int take_local(void *target, const char *value, struct err *err)
 {
 	(void)value;
 	(void)err;
-	return set_endpoint(target, "local:", "--local");
+	set_endpoint(target, "local:", "--local");
+	return 0;
 }
 
 static int take_sandbox(void *target, const char *value, struct err *err)
@@ -170,7 +172,8 @@ static int take_sandbox(void *target, const char *value, struct err *err)
 		o->sandbox = NULL;
 		return err_set(err, ENOMEM, NULL, "sandbox %s", value);
 	}
-	return set_endpoint(o, o->sandbox, "--sandbox");
+	set_endpoint(o, o->sandbox, "--sandbox");
+	return 0;
 }
 
 /* ---- the options ---- */
@@ -188,7 +191,7 @@ static int take_sandbox(void *target, const char *value, struct err *err)
 
 enum { EXEC = OPTS_EXEC, CONSOLE = OPTS_CONSOLE, BOTH = EXEC | CONSOLE };
 
-/* Which programs have it, what it says, and what its value is for: take() has the member that is there. */
+/* Which programs have it, what its value is for (take() is given the member), and what it says. */
 static const struct row {
 	unsigned programs;
 	size_t at;
@@ -251,8 +254,9 @@ static const struct row {
 	OPTION(EXEC, 0, "detach-keys", "SEQ", AT(detach_keys), take_keys,
 	       "keys that disconnect, such as ctrl-p,ctrl-q (default ctrl-] three times within a "
 	       "second; empty: none)"),
-	OPTION(EXEC, 0, "console", NULL, AT(console), take_flag,
-	       "start msb-exec-console, a prompt in the guest, with these options"),
+	OPTION(EXEC, 0, "console", NULL, ALL, take_nothing,
+	       "a prompt in the guest (msb-exec-console), or lines for its shell, with these "
+	       "options"),
 	OPTION(EXEC, 0, "ping", NULL, AT(ping), take_flag,
 	       "ask the agent for a sign of life, and run nothing"),
 	OPTION(BOTH, 'q', "quiet", NULL, AT(quiet), take_flag, "no warnings"),
@@ -266,6 +270,8 @@ static const struct row {
 };
 
 #define ROWS (sizeof(rows) / sizeof(rows[0]))
+
+_Static_assert(ROWS <= OPTIONS_MAX, "options.h takes no more");
 
 /* Those of a program, as options.h wants them: how many. */
 static size_t pick(enum opts_program program, struct option_row *ret_options,
@@ -380,14 +386,46 @@ static int take_options(int argc, char *argv[], enum opts_program program, struc
 	const char *value = NULL;
 	int i;
 
-	while ((i = options_next(argc, argv, options, count, &value, ret_operand, err)) >= 0) {
+	options_begin();
+	while ((i = options_next(argc, argv, options, count, &value, ret_operand, err)) >= 0)
 		if (picked[i]->take((char *)o + picked[i]->at, value, err) < 0)
 			return options_blame(&options[i], err);
-		/* It has options of its own, and reads them all anew. */
-		if (o->console)
-			return 0;
-	}
 	return i == -1 ? 0 : -EINVAL;
+}
+
+/* The first of these options among argv's, or NULL. What is wrong there is for take_options() to say. */
+static const char *find_option(int argc, char *argv[], enum opts_program program,
+			       const char *const *names)
+{
+	struct option_row options[OPTIONS_MAX];
+	const struct row *picked[OPTIONS_MAX];
+	size_t count = pick(program, options, picked);
+	const char *value;
+	struct err err;
+	int i, operand;
+
+	options_begin();
+	while ((i = options_next(argc, argv, options, count, &value, &operand, &err)) >= 0)
+		for (const char *const *name = names; *name; name++)
+			if (strcmp(options[i].name, *name) == 0)
+				return *name;
+	return NULL;
+}
+
+bool opts_want_console(int argc, char *argv[])
+{
+	static const char *const names[] = {"console", NULL};
+
+	return find_option(argc, argv, OPTS_EXEC, names);
+}
+
+bool opts_want_lines(int argc, char *argv[])
+{
+	static const char *const answers[] = {"help", "version", NULL};
+	static const char *const lines[] = {"command", "file", NULL};
+
+	return !find_option(argc, argv, OPTS_CONSOLE, answers) &&
+	       (find_option(argc, argv, OPTS_CONSOLE, lines) || !isatty(STDIN_FILENO));
 }
 
 /* The same variable as for the completion in shells. */
@@ -405,13 +443,10 @@ int opts_parse(int argc, char *argv[], enum opts_program program, struct opts *r
 	int operand = argc;
 
 	*ret = defaults;
-	options_begin();
 	if (program == OPTS_CONSOLE && take_environment(ret, err) < 0)
 		return -EINVAL;
 	if (take_options(argc, argv, program, ret, &operand, err) < 0)
 		return -EINVAL;
-	if (ret->console)
-		return 0;
 	ret->command = argv + operand;
 	ret->command_len = (size_t)(argc - operand);
 	if (check_texts(ret, err) < 0)

@@ -42,7 +42,6 @@ struct opts {
 	enum msg_on_disconnect on_disconnect;
 	int escape_char; /* ESCAPE_OFF: none */
 	struct escape_keys detach_keys;
-	bool console; /* of OPTS_EXEC: all of it is to be parsed again, as OPTS_CONSOLE */
 	/* Of a console alone: */
 	const char *line, *file; /* -c and -f, which may be "-"; or NULL */
 	const char *shell;	 /* of the guest, or NULL: the one that it has */
@@ -52,6 +51,13 @@ struct opts {
 	char **command; /* NULL at the end; empty for the login shell */
 	size_t command_len;
 };
+
+/*
+ * Before anything is parsed, which can be done once where a value is read from a pipe: whether msb-exec's argv
+ * is for a console; and whether a console's asks for lines without a prompt.
+ */
+bool opts_want_console(int argc, char *argv[]);
+bool opts_want_lines(int argc, char *argv[]);
 
 /* 0, or -errno with *err filled. What it holds is released by opts_release() either way. */
 int opts_parse(int argc, char *argv[], enum opts_program program, struct opts *ret,

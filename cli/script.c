@@ -21,16 +21,21 @@
 #define READ_MAX  (64 * 1024)
 #define OUT_AHEAD (256 * 1024) /* what may wait to be read by the command */
 
-/* Its commands find stdin at its end. What is short is the last argument. */
-#define FIND "s=$1;[ \"$s\" ]||{ command -v bash >/dev/null 2>&1&&s='bash -E';};"
-static const char start[] = FIND "exec ${s:-/bin/sh} -e /dev/fd/9 9<&0 </dev/null";
-static const char start_short[] = FIND "exec ${s:-/bin/sh} -e -c \"$2\" -c";
+/*
+ * Its commands find stdin at its end. What is short is the last argument. Nothing of this has a name, which
+ * might be that of a variable of theirs.
+ */
+#define FIND                                              \
+	"[ \"$1\" ]||{ command -v bash >/dev/null 2>&1&&" \
+	"set -- 'bash -E' \"$2\";};"
+static const char start[] = FIND "exec ${1:-/bin/sh} -e /dev/fd/9 9<&0 </dev/null";
+static const char start_short[] = FIND "exec ${1:-/bin/sh} -e -c \"$2\" -c";
 
 /* The prompts are single characters that no message of a shell has. A zsh takes none from outside. */
 static const char ask[] =
-	"s=$1;case $s in *zsh*)s=;;esac;[ \"$s\" ]||{ command -v bash >/dev/null 2>&1&&"
-	"s='bash --norc --noediting +H +o history -O extglob';}\n"
-	"unset ENV;PS1='\005' PS2='\006' exec ${s:-/bin/sh} -n -i";
+	"case $1 in *zsh*)set -- '';;esac;[ \"$1\" ]||{ command -v bash >/dev/null 2>&1&&"
+	"set -- 'bash --norc --noediting +H +o history -O extglob';}\n"
+	"unset ENV;PS1='\005' PS2='\006' exec ${1:-/bin/sh} -n -i";
 #define WHOLE '\005'
 #define MORE  '\006'
 
@@ -71,16 +76,28 @@ static void on_parsed(struct remote *remote, enum msg_type stream, const char *d
 	step(script);
 }
 
+static void cannot_tell(struct script *script, const char *why)
+{
+	struct err err;
+
+	err_set(&err, 0, NULL, "cannot tell which lines may fail: %s",
+		why ? why : "the shell that reads them has ended");
+	exec_fail(script->exec, EXIT_FAILED, &err);
+}
+
 static void on_parser_end(struct remote *remote, const struct msg_exec_exited *exited,
 			  const char *why)
 {
 	struct script *script = remote->owner;
-	struct err err;
 
 	(void)exited;
-	err_set(&err, 0, NULL, "cannot tell which lines may fail: %s",
-		why ? why : "the shell that reads them has ended");
-	exec_fail(script->exec, EXIT_FAILED, &err);
+	script->deaf = true;
+	buf_consume(&script->unparsed, buf_len(&script->unparsed));
+	/* Perhaps nothing is ever asked of it. */
+	if (script->needs)
+		cannot_tell(script, why);
+	else
+		step(script);
 }
 
 /* As far as it goes, since what is sent without an end would be kept twice. */
@@ -138,6 +155,9 @@ static void restart_parser(struct script *script)
 
 static void show(struct script *script, const char *line, size_t len)
 {
+	if (script->deaf)
+		return;
+	script->seems_data = line[0] == '-' || line[0] == ' ' || line[0] == '\t';
 	buf_append(&script->unparsed, line, len);
 	if (!len || line[len - 1] != '\n')
 		buf_append(&script->unparsed, "\n", 1);
@@ -145,7 +165,8 @@ static void show(struct script *script, const char *line, size_t len)
 
 /*
  * Lines that have to wait for what it says are shown to it meanwhile, so that each does not cost a way to the
- * guest and back: those that begin with - only where it is thought to be inside a command.
+ * guest and back: those that begin with - only where they are likely to be data, inside a command and behind
+ * another such line or one that is indented.
  */
 static void show_ahead(struct script *script)
 {
@@ -153,7 +174,7 @@ static void show_ahead(struct script *script)
 	size_t len = buf_len(&script->text);
 
 	while (script->asks && script->shown < READ_MAX && script->shown < len &&
-	       (text[script->shown] != '-' || script->inside)) {
+	       (text[script->shown] != '-' || (script->inside && script->seems_data))) {
 		end = memchr(text + script->shown, '\n', len - script->shown);
 		if (!end)
 			break;
@@ -226,6 +247,11 @@ static bool take_line(struct script *script, const char *line, size_t len)
 	bool marked = line[0] == '-';
 	bool asks = marked || script->may_fail;
 
+	script->needs |= asks;
+	if (asks && script->deaf) {
+		cannot_tell(script, NULL);
+		return false;
+	}
 	if ((asks || buf_len(&script->unparsed) >= OUT_AHEAD) && !knows(script)) {
 		show_ahead(script);
 		return false;
@@ -250,16 +276,20 @@ static void step(struct script *script)
 
 	while (buf_len(text) && buf_len(&script->out.queue) < OUT_AHEAD && !script->out.gone) {
 		const char *line = (const char *)buf_head(text);
-		const char *end = memchr(line, '\n', buf_len(text));
+		const char *end =
+			memchr(line + script->looked, '\n', buf_len(text) - script->looked);
 		size_t len = end ? (size_t)(end + 1 - line) : buf_len(text);
 
 		script->waits = end && buf_len(text) >= OUT_AHEAD;
+		script->looked = end ? 0 : len;
 		if ((!end && !script->at_end) || !take_line(script, line, len))
 			break;
 		script->waits = false;
+		script->looked = 0;
 		buf_consume(text, len);
 	}
-	script->waits |= buf_len(&script->out.queue) >= OUT_AHEAD;
+	script->waits =
+		(script->waits && buf_len(text)) || buf_len(&script->out.queue) >= OUT_AHEAD;
 	/* That the last command may fail is for its script, too. */
 	if (script->at_end && !buf_len(text) && script->may_fail && knows(script)) {
 		if (!is_inside(script))
@@ -303,8 +333,12 @@ static void on_in(struct stream *stream)
 	uint8_t *space;
 	ssize_t n;
 
-	if (buf_reserve(&script->text, READ_MAX, &space) < 0)
+	if (buf_reserve(&script->text, READ_MAX, &space) < 0) {
+		err_set(&err, 0, NULL, "a line of over %d MiB", 2 * TEXT_MAX / (1024 * 1024));
+		exec_fail(script->exec, EXIT_FAILED, &err);
+		stream_watch_input(stream, false);
 		return;
+	}
 	n = stream_read(stream, space, READ_MAX);
 	if (n > 0)
 		buf_commit(&script->text, (size_t)n);
@@ -369,11 +403,6 @@ static int open_streams(struct script *script, struct err *err)
 	close(pipe[0]);
 	script->out_fd = pipe[1];
 	return 0;
-}
-
-bool script_is_wanted(const struct opts *opts)
-{
-	return opts->line || opts->file || !isatty(STDIN_FILENO);
 }
 
 int script_open(struct script *script, const struct opts *opts, struct err *err)

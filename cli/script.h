@@ -16,22 +16,21 @@ struct script {
 	struct stream in, out; /* what brings the lines, and what takes them to the shell */
 	int in_fd, out_fd;     /* theirs, owned; -1: none, or closed */
 	struct buf text;       /* that was read and not passed on */
+	size_t looked;	       /* so much of it has no newline */
 	bool at_end;
 	bool waits;    /* for room, or for the parser: no more is read */
 	bool began;    /* a line was passed on */
 	bool may_fail; /* the last that was is of a command that may */
 	struct remote parser;
-	bool asks;	     /* there is one */
-	struct buf unparsed; /* lines that it has still to be sent */
-	size_t shown;	     /* so much of text is among what it was shown, as it stands */
-	struct buf
-		said;  /* its prompts: before the first line of text, before the next, and so on */
+	bool needs, asks, deaf; /* one is needed; there is one; it has ended */
+	struct buf unparsed;	/* lines that it has still to be sent */
+	size_t shown;		/* so much of text is among what it was shown, as it stands */
+	bool seems_data;	/* the last line that it was shown */
+	/* Its prompts: before the first line of text, before the next, and so on. */
+	struct buf said;
 	size_t unsaid; /* lines that were passed on before it said any */
 	bool inside;   /* by the last of its prompts */
 };
-
-/* Whether these options of a console ask for that and not for a prompt. */
-bool script_is_wanted(const struct opts *opts);
 
 /*
  * Opens what brings the lines, and waits for whoever writes a fifo; where lines come from stdin, puts

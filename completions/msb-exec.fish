@@ -210,7 +210,7 @@ complete -c msb-exec -n '__msb_operands_are -lt 0' -l linger -x -d 'wait for des
 complete -c msb-exec -n '__msb_operands_are -lt 0' -l on-disconnect -x -a 'kill hangup keep' -d 'kill, hangup or keep the command if msb-exec is lost (default kill)'
 complete -c msb-exec -n '__msb_operands_are -lt 0' -l escape-char -x -a none -d 'in a terminal, after a newline, C? tells what msb-exec itself does (default ~; ^X: a control character; none)'
 complete -c msb-exec -n '__msb_operands_are -lt 0' -l detach-keys -x -d 'keys that disconnect, such as ctrl-p,ctrl-q (default ctrl-] three times within a second; empty: none)'
-complete -c msb-exec -n '__msb_operands_are -lt 0' -l console -d 'start msb-exec-console, a prompt in the guest, with these options'
+complete -c msb-exec -n '__msb_operands_are -lt 0' -l console -d 'a prompt in the guest (msb-exec-console), or lines for its shell, with these options'
 complete -c msb-exec -n '__msb_operands_are -lt 0' -l ping -d 'ask the agent for a sign of life, and run nothing'
 complete -c msb-exec -n '__msb_operands_are -lt 0' -s q -l quiet -d 'no warnings'
 complete -c msb-exec -n '__msb_operands_are -lt 0' -s v -l verbose -d 'say what happens'

@@ -347,6 +347,45 @@ teardown() {
 	[[ $output == 300000 ]]
 }
 
+@test "console: a script's lines are all read, whatever waits for room, or what is too long is said" {
+	(printf 'echo $((' && head -c 330000 /dev/zero | tr '\0' 0 && echo '7))') >"$DIR/long"
+	run -0 lines -f "$DIR/long"
+	[[ $output == 7 ]]
+	{
+		echo "until [ -e $DIR/go ]; do sleep 0.05; done"
+		yes ": $(printf '%01000d' 0)" | head -n 600
+		touch "$DIR/go"
+		echo 'echo end'
+	} | lines >"$DIR/out"
+	[[ $(<"$DIR/out") == end ]]
+	run -125 lines < <(head -c 140000000 /dev/zero | tr '\0' a)
+	[[ $output == 'msb-exec: a line of over 128 MiB' ]]
+}
+
+@test "console: what the guest's shell is started with is nobody's variable, and a pipe is read once" {
+	for way in '-c' '-f'; do
+		echo 'echo [$s$k$n$1]' >"$DIR/script"
+		arg=$DIR/script
+		[[ $way == -f ]] || arg=$(<"$DIR/script")
+		run -0 lines -e s=S -e k=K -e n=N "$way" "$arg"
+		[[ $output == '[SKN]' ]]
+	done
+	run -0 lines --env-file <(echo A=by pipe) -c 'echo "[$A]"'
+	[[ $output == '[by pipe]' ]]
+	run -0 "$CONSOLE" --env-file <(echo A=by pipe) -c 'echo "[$A]"'
+	[[ $output == '[by pipe]' ]]
+}
+
+# Each would start the other for ever.
+@test "console: beside a msb-exec that is too old to run lines it says so" {
+	mkdir "$DIR/old"
+	cp "$CONSOLE" "$DIR/old/"
+	printf '#!/bin/sh\nexec %q "$@"\n' "$DIR/old/msb-exec-console" >"$DIR/old/msb-exec"
+	chmod +x "$DIR/old/msb-exec"
+	run -125 timeout $((20 * SLOW)) "$DIR/old/msb-exec-console" -c true
+	[[ $output == *"older than its console"* ]]
+}
+
 @test "console: exit in a script is its end; commands of several lines are whole there too" {
 	run -3 lines <<-'END'
 		for i in 1 2

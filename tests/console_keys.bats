@@ -216,8 +216,22 @@ late_reader() {
 		# One that a slow machine prints piece by piece may be.
 		see [exec seq -s , 10000]
 		exec touch $DIR/stop
-		key "\003"
-		prompt 130
+		interrupt
+		run {wait}
+		line exit
+		ends 0
+	END
+}
+
+@test "console: what a job prints without an end of line is shown while more comes" {
+	talk <<-END
+		prompt
+		line {(until [ -e $DIR/stop ]; do printf .; sleep 0.05; done) &}
+		prompt
+		see ".\r"
+		see ".\r"
+		exec touch $DIR/stop
+		interrupt
 		run {wait}
 		line exit
 		ends 0
@@ -577,6 +591,24 @@ late_reader() {
 	[[ $(ls "$DIR/here") == "$MARK.fifo" && $(<"$DIR/here/$MARK.fifo") == kept ]]
 }
 
+@test "console: a connection that is lost ends it also while \\get writes to what takes nothing" {
+	head -c 5000000 /dev/zero >"$DIR/file"
+	mkfifo "$DIR/fifo"
+	exec 8<>"$DIR/fifo"
+	talk <<-END
+		prompt
+		line {\\get $DIR/file $DIR/fifo}
+		until {python3 -B -c 'import fcntl, os, sys, termios
+		pipe = os.open("$DIR/fifo", os.O_RDWR)
+		sys.exit(int.from_bytes(fcntl.ioctl(pipe, termios.FIONREAD, bytes(4)), sys.byteorder) < 65536)'}
+		exec kill -KILL $DAEMON
+		see "msb-exec-console: lost the connection"
+		ends 125
+	END
+	exec 8<&-
+	daemon_lost
+}
+
 @test "console: \\put and \\get are of the guest that the shell is in, by the same connection" {
 	need_local "a daemon of its own"
 	printf '#!/bin/sh\necho >>%q/starts\nexec %q --listen stdio:\n' "$DIR" "$EXECD" >"$DIR/transport"
@@ -785,6 +817,21 @@ becomes_nobody() {
 	[[ $status -eq 0 ]]
 }
 
+@test "console: a variable of the user is what it was, whatever starts the shell" {
+	talk -e s=S -e n=N -e e=E -e f=F <<-'END'
+		prompt
+		run {env | grep -E '^[a-z_]=' | grep -v ^_ | sort}
+		is "e=E\nf=F\nn=N\ns=S"
+		run {printf 'abc\033]0;t'}
+		run {true}
+		is ""
+		run {true}
+		is ""
+		line exit
+		ends 0
+	END
+}
+
 @test "console: \\lcd and \\! are of the host" {
 	mkdir "$DIR/a b"
 	talk <<-END
@@ -898,6 +945,21 @@ becomes_nobody() {
 		line exit
 		ends 0
 	END
+}
+
+@test "console: Tab never inserts a part of a character" {
+	mkdir "$DIR/names"
+	touch "$DIR/names/"{é1,è2}
+	for locale in C C.UTF-8; do
+		LC_ALL=$locale talk -w "$DIR/names" <<-'END'
+			prompt
+			key "echo \t"
+			run {ok}
+			is ok
+			line exit
+			ends 0
+		END
+	done
 }
 
 @test "console: Tab waits no longer than its budget, and leaves nothing behind" {

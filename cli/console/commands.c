@@ -371,7 +371,7 @@ static void on_copied(void *owner, int status, const char *why)
 	console_beside_done(console, status);
 }
 
-/* By a session beside the shell, as the same user in the same folder: script has file and more for $1 and $2. */
+/* In the shell's folder, as its user, by a script that has file and more for $1 and $2. */
 static void copy(struct console *console, const char *script, const char *file, const char *more,
 		 bool to_guest, int fd)
 {
@@ -418,7 +418,9 @@ static void run_put(struct console *console, const char *argument)
 		FAIL(console, "\\put %s: %s", from, strerror(EISDIR));
 	else if (!S_ISREG(st.st_mode))
 		FAIL(console, "\\put %s: it is no file", from);
-	else if (asprintf(&more, "%03o/%s", (unsigned)st.st_mode & 0777, basename(from)) > 0) {
+	else if (asprintf(&more, "%03o/%s", (unsigned)st.st_mode & 0777, basename(from)) < 0)
+		FAIL(console, "\\put: no memory");
+	else {
 		copy(console, script, to, more, true, fd_steal(&in));
 		free(more);
 	}
@@ -457,8 +459,8 @@ static void run_get(struct console *console, const char *argument)
 	} else if ((out = open_new(part)) < 0) {
 		FAIL(console, "\\get %s: %s", part, strerror(errno));
 	} else {
+		console->copy.path = strdup(path);
 		console->copy.part = direct ? NULL : strdup(part);
-		console->copy.path = direct ? NULL : strdup(path);
 		copy(console, HOME_OF_GUEST "exec cat <\"$f\"", from, "", false, out);
 	}
 	free(from);

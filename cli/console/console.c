@@ -21,7 +21,6 @@
 #include "../../shared/version.h"
 #include "../exec.h"
 #include "../lines.h"
-#include "../script.h"
 #include "../term.h"
 #include "words.h"
 
@@ -60,6 +59,8 @@ static void go_on(struct console *console)
 static void finish(struct console *console, int status, const char *complaint)
 {
 	look_cancel(&console->guest.look);
+	/* What is not whole by now never will be. */
+	copy_release(&console->copy);
 	if (console->finished)
 		return;
 	console->finished = true;
@@ -113,7 +114,7 @@ void console_print_lines(struct console *console, const char *text, size_t len)
 		if (end)
 			console_print(console, "\r\n", 2);
 		len -= line + (end != NULL);
-		text += line + 1;
+		text += line + (end != NULL);
 	}
 }
 
@@ -157,7 +158,8 @@ static void look_at_output(struct console *console)
 		if (streams[i]->is_terminal)
 			die_of(console, SIGHUP);
 		else
-			finish(console, streams[i]->error ? EXIT_FAILED : 128 + SIGPIPE, NULL);
+			finish(console, streams[i]->error == EPIPE ? 128 + SIGPIPE : EXIT_FAILED,
+			       NULL);
 	}
 }
 
@@ -171,12 +173,17 @@ static void on_out(struct stream *stream)
 	go_on(console);
 }
 
+/* Bytes for our readers. */
+static size_t queued(const struct console *console)
+{
+	return buf_len(&console->out.queue) + buf_len(&console->err.queue);
+}
+
 static size_t waiting(void *owner)
 {
 	struct console *console = owner;
 
-	return buf_len(&console->out.queue) + buf_len(&console->err.queue) +
-	       copy_waiting(&console->copy);
+	return queued(console) + copy_waiting(&console->copy);
 }
 
 /* ---- the prompt ---- */
@@ -222,9 +229,10 @@ static void show_prompt(struct console *console)
 
 	if (console->modes.in_line)
 		write_out(console, &console->out, "\r\n", 2);
-	if (waiting(console))
+	if (queued(console))
 		return;
 	console->wants_line = false;
+	modes_begin_line(&console->modes);
 	/* What programs left on in it is the shell's to undo, as anywhere. */
 	term_cook(false);
 	greet(console);
@@ -241,7 +249,7 @@ static void on_turn(struct loop_task *task)
 	note_failure(&console->out, "output");
 	note_failure(&console->err, "error");
 	look_at_output(console);
-	if (waiting(console))
+	if (queued(console))
 		return;
 	if (console->finished) {
 		/* In the midst of Tab it is too early; whoever ends the loop says it. */
@@ -930,16 +938,23 @@ static void print_version(void)
 static int run_lines(int argc, char *argv[])
 {
 	static const char *const places[] = {"msb-exec", "../../bin/msb-exec"};
+	static const char option[] = "--console";
 	char **all = calloc((size_t)argc + 2, sizeof(*all));
 	int r = -ENOMEM;
 
-	if (all) {
-		all[1] = (char *)"--console";
+	if (argc > 2 && strcmp(argv[1], option) == 0 && strcmp(argv[2], option) == 0) {
+		/* It was it that started us, again and again. */
+		log_error("this msb-exec is older than its console, and cannot run lines");
+		r = 0;
+	} else if (all) {
+		all[1] = (char *)option;
 		memcpy(all + 2, argv + 1, (size_t)(argc - 1) * sizeof(*all));
 		r = process_become(places, sizeof(places) / sizeof(places[0]), all);
 	}
 	free(all);
-	log_error("cannot start msb-exec, which runs lines without a prompt: %s", strerror(-r));
+	if (r < 0)
+		log_error("cannot start msb-exec, which runs lines without a prompt: %s",
+			  strerror(-r));
 	return EXIT_FAILED;
 }
 
@@ -967,6 +982,8 @@ int main(int argc, char *argv[])
 	/* Or the kernel would reap in our place, and we would not hear how a program ended. */
 	signal(SIGCHLD, SIG_DFL);
 	log_init(CONSOLE, LOG_LEVEL_WARN);
+	if (opts_want_lines(argc, argv))
+		return run_lines(argc, argv);
 	if (opts_parse(argc, argv, OPTS_CONSOLE, &opts, &err) < 0) {
 		log_err(&err);
 		status = EXIT_FAILED;
@@ -974,8 +991,6 @@ int main(int argc, char *argv[])
 		print_help();
 	} else if (opts.version) {
 		print_version();
-	} else if (script_is_wanted(&opts)) {
-		status = run_lines(argc, argv);
 	} else {
 		status = run(&opts);
 	}

@@ -51,6 +51,13 @@ static void finish(struct copy *copy, int status, const char *why)
 	copy->on_done(copy->owner, status, why);
 }
 
+/* That is wrong with the host's half. */
+static void fail(struct copy *copy, int error)
+{
+	copy->file.error = error;
+	copy_cancel(copy, EXIT_FAILED);
+}
+
 void copy_cancel(struct copy *copy, int status)
 {
 	if (!copy_runs(copy))
@@ -81,14 +88,16 @@ static void on_data(struct remote *remote, enum msg_type type, const char *data,
 {
 	struct copy *copy = remote->owner;
 
-	if (copy->to_guest || type == MSG_EXEC_STDERR) {
+	int r;
+
+	if (copy->to_guest || copy->to_terminal || type == MSG_EXEC_STDERR) {
 		copy->on_said(copy->owner, data, len);
 		return;
 	}
-	stream_write(&copy->file, data, len);
+	r = stream_write(&copy->file, data, len);
 	stream_watch_output(&copy->file, false);
-	if (copy->file.gone)
-		copy_cancel(copy, EXIT_FAILED);
+	if (r < 0 || copy->file.gone)
+		fail(copy, r < 0 ? -r : copy->file.error);
 }
 
 static void on_room(struct remote *remote)
@@ -99,12 +108,16 @@ static void on_room(struct remote *remote)
 
 	if (copy->to_guest && !copy->file.gone)
 		n = stream_read(&copy->file, chunk, sizeof(chunk));
-	if (n > 0)
-		remote_send(remote, chunk, (size_t)n);
-	else if (n == 0 && copy->file.error)
-		copy_cancel(copy, EXIT_FAILED);
-	else if (n == 0)
+	if (n == 0 && !copy->file.error) {
 		remote_end_input(remote);
+		return;
+	}
+	if (n > 0)
+		n = remote_send(remote, chunk, (size_t)n);
+	if (n < 0 && n != -EAGAIN)
+		fail(copy, (int)-n);
+	else if (copy->file.error)
+		copy_cancel(copy, EXIT_FAILED);
 }
 
 static void on_end(struct remote *remote, const struct msg_exec_exited *exited, const char *why)
@@ -126,6 +139,7 @@ void copy_start(struct copy *copy, struct connection *on, const struct opts *opt
 
 	copy->fd = fd;
 	copy->to_guest = to_guest;
+	copy->to_terminal = !to_guest && isatty(fd);
 	copy->ended = false;
 	stream_init(&copy->file, on->client->loop, fd, QUEUE_MAX, spare, copy, on_file);
 	remote->owner = copy;

@@ -1,6 +1,6 @@
 /*
  * A file on its way between the host and the guest: a session beside the console's shell, whose stdin or
- * stdout it is. Neither the shell nor the connection waits for it.
+ * stdout it is.
  */
 #ifndef MSB_CONSOLE_COPY_H
 #define MSB_CONSOLE_COPY_H
@@ -13,10 +13,11 @@ struct copy {
 	struct stream file; /* the host's */
 	int fd;		    /* its descriptor, owned, while there is one */
 	bool to_guest;
-	bool ended; /* the guest's half has, with that status */
+	bool to_terminal; /* as lines, then */
+	bool ended;	  /* the guest's half has, with that status */
 	int status;
-	char *part,
-		*path; /* owned: the name that it has, and the one that it takes once it is whole; or NULL */
+	char *part; /* owned: the name that it has until it is whole, or NULL */
+	char *path; /* owned: and the one that it takes then */
 	void *owner;
 	/* What the guest's command says, for a person. */
 	void (*on_said)(void *owner, const char *data, size_t len);

@@ -297,7 +297,7 @@ void prompt_above(struct prompt *prompt, const char *data, size_t len)
 	if (buf_append(&prompt->above, data, len) < 0)
 		return;
 	print_above(buf_len(&prompt->above) - (rest > ABOVE_MAX ? 0 : rest));
-	if (buf_len(&prompt->above))
+	if (buf_len(&prompt->above) && !prompt->above_due.armed)
 		loop_arm(prompt->loop, &prompt->above_due, ABOVE_MS);
 }
 
@@ -388,6 +388,10 @@ static char **attempt(const char *text, int start, int end)
 	rl_filename_completion_desired = matches->local;
 	list = rl_completion_matches(text,
 				     matches->local ? rl_filename_completion_function : next_match);
+	/* Where the locale is not of UTF-8 readline may have cut a character. */
+	for (size_t len = list && list[1] ? strlen(list[0]) : 0;
+	     len && (list[1][len] & 0xc0) == 0x80;)
+		list[0][--len] = '\0';
 	/* A folder is not the end of a word. */
 	if (!matches->local && list && list[0][0] && list[0][strlen(list[0]) - 1] == '/')
 		rl_completion_suppress_append = rl_completion_suppress_quote = 1;

@@ -9,30 +9,33 @@
 
 const char *const shell_kinds[] = {"sh", "bash", "zsh", "busybox"};
 
+/* Names that nobody exports: what does reaches the shell, and the nonce is in one of them. */
 static const char beginning[] =
-	"s=$1\n"
-	"case $s${SHELL##*/} in zsh)command -v zsh >/dev/null 2>&1&&s=zsh;;esac\n"
-	"[ \"$s\" ]||{ command -v bash >/dev/null 2>&1&&s=bash;}\n"
-	"[ \"$s\" ]||s=/bin/sh\n"
-	"case $s in bash)k=bash;;*)\n"
-	"k=$(readlink -f \"$(command -v \"${s%% *}\")\" 2>/dev/null)\n"
-	"case ${k##*/} in bash*)k=bash;;zsh*)k=zsh;;busybox*)k=busybox;;*)k=sh;;esac;;esac\n"
-	"i=$(id 2>/dev/null);i=${i#*=};u=${i%%[!0-9]*}\n"
-	"case ${i%% *} in *\\(*)i=${i#*\\(};i=${i%%\\)*};;*)i=${USER:-$u};;esac\n"
-	"read -r h </proc/sys/kernel/hostname||h=$(uname -n)\n"
-	"printf %s \"${n}h$i$f$h$f$k$f$HOME$f$u$e\"\n"
-	"case $k in\n"
-	"zsh)exec $s -o histignorespace +Z -i;;\n"
-	"bash)exec $s --noediting --rcfile /dev/fd/9 -i 9<<'E'\n"
+	"msb_s=$1\n"
+	"case $msb_s${SHELL##*/} in zsh)command -v zsh >/dev/null 2>&1&&msb_s=zsh;;esac\n"
+	"[ \"$msb_s\" ]||{ command -v bash >/dev/null 2>&1&&msb_s=bash;}\n"
+	"[ \"$msb_s\" ]||msb_s=/bin/sh\n"
+	"case $msb_s in bash)msb_k=bash;;*)\n"
+	"msb_k=$(readlink -f \"$(command -v \"${msb_s%% *}\")\" 2>/dev/null)\n"
+	"case ${msb_k##*/} in "
+	"bash*)msb_k=bash;;zsh*)msb_k=zsh;;busybox*)msb_k=busybox;;*)msb_k=sh;;esac;;esac\n"
+	"msb_i=$(id 2>/dev/null);msb_i=${msb_i#*=};msb_u=${msb_i%%[!0-9]*}\n"
+	"case ${msb_i%% *} in "
+	"*\\(*)msb_i=${msb_i#*\\(};msb_i=${msb_i%%\\)*};;*)msb_i=${USER:-$msb_u};;esac\n"
+	"read -r msb_h </proc/sys/kernel/hostname||msb_h=$(uname -n)\n"
+	"printf %s \"${msb_n}h$msb_i$msb_f$msb_h$msb_f$msb_k$msb_f$HOME$msb_f$msb_u$msb_e\"\n"
+	"case $msb_k in\n"
+	"zsh)exec $msb_s -o histignorespace +Z -i;;\n"
+	"bash)exec $msb_s --noediting --rcfile /dev/fd/9 -i 9<<'E'\n"
 	"[ ! -f ~/.bashrc ]||. ~/.bashrc\n"
 	"exec 9<&-;declare +x PS0 PS1 PS2\n";
 
 /* Behind each its prompts. A newer mksh would edit, too. */
 static const char of_busybox[] = "\nE\n"
-				 ";;busybox)ENV=/dev/fd/9 exec $s -i 9<<'E'\n"
+				 ";;busybox)ENV=/dev/fd/9 exec $msb_s -i 9<<'E'\n"
 				 "unset ENV PS1 PS2\n";
 static const char of_sh[] = "\nexec 9<&-\nE\n"
-			    ";;esac;ENV=/dev/fd/9 exec $s -i 9<<'E'\n"
+			    ";;esac;ENV=/dev/fd/9 exec $msb_s -i 9<<'E'\n"
 			    "unset ENV PS1 PS2;[ -z \"${KSH_VERSION-}\" ]||set +o emacs +o vi\n";
 static const char end[] = "\nexec 9<&-\nE\n";
 
@@ -79,7 +82,7 @@ int starter_put_prompts(struct buf *out, const char *nonce, enum shell_kind kind
 
 int starter_put(struct buf *out, const char *nonce)
 {
-	int r = put(out, "n='%1$s' e='%2$s' f='%3$s'\n", nonce);
+	int r = put(out, "msb_n='%1$s' msb_e='%2$s' msb_f='%3$s'\n", nonce);
 
 	if (r == 0)
 		r = buf_append(out, beginning, strlen(beginning));

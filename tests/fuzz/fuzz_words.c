@@ -5,13 +5,12 @@
  */
 #include "fuzz.h"
 
-#include <getopt.h>
-
 #include "../../cli/opts.h"
 #include "../../daemon/interpreter.h"
 #include "../../daemon/settings.h"
 #include "../../daemon/user.h"
 #include "../../shared/duration.h"
+#include "../../shared/options.h"
 #include "../../shared/rlimit.h"
 #include "../../shared/utf8.h"
 
@@ -32,16 +31,20 @@ FILE *__wrap_fopen(const char *path, const char *mode)
 	return file_len ? fmemopen((void *)file_data, file_len, "r") : NULL;
 }
 
+/* As main() does. */
 static void read_options(int argc, char *argv[])
 {
+	bool console = opts_want_console(argc, argv);
 	struct opts opts;
 	struct err err;
-	int r = opts_parse(argc, argv, OPTS_EXEC, &opts, &err);
+	int r;
 
+	if (console)
+		opts_want_lines(argc, argv);
+	r = opts_parse(argc, argv, console ? OPTS_CONSOLE : OPTS_EXEC, &opts, &err);
 	CLAIM(r <= 0);
 	if (r == 0) {
-		/* The console reads them anew. */
-		CLAIM(opts.console || (opts.command && opts.command_len <= (size_t)argc));
+		CLAIM(opts.command && opts.command_len <= (size_t)argc);
 		for (size_t i = 0; i < opts.env.count; i++)
 			CLAIM(strchr(opts.env.entries[i], '=') &&
 			      utf8_valid(opts.env.entries[i], strlen(opts.env.entries[i])));
@@ -72,8 +75,7 @@ static void read_command_line(const uint8_t *data, size_t len, bool client)
 	text[len] = '\0';
 	for (char *at = text; at < text + len && argc <= WORDS_MAX; at += strlen(at) + 1)
 		argv[argc++] = at;
-	/* getopt starts anew. */
-	optind = 0;
+	options_begin();
 	if (client)
 		read_options(argc, argv);
 	else
