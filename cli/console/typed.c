@@ -56,6 +56,7 @@ int typed_put(struct typed *typed, const char *text, size_t len, struct buf *out
 	size_t part = 0;
 	int r = 0;
 
+	typed->at_once = false;
 	while (len && r == 0) {
 		size_t run = 0;
 
@@ -85,6 +86,7 @@ int typed_put_key(struct typed *typed, char key, const char *echo, struct buf *o
 {
 	int r = buf_append(out, &key, 1);
 
+	typed->at_once = key == CTRL('C');
 	return r < 0 || !echo ? r : buf_append(&typed->echo, echo, strlen(echo));
 }
 
@@ -179,6 +181,8 @@ void typed_strip(struct typed *typed, const char *data, size_t len, void *owner,
 			/* The terminal had no room for the rest of it. */
 			drop_line(typed);
 			from = at--;
+		} else if (!matched && typed->at_once) {
+			buf_consume(&typed->echo, buf_len(&typed->echo));
 		} else if (matched) {
 			/* It only began like it. */
 			on_bytes(owner, (const char *)buf_head(&typed->echo) + typed->from,

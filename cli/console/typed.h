@@ -18,6 +18,7 @@ struct typed {
 	size_t from;	 /* behind so much of it, which was not repeated */
 	bool partly;	 /* no more than the end of a line may be repeated */
 	bool erased;	 /* what stood before it was erased, and shows that first */
+	bool at_once;	 /* it comes before anything else, or not at all */
 };
 
 void typed_init(struct typed *typed);
@@ -26,7 +27,10 @@ void typed_release(struct typed *typed);
 /* The line that begins at text, without its newline: what to send, appended to out. 0 or -ENOMEM, -ENOBUFS. */
 int typed_put(struct typed *typed, const char *text, size_t len, struct buf *out);
 
-/* The key that ends a line, or another one that ends reading. echo: what it shows, or NULL. */
+/*
+ * The key that ends a line, or another one that ends reading. echo: what it shows, or NULL; that of Ctrl-C is
+ * a shell's at its prompt, and what comes from a command first means that there was none.
+ */
 int typed_put_key(struct typed *typed, char key, const char *echo, struct buf *out);
 
 /* What stands unfinished in the terminal is to go. */

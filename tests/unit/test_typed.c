@@ -166,6 +166,25 @@ static void echo_of_a_long_line_may_be_late(void **state)
 	assert_bytes(&shown, "out");
 }
 
+/* busybox shows a newline, of a prompt alone; bash and dash what the terminal shows, and that. */
+static void echo_of_ctrl_c_is_the_first_that_comes_or_none(void **state)
+{
+	static const char *const echoes[] = {"\r\n", "^C\r\n"};
+
+	(void)state;
+	for (size_t i = 0; i < 2; i++) {
+		assert_int_equal(typed_put_key(&typed, 3, echoes[i], &out), 0);
+		comes(echoes[i]);
+		comes("$ \r\n");
+		assert_bytes(&shown, "$ \r\n");
+		assert_int_equal(typed_put_key(&typed, 3, echoes[i], &out), 0);
+		comes("^");
+		comes("Cint\r\n");
+		comes("^C\r\n");
+		assert_bytes(&shown, "^Cint\r\n^C\r\n");
+	}
+}
+
 static void newlines_may_be_untranslated(void **state)
 {
 	(void)state;
@@ -197,6 +216,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(end_of_a_line_may_be_all_that_comes, set_up,
 						tear_down),
 		cmocka_unit_test_setup_teardown(echo_of_a_long_line_may_be_late, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(echo_of_ctrl_c_is_the_first_that_comes_or_none,
+						set_up, tear_down),
 		cmocka_unit_test_setup_teardown(newlines_may_be_untranslated, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(what_was_erased_shows_first, set_up, tear_down),
 	};
