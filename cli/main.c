@@ -95,9 +95,7 @@ int main(int argc, char *argv[])
 	int status = 0;
 
 	fd_open_standard();
-	signal(SIGPIPE, SIG_IGN);
-	/* Or the kernel would reap in our place, and we would not hear how a program ended. */
-	signal(SIGCHLD, SIG_DFL);
+	signals_begin();
 	log_init("msb-exec", LOG_LEVEL_WARN);
 	if (opts_want_console(argc, argv)) {
 		/* Lines are run here; a prompt, and all that knows about it, is a program of its own. */
@@ -113,9 +111,7 @@ int main(int argc, char *argv[])
 	} else if (opts.version) {
 		puts("msb-exec " MSB_EXEC_VERSION);
 	} else {
-		log_init("msb-exec", opts.verbose ? LOG_LEVEL_INFO
-				     : opts.quiet ? LOG_LEVEL_ERROR
-						  : LOG_LEVEL_WARN);
+		log_init("msb-exec", opts_log_level(&opts));
 		status = run(&opts, lines);
 	}
 	opts_release(&opts);

@@ -464,6 +464,11 @@ int opts_parse(int argc, char *argv[], enum opts_program program, struct opts *r
 	return settle_endpoint(ret, err);
 }
 
+enum log_level opts_log_level(const struct opts *opts)
+{
+	return opts->verbose ? LOG_LEVEL_INFO : opts->quiet ? LOG_LEVEL_ERROR : LOG_LEVEL_WARN;
+}
+
 void opts_release(struct opts *opts)
 {
 	env_release(&opts->env);

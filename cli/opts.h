@@ -8,6 +8,7 @@
 
 #include "../shared/duration.h"
 #include "../shared/err.h"
+#include "../shared/log.h"
 #include "../shared/msg.h"
 #include "../shared/options.h"
 #include "escape.h"
@@ -63,6 +64,9 @@ bool opts_want_lines(int argc, char *argv[]);
 int opts_parse(int argc, char *argv[], enum opts_program program, struct opts *ret,
 	       struct err *err);
 void opts_release(struct opts *opts);
+
+/* What -q and -v say. */
+enum log_level opts_log_level(const struct opts *opts);
 
 /* On stdout: all that msb-exec says to --help; and the options of either. */
 void opts_help(void);

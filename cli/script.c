@@ -115,11 +115,12 @@ static void send_unparsed(struct script *script)
 
 static void on_room(struct remote *remote)
 {
-	bool any = buf_len(&((struct script *)remote->owner)->unparsed);
+	struct script *script = remote->owner;
+	bool any = buf_len(&script->unparsed) > 0;
 
-	send_unparsed(remote->owner);
+	send_unparsed(script);
 	if (any)
-		step(remote->owner);
+		step(script);
 }
 
 static void start_parser(struct script *script)

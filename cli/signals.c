@@ -5,6 +5,13 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+void signals_begin(void)
+{
+	signal(SIGPIPE, SIG_IGN);
+	/* Or the kernel would reap in our place, and we would not hear how a program ended. */
+	signal(SIGCHLD, SIG_DFL);
+}
+
 int signals_watch(struct loop *loop, const int *numbers, size_t count,
 		  void (*on_signal)(struct loop *loop, const struct loop_signal *info))
 {

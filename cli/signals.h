@@ -6,6 +6,9 @@
 
 #include "../shared/loop.h"
 
+/* What a program starts with, whatever it was started to ignore. */
+void signals_begin(void);
+
 /*
  * Has these reported by the loop, but for those that we were started to ignore (nohup, a script's
  * background job), which stay ignored. Call once. 0 or -errno.

@@ -367,7 +367,7 @@ static void on_copied(void *owner, int status, const char *why)
 	struct console *console = owner;
 
 	if (why)
-		console_say(console, "%s: %s", console->argument, why);
+		console_say(console, "%s: %s", console->copy.to_guest ? "\\put" : "\\get", why);
 	console_beside_done(console, status);
 }
 
@@ -382,7 +382,6 @@ static void copy(struct console *console, const char *script, const char *file, 
 	opts.command = (char **)command;
 	opts.command_len = sizeof(command) / sizeof(command[0]);
 	opts.workdir = guest->shell->cwd;
-	keep_argument(console, to_guest ? "\\put" : "\\get");
 	console->copy.owner = console;
 	console->copy.on_said = on_copy_said;
 	console->copy.on_done = on_copied;

@@ -962,9 +962,7 @@ static int run(const struct opts *opts)
 {
 	int status, signal = 0;
 
-	log_init(CONSOLE, opts->verbose ? LOG_LEVEL_INFO
-			  : opts->quiet ? LOG_LEVEL_ERROR
-					: LOG_LEVEL_WARN);
+	log_init(CONSOLE, opts_log_level(opts));
 	status = talk(opts, &signal);
 	if (signal)
 		signals_die_of(signal);
@@ -978,9 +976,7 @@ int main(int argc, char *argv[])
 	int status = 0;
 
 	fd_open_standard();
-	signal(SIGPIPE, SIG_IGN);
-	/* Or the kernel would reap in our place, and we would not hear how a program ended. */
-	signal(SIGCHLD, SIG_DFL);
+	signals_begin();
 	log_init(CONSOLE, LOG_LEVEL_WARN);
 	if (opts_want_lines(argc, argv))
 		return run_lines(argc, argv);

@@ -80,14 +80,13 @@ static void on_file(struct stream *stream)
 		client_mark(copy->remote.on->client);
 	if (stream->gone)
 		copy_cancel(copy, EXIT_FAILED);
-	else if (copy->ended && !buf_len(&stream->queue))
+	else if (!remote_runs(&copy->remote) && !buf_len(&stream->queue))
 		finish(copy, copy->status, NULL);
 }
 
 static void on_data(struct remote *remote, enum msg_type type, const char *data, size_t len)
 {
 	struct copy *copy = remote->owner;
-
 	int r;
 
 	if (copy->to_guest || copy->to_terminal || type == MSG_EXEC_STDERR) {
@@ -124,7 +123,6 @@ static void on_end(struct remote *remote, const struct msg_exec_exited *exited, 
 {
 	struct copy *copy = remote->owner;
 
-	copy->ended = true;
 	copy->status = why ? EXIT_FAILED : exit_status(exited);
 	if (why || copy->to_guest || !buf_len(&copy->file.queue))
 		finish(copy, copy->status, why);
@@ -140,7 +138,6 @@ void copy_start(struct copy *copy, struct connection *on, const struct opts *opt
 	copy->fd = fd;
 	copy->to_guest = to_guest;
 	copy->to_terminal = !to_guest && isatty(fd);
-	copy->ended = false;
 	stream_init(&copy->file, on->client->loop, fd, QUEUE_MAX, spare, copy, on_file);
 	remote->owner = copy;
 	remote->on_data = on_data;

@@ -14,10 +14,9 @@ struct copy {
 	int fd;		    /* its descriptor, owned, while there is one */
 	bool to_guest;
 	bool to_terminal; /* as lines, then */
-	bool ended;	  /* the guest's half has, with that status */
-	int status;
-	char *part; /* owned: the name that it has until it is whole, or NULL */
-	char *path; /* owned: and the one that it takes then */
+	int status;	  /* of the guest's half, once that has ended */
+	char *part;	  /* owned: the name that it has until it is whole, or NULL */
+	char *path;	  /* owned: and the one that it takes then */
 	void *owner;
 	/* What the guest's command says, for a person. */
 	void (*on_said)(void *owner, const char *data, size_t len);
