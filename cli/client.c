@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "../shared/base.h"
 #include "../shared/log.h"
 #include "../shared/utf8.h"
 #include "client_inside.h"
@@ -217,7 +218,7 @@ static bool is_farewell(int error)
 
 void client_on_turn(struct loop_task *task)
 {
-	struct client *client = CLIENT_OF(task, turn);
+	struct client *client = container_of(task, struct client, turn);
 	bool read_more = true;
 	struct frame frame;
 
@@ -256,7 +257,7 @@ void client_on_turn(struct loop_task *task)
 
 void client_on_ready(struct link *link, uint32_t ready)
 {
-	struct client *client = CLIENT_OF(link, link);
+	struct client *client = container_of(link, struct client, link);
 
 	if ((ready & LOOP_IN) && !link->ended) {
 		link_read(link);

@@ -1,6 +1,7 @@
 /* Whether the agent is still there: it is pinged when nothing has come for long. */
 #include <stdio.h>
 
+#include "../shared/base.h"
 #include "client_inside.h"
 
 #define PING_GENERATION 6 /* the first whose agents answer a ping */
@@ -42,7 +43,7 @@ static void lose_silent(struct client *client)
 
 static void on_alive(struct loop_timer *timer)
 {
-	struct client *client = CLIENT_OF(timer, alive);
+	struct client *client = container_of(timer, struct client, alive);
 	uint64_t wait_ms;
 
 	if (!client->listens || client->excused ||

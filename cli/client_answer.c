@@ -1,6 +1,7 @@
 /* Whether a signal gets an answer: patience.h decides, this is what it hears of the link. */
 #include <poll.h>
 
+#include "../shared/base.h"
 #include "client_inside.h"
 
 /* All that has come was read, and nothing more is there. */
@@ -13,7 +14,7 @@ static bool is_dry(const struct client *client)
 
 static void on_due(struct loop_timer *timer)
 {
-	struct client *client = CLIENT_OF(timer, patience_due);
+	struct client *client = container_of(timer, struct client, patience_due);
 	struct patience *patience = &client->patience;
 	enum patience_step step;
 	uint64_t wait_ms = 0;

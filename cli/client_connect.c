@@ -7,6 +7,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "../shared/base.h"
 #include "../shared/log.h"
 #include "../shared/process.h"
 #include "client_inside.h"
@@ -56,7 +57,7 @@ static void stop_waiting(struct client *client)
 
 static void on_process_ended(struct loop_source *source, uint32_t ready)
 {
-	struct client *client = CLIENT_OF(source, ending);
+	struct client *client = container_of(source, struct client, ending);
 	char words[64];
 	int status;
 
@@ -99,7 +100,7 @@ void client_lose_ended(struct client *client)
 
 static void on_deadline(struct loop_timer *timer)
 {
-	struct client *client = CLIENT_OF(timer, deadline);
+	struct client *client = container_of(timer, struct client, deadline);
 	char quote[CLIENT_QUOTE_LEN];
 	struct err err;
 
@@ -167,7 +168,7 @@ static void take_stream(struct client *client, int fd, pid_t process)
 
 static void on_dialed(struct dial *dial, int fd, pid_t process, const struct err *err)
 {
-	struct client *client = CLIENT_OF(dial, dial);
+	struct client *client = container_of(dial, struct client, dial);
 	struct err hinted;
 
 	if (fd >= 0) {
@@ -198,7 +199,7 @@ static void connect_to(struct client *client, const char *text,
 /* The user's own place counts as well as the system's: whether it is there is known by now. */
 static void on_system_dialed(struct dial *dial, int fd, pid_t process, const struct err *err)
 {
-	struct client *client = CLIENT_OF(dial, dial);
+	struct client *client = container_of(dial, struct client, dial);
 	struct err ours;
 
 	if (fd >= 0) {
@@ -217,7 +218,7 @@ static void on_system_dialed(struct dial *dial, int fd, pid_t process, const str
 
 static void on_users_dialed(struct dial *dial, int fd, pid_t process, const struct err *err)
 {
-	struct client *client = CLIENT_OF(dial, dial);
+	struct client *client = container_of(dial, struct client, dial);
 
 	if (fd >= 0) {
 		take_stream(client, fd, process);
@@ -260,7 +261,7 @@ static bool may_pass(int num)
 				      EPIPE,	   ETIMEDOUT, ENODEV,  EHOSTUNREACH, ENETUNREACH,
 				      ECONNABORTED};
 
-	for (size_t i = 0; i < sizeof(passing) / sizeof(passing[0]); i++)
+	for (size_t i = 0; i < ARRAY_LEN(passing); i++)
 		if (passing[i] == num)
 			return true;
 	return false;
@@ -321,7 +322,7 @@ static void clear_away(struct client *client)
 
 static void on_again(struct loop_timer *timer)
 {
-	struct client *client = CLIENT_OF(timer, again);
+	struct client *client = container_of(timer, struct client, again);
 
 	clear_away(client);
 	if (client->old.pid) {

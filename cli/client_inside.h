@@ -5,8 +5,6 @@
 
 #include "client.h"
 
-#define CLIENT_OF(ptr, member) ((struct client *)((char *)(ptr)-offsetof(struct client, member)))
-
 /* The link has something to read, or room. */
 void client_on_ready(struct link *link, uint32_t ready);
 

@@ -7,6 +7,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "../shared/base.h"
 #include "../shared/log.h"
 #include "../shared/names.h"
 #include "exec_inside.h"
@@ -23,8 +24,6 @@
 #define LAST_CALL_MS  1000 /* without progress */
 #define LAST_WORDS_MS 500  /* for the last line, of whoever leaves at once */
 #define OUTPUT_MAX    (LEAVING_AHEAD + OUTPUT_WINDOW + FRAME_WIRE_MAX)
-
-#define OWNER(ptr, member) ((struct exec *)((char *)(ptr)-offsetof(struct exec, member)))
 
 /* ---- the end ---- */
 
@@ -78,7 +77,7 @@ void exec_finish(struct exec *exec, int status)
 /* Killed by the signal that we are to die of: a reader that takes nothing is not waited for. */
 static void on_last_call(struct loop_timer *timer)
 {
-	struct exec *exec = OWNER(timer, last_call);
+	struct exec *exec = container_of(timer, struct exec, last_call);
 
 	log_info("left %zu bytes that nobody took",
 		 buf_len(&exec->out.queue) + buf_len(&exec->err.queue));
@@ -181,7 +180,7 @@ static bool on_turn(struct client *client)
 /* For agents that keep no time themselves. */
 static void on_timeout(struct loop_timer *timer)
 {
-	struct exec *exec = OWNER(timer, timeout);
+	struct exec *exec = container_of(timer, struct exec, timeout);
 	struct client *client = &exec->client;
 
 	exec->timed_out = true;
@@ -194,7 +193,7 @@ static void on_timeout(struct loop_timer *timer)
 
 static void on_kill_after(struct loop_timer *timer)
 {
-	struct exec *exec = OWNER(timer, kill_after);
+	struct exec *exec = container_of(timer, struct exec, kill_after);
 
 	log_info("--kill-after has passed: sending SIGKILL");
 	msg_put_exec_signal(&exec->client.link.out, exec->client.id, SIGKILL);

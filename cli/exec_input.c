@@ -3,6 +3,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "../shared/base.h"
 #include "../shared/log.h"
 #include "exec_inside.h"
 #include "term.h"
@@ -12,8 +13,6 @@
 #define INPUT_AHEAD   (256 * 1024) /* what may wait to go to the agent */
 #define LOOK_AGAIN_MS 200	   /* for the terminal's foreground */
 #define END_OF_TEXT   "\x04"
-
-#define OWNER(ptr, member) ((struct exec *)((char *)(ptr)-offsetof(struct exec, member)))
 
 void exec_end_input(struct exec *exec)
 {
@@ -137,7 +136,7 @@ static ssize_t move_input(struct exec *exec)
 
 void exec_on_input(struct stream *stream)
 {
-	struct exec *exec = OWNER(stream, in);
+	struct exec *exec = container_of(stream, struct exec, in);
 	ssize_t n = -EOPNOTSUPP;
 
 	/* Asked again: whether we are in the foreground may have changed since. */
@@ -168,5 +167,5 @@ void exec_on_input(struct stream *stream)
 
 void exec_on_background(struct loop_timer *timer)
 {
-	client_mark(&OWNER(timer, background)->client);
+	client_mark(&container_of(timer, struct exec, background)->client);
 }

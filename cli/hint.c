@@ -8,6 +8,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "../shared/base.h"
+
 /* ---- addresses ---- */
 
 static void hint_denied(const struct stat *st, struct err *err)
@@ -154,7 +156,7 @@ static bool is_builtin(const char *text)
 					       "eval",	 "exec",  "type",   "command", "jobs",
 					       "if",	 "for",	  "while",  "case",    "until"};
 
-	for (size_t i = 0; i < sizeof(builtins) / sizeof(builtins[0]); i++)
+	for (size_t i = 0; i < ARRAY_LEN(builtins); i++)
 		if (strcmp(text, builtins[i]) == 0)
 			return true;
 	return false;
@@ -167,7 +169,7 @@ static bool is_guest(const struct opts *opts)
 
 	if (opts->command_len < 2 || strchr(opts->command[0], '/'))
 		return false;
-	for (size_t i = 0; i < sizeof(shells) / sizeof(shells[0]); i++)
+	for (size_t i = 0; i < ARRAY_LEN(shells); i++)
 		if (strcmp(opts->command[1], shells[i]) == 0)
 			return true;
 	return strchr(opts->command[0], '@');

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../shared/base.h"
 #include "../shared/log.h"
 #include "request.h"
 
@@ -27,7 +28,7 @@ static const char *const usual[] = {"ansi",  "dumb",  "linux", "screen",	 "vt100
 /* What ours may be taken for, the nearest first; each is a terminal that a screen of today passes for. */
 static const char *const instead[] = {
 	"tmux-256color", "screen-256color", "screen", "xterm-256color", "xterm", "vt220", "vt100"};
-#define INSTEAD (sizeof(instead) / sizeof(instead[0]))
+#define INSTEAD (ARRAY_LEN(instead))
 #define OF_TMUX 3 /* the first so many are only for what is called tmux or screen */
 
 /* Ends with 100 and the number of the first entry that there is: in folders of ncurses' and its users'. */
@@ -72,7 +73,7 @@ static int run(struct look *look, const struct opts *opts, struct err *err)
 
 static bool is_usual(const char *term)
 {
-	for (size_t i = 0; i < sizeof(usual) / sizeof(usual[0]); i++)
+	for (size_t i = 0; i < ARRAY_LEN(usual); i++)
 		if (strcmp(usual[i], term) == 0)
 			return true;
 	return false;
@@ -90,7 +91,7 @@ static const char *const *candidates(const char *term, size_t *ret_count)
 /* Whatever the agent does about it, and some do nothing. */
 static void on_due(struct loop_timer *timer)
 {
-	struct look *look = (struct look *)((char *)timer - offsetof(struct look, due));
+	struct look *look = container_of(timer, struct look, due);
 
 	msg_put_exec_signal(&look->client->link.out, look->id, SIGKILL);
 	client_mark(look->client);
@@ -192,7 +193,7 @@ static int look_at_folder(struct look *look, struct err *err)
 	struct opts opts = *look->opts;
 
 	opts.command = command;
-	opts.command_len = sizeof(command) / sizeof(command[0]);
+	opts.command_len = ARRAY_LEN(command);
 	opts.workdir = NULL;
 	opts.env = (struct env_list){0};
 	opts.rlimit_count = 0;

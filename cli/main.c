@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "../shared/base.h"
 #include "../shared/fd.h"
 #include "../shared/log.h"
 #include "../shared/process.h"
@@ -22,7 +23,7 @@ struct program {
 
 static void on_signal(struct loop *loop, const struct loop_signal *signal)
 {
-	struct program *program = (struct program *)((char *)loop - offsetof(struct program, loop));
+	struct program *program = container_of(loop, struct program, loop);
 
 	exec_signal(&program->exec, signal);
 }
@@ -35,7 +36,7 @@ static int start_console(char *argv[])
 {
 	static const char *const places[] = {"msb-exec-console",
 					     "../libexec/msb-exec/msb-exec-console"};
-	int r = process_become(places, sizeof(places) / sizeof(places[0]), argv);
+	int r = process_become(places, ARRAY_LEN(places), argv);
 
 	log_error("cannot start msb-exec-console: %s", strerror(-r));
 	log_error("it is built where GNU readline is, and belongs beside msb-exec or in PATH");
@@ -48,8 +49,7 @@ static int run_command(struct program *program, const struct opts *opts, bool li
 	struct exec *exec = &program->exec;
 	int status;
 
-	if (signals_watch(&program->loop, watched, sizeof(watched) / sizeof(watched[0]),
-			  on_signal) < 0)
+	if (signals_watch(&program->loop, watched, ARRAY_LEN(watched), on_signal) < 0)
 		log_error("cannot watch signals");
 	if (lines)
 		opts = script_begin(&program->script, exec, &program->loop, &program->spare);

@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "../shared/base.h"
+
 #define BEL	   0x07
 #define ESC	   0x1b
 #define CAN	   0x18
@@ -62,7 +64,7 @@ static const struct row {
 	[ROW_SCREEN_1049] = {1049, false, "\033[?1049h", "\033[?1049l"},
 };
 
-#define ROWS (sizeof(rows) / sizeof(rows[0]))
+#define ROWS (ARRAY_LEN(rows))
 
 static void end_number(struct modes *modes)
 {

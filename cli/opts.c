@@ -9,6 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "../shared/base.h"
 #include "../shared/endpoint.h"
 #include "../shared/options.h"
 #include "../shared/rlimit.h"
@@ -269,7 +270,7 @@ static const struct row {
 	       NULL),
 };
 
-#define ROWS (sizeof(rows) / sizeof(rows[0]))
+#define ROWS (ARRAY_LEN(rows))
 
 _Static_assert(ROWS <= OPTIONS_MAX, "options.h takes no more");
 

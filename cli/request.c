@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "../shared/base.h"
 #include "../shared/utf8.h"
 
 static struct msg_text text(const char *string)
@@ -19,7 +20,7 @@ static bool goes_with_terminal(const char *entry)
 {
 	static const char *const prefixes[] = {"LANG=", "LC_", "COLORTERM="};
 
-	for (size_t i = 0; i < sizeof(prefixes) / sizeof(prefixes[0]); i++)
+	for (size_t i = 0; i < ARRAY_LEN(prefixes); i++)
 		if (strncmp(entry, prefixes[i], strlen(prefixes[i])) == 0)
 			return utf8_valid(entry, strlen(entry));
 	return false;

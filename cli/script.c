@@ -14,6 +14,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "../shared/base.h"
 #include "../shared/fd.h"
 
 #define SHORT_MAX (64 * 1024) /* as one argument */
@@ -133,7 +134,7 @@ static void start_parser(struct script *script)
 
 	script->asks = true;
 	opts.command = (char **)argv;
-	opts.command_len = sizeof(argv) / sizeof(argv[0]);
+	opts.command_len = ARRAY_LEN(argv);
 	parser->owner = script;
 	parser->on_data = on_parsed;
 	parser->on_room = on_room;

@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "../shared/base.h"
 #include "../shared/fd.h"
 #include "../shared/log.h"
 #include "term.h"
@@ -19,7 +20,7 @@
 
 static void source_ready(struct loop_source *source, uint32_t ready)
 {
-	struct stream *stream = (struct stream *)((char *)source - offsetof(struct stream, source));
+	struct stream *stream = container_of(source, struct stream, source);
 
 	(void)ready;
 	stream->on_ready(stream);

@@ -11,6 +11,7 @@
 #include <termios.h>
 #include <unistd.h>
 
+#include "../shared/base.h"
 #include "modes.h"
 
 #define ROOM_MS 500 /* how long a terminal that was stopped is waited for */
@@ -101,7 +102,7 @@ static void catch_fatal_signals(void)
 				    SIGSYS,    SIGTRAP, SIGALRM, SIGXCPU, SIGXFSZ,
 				    SIGVTALRM, SIGPROF, SIGPOLL, SIGPWR,  SIGSTKFLT};
 
-	for (size_t i = 0; i < sizeof(fatal) / sizeof(fatal[0]); i++)
+	for (size_t i = 0; i < ARRAY_LEN(fatal); i++)
 		catch_fatal(fatal[i]);
 	for (int i = SIGRTMIN; i <= SIGRTMAX; i++)
 		catch_fatal(i);
@@ -207,7 +208,7 @@ void term_catch_stops(void)
 	/* Not SA_RESTART: the call that was stopped is to look first whether it is still wanted. */
 	struct sigaction ours = {.sa_handler = on_stop}, before;
 
-	for (size_t i = 0; i < sizeof(stops) / sizeof(stops[0]); i++)
+	for (size_t i = 0; i < ARRAY_LEN(stops); i++)
 		if (sigaction(stops[i], NULL, &before) == 0 && before.sa_handler == SIG_DFL)
 			sigaction(stops[i], &ours, NULL);
 }
@@ -216,7 +217,7 @@ void term_end_stops(void)
 {
 	struct sigaction ignored = {.sa_handler = SIG_IGN};
 
-	for (size_t i = 0; i < sizeof(stops) / sizeof(stops[0]); i++)
+	for (size_t i = 0; i < ARRAY_LEN(stops); i++)
 		sigaction(stops[i], &ignored, NULL);
 }
 
@@ -272,7 +273,7 @@ void term_size_or_default(struct msg_exec_resize *ret)
 	struct winsize size;
 
 	*ret = (struct msg_exec_resize){.rows = 24, .cols = 80};
-	for (size_t i = 0; i < sizeof(streams) / sizeof(streams[0]); i++) {
+	for (size_t i = 0; i < ARRAY_LEN(streams); i++) {
 		if (ioctl(streams[i], TIOCGWINSZ, &size) < 0)
 			continue;
 		*ret = (struct msg_exec_resize){

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "../shared/base.h"
 #include "../shared/log.h"
 #include "../shared/version.h"
 #include "conn_inside.h"
@@ -27,7 +28,7 @@ static struct loop *loop_of(const struct conn *conn)
 
 static void free_conn(struct loop_grave *grave)
 {
-	free((char *)grave - offsetof(struct conn, grave));
+	free(container_of(grave, struct conn, grave));
 }
 
 void conn_close(struct conn *conn, const char *why)
@@ -148,7 +149,7 @@ static void send_frames(struct conn *conn)
 
 static void on_turn(struct loop_task *task)
 {
-	struct conn *conn = (struct conn *)((char *)task - offsetof(struct conn, turn));
+	struct conn *conn = container_of(task, struct conn, turn);
 	struct frame frame;
 	int r = take_frames(conn);
 
@@ -180,7 +181,7 @@ static void on_turn(struct loop_task *task)
 
 static void on_ready(struct link *link, uint32_t ready)
 {
-	struct conn *conn = (struct conn *)((char *)link - offsetof(struct conn, link));
+	struct conn *conn = container_of(link, struct conn, link);
 
 	if ((ready & LOOP_IN) && !link->ended)
 		link_read(link);
@@ -194,7 +195,7 @@ static void on_ready(struct link *link, uint32_t ready)
 
 static void on_frame_late(struct loop_timer *timer)
 {
-	struct conn *conn = (struct conn *)((char *)timer - offsetof(struct conn, clock.timer));
+	struct conn *conn = container_of(timer, struct conn, clock.timer);
 	const char *why = frame_clock_late(&conn->clock, &conn->link);
 
 	link_flush(&conn->link);

@@ -13,14 +13,13 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "../shared/base.h"
 #include "../shared/log.h"
 #include "boot.h"
 #include "conn_inside.h"
 
 #define ACK_WAIT_MS 2000 /* for a host's word that it has heard the default user */
 #define CUT_WAIT_MS 5000 /* for the rest of a frame: the host behind it may be another by now */
-
-#define OWNER(timer, member) ((struct conn *)((char *)(timer)-offsetof(struct conn, member)))
 
 static struct loop *loop_of(const struct conn *conn)
 {
@@ -38,7 +37,7 @@ static void greet(struct conn *conn)
 
 static void on_greet(struct loop_timer *timer)
 {
-	greet(OWNER(timer, greet_timer));
+	greet(container_of(timer, struct conn, greet_timer));
 }
 
 /* Whoever asked for what runs here cannot be answered any more. */
@@ -108,7 +107,7 @@ void serial_refused(struct conn *conn, const struct frame *frame, enum msg_type 
 
 static void on_cut(struct loop_timer *timer)
 {
-	struct conn *conn = OWNER(timer, cut_timer);
+	struct conn *conn = container_of(timer, struct conn, cut_timer);
 
 	log_warn("%s: a frame breaks off", conn->name);
 	serial_turn(conn, -EBADMSG);

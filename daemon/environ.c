@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../shared/base.h"
+
 struct ranked {
 	char *entry;
 	size_t key_len;
@@ -22,7 +24,7 @@ static bool is_daemons_own(const char *entry)
 	static const char *const prefixes[] = {"NOTIFY_SOCKET=", "LISTEN_", "WATCHDOG_",
 					       "PWD=",		 "OLDPWD=", "_="};
 
-	for (size_t i = 0; i < sizeof(prefixes) / sizeof(prefixes[0]); i++)
+	for (size_t i = 0; i < ARRAY_LEN(prefixes); i++)
 		if (strncmp(entry, prefixes[i], strlen(prefixes[i])) == 0)
 			return true;
 	return false;

@@ -11,6 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "../shared/base.h"
 #include "../shared/fd.h"
 #include "../shared/log.h"
 #include "../shared/version.h"
@@ -48,7 +49,7 @@ struct execd {
 
 static struct execd *execd_of_loop(struct loop *loop)
 {
-	return (struct execd *)((char *)loop - offsetof(struct execd, loop));
+	return container_of(loop, struct execd, loop);
 }
 
 /* ---- the way down ---- */
@@ -62,7 +63,7 @@ static void say_the_last(struct execd *execd)
 
 static void on_jobs_idle(struct job_host *jobs)
 {
-	struct execd *execd = (struct execd *)((char *)jobs - offsetof(struct execd, jobs));
+	struct execd *execd = container_of(jobs, struct execd, jobs);
 
 	if (execd->ending)
 		say_the_last(execd);
@@ -85,7 +86,7 @@ static void end(struct execd *execd, const char *why)
 /* A session is over once its client has taken all of its output, which may be never. */
 static void on_last_call(struct loop_timer *timer)
 {
-	struct execd *execd = (struct execd *)((char *)timer - offsetof(struct execd, last_call));
+	struct execd *execd = container_of(timer, struct execd, last_call);
 
 	log_warn("ending: not waiting any longer for clients that do not take what there is");
 	conn_close_all(&execd->conns);
@@ -96,7 +97,7 @@ static void on_last_call(struct loop_timer *timer)
 /* Who may not be killed, or hangs in the kernel, is not waited for. */
 static void on_give_up(struct loop_timer *timer)
 {
-	struct execd *execd = (struct execd *)((char *)timer - offsetof(struct execd, give_up));
+	struct execd *execd = container_of(timer, struct execd, give_up);
 
 	log_error("ending: %zu commands could not be ended and are left", execd->jobs.job_count);
 	loop_stop(&execd->loop);
@@ -104,7 +105,7 @@ static void on_give_up(struct loop_timer *timer)
 
 static void on_last_flush(struct loop_timer *timer)
 {
-	struct execd *execd = (struct execd *)((char *)timer - offsetof(struct execd, last_flush));
+	struct execd *execd = container_of(timer, struct execd, last_flush);
 
 	if (conn_flush_all(&execd->conns) == 0 || ++execd->flushes == LAST_FLUSHES)
 		loop_stop(&execd->loop);
@@ -114,14 +115,14 @@ static void on_last_flush(struct loop_timer *timer)
 
 static void on_shutdown(struct conn_host *conns)
 {
-	struct execd *execd = (struct execd *)((char *)conns - offsetof(struct execd, conns));
+	struct execd *execd = container_of(conns, struct execd, conns);
 
 	end(execd, "a client asked for it");
 }
 
 static void on_closed(struct conn_host *conns)
 {
-	struct execd *execd = (struct execd *)((char *)conns - offsetof(struct execd, conns));
+	struct execd *execd = container_of(conns, struct execd, conns);
 
 	if (execd->has_stdio && !conns->conn_count)
 		end(execd, "the end of standard input");
@@ -143,7 +144,7 @@ static void on_signal(struct loop *loop, const struct loop_signal *signal)
 
 static void on_client(struct listen_host *listen, int fd, const struct peer *peer)
 {
-	struct execd *execd = (struct execd *)((char *)listen - offsetof(struct execd, listen));
+	struct execd *execd = container_of(listen, struct execd, listen);
 
 	if (conn_open(&execd->conns, fd, fd, peer) < 0)
 		log_warn("cannot serve a client: no memory");

@@ -14,6 +14,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "../shared/base.h"
 #include "../shared/fd.h"
 #include "../shared/log.h"
 #include "environ.h"
@@ -59,7 +60,7 @@ static void mount_missing(void)
 {
 	static const struct place tmp = {"/tmp", "tmpfs", NULL, MS_NOSUID | MS_NODEV, "mode=1777"};
 
-	for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
+	for (size_t i = 0; i < ARRAY_LEN(places); i++) {
 		const struct place *place = &places[i];
 
 		if (place->sign ? access(place->sign, F_OK) < 0 : !is_mount_point(place->path))
@@ -82,7 +83,7 @@ static void link_standard_streams(void)
 		{"/proc/self/fd/2", "/dev/stderr"},
 	};
 
-	for (size_t i = 0; i < sizeof(links) / sizeof(links[0]); i++)
+	for (size_t i = 0; i < ARRAY_LEN(links); i++)
 		if (symlink(links[i][0], links[i][1]) < 0 && errno != EEXIST)
 			log_debug("cannot make %s: %s", links[i][1], strerror(errno));
 }

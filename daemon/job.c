@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "../shared/base.h"
 #include "../shared/fd.h"
 #include "../shared/log.h"
 #include "job_inside.h"
@@ -82,7 +83,7 @@ static void hang_up(struct job *job)
 
 static void free_job(struct loop_grave *grave)
 {
-	free(JOB_OF(grave, grave));
+	free(container_of(grave, struct job, grave));
 }
 
 static void release(struct job *job)
@@ -183,7 +184,7 @@ void job_happen(struct job *job, enum session_event event)
 
 static void on_verdict(struct loop_source *source, uint32_t ready)
 {
-	struct job *job = JOB_OF(source, verdict_source);
+	struct job *job = container_of(source, struct job, verdict_source);
 	int verdict = spawn_verdict(job->spawn, job->verdict_fd, &job->failure);
 
 	(void)ready;
@@ -230,12 +231,12 @@ static void look_at_leader(struct job *job)
 static void on_leader(struct loop_source *source, uint32_t ready)
 {
 	(void)ready;
-	look_at_leader(JOB_OF(source, pid_source));
+	look_at_leader(container_of(source, struct job, pid_source));
 }
 
 static void on_poll(struct loop_timer *timer)
 {
-	struct job *job = JOB_OF(timer, poll);
+	struct job *job = container_of(timer, struct job, poll);
 
 	loop_arm(job->host->loop, &job->poll, POLL_MS);
 	look_at_leader(job);
@@ -243,12 +244,12 @@ static void on_poll(struct loop_timer *timer)
 
 static void on_timeout(struct loop_timer *timer)
 {
-	job_happen(JOB_OF(timer, timeout), SESSION_TIMED_OUT);
+	job_happen(container_of(timer, struct job, timeout), SESSION_TIMED_OUT);
 }
 
 static void on_max_time(struct loop_timer *timer)
 {
-	struct job *job = JOB_OF(timer, max_time);
+	struct job *job = container_of(timer, struct job, max_time);
 
 	log_info("session %u: process %d runs for longer than --max-time", job->id, job->pid);
 	job_happen(job, SESSION_OVERDUE);
@@ -256,12 +257,12 @@ static void on_max_time(struct loop_timer *timer)
 
 static void on_grace(struct loop_timer *timer)
 {
-	job_happen(JOB_OF(timer, grace), SESSION_GRACE_OVER);
+	job_happen(container_of(timer, struct job, grace), SESSION_GRACE_OVER);
 }
 
 static void on_empty(struct reap_watch *watch)
 {
-	job_happen(JOB_OF(watch, watch), SESSION_EMPTY);
+	job_happen(container_of(watch, struct job, watch), SESSION_EMPTY);
 }
 
 /* ---- starting ---- */

@@ -38,8 +38,6 @@ struct job {
 	struct loop_grave grave;
 };
 
-#define JOB_OF(ptr, member) ((struct job *)((char *)(ptr)-offsetof(struct job, member)))
-
 /* Reports an event to the session and carries out what follows. The job may be over afterwards. */
 void job_happen(struct job *job, enum session_event event);
 

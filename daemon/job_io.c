@@ -10,6 +10,7 @@
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 
+#include "../shared/base.h"
 #include "../shared/log.h"
 #include "job_inside.h"
 #include "pty.h"
@@ -24,7 +25,7 @@
 
 static struct job **bucket(struct job_outlet *outlet, uint32_t id)
 {
-	return &outlet->jobs[id % (sizeof(outlet->jobs) / sizeof(outlet->jobs[0]))];
+	return &outlet->jobs[id % (ARRAY_LEN(outlet->jobs))];
 }
 
 struct job *job_find(const struct job_outlet *outlet, uint32_t id)
@@ -92,7 +93,7 @@ void job_attach(struct job *job, struct job_outlet *outlet)
 
 void job_lose_client(struct job_outlet *outlet)
 {
-	for (size_t i = 0; i < sizeof(outlet->jobs) / sizeof(outlet->jobs[0]); i++)
+	for (size_t i = 0; i < ARRAY_LEN(outlet->jobs); i++)
 		while (outlet->jobs[i])
 			job_happen(outlet->jobs[i], SESSION_CLIENT_GONE);
 }
@@ -106,7 +107,7 @@ static struct job *find_in_range(struct job *job, uint32_t start, uint32_t end)
 
 void job_lose_ids(struct job_outlet *outlet, uint32_t start, uint32_t end)
 {
-	for (size_t i = 0; i < sizeof(outlet->jobs) / sizeof(outlet->jobs[0]); i++) {
+	for (size_t i = 0; i < ARRAY_LEN(outlet->jobs); i++) {
 		struct job *job;
 
 		while ((job = find_in_range(outlet->jobs[i], start, end)))
@@ -323,7 +324,7 @@ static void after_output(struct job *job)
 
 void job_on_output(struct pump *pump, enum msg_stream stream)
 {
-	struct job *job = JOB_OF(pump, pump);
+	struct job *job = container_of(pump, struct job, pump);
 
 	job_hear_verdict(job);
 	/* That it failed may have been the last of it. */
@@ -336,7 +337,7 @@ void job_on_output(struct pump *pump, enum msg_stream stream)
 
 void job_on_parked(struct loop_timer *timer)
 {
-	struct job *job = JOB_OF(timer, parked);
+	struct job *job = container_of(timer, struct job, parked);
 
 	/* A read of nothing would look like its end. */
 	if (!room(job)) {
@@ -351,7 +352,7 @@ void job_on_parked(struct loop_timer *timer)
 /* Silence is over only if a last look finds nothing and nothing is still to be sent. */
 void job_on_linger(struct loop_timer *timer)
 {
-	struct job *job = JOB_OF(timer, linger);
+	struct job *job = container_of(timer, struct job, linger);
 	bool found = false;
 
 	for (int stream = MSG_STREAM_STDOUT; stream <= MSG_STREAM_STDERR; stream++)
@@ -367,7 +368,7 @@ void job_on_linger(struct loop_timer *timer)
 /* Who cannot take output as fast as it is written has no part in how long that goes on. */
 void job_on_limit(struct loop_timer *timer)
 {
-	struct job *job = JOB_OF(timer, limit);
+	struct job *job = container_of(timer, struct job, limit);
 
 	if (!waits_for_silence(job))
 		return;
@@ -413,7 +414,7 @@ void job_tell_input_error(struct job *job, int error)
 
 void job_on_input(struct pump *pump, int error)
 {
-	struct job *job = JOB_OF(pump, pump);
+	struct job *job = container_of(pump, struct job, pump);
 
 	if (error)
 		job_tell_input_error(job, error);

@@ -8,6 +8,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "../shared/base.h"
 #include "../shared/fd.h"
 #include "../shared/log.h"
 
@@ -23,8 +24,7 @@ static void watch_all(struct listen_host *host, uint32_t want)
 
 static void on_pause(struct loop_timer *timer)
 {
-	watch_all((struct listen_host *)((char *)timer - offsetof(struct listen_host, pause)),
-		  LOOP_IN);
+	watch_all(container_of(timer, struct listen_host, pause), LOOP_IN);
 }
 
 /* Whoever is refused may come again as often as he likes. */
@@ -106,8 +106,7 @@ static void pause_all(struct listen_host *host, int num)
 
 static void on_connection(struct loop_source *source, uint32_t ready)
 {
-	struct listener *listener =
-		(struct listener *)((char *)source - offsetof(struct listener, source));
+	struct listener *listener = container_of(source, struct listener, source);
 	struct listen_host *host = listener->host;
 
 	(void)ready;

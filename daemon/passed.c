@@ -9,6 +9,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "../shared/base.h"
+
 #define FIRST 3
 
 /* An environment variable that holds a number; -1 without one. */
@@ -41,7 +43,7 @@ int passed_take(struct err *err)
 			return err_set(err, errno, NULL,
 				       "socket %d of the %ld that LISTEN_FDS promises", fd, count);
 	/* Nobody whom we start is to take it for its own. */
-	for (size_t i = 0; i < sizeof(told) / sizeof(told[0]); i++)
+	for (size_t i = 0; i < ARRAY_LEN(told); i++)
 		unsetenv(told[i]);
 	return (int)count;
 }

@@ -22,6 +22,7 @@
 #include <termios.h>
 #include <unistd.h>
 
+#include "../shared/base.h"
 #include "../shared/fd.h"
 #include "../shared/log.h"
 
@@ -36,8 +37,6 @@
 /* UNIX98_PTY_SLAVE_MAJOR, and UNIX98_PTY_MAJOR_COUNT of them. */
 #define PTS_MAJOR      136
 #define PTS_MAJOR_LAST 143
-
-#define OWNER(ptr, member) ((struct port *)((char *)(ptr)-offsetof(struct port, member)))
 
 int port_find(const char *folder, const char *name, char *ret_path, size_t len)
 {
@@ -227,17 +226,17 @@ static void look(struct port *port)
 static void on_ready(struct loop_source *source, uint32_t ready)
 {
 	(void)ready;
-	look(OWNER(source, source));
+	look(container_of(source, struct port, source));
 }
 
 static void on_look(struct loop_timer *timer)
 {
-	look(OWNER(timer, look));
+	look(container_of(timer, struct port, look));
 }
 
 static void on_end(struct conn_serial *serial)
 {
-	struct port *port = OWNER(serial, serial);
+	struct port *port = container_of(serial, struct port, serial);
 
 	port->served = false;
 	if (!port->host->retired)

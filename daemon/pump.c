@@ -7,12 +7,11 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "../shared/base.h"
 #include "../shared/fd.h"
 
 #define PIPE_DEFAULT (64 * 1024)
 #define PIPE_LARGE   (1024 * 1024)
-
-#define OWNER(source, member) ((struct pump *)((char *)(source)-offsetof(struct pump, member)))
 
 /* Empties the queue of input as far as the child takes it. */
 static void write_input(struct pump *pump)
@@ -48,12 +47,12 @@ static void write_input(struct pump *pump)
 static void in_ready(struct loop_source *source, uint32_t ready)
 {
 	(void)ready;
-	write_input(OWNER(source, in_source));
+	write_input(container_of(source, struct pump, in_source));
 }
 
 static void out_ready(struct loop_source *source, uint32_t ready)
 {
-	struct pump *pump = OWNER(source, out_source);
+	struct pump *pump = container_of(source, struct pump, out_source);
 
 	if ((ready & LOOP_OUT) && buf_len(&pump->input))
 		write_input(pump);
@@ -63,7 +62,7 @@ static void out_ready(struct loop_source *source, uint32_t ready)
 
 static void err_ready(struct loop_source *source, uint32_t ready)
 {
-	struct pump *pump = OWNER(source, err_source);
+	struct pump *pump = container_of(source, struct pump, err_source);
 
 	(void)ready;
 	pump->on_output(pump, MSG_STREAM_STDERR);

@@ -14,6 +14,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "../shared/base.h"
 #include "../shared/fd.h"
 #include "../shared/log.h"
 
@@ -206,7 +207,7 @@ static bool look(struct reaper *reaper, struct reap_watch **sorted, size_t count
 /* Nobody is called empty who could not be looked for: what is not known now is looked for again. */
 static void on_look(struct loop_timer *timer)
 {
-	struct reaper *reaper = (struct reaper *)((char *)timer - offsetof(struct reaper, timer));
+	struct reaper *reaper = container_of(timer, struct reaper, timer);
 	struct reap_watch **sorted = reallocarray(NULL, reaper->count, sizeof(struct reap_watch *));
 	struct reap_watch *watch, *next;
 	size_t n = 0;

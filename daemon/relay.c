@@ -5,12 +5,11 @@
 #include <stddef.h>
 #include <stdlib.h>
 
+#include "../shared/base.h"
 #include "../shared/log.h"
 
 #define LEAVE_LIMIT_MS 30000
 #define PING_SINCE     6
-
-#define RELAY_OF(agent_ptr) ((struct relay *)((char *)(agent_ptr)-offsetof(struct relay, agent)))
 
 /* ---- slots whose client is gone ---- */
 
@@ -41,8 +40,7 @@ static void forget_streams(struct relay_slot *slot)
 
 static void on_limit(struct loop_timer *timer)
 {
-	struct relay_slot *slot =
-		(struct relay_slot *)((char *)timer - offsetof(struct relay_slot, limit));
+	struct relay_slot *slot = container_of(timer, struct relay_slot, limit);
 
 	/* An agent that knows no ping. */
 	if (!slot->pong_id)
@@ -112,7 +110,7 @@ void relay_slot_leave(struct relay_slot *slot)
 
 static void on_up(struct relay_agent *agent)
 {
-	struct relay *relay = RELAY_OF(agent);
+	struct relay *relay = container_of(agent, struct relay, agent);
 
 	/* What an earlier relay left running has ids from another moment. */
 	relay->ids_passed = agent->ran_before ? (uint32_t)(loop_now_ms() % (RELAY_STEP / 2)) : 0;
@@ -138,7 +136,7 @@ static void end_routes(struct relay_slot *slot, const char *why)
 /* Every session is over; clients stay. */
 static void on_down(struct relay_agent *agent, const char *why)
 {
-	struct relay *relay = RELAY_OF(agent);
+	struct relay *relay = container_of(agent, struct relay, agent);
 
 	for (int i = 0; i < RELAY_SLOTS; i++) {
 		struct relay_slot *slot = &relay->by_slot[i];
@@ -153,13 +151,13 @@ static void on_down(struct relay_agent *agent, const char *why)
 
 static void on_frame(struct relay_agent *agent, const struct frame *frame)
 {
-	relay_answer(RELAY_OF(agent), frame);
+	relay_answer(container_of(agent, struct relay, agent), frame);
 }
 
 /* Clients take turns: whoever comes first now comes last the next time. */
 static void on_room(struct relay_agent *agent)
 {
-	struct relay *relay = RELAY_OF(agent);
+	struct relay *relay = container_of(agent, struct relay, agent);
 	struct relay_client *first = relay->clients, *last = first;
 
 	for (struct relay_client *client = first; client; client = client->next) {
@@ -181,7 +179,7 @@ static void on_room(struct relay_agent *agent)
  */
 static bool may_read(struct relay_agent *agent)
 {
-	struct relay *relay = RELAY_OF(agent);
+	struct relay *relay = container_of(agent, struct relay, agent);
 
 	if (relay_agent_has(agent, MSG_FEATURE_OUTPUT_WINDOW))
 		return true;
@@ -195,7 +193,7 @@ static bool may_read(struct relay_agent *agent)
 
 static void on_wrong(struct relay_agent *agent, const char *why)
 {
-	struct relay *relay = RELAY_OF(agent);
+	struct relay *relay = container_of(agent, struct relay, agent);
 
 	relay->on_wrong(relay, why);
 }

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "../shared/base.h"
 #include "../shared/log.h"
 #include "relay_seek.h"
 #include "relay_slots.h"
@@ -30,9 +31,6 @@ static const char no_stream[] =
 	"it greets as an agent does its clients, each of which needs a connection of its own: no "
 	"relay is needed, use that address with msb-exec; --agent is for a guest's one "
 	"stream, such as a serial port";
-
-#define AGENT_OF(ptr, member) \
-	((struct relay_agent *)((char *)(ptr)-offsetof(struct relay_agent, member)))
 
 /* ---- the end of a stream ---- */
 
@@ -362,7 +360,7 @@ static void watch_quota(struct relay_agent *agent)
 
 static void on_turn(struct loop_task *task)
 {
-	struct relay_agent *agent = AGENT_OF(task, turn);
+	struct relay_agent *agent = container_of(task, struct relay_agent, turn);
 
 	if (agent->state == AGENT_DOWN)
 		return;
@@ -389,7 +387,7 @@ static void on_turn(struct loop_task *task)
 
 static void on_ready(struct link *link, uint32_t ready)
 {
-	struct relay_agent *agent = AGENT_OF(link, link);
+	struct relay_agent *agent = container_of(link, struct relay_agent, link);
 
 	if ((ready & LOOP_IN) && !link->ended) {
 		link_read(link);
@@ -405,7 +403,7 @@ static void on_ready(struct link *link, uint32_t ready)
 
 static void on_stall(struct loop_timer *timer)
 {
-	struct relay_agent *agent = AGENT_OF(timer, stall);
+	struct relay_agent *agent = container_of(timer, struct relay_agent, stall);
 	struct buf *in = &agent->link.in;
 	enum seek_found found;
 	struct frame frame;
@@ -426,7 +424,7 @@ static void on_stall(struct loop_timer *timer)
 
 static void on_dialed(struct dial *dial, int fd, pid_t process, const struct err *err)
 {
-	struct relay_agent *agent = AGENT_OF(dial, dial);
+	struct relay_agent *agent = container_of(dial, struct relay_agent, dial);
 	char words[ERR_TEXT_MAX + 64];
 
 	if (fd < 0) {
@@ -520,7 +518,7 @@ static void on_seeking(struct relay_agent *agent)
 
 static void on_clock(struct loop_timer *timer)
 {
-	struct relay_agent *agent = AGENT_OF(timer, clock);
+	struct relay_agent *agent = container_of(timer, struct relay_agent, clock);
 
 	switch (agent->state) {
 	case AGENT_DOWN:
@@ -538,7 +536,7 @@ static void on_clock(struct loop_timer *timer)
 /* Frames wait, and an agent that lives has given no credit for those it had: it gives none. */
 static void on_held(struct loop_timer *timer)
 {
-	struct relay_agent *agent = AGENT_OF(timer, held);
+	struct relay_agent *agent = container_of(timer, struct relay_agent, held);
 	struct quota *quota = &agent->outbox.quota;
 
 	if (agent->state != AGENT_UP || quota->granted)

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "../shared/base.h"
 #include "../shared/log.h"
 #include "relay.h"
 
@@ -28,7 +29,7 @@ static struct relay_slot *slot_of(const struct relay_client *client)
 
 static void free_client(struct loop_grave *grave)
 {
-	free((char *)grave - offsetof(struct relay_client, grave));
+	free(container_of(grave, struct relay_client, grave));
 }
 
 void relay_client_close(struct relay_client *client, const char *why)
@@ -179,8 +180,7 @@ static void part(struct relay_client *client, const char *why)
 
 static void on_part_limit(struct loop_timer *timer)
 {
-	struct relay_client *client =
-		(struct relay_client *)((char *)timer - offsetof(struct relay_client, part_limit));
+	struct relay_client *client = container_of(timer, struct relay_client, part_limit);
 
 	client->doom = client->parting;
 	relay_client_mark(client);
@@ -188,8 +188,7 @@ static void on_part_limit(struct loop_timer *timer)
 
 static void on_turn(struct loop_task *task)
 {
-	struct relay_client *client =
-		(struct relay_client *)((char *)task - offsetof(struct relay_client, turn));
+	struct relay_client *client = container_of(task, struct relay_client, turn);
 	struct frame frame;
 	int r = take_frames(client);
 
@@ -220,8 +219,7 @@ static void on_turn(struct loop_task *task)
 
 static void on_ready(struct link *link, uint32_t ready)
 {
-	struct relay_client *client =
-		(struct relay_client *)((char *)link - offsetof(struct relay_client, link));
+	struct relay_client *client = container_of(link, struct relay_client, link);
 
 	if ((ready & LOOP_IN) && !link->ended)
 		link_read(link);
@@ -233,8 +231,7 @@ static void on_ready(struct link *link, uint32_t ready)
 
 static void on_frame_late(struct loop_timer *timer)
 {
-	struct relay_client *client =
-		(struct relay_client *)((char *)timer - offsetof(struct relay_client, clock.timer));
+	struct relay_client *client = container_of(timer, struct relay_client, clock.timer);
 
 	client->doom = frame_clock_late(&client->clock, &client->link);
 	relay_client_mark(client);

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "../shared/base.h"
 #include "../shared/duration.h"
 #include "../shared/options.h"
 #include "../shared/rlimit.h"
@@ -61,7 +62,7 @@ static const struct option_row rows[] = {
 	[OPT_HELP] = {'h', "help", NULL, "print this help"},
 };
 
-#define ROWS (sizeof(rows) / sizeof(rows[0]))
+#define ROWS (ARRAY_LEN(rows))
 
 void relay_settings_help(void)
 {

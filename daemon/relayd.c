@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "../shared/base.h"
 #include "../shared/fd.h"
 #include "../shared/log.h"
 #include "../shared/version.h"
@@ -32,8 +33,7 @@ struct relayd {
 
 static void on_last_flush(struct loop_timer *timer)
 {
-	struct relayd *relayd =
-		(struct relayd *)((char *)timer - offsetof(struct relayd, last_flush));
+	struct relayd *relayd = container_of(timer, struct relayd, last_flush);
 
 	if (relay_flush(&relayd->relay) == 0 || ++relayd->flushes == LAST_FLUSHES)
 		loop_stop(&relayd->loop);
@@ -43,7 +43,7 @@ static void on_last_flush(struct loop_timer *timer)
 
 static void on_signal(struct loop *loop, const struct loop_signal *signal)
 {
-	struct relayd *relayd = (struct relayd *)((char *)loop - offsetof(struct relayd, loop));
+	struct relayd *relayd = container_of(loop, struct relayd, loop);
 
 	if (relayd->ending) {
 		loop_stop(loop);
@@ -58,14 +58,14 @@ static void on_signal(struct loop *loop, const struct loop_signal *signal)
 
 static void on_client(struct listen_host *listen, int fd, const struct peer *peer)
 {
-	struct relayd *relayd = (struct relayd *)((char *)listen - offsetof(struct relayd, listen));
+	struct relayd *relayd = container_of(listen, struct relayd, listen);
 
 	relay_client_open(&relayd->relay, fd, peer);
 }
 
 static void on_wrong(struct relay *relay, const char *why)
 {
-	struct relayd *relayd = (struct relayd *)((char *)relay - offsetof(struct relayd, relay));
+	struct relayd *relayd = container_of(relay, struct relayd, relay);
 
 	log_error("%s: %s", relay->agent.name, why);
 	relayd->failed = true;

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "../shared/base.h"
 #include "../shared/options.h"
 #include "../shared/size.h"
 
@@ -71,7 +72,7 @@ static const struct option_row rows[] = {
 	[OPT_HELP] = {'h', "help", NULL, "print this help"},
 };
 
-#define ROWS (sizeof(rows) / sizeof(rows[0]))
+#define ROWS (ARRAY_LEN(rows))
 
 void settings_help(void)
 {

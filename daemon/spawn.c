@@ -12,6 +12,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "../shared/base.h"
 #include "../shared/fd.h"
 #include "../shared/rlimit.h"
 #include "interpreter.h"
@@ -59,7 +60,7 @@ static enum msg_failure kind_of_errno(int num)
 		{ENFILE, MSG_FAILURE_RESOURCE_LIMIT},	 {EAGAIN, MSG_FAILURE_RESOURCE_LIMIT},
 	};
 
-	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
 		if (rows[i].num == num)
 			return rows[i].kind;
 	return MSG_FAILURE_OTHER;

@@ -13,14 +13,13 @@
 /* After sys/socket.h, which older kernel headers need. */
 #include <linux/vm_sockets.h>
 
+#include "base.h"
 #include "fd.h"
 #include "log.h"
 #include "process.h"
 #include "sandbox.h"
 
 #define AGAIN_MS 20 /* between looks at a queue that was full */
-
-#define OWNER(ptr, member) ((struct dial *)((char *)(ptr)-offsetof(struct dial, member)))
 
 /* ---- the end ---- */
 
@@ -101,7 +100,7 @@ static void judge_answer(struct dial *dial)
 /* Takes exactly one line: what comes behind it is the agent's. */
 static void on_answer(struct loop_source *source, uint32_t ready)
 {
-	struct dial *dial = OWNER(source, source);
+	struct dial *dial = container_of(source, struct dial, source);
 	char *at = dial->line + dial->line_len, *end;
 	size_t room = sizeof(dial->line) - 1 - dial->line_len;
 	ssize_t n = recv(dial->fd, at, room, MSG_PEEK | MSG_DONTWAIT);
@@ -154,7 +153,7 @@ static void try_unix(struct dial *dial)
 
 static void on_again(struct loop_timer *timer)
 {
-	try_unix(OWNER(timer, again));
+	try_unix(container_of(timer, struct dial, again));
 }
 
 /* The next place that a sandbox's socket may be in. */
@@ -201,7 +200,7 @@ static void open_unix(struct dial *dial)
 
 static void on_vsock(struct loop_source *source, uint32_t ready)
 {
-	struct dial *dial = OWNER(source, source);
+	struct dial *dial = container_of(source, struct dial, source);
 	socklen_t len = sizeof(int);
 	int error = 0;
 
@@ -248,7 +247,7 @@ static void find_execd(char *out, size_t len)
 {
 	static const char *const places[] = {"msb-execd", "../sbin/msb-execd"};
 
-	if (!process_beside(places, sizeof(places) / sizeof(places[0]), out, len))
+	if (!process_beside(places, ARRAY_LEN(places), out, len))
 		strcpy(out, "msb-execd");
 }
 
@@ -300,7 +299,7 @@ static void open_exec(struct dial *dial)
 
 static void on_deadline(struct loop_timer *timer)
 {
-	struct dial *dial = OWNER(timer, deadline);
+	struct dial *dial = container_of(timer, struct dial, deadline);
 	bool queued = dial->again.armed || dial->again.due;
 	bool asked = dial->endpoint.kind == ENDPOINT_HVSOCK && !queued;
 

@@ -9,6 +9,8 @@
 #include <string.h>
 #include <strings.h>
 
+#include "base.h"
+
 #define TOO_LONG_MS 1e15 /* thirty thousand years */
 
 /* strtod() would take blanks, signs, "0x10" and "nan" too. */
@@ -34,7 +36,7 @@ int duration_parse(const char *text, uint64_t *ret_ms, struct err *err)
 	/* So little is not nothing. */
 	if (number == 0 && errno == ERANGE)
 		number = DBL_MIN;
-	for (size_t i = 0; end && end != text && i < sizeof(units) / sizeof(units[0]); i++) {
+	for (size_t i = 0; end && end != text && i < ARRAY_LEN(units); i++) {
 		if (strcmp(end, units[i].suffix) != 0)
 			continue;
 		ms = number * units[i].ms;

@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base.h"
+
 #define UNIX_PATH_MAX (ENDPOINT_PATH_MAX - 1)
 #define NAME_MAX_LEN  255 /* of one component of a path */
 #define BOTH	      (ENDPOINT_CLIENT | ENDPOINT_DAEMON)
@@ -173,7 +175,7 @@ static const struct kind {
 	[ENDPOINT_STDIO] = {"stdio:", ENDPOINT_DAEMON, parse_bare},
 };
 
-#define KINDS (sizeof(kinds) / sizeof(kinds[0]))
+#define KINDS (ARRAY_LEN(kinds))
 
 /* ---- the whole ---- */
 

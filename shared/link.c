@@ -6,6 +6,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base.h"
 #include "fd.h"
 #include "msg.h"
 
@@ -16,21 +17,21 @@
 
 static void in_ready(struct loop_source *source, uint32_t ready)
 {
-	struct link *link = (struct link *)((char *)source - offsetof(struct link, in_source));
+	struct link *link = container_of(source, struct link, in_source);
 
 	link->on_ready(link, ready);
 }
 
 static void out_ready(struct loop_source *source, uint32_t ready)
 {
-	struct link *link = (struct link *)((char *)source - offsetof(struct link, out_source));
+	struct link *link = container_of(source, struct link, out_source);
 
 	link->on_ready(link, ready);
 }
 
 static void on_starved(struct loop_timer *timer)
 {
-	struct link *link = (struct link *)((char *)timer - offsetof(struct link, starved));
+	struct link *link = container_of(timer, struct link, starved);
 
 	/* There may be memory by now. */
 	link->on_ready(link, LOOP_IN);

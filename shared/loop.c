@@ -9,6 +9,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base.h"
 #include "fd.h"
 
 #define BATCH_MAX 64
@@ -336,7 +337,7 @@ void loop_bury(struct loop *loop, struct loop_grave *grave,
 
 static void on_signals(struct loop_source *source, uint32_t ready)
 {
-	struct loop *loop = (struct loop *)((char *)source - offsetof(struct loop, signals));
+	struct loop *loop = container_of(source, struct loop, signals);
 	struct signalfd_siginfo info;
 
 	(void)ready;

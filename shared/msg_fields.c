@@ -6,10 +6,12 @@
 
 #include <signal.h>
 
+#include "base.h"
+
 #define AT(type, member) (uint16_t) offsetof(struct type, member)
-#define SCHEMA(table, type)                                                          \
-	{                                                                            \
-		table, sizeof(table) / sizeof((table)[0]), sizeof(struct type), NULL \
+#define SCHEMA(table, type)                                        \
+	{                                                          \
+		table, ARRAY_LEN(table), sizeof(struct type), NULL \
 	}
 
 static const struct field envelope_fields[] = {
@@ -189,7 +191,7 @@ const struct schema msg_schemas[MSG_TYPE_COUNT] = {
 	[MSG_BOOTSTRAP] = SCHEMA(bootstrap_fields, msg_bootstrap),
 	[MSG_TRANSPORT_CREDIT] = SCHEMA(transport_credit_fields, msg_transport_credit),
 	[MSG_ERROR] = SCHEMA(error_fields, msg_error),
-	[MSG_EXEC_REQUEST] = {request_fields, sizeof(request_fields) / sizeof(request_fields[0]),
+	[MSG_EXEC_REQUEST] = {request_fields, ARRAY_LEN(request_fields),
 			      sizeof(struct msg_exec_request), &request_defaults},
 	[MSG_EXEC_STARTED] = SCHEMA(started_fields, msg_exec_started),
 	[MSG_EXEC_STDIN] = SCHEMA(data_fields, msg_data),

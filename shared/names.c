@@ -5,6 +5,8 @@
 #include <signal.h>
 #include <stddef.h>
 
+#include "base.h"
+
 #define E(name) [name] = #name
 #define S(name) [SIG##name] = #name
 
@@ -151,14 +153,14 @@ static const char *const signal_names[] = {
 
 const char *errno_name(int num)
 {
-	if (num <= 0 || (size_t)num >= sizeof(errno_names) / sizeof(errno_names[0]))
+	if (num <= 0 || (size_t)num >= ARRAY_LEN(errno_names))
 		return NULL;
 	return errno_names[num];
 }
 
 const char *signal_name(int number)
 {
-	if (number <= 0 || (size_t)number >= sizeof(signal_names) / sizeof(signal_names[0]))
+	if (number <= 0 || (size_t)number >= ARRAY_LEN(signal_names))
 		return NULL;
 	return signal_names[number];
 }

@@ -14,6 +14,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base.h"
 #include "fd.h"
 #include "loop.h"
 #include "names.h"
@@ -94,7 +95,7 @@ static bool goes_within(pid_t pid, unsigned ms)
 	sigset_t set;
 
 	sigemptyset(&set);
-	for (size_t i = 0; i < sizeof(watched) / sizeof(watched[0]); i++)
+	for (size_t i = 0; i < ARRAY_LEN(watched); i++)
 		sigaddset(&set, watched[i]);
 	for (;;) {
 		uint64_t now = loop_now_ms(), left = due > now ? due - now : 0;
@@ -138,8 +139,7 @@ void process_end(pid_t pid, unsigned patience_ms)
 
 static void on_look(struct loop_timer *timer)
 {
-	struct process_ending *ending =
-		(struct process_ending *)((char *)timer - offsetof(struct process_ending, look));
+	struct process_ending *ending = container_of(timer, struct process_ending, look);
 	uint64_t now = loop_now_ms();
 
 	if (is_gone(ending->pid)) {

@@ -7,6 +7,7 @@
 #include <strings.h>
 #include <sys/resource.h>
 
+#include "base.h"
 #include "size.h"
 
 #define ROW(name, macro)            \
@@ -25,7 +26,7 @@ const struct rlimit_name rlimit_names[] = {
 	ROW("rtprio", RLIMIT_RTPRIO),	  ROW("rttime", RLIMIT_RTTIME),
 };
 
-const size_t rlimit_count = sizeof(rlimit_names) / sizeof(rlimit_names[0]);
+const size_t rlimit_count = ARRAY_LEN(rlimit_names);
 
 const struct rlimit_name *rlimit_find(const char *name, size_t len)
 {

@@ -4,6 +4,8 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "base.h"
+
 struct sequence {
 	uint8_t first_min, first_max;	/* range of the first byte */
 	uint8_t second_min, second_max; /* range of the second; the others are 80..bf */
@@ -19,7 +21,7 @@ static const struct sequence sequences[] = {
 /* Returns the length of the sequence at the start of at, or 0 when there is none. */
 static size_t sequence_len(const uint8_t *at, size_t len)
 {
-	for (size_t i = 0; i < sizeof(sequences) / sizeof(sequences[0]); i++) {
+	for (size_t i = 0; i < ARRAY_LEN(sequences); i++) {
 		const struct sequence *s = &sequences[i];
 
 		if (at[0] < s->first_min || at[0] > s->first_max)

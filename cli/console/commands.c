@@ -13,6 +13,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "../../shared/base.h"
 #include "../../shared/fd.h"
 #include "../../shared/names.h"
 #include "../../shared/utf8.h"
@@ -184,7 +185,7 @@ static bool is_users(const char *entry)
 	static const char *const names[] = {"HOME=", "USER=",	"LOGNAME=", "SHELL=", "MAIL=",
 					    "PWD=",  "OLDPWD=", "SHLVL=",   "_=",     "TERM="};
 
-	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+	for (size_t i = 0; i < ARRAY_LEN(names); i++)
 		if (strncmp(entry, names[i], strlen(names[i])) == 0)
 			return true;
 	return false;
@@ -380,7 +381,7 @@ static void copy(struct console *console, const char *script, const char *file, 
 	struct opts opts = guest->opts;
 
 	opts.command = (char **)command;
-	opts.command_len = sizeof(command) / sizeof(command[0]);
+	opts.command_len = ARRAY_LEN(command);
 	opts.workdir = guest->shell->cwd;
 	console->copy.owner = console;
 	console->copy.on_said = on_copy_said;
@@ -511,7 +512,7 @@ const struct command commands[] = {
 	 run_local},
 };
 
-const unsigned commands_count = sizeof(commands) / sizeof(commands[0]);
+const unsigned commands_count = ARRAY_LEN(commands);
 
 const struct command *commands_find(char *line, const char **ret_argument)
 {

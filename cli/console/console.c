@@ -13,6 +13,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "../../shared/base.h"
 #include "../../shared/fd.h"
 #include "../../shared/log.h"
 #include "../../shared/names.h"
@@ -32,8 +33,6 @@
 #define NAME_MS	      1000 /* for the guest to say whether it has a command of that name */
 #define INTERRUPT_MS  300  /* for the prompt behind a Ctrl-C */
 #define CTRL_C	      '\x03'
-
-#define OWNER(ptr, member) ((struct console *)((char *)(ptr)-offsetof(struct console, member)))
 
 /* ---- the end ---- */
 
@@ -244,7 +243,7 @@ static void show_prompt(struct console *console)
 /* The next line is asked for once all is heard that came with the last prompt. */
 static void on_turn(struct loop_task *task)
 {
-	struct console *console = OWNER(task, turn);
+	struct console *console = container_of(task, struct console, turn);
 
 	note_failure(&console->out, "output");
 	note_failure(&console->err, "error");
@@ -462,7 +461,7 @@ static bool is_quoted(const char *line, int index)
 
 static void on_watch_due(struct loop_timer *timer)
 {
-	struct console *console = OWNER(timer, watch_due);
+	struct console *console = container_of(timer, struct console, watch_due);
 
 	if (console->watched)
 		console_run(console, console->watched);
@@ -510,7 +509,7 @@ static void on_prompt_lost(struct side *side, int status)
  */
 static void on_interrupt_due(struct loop_timer *timer)
 {
-	struct console *console = OWNER(timer, interrupt_due);
+	struct console *console = container_of(timer, struct console, interrupt_due);
 	struct side_terms terms = {.script = "read -r s </proc/$1/stat&&p=$1&&set -- ${s##*) }&&"
 					     "[ \"$1$3\" = \"S$6\" ]&&! grep -q "
 					     "'^SigIgn:.*[2367abefABEF]$' /proc/$p/status",
@@ -619,7 +618,7 @@ static void on_keys(struct stream *stream)
 
 static void on_keys_due(struct loop_timer *timer)
 {
-	struct console *console = OWNER(timer, keys_due);
+	struct console *console = container_of(timer, struct console, keys_due);
 
 	if (console->busy)
 		stream_watch_input(&console->in, true);
@@ -780,7 +779,7 @@ static void on_interrupt(struct console *console)
 
 static void on_signal(struct loop *loop, const struct loop_signal *signal)
 {
-	struct console *console = OWNER(loop, loop);
+	struct console *console = container_of(loop, struct console, loop);
 
 	if (signal->number == SIGINT)
 		on_interrupt(console);
@@ -891,8 +890,7 @@ static int talk(const struct opts *opts, int *ret_die_of)
 	int r = loop_init(&console.loop);
 
 	if (r == 0)
-		r = signals_watch(&console.loop, watched, sizeof(watched) / sizeof(watched[0]),
-				  on_signal);
+		r = signals_watch(&console.loop, watched, ARRAY_LEN(watched), on_signal);
 	if (r < 0) {
 		log_error("cannot set up the event loop");
 		return EXIT_FAILED;
@@ -949,7 +947,7 @@ static int run_lines(int argc, char *argv[])
 	} else if (all) {
 		all[1] = (char *)option;
 		memcpy(all + 2, argv + 1, (size_t)(argc - 1) * sizeof(*all));
-		r = process_become(places, sizeof(places) / sizeof(places[0]), all);
+		r = process_become(places, ARRAY_LEN(places), all);
 	}
 	free(all);
 	if (r < 0)

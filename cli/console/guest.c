@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../../shared/base.h"
 #include "../../shared/log.h"
 #include "../../shared/names.h"
 #include "../exec.h"
@@ -15,7 +16,7 @@
 
 static struct peer *peer_of(struct client *client)
 {
-	return (struct peer *)((char *)client - offsetof(struct peer, client));
+	return container_of(client, struct peer, client);
 }
 
 static void peer_free(struct peer *peer)
@@ -28,7 +29,7 @@ static void peer_free(struct peer *peer)
 /* Only after the batch, as one of its callbacks may be what calls us. */
 static void on_grave(struct loop_grave *grave)
 {
-	peer_free((struct peer *)((char *)grave - offsetof(struct peer, grave)));
+	peer_free(container_of(grave, struct peer, grave));
 }
 
 static void retire(struct guest *guest, struct peer *peer)

@@ -12,6 +12,7 @@
 #include <readline/history.h>
 #include <readline/readline.h>
 
+#include "../../shared/base.h"
 #include "../../shared/fd.h"
 #include "../../shared/log.h"
 #include "../../shared/utf8.h"
@@ -23,8 +24,6 @@
 #define ABOVE_MS  300  /* for the rest of a line */
 #define ABOVE_MAX 65536
 #define CTRL_C	  '\x03'
-
-#define OWNER(ptr, member) ((struct prompt *)((char *)(ptr)-offsetof(struct prompt, member)))
 
 /* Readline's callbacks have no argument to find us by. */
 static struct prompt *the;
@@ -47,7 +46,7 @@ static bool is_interrupted(void)
 
 	if (sigpending(&pending) < 0)
 		return false;
-	for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
+	for (size_t i = 0; i < ARRAY_LEN(numbers); i++)
 		if (sigismember(&pending, numbers[i]))
 			return true;
 	return false;

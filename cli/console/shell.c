@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/random.h>
 
+#include "../../shared/base.h"
 #include "../exec.h"
 
 #define DUE_MAX 200 /* lines at once, in the midst of a command */
@@ -23,8 +24,6 @@
 #define REPEATS_MIN  1000 /* bytes of a line that busybox reads in parts, with a prompt for each */
 
 #define ECHO_FLAG 0x8 /* of a terminal's local modes, in Linux */
-
-#define OWNER(ptr, member) ((struct shell *)((char *)(ptr)-offsetof(struct shell, member)))
 
 static void set_text(char *to, size_t size, const char *from)
 {
@@ -251,7 +250,7 @@ static void begin(struct shell *shell)
 
 static void on_begins(struct loop_timer *timer)
 {
-	struct shell *shell = OWNER(timer, begins);
+	struct shell *shell = container_of(timer, struct shell, begins);
 
 	/* There may be no echo. */
 	if (buf_len(&shell->unsent)) {
@@ -310,7 +309,7 @@ static void settle(struct shell *shell)
 
 static void on_strays(struct loop_timer *timer)
 {
-	settle(OWNER(timer, strays));
+	settle(container_of(timer, struct shell, strays));
 }
 
 /* A prompt of either kind: for the next line, if there is one. */

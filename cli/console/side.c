@@ -4,6 +4,8 @@
 #include <signal.h>
 #include <stdio.h>
 
+#include "../../shared/base.h"
+
 static void finish(struct side *side, int status)
 {
 	if (side->on_done)
@@ -31,7 +33,7 @@ void side_release(struct side *side)
 
 static void on_deadline(struct loop_timer *timer)
 {
-	struct side *side = (struct side *)((char *)timer - offsetof(struct side, deadline));
+	struct side *side = container_of(timer, struct side, deadline);
 
 	side_cancel(side);
 	finish(side, -1);

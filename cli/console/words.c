@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../../shared/base.h"
+
 /* Whether another command follows that word, which begins one itself. */
 static bool is_before_command(const char *word, size_t len)
 {
@@ -12,7 +14,7 @@ static bool is_before_command(const char *word, size_t len)
 					    "{",  "!",	   "time",  "elif", "sudo", "exec"};
 	const char *equals = memchr(word, '=', len);
 
-	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+	for (size_t i = 0; i < ARRAY_LEN(words); i++)
 		if (strlen(words[i]) == len && memcmp(words[i], word, len) == 0)
 			return true;
 	return equals && equals > word && !memchr(word, '/', (size_t)(equals - word));

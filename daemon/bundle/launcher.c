@@ -14,6 +14,8 @@
 #include <sys/auxv.h>
 #include <unistd.h>
 
+#include "../shared/base.h"
+
 struct bundle {
 	/* This file too is called msb-execd: ps and top show the name of what was executed. */
 	char loader[PATH_MAX];
@@ -45,7 +47,7 @@ static void run(const struct bundle *bundle, char **argv, size_t argc)
 {
 	const char *const options[] = {"msb-execd", LOADER_OPTIONS "--library-path",
 				       bundle->library, bundle->program};
-	const size_t count = sizeof(options) / sizeof(options[0]);
+	const size_t count = ARRAY_LEN(options);
 	char **args = calloc(count + argc + 1, sizeof(*args));
 
 	if (!args)
