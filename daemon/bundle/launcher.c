@@ -14,8 +14,6 @@
 #include <sys/auxv.h>
 #include <unistd.h>
 
-#include "../shared/base.h"
-
 struct bundle {
 	/* This file too is called msb-execd: ps and top show the name of what was executed. */
 	char loader[PATH_MAX];
@@ -47,7 +45,7 @@ static void run(const struct bundle *bundle, char **argv, size_t argc)
 {
 	const char *const options[] = {"msb-execd", LOADER_OPTIONS "--library-path",
 				       bundle->library, bundle->program};
-	const size_t count = ARRAY_LEN(options);
+	const size_t count = sizeof(options) / sizeof(options[0]);
 	char **args = calloc(count + argc + 1, sizeof(*args));
 
 	if (!args)
