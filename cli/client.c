@@ -9,13 +9,12 @@
 #include "client_inside.h"
 #include "hint.h"
 
-#define FRAMES_A_TURN 256
-
 void client_lose(struct client *client, const struct err *err)
 {
 	if (client->lost)
 		return;
 	client->lost = true;
+	client_mark(client);
 	if (!client_tries_again(client, err))
 		client_tell_lost(client, err);
 }
@@ -96,7 +95,7 @@ static int take_ready(struct client *client, const struct frame *frame, bool leg
 /* 1 when done, 0 for more bytes, or -errno. */
 static int shake_hands(struct client *client)
 {
-	struct buf *in = &client->link.in;
+	struct buf *in = link_in(&client->link);
 	struct buf rest = *in;
 	uint32_t first, second;
 	struct frame frame;
@@ -142,9 +141,9 @@ static void lose_to_other(struct client *client, int num)
 	client_lose(client, &err);
 }
 
-bool client_quote(const struct client *client, char *out, size_t len)
+bool client_quote(struct client *client, char *out, size_t len)
 {
-	const struct buf *in = &client->link.in;
+	const struct buf *in = link_in(&client->link);
 	const char *text, *end;
 	size_t n = 0, characters = 0;
 
@@ -169,104 +168,108 @@ bool client_quote(const struct client *client, char *out, size_t len)
 	return true;
 }
 
-static void greet(struct client *client)
+static int on_bytes(struct link *link, struct buf *in)
 {
+	struct client *client = container_of(link, struct client, link);
 	int r = shake_hands(client);
 
+	(void)in;
 	if (r < 0) {
 		lose_to_other(client, r == -EMSGSIZE || r == -EBADMSG ? EPROTO : -r);
-	} else if (r > 0) {
+		return 0;
+	}
+	if (r > 0) {
 		client->greeted = true;
-		client->link.greeting = false;
+		link_take_raw(link, false);
 		loop_disarm(client->loop, &client->deadline);
 		client_watch_life(client);
 		client->on_greeted(client);
 	}
+	return r;
 }
 
 /* ---- frames ---- */
 
-static bool take_frames(struct client *client)
-{
-	struct frame frame;
-	bool read_more = true;
-	int r = 0;
-
-	for (int i = 0; i < FRAMES_A_TURN && !client->lost; i++) {
-		read_more = client->on_turn(client);
-		if (!read_more)
-			return false;
-		r = link_next(&client->link, &frame);
-		if (r == 0 && client->on_part && client->on_part(client))
-			continue;
-		if (r <= 0)
-			break;
-		client_look_at(client, &frame);
-		client->on_frame(client, &frame);
-		link_done(&client->link, &frame);
-	}
-	if (r < 0)
-		lose(client, EPROTO, "the frames make no sense from");
-	return read_more;
-}
-
-/* Of an agent that has gone there may be more to read, and then an end; of other failures nothing. */
-static bool is_farewell(int error)
-{
-	return error == EPIPE || error == ECONNRESET;
-}
-
-void client_on_turn(struct loop_task *task)
-{
-	struct client *client = container_of(task, struct client, turn);
-	bool read_more = true;
-	struct frame frame;
-
-	if (!client->linked || client->ending.fd >= 0)
-		return;
-	if (!client->greeted && !client->lost)
-		greet(client);
-	if (client->greeted && !client->lost)
-		read_more = take_frames(client);
-	link_flush(&client->link);
-	if (client->lost) {
-		/* Its end, or what nobody takes, would be there to be read for ever. */
-		link_watch(&client->link, false, false);
-		return;
-	}
-	/* After the flush: what may be read depends on what could be written. */
-	if (client->greeted)
-		read_more = client->on_turn(client);
-	/* What the agent said before it went counts, its exit status above all. */
-	if (client->link.ended && read_more &&
-	    (!client->greeted || link_next(&client->link, &frame) <= 0)) {
-		client_lose_ended(client);
-		return;
-	}
-	if (client->link.broken && (client->link.ended || !is_farewell(client->link.error))) {
-		client_lose_ended(client);
-		return;
-	}
-	if (link_watch(&client->link, read_more, false))
-		client_mark(client);
-	/* The silence that counts begins where the link has been read dry. */
-	if (!read_more || !client->listens)
-		client_deaf(client);
-	client->listens = read_more;
-}
-
-void client_on_ready(struct link *link, uint32_t ready)
+static enum link_wish wish(struct link *link)
 {
 	struct client *client = container_of(link, struct client, link);
 
-	if ((ready & LOOP_IN) && !link->ended) {
-		link_read(link);
-		client_heard(client);
-	}
-	client_mark(client);
+	if (client->lost)
+		return LINK_WAIT;
+	return !client->greeted || client->on_turn(client) ? LINK_TAKE : LINK_WAIT;
 }
+
+static int on_frame(struct link *link, const struct frame *frame)
+{
+	struct client *client = container_of(link, struct client, link);
+
+	client_look_at(client, frame);
+	client->on_frame(client, frame);
+	return 0;
+}
+
+static bool on_part(struct link *link, const struct buf *in, size_t *ret_head, size_t *ret_body)
+{
+	struct client *client = container_of(link, struct client, link);
+
+	return client->on_part && client->on_part(client, in, ret_head, ret_body);
+}
+
+static ssize_t on_body(struct link *link, int fd, size_t len)
+{
+	struct client *client = container_of(link, struct client, link);
+
+	return client->on_body(client, fd, len);
+}
+
+static void on_read(struct link *link)
+{
+	client_heard(container_of(link, struct client, link));
+}
+
+static void on_flushed(struct link *link, bool emptied)
+{
+	(void)emptied;
+	/* Its end, or what nobody takes, would be there to be read for ever. */
+	if (container_of(link, struct client, link)->lost)
+		link_stop(link);
+}
+
+/* The silence that counts begins where the link has been read dry. */
+static void on_watched(struct link *link, bool reads)
+{
+	struct client *client = container_of(link, struct client, link);
+
+	if (!reads || !client->listens)
+		client_deaf(client);
+	client->listens = reads;
+}
+
+/* What the agent said before it went counts, its exit status above all: all that was taken by now. */
+static void on_end(struct link *link, enum link_end how, int error)
+{
+	struct client *client = container_of(link, struct client, link);
+
+	if (how == LINK_SENSELESS)
+		lose(client, EPROTO, "the frames make no sense from");
+	else
+		client_lose_ended(client, error);
+}
+
+const struct link_calls client_calls = {
+	.wish = wish,
+	.on_frame = on_frame,
+	.on_bytes = on_bytes,
+	.on_part = on_part,
+	.on_body = on_body,
+	.on_read = on_read,
+	.on_flushed = on_flushed,
+	.on_watched = on_watched,
+	.on_end = on_end,
+};
 
 void client_mark(struct client *client)
 {
-	loop_mark(client->loop, &client->turn);
+	if (client->linked)
+		link_mark(&client->link);
 }

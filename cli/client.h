@@ -20,7 +20,6 @@ struct client {
 	struct dial dial;
 	struct link link;
 	struct buf_spare *spare;
-	struct loop_task turn;
 	struct loop_timer deadline; /* of the greeting, or of an answer that the owner waits for */
 	uint64_t connect_ms;	    /* for connecting and the greeting; DIAL_FOREVER: no limit */
 	uint64_t connect_due_ms;
@@ -57,13 +56,14 @@ struct client {
 	void *owner;
 	void (*on_greeted)(struct client *client);
 	void (*on_frame)(struct client *client, const struct frame *frame);
-	/* The beginning of a frame is there. Whether it was taken, and the rest becomes the link's
-	 * body. May be NULL. */
-	bool (*on_part)(struct client *client);
+	/* The two of large frames, as the link has them. Both or neither. */
+	bool (*on_part)(struct client *client, const struct buf *in, size_t *ret_head,
+			size_t *ret_body);
+	ssize_t (*on_body)(struct client *client, int fd, size_t len);
 	void (*on_lost)(struct client *client, const struct err *err);
 	/* A signal that went to the agent has no answer: PATIENCE_SAY or PATIENCE_END. May be NULL. */
 	void (*on_unanswered)(struct client *client, enum patience_step step);
-	/* After each batch: flush and watch are done after this. Says whether to read frames. */
+	/* Before each frame and after each flush. Says whether to read frames. */
 	bool (*on_turn)(struct client *client);
 };
 

@@ -26,7 +26,7 @@ uint32_t client_ping(struct client *client)
 {
 	uint32_t id = client_can_ask(client) ? client_take_id(client) : 0;
 
-	if (!id || msg_put_empty(&client->link.out, id, MSG_PING) < 0)
+	if (!id || msg_put_empty(link_out(&client->link), id, MSG_PING) < 0)
 		return 0;
 	client_mark(client);
 	return id;

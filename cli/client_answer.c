@@ -1,15 +1,11 @@
 /* Whether a signal gets an answer: patience.h decides, this is what it hears of the link. */
-#include <poll.h>
-
 #include "../shared/base.h"
 #include "client_inside.h"
 
 /* All that has come was read, and nothing more is there. */
 static bool is_dry(const struct client *client)
 {
-	struct pollfd in = {.fd = client->link.in_fd, .events = POLLIN};
-
-	return client->listens && !client->link.body && poll(&in, 1, 0) == 0;
+	return client->listens && link_is_dry(&client->link);
 }
 
 static void on_due(struct loop_timer *timer)
@@ -40,7 +36,7 @@ static void begin(struct client *client)
 	client->answer_id = client_ping(client);
 	client->patience.asked = client->answer_id != 0;
 	loop_arm(client->loop, &client->patience_due, PATIENCE_SILENT_MS);
-	client->signal_end = link->sent + link_unsent(link);
+	client->signal_end = link_queued(link);
 }
 
 bool client_signalled(struct client *client, int signal)
@@ -86,7 +82,7 @@ void client_note_sign(struct client *client)
 {
 	if (!patience_runs(&client->patience))
 		return;
-	if (client->excused && (client->answer_id || client->link.sent < client->signal_end))
+	if (client->excused && (client->answer_id || link_sent(&client->link) < client->signal_end))
 		return;
 	patience_heard(&client->patience, loop_now_ms());
 	settle(client);

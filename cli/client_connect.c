@@ -72,7 +72,7 @@ static void on_process_ended(struct loop_source *source, uint32_t ready)
 		  WIFEXITED(status) ? WEXITSTATUS(status) : -1);
 }
 
-void client_lose_ended(struct client *client)
+void client_lose_ended(struct client *client, int error)
 {
 	struct err err;
 	int fd;
@@ -80,10 +80,9 @@ void client_lose_ended(struct client *client)
 	if (client->lost)
 		return;
 	/* What was not sent goes nowhere, and its end would be there to be read for ever. */
-	client->link.broken = true;
-	link_watch(&client->link, false, false);
-	if (client->link.error && client->process <= 0) {
-		err_set(&err, client->link.error, NULL, "lost the connection to %s", client->name);
+	link_stop(&client->link);
+	if (error && client->process <= 0) {
+		err_set(&err, error, NULL, "lost the connection to %s", client->name);
 		client_lose(client, &err);
 		return;
 	}
@@ -135,9 +134,9 @@ void client_release(struct client *client)
 	loop_disarm(client->loop, &client->deadline);
 	loop_disarm(client->loop, &client->alive);
 	loop_disarm(client->loop, &client->patience_due);
-	loop_unmark(client->loop, &client->turn);
 	if (client->linked)
 		link_release(&client->link);
+	client->linked = false;
 	if (client->process > 0)
 		process_end(client->process, patient ? PATIENCE_MS : 0);
 	process_end_now(&client->old);
@@ -159,9 +158,10 @@ static void take_stream(struct client *client, int fd, pid_t process)
 	uint64_t left = left_ms(client);
 
 	client->process = process;
-	link_init(&client->link, client->loop, fd, fd, OUT_MAX, client->spare, client_on_ready);
+	link_init(&client->link, client->loop, fd, fd, OUT_MAX, client->spare, &client_calls,
+		  LINK_TO_THE_LAST);
+	link_take_raw(&client->link, true);
 	client->linked = true;
-	client->link.greeting = true;
 	if (left != DIAL_FOREVER)
 		loop_arm(client->loop, &client->deadline, left);
 }
@@ -339,7 +339,6 @@ void client_connect(struct client *client, struct loop *loop, const char *text,
 	client->loop = loop;
 	client->spare = spare;
 	client->address = text;
-	client->turn.on_run = client_on_turn;
 	client->deadline.on_due = on_deadline;
 	client->again.on_due = on_again;
 	client->ending.fd = -1;

@@ -5,17 +5,14 @@
 
 #include "client.h"
 
-/* The link has something to read, or room. */
-void client_on_ready(struct link *link, uint32_t ready);
-
-/* After a batch in which something changed. */
-void client_on_turn(struct loop_task *task);
+/* What a client does with its link. */
+extern const struct link_calls client_calls;
 
 /* Tells the owner, once. */
 void client_lose(struct client *client, const struct err *err);
 
 /* What it said that is no greeting: a line's beginning, printable. False: nothing that people could read. */
-bool client_quote(const struct client *client, char *out, size_t len);
+bool client_quote(struct client *client, char *out, size_t len);
 
 #define CLIENT_QUOTE_MAX 60 /* characters, and the bytes that they take */
 #define CLIENT_QUOTE_LEN (4 * CLIENT_QUOTE_MAX + 1)
@@ -26,8 +23,8 @@ bool client_tries_again(struct client *client, const struct err *err);
 /* Tells the owner that it is lost, and how often it was tried. */
 void client_tell_lost(struct client *client, const struct err *err);
 
-/* The agent ended the stream; if a process carried it, how that ended is waited for a moment. */
-void client_lose_ended(struct client *client);
+/* The agent ended the stream; if a process carried it, how that ended is waited for a moment. error is an errno, or 0. */
+void client_lose_ended(struct client *client, int error);
 
 /* Begins to ask the agent for signs of life, if it is of those that answer. */
 void client_watch_life(struct client *client);

@@ -43,7 +43,7 @@ static void say_last(struct exec *exec)
 /* Once nothing is left to write, that was all. */
 static void settle(struct exec *exec)
 {
-	bool body = exec->client.link.body > 0 && !exec->finished && !exec->moves;
+	bool body = exec->body_waits && !exec->finished && link_has_body(&exec->client.link);
 
 	/* Also of what the command wrote before it ended. */
 	exec->write_failed |= stream_complain(&exec->out, "output");
@@ -119,10 +119,10 @@ static void close_output(struct exec *exec, const struct stream *stream, bool *c
 		return;
 	*closed = true;
 	if (client->features & MSG_FEATURE_OUTPUT_CLOSE) {
-		msg_put_output_close(&client->link.out, client->id, which);
+		msg_put_output_close(link_out(&client->link), client->id, which);
 		return;
 	}
-	msg_put_exec_signal(&client->link.out, client->id, SIGPIPE);
+	msg_put_exec_signal(link_out(&client->link), client->id, SIGPIPE);
 	link_flush(&client->link);
 	exec_finish(exec, 128 + SIGPIPE);
 }
@@ -149,7 +149,8 @@ static void tell_output_credit(struct exec *exec)
 		waiting = 0;
 
 	if (!exec->finished && credit_due(&exec->output, waiting, &consumed))
-		msg_put_credit(&client->link.out, client->id, MSG_EXEC_OUTPUT_CREDIT, consumed);
+		msg_put_credit(link_out(&client->link), client->id, MSG_EXEC_OUTPUT_CREDIT,
+			       consumed);
 }
 
 /* After each batch. Says whether to take more frames: not while our readers are behind. */
@@ -160,7 +161,6 @@ static bool on_turn(struct client *client)
 
 	/* It may be stuck on input of which no credit tells it that the command takes none. */
 	client->excused = !exec->input.window && exec->input.sent > INPUT_UNASKED;
-	exec->moves = exec_move_body(exec);
 	close_output(exec, &exec->out, &exec->out_closed, MSG_STREAM_STDOUT);
 	close_output(exec, &exec->err, &exec->err_closed, MSG_STREAM_STDERR);
 	tell_output_credit(exec);
@@ -168,7 +168,7 @@ static bool on_turn(struct client *client)
 	exec_watch_input(exec);
 	connection_on_turn(&exec->beside, 0);
 	settle(exec);
-	if (exec->finished || !exec->moves)
+	if (exec->finished)
 		return false;
 	/* With credit there is an end to what may come, and how the command ended comes after it. */
 	return exec->output.window ||
@@ -185,7 +185,7 @@ static void on_timeout(struct loop_timer *timer)
 
 	exec->timed_out = true;
 	log_info("--timeout has passed: sending SIG%s", signal_name(exec->opts->timeout_signal));
-	msg_put_exec_signal(&client->link.out, client->id, exec->opts->timeout_signal);
+	msg_put_exec_signal(link_out(&client->link), client->id, exec->opts->timeout_signal);
 	if (exec->opts->kill_after_ms)
 		loop_arm(exec->loop, &exec->kill_after, exec->opts->kill_after_ms);
 	client_mark(client);
@@ -196,7 +196,7 @@ static void on_kill_after(struct loop_timer *timer)
 	struct exec *exec = container_of(timer, struct exec, kill_after);
 
 	log_info("--kill-after has passed: sending SIGKILL");
-	msg_put_exec_signal(&exec->client.link.out, exec->client.id, SIGKILL);
+	msg_put_exec_signal(link_out(&exec->client.link), exec->client.id, SIGKILL);
 	client_mark(&exec->client);
 }
 
@@ -238,7 +238,7 @@ static void start_command(struct exec *exec)
 		exec->output.window = exec->tty ? TTY_WINDOW : OUTPUT_WINDOW;
 	terms.output_window = exec->output.window;
 	terms.term = exec->look.term;
-	if (request_put(&client->link.out, client->id, opts, &terms, &err) < 0) {
+	if (request_put(link_out(&client->link), client->id, opts, &terms, &err) < 0) {
 		exec_fail(exec, err.num == E2BIG ? EXIT_CANNOT_RUN : EXIT_FAILED, &err);
 		return;
 	}
@@ -297,6 +297,7 @@ void exec_run(struct exec *exec, const struct opts *opts, struct loop *loop,
 	exec->client.on_greeted = on_greeted;
 	exec->client.on_frame = exec_on_frame;
 	exec->client.on_part = exec_on_part;
+	exec->client.on_body = exec_on_body;
 	exec->client.on_lost = on_lost;
 	exec->client.on_unanswered = exec_on_unanswered;
 	exec->client.on_turn = on_turn;

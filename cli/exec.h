@@ -47,7 +47,7 @@ struct exec {
 	struct stream in, out, err;
 	struct stream *body_to;	     /* where the link's body goes */
 	struct look look;	     /* what the guest is asked before the command starts */
-	bool moves;		     /* it is not its reader that it waits for */
+	bool body_waits;	     /* for its reader */
 	bool tty;		     /* the command gets a pty */
 	bool resized;		     /* our window may have another size than size */
 	struct msg_exec_resize size; /* as the agent was told */

@@ -29,7 +29,7 @@ static void on_data(struct exec *exec, enum msg_type type, struct msg_bytes payl
 		exec_finish_with(exec, EXIT_FAILED, "the agent sent output that does not decode");
 		return;
 	}
-	exec->client.link.narrow = 0;
+	link_read_narrow(&exec->client.link, 0);
 	exec->output.received += data.data.len;
 	if (stream_write(stream, data.data.ptr, data.data.len) < 0)
 		exec_finish_with(exec, EXIT_FAILED, "no memory for the output");

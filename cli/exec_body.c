@@ -7,74 +7,67 @@
 
 #include "exec_inside.h"
 
-static bool take_part(struct exec *exec, struct stream *stream, enum msg_type type)
+static bool take_part(struct exec *exec, struct stream *stream, enum msg_type type,
+		      const struct buf *in, size_t *ret_head, size_t *ret_body)
 {
-	struct link *link = &exec->client.link;
-	size_t head_len, have, len;
+	size_t have;
 
-	/* What cannot be written now must be out of the way of how the command ends. */
-	if (exec->leaving)
+	*ret_head = msg_peek_data(in, exec->client.id, type, ret_body);
+	if (!*ret_head || !stream_can_splice(stream))
 		return false;
-	head_len = msg_peek_data(&link->in, exec->client.id, type, &len);
-	if (!head_len || !link->in_socket || !stream_can_splice(stream))
-		return false;
-	/* The link reads no further than a frame that is not whole, so all of this is of the body. */
-	have = buf_len(&link->in) - head_len;
+	have = buf_len(in) - *ret_head;
 	exec->output.received += have;
-	if (stream_write(stream, buf_head(&link->in) + head_len, have) < 0)
+	if (stream_write(stream, buf_head(in) + *ret_head, have) < 0)
 		exec_finish_with(exec, EXIT_FAILED, "no memory for the output");
-	buf_consume(&link->in, head_len + have);
-	link->body = len - have;
-	link->narrow = MSG_BULK_HEAD_OUTPUT;
+	link_read_narrow(&exec->client.link, MSG_BULK_HEAD_OUTPUT);
 	exec->body_to = stream;
 	return true;
 }
 
-bool exec_on_part(struct client *client)
+bool exec_on_part(struct client *client, const struct buf *in, size_t *ret_head, size_t *ret_body)
 {
 	struct exec *exec = client->owner;
 
-	return take_part(exec, &exec->out, MSG_EXEC_STDOUT) ||
-	       take_part(exec, &exec->err, MSG_EXEC_STDERR);
+	/* What cannot be written now must be out of the way of how the command ends. */
+	return !exec->leaving &&
+	       (take_part(exec, &exec->out, MSG_EXEC_STDOUT, in, ret_head, ret_body) ||
+		take_part(exec, &exec->err, MSG_EXEC_STDERR, in, ret_head, ret_body));
 }
 
 /* Nobody wants it any more, or it cannot be moved: through our memory, like any output. */
-static ssize_t copy_some(struct link *link, struct stream *stream)
+static ssize_t copy_some(int fd, size_t len, struct stream *stream)
 {
 	uint8_t some[16 * 1024];
-	size_t len = link->body < sizeof(some) ? link->body : sizeof(some);
-	ssize_t n = recv(link->in_fd, some, len, MSG_DONTWAIT);
+	ssize_t n = recv(fd, some, len < sizeof(some) ? len : sizeof(some), MSG_DONTWAIT);
 
 	if (n < 0)
 		return -errno;
 	return n && stream_write(stream, some, (size_t)n) < 0 ? -ENOMEM : n;
 }
 
-bool exec_move_body(struct exec *exec)
+static ssize_t move_some(struct exec *exec, int fd, size_t len)
 {
-	struct link *link = &exec->client.link;
 	struct stream *stream = exec->body_to;
+	ssize_t n = -EOPNOTSUPP;
 
-	while (link->body && !exec->finished) {
-		ssize_t n = -EOPNOTSUPP;
+	if (buf_len(&stream->queue) && !exec->leaving)
+		return -EBUSY;
+	if (stream_can_splice(stream) && !exec->leaving)
+		n = stream_splice(stream, fd, len);
+	if (n == -EOPNOTSUPP || n == -EPIPE)
+		n = copy_some(fd, len, stream);
+	if (n == -EAGAIN && !exec->leaving && !stream->gone && !stream_has_room(stream))
+		return -EBUSY;
+	return n;
+}
 
-		if (buf_len(&stream->queue) && !exec->leaving)
-			return false;
-		if (stream_can_splice(stream) && !exec->leaving)
-			n = stream_splice(stream, link->in_fd, link->body);
-		if (n == -EOPNOTSUPP || n == -EPIPE)
-			n = copy_some(link, stream);
-		if (n == -EINTR)
-			continue;
-		if (n == -EAGAIN)
-			return exec->leaving || stream->gone || stream_has_room(stream);
-		if (n <= 0) {
-			link->ended = true;
-			link->error = (int)-n;
-			return true;
-		}
-		link->body -= (size_t)n;
+ssize_t exec_on_body(struct client *client, int fd, size_t len)
+{
+	struct exec *exec = client->owner;
+	ssize_t n = move_some(exec, fd, len);
+
+	exec->body_waits = n == -EBUSY;
+	if (n > 0)
 		exec->output.received += (size_t)n;
-	}
-	return true;
+	return n;
 }

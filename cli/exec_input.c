@@ -16,7 +16,7 @@
 
 void exec_end_input(struct exec *exec)
 {
-	struct buf *out = &exec->client.link.out;
+	struct buf *out = link_out(&exec->client.link);
 	uint8_t *space;
 
 	if (exec->in_ended)
@@ -61,7 +61,7 @@ static bool may_read_input(struct exec *exec)
 		exec->away = false;
 		exec_look_again(exec);
 	}
-	if (exec->in_plenty && exec->client.link.bulk.len)
+	if (exec->in_plenty && link_bulk(&exec->client.link)->len)
 		return false;
 	if (exec->in_ended)
 		return true;
@@ -90,7 +90,7 @@ static ssize_t read_keys(struct exec *exec)
 /* One read, copied into the queue. */
 static ssize_t read_input(struct exec *exec)
 {
-	struct buf *out = &exec->client.link.out;
+	struct buf *out = link_out(&exec->client.link);
 	bool keys = has_keys(exec);
 	size_t max = credit_room(&exec->input, INPUT_CHUNK) - exec->escape.held, len;
 	uint8_t *space;
@@ -123,12 +123,12 @@ static ssize_t move_input(struct exec *exec)
 	ssize_t n;
 
 	stream_widen(&exec->in);
-	n = bulk_fill(&link->bulk, exec->in.fd, credit_room(&exec->input, MOVE_MAX));
+	n = bulk_fill(link_bulk(link), exec->in.fd, credit_room(&exec->input, MOVE_MAX));
 	if (n <= 0)
 		return n;
-	if (msg_data_head(&link->out, exec->client.id, MSG_EXEC_STDIN, (size_t)n) < 0)
+	if (msg_data_head(link_out(link), exec->client.id, MSG_EXEC_STDIN, (size_t)n) < 0)
 		exec_finish_with(exec, EXIT_FAILED, "no memory for the input");
-	link->bulk.before = buf_len(&link->out);
+	link_bulk(link)->before = buf_len(link_out(link));
 	exec->input.sent += (size_t)n;
 	exec->in_plenty = n >= INPUT_CHUNK;
 	return n;
@@ -149,7 +149,7 @@ void exec_on_input(struct stream *stream)
 		client_mark(&exec->client);
 		return;
 	}
-	if (exec->in_plenty && !exec->client.link.bulk.refused)
+	if (exec->in_plenty && !link_bulk(&exec->client.link)->refused)
 		n = move_input(exec);
 	/* The end is for stream_read() to see. */
 	if (n == -EOPNOTSUPP || n == 0)

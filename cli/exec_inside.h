@@ -52,11 +52,9 @@ void exec_look_again(struct exec *exec);
  */
 size_t exec_take_keys(struct exec *exec, uint8_t *keys, size_t len);
 
-/* The beginning of a large frame of output: takes it, so that the rest is moved and not copied. */
-bool exec_on_part(struct client *client);
-
-/* Moves what is there of the rest. Says whether to go on reading: not while the reader is behind. */
-bool exec_move_body(struct exec *exec);
+/* Large frames of output: so that all but their beginning is moved and not copied. */
+bool exec_on_part(struct client *client, const struct buf *in, size_t *ret_head, size_t *ret_body);
+ssize_t exec_on_body(struct client *client, int fd, size_t len);
 
 /* Takes a frame of the agent. */
 void exec_on_frame(struct client *client, const struct frame *frame);

@@ -26,7 +26,7 @@ static void tell_other_size(struct exec *exec, struct msg_exec_resize size)
 		size.ypixel ^= 1;
 	else
 		size.rows = (uint16_t)(size.rows > 1 ? size.rows - 1 : size.rows + 1);
-	msg_put_exec_resize(&exec->client.link.out, exec->client.id, &size);
+	msg_put_exec_resize(link_out(&exec->client.link), exec->client.id, &size);
 }
 
 /*
@@ -39,7 +39,7 @@ void exec_tell_size(struct exec *exec)
 	struct msg_exec_resize size;
 
 	if (!exec->resized || !exec->tty || !exec->sent || exec->finished ||
-	    link->sent < exec->size_end)
+	    link_sent(link) < exec->size_end)
 		return;
 	exec->resized = false;
 	size = exec_size(exec);
@@ -48,10 +48,10 @@ void exec_tell_size(struct exec *exec)
 	if (exec->repaint)
 		tell_other_size(exec, size);
 	exec->repaint = false;
-	if (msg_put_exec_resize(&link->out, exec->client.id, &size) < 0)
+	if (msg_put_exec_resize(link_out(link), exec->client.id, &size) < 0)
 		return;
 	exec->size = size;
-	exec->size_end = link->sent + link_unsent(link);
+	exec->size_end = link_queued(link);
 }
 
 /* ---- modes ---- */

@@ -66,7 +66,7 @@ static int run(struct look *look, const struct opts *opts, struct err *err)
 	if (!look->id)
 		return err_set(err, 0, NULL, "no session is left on this connection to look for %s",
 			       look->at_term ? "a terminal" : look->opts->workdir);
-	return request_put(&look->client->link.out, look->id, opts, &terms, err);
+	return request_put(link_out(&look->client->link), look->id, opts, &terms, err);
 }
 
 /* ---- the terminal ---- */
@@ -93,7 +93,7 @@ static void on_due(struct loop_timer *timer)
 {
 	struct look *look = container_of(timer, struct look, due);
 
-	msg_put_exec_signal(&look->client->link.out, look->id, SIGKILL);
+	msg_put_exec_signal(link_out(&look->client->link), look->id, SIGKILL);
 	client_mark(look->client);
 	finish(look, NULL);
 }

@@ -41,7 +41,7 @@ static void on_greeted(struct client *client)
 	}
 	ping->sent_us = loop_now_us();
 	loop_arm(client->loop, &client->deadline, PING_MS);
-	if (msg_put_empty(&client->link.out, client->id, MSG_PING) < 0)
+	if (msg_put_empty(link_out(&client->link), client->id, MSG_PING) < 0)
 		loop_stop(client->loop);
 }
 

@@ -40,7 +40,7 @@ int remote_start(struct remote *remote, struct connection *on, const struct opts
 	if (client->features & MSG_FEATURE_OUTPUT_WINDOW)
 		remote->output.window = terms->tty ? TTY_WINDOW : OUTPUT_WINDOW;
 	request.output_window = remote->output.window;
-	r = request_put(&client->link.out, id, opts, &request, err);
+	r = request_put(link_out(&client->link), id, opts, &request, err);
 	if (r < 0)
 		return r;
 	remote->id = id;
@@ -85,7 +85,7 @@ void remote_signal(struct remote *remote, int signal)
 {
 	if (!remote->id)
 		return;
-	msg_put_exec_signal(&remote->on->client->link.out, remote->id, signal);
+	msg_put_exec_signal(link_out(&remote->on->client->link), remote->id, signal);
 	client_mark(remote->on->client);
 }
 
@@ -93,32 +93,33 @@ void remote_resize(struct remote *remote, const struct msg_exec_resize *size)
 {
 	if (!remote->id)
 		return;
-	msg_put_exec_resize(&remote->on->client->link.out, remote->id, size);
+	msg_put_exec_resize(link_out(&remote->on->client->link), remote->id, size);
 	client_mark(remote->on->client);
 }
 
 void remote_flush(struct remote *remote)
 {
-	struct link *link = remote->on ? &remote->on->client->link : NULL;
+	struct link *link;
 	uint8_t *space;
 
 	if (!remote->id)
 		return;
+	link = &remote->on->client->link;
 	while (buf_len(&remote->feed) && link_unsent(link) < INPUT_AHEAD) {
 		size_t len = buf_len(&remote->feed);
 
 		len = credit_room(&remote->input, len < INPUT_CHUNK ? len : INPUT_CHUNK);
-		if (!len || msg_data_begin(&link->out, len, &space) < 0)
+		if (!len || msg_data_begin(link_out(link), len, &space) < 0)
 			return;
 		memcpy(space, buf_head(&remote->feed), len);
-		msg_data_end(&link->out, remote->id, MSG_EXEC_STDIN, len);
+		msg_data_end(link_out(link), remote->id, MSG_EXEC_STDIN, len);
 		buf_consume(&remote->feed, len);
 		remote->input.sent += len;
 	}
 	if (remote->end_due && !buf_len(&remote->feed)) {
 		remote->end_due = false;
-		if (msg_data_begin(&link->out, 0, &space) == 0)
-			msg_data_end(&link->out, remote->id, MSG_EXEC_STDIN, 0);
+		if (msg_data_begin(link_out(link), 0, &space) == 0)
+			msg_data_end(link_out(link), remote->id, MSG_EXEC_STDIN, 0);
 	}
 }
 
@@ -132,8 +133,8 @@ static void on_turn(struct remote *remote, size_t waiting)
 		return;
 	remote_flush(remote);
 	if (credit_due(&remote->output, waiting, &consumed))
-		msg_put_credit(&remote->on->client->link.out, remote->id, MSG_EXEC_OUTPUT_CREDIT,
-			       consumed);
+		msg_put_credit(link_out(&remote->on->client->link), remote->id,
+			       MSG_EXEC_OUTPUT_CREDIT, consumed);
 }
 
 void connection_on_turn(struct connection *connection, size_t waiting)

@@ -49,16 +49,15 @@ void frame_clock_stop(struct frame_clock *clock)
 	run(clock, CLOCK_OFF);
 }
 
-void frame_clock_run(struct frame_clock *clock, const struct link *link, bool reads)
+void frame_clock_run(struct frame_clock *clock, struct link *link, bool reads)
 {
-	bool cut = link_is_cut(link);
+	bool cut = link_cut(link) != NULL;
+	uint64_t taken = link_taken(link);
 
-	/* That there is no memory for it is our affair. */
-	reads = reads && !link->starved.armed;
 	/* Another frame has its own time. */
-	if (clock->taken != link->taken)
+	if (clock->taken != taken)
 		run(clock, CLOCK_OFF);
-	clock->taken = link->taken;
+	clock->taken = taken;
 	if (reads && cut)
 		run(clock, CLOCK_FRAME);
 	else if (reads && !clock->taken)
@@ -74,7 +73,7 @@ const char *frame_clock_late(const struct frame_clock *clock, struct link *link)
 				  : "a frame is not whole after --frame-timeout";
 
 	/* Without room for it the client learns no more than that it is dropped. */
-	msg_put_error(&link->out, 0, MSG_REFUSAL_MALFORMED_MESSAGE, why, (struct msg_text){0});
+	msg_put_error(link_out(link), 0, MSG_REFUSAL_MALFORMED_MESSAGE, why, (struct msg_text){0});
 	return why;
 }
 

@@ -46,7 +46,7 @@ void frame_clock_start(struct frame_clock *clock, struct loop *loop, const struc
 void frame_clock_stop(struct frame_clock *clock);
 
 /* After each turn: reads says whether the client is being heard, or has to wait for us. */
-void frame_clock_run(struct frame_clock *clock, const struct link *link, bool reads);
+void frame_clock_run(struct frame_clock *clock, struct link *link, bool reads);
 
 /* The time is up: queues the words for the client, which is to be dropped, and returns why. */
 const char *frame_clock_late(const struct frame_clock *clock, struct link *link);

@@ -12,7 +12,6 @@
 #include "../shared/version.h"
 #include "conn_inside.h"
 
-#define FRAMES_A_TURN 256
 /* Over this much output that nobody takes, not even the client's signals are read any more. */
 #define CHOKED (JOB_OUTPUT_LIMIT + PUMP_READ_MAX + 256 * 1024)
 
@@ -37,7 +36,6 @@ void conn_close(struct conn *conn, const char *why)
 
 	log_info("%s: closed: %s", conn->name, why);
 	job_lose_client(&conn->outlet);
-	loop_unmark(loop_of(conn), &conn->turn);
 	frame_clock_stop(&conn->clock);
 	link_release(&conn->link);
 	if (conn->prev)
@@ -57,141 +55,97 @@ void conn_close(struct conn *conn, const char *why)
 
 /* ---- the turn: after each batch, everything is derived anew from the queues ---- */
 
-bool conn_is_choked(const struct conn *conn)
+bool conn_is_choked(struct conn *conn)
 {
-	return conn->outlet.stalled || buf_len(&conn->link.out) >= CHOKED;
+	return conn->outlet.stalled || buf_len(link_out(&conn->link)) >= CHOKED;
+}
+
+static enum link_wish wish(struct link *link)
+{
+	return conn_is_choked(container_of(link, struct conn, link)) ? LINK_CHOKED : LINK_TAKE;
 }
 
 /* The beginning of a large frame of input: the rest goes to the command without our memory. */
-static bool take_part(struct conn *conn)
+static bool on_part(struct link *link, const struct buf *in, size_t *ret_head, size_t *ret_body)
 {
-	struct link *link = &conn->link;
-	struct job *job;
-	size_t head_len, len;
+	struct conn *conn = container_of(link, struct conn, link);
 	struct msg_bytes have;
+	struct job *job;
 
-	if (!link->in_socket || buf_len(&link->in) < FRAME_HEADER_LEN)
-		return false;
-	conn->body_id = frame_u32(buf_head(&link->in) + FRAME_PREFIX_LEN);
+	conn->body_id = frame_u32(buf_head(in) + FRAME_PREFIX_LEN);
 	job = job_find(&conn->outlet, conn->body_id);
-	head_len = msg_peek_data(&link->in, conn->body_id, MSG_EXEC_STDIN, &len);
-	if (!head_len || !job || !job_can_move_input(job))
+	*ret_head = msg_peek_data(in, conn->body_id, MSG_EXEC_STDIN, ret_body);
+	if (!*ret_head || !job || !job_can_move_input(job))
 		return false;
-	have = (struct msg_bytes){buf_head(&link->in) + head_len, buf_len(&link->in) - head_len};
+	have = (struct msg_bytes){buf_head(in) + *ret_head, buf_len(in) - *ret_head};
 	if (have.len)
 		job_input(job, have);
-	buf_consume(&link->in, head_len + have.len);
-	link->body = len - have.len;
-	link->narrow = MSG_BULK_HEAD_STDIN;
+	link_read_narrow(link, MSG_BULK_HEAD_STDIN);
 	conn->host->jobs->activity++;
 	return true;
 }
 
-/* Whether all of it is taken. */
-static bool move_body(struct conn *conn)
+static ssize_t on_body(struct link *link, int fd, size_t len)
 {
-	struct link *link = &conn->link;
+	struct conn *conn = container_of(link, struct conn, link);
 
-	while (link->body && !conn_is_choked(conn)) {
-		ssize_t n = job_move_input(job_find(&conn->outlet, conn->body_id), link->in_fd,
-					   link->body);
-
-		if (n == -EINTR)
-			continue;
-		if (n == -EAGAIN)
-			return false;
-		if (n <= 0) {
-			link->ended = true;
-			link->error = (int)-n;
-			link->body = 0;
-			return false;
-		}
-		link->body -= (size_t)n;
-	}
-	return !link->body;
+	return job_move_input(job_find(&conn->outlet, conn->body_id), fd, len);
 }
 
-/* Takes frames while there is room for what they cause. 0, or -errno to close. */
-static int take_frames(struct conn *conn)
+static int on_frame(struct link *link, const struct frame *frame)
 {
-	struct frame frame;
+	struct conn *conn = container_of(link, struct conn, link);
 	int r;
 
-	for (int i = 0; i < FRAMES_A_TURN; i++) {
-		if (conn_is_choked(conn) || !move_body(conn))
-			return 0;
-		r = link_next(&conn->link, &frame);
-		if (r == 0 && take_part(conn))
-			continue;
-		if (r <= 0)
-			return r;
-		if (frame.wire_len < BULK_WORTH)
-			conn->link.narrow = 0;
-		r = dispatch_frame(conn, &frame);
-		if (r == 0 && conn->doomed)
-			r = -EPROTO;
-		link_done(&conn->link, &frame);
-		if (r < 0)
-			return r;
-	}
-	return 0;
+	if (frame->wire_len < BULK_WORTH)
+		link_read_narrow(link, 0);
+	r = dispatch_frame(conn, frame);
+	return r == 0 && conn->doomed ? -EPROTO : r;
 }
 
-static void send_frames(struct conn *conn)
+static void on_flushed(struct link *link, bool emptied)
 {
-	bool unsent = link_unsent(&conn->link) > 0;
+	struct conn *conn = container_of(link, struct conn, link);
 
-	link_flush(&conn->link);
-	if (unsent && !link_unsent(&conn->link))
+	if (emptied)
 		conn->outlet.sent_ms = loop_now_ms();
 	job_outlet_moved(&conn->outlet);
 }
 
-static void on_turn(struct loop_task *task)
-{
-	struct conn *conn = container_of(task, struct conn, turn);
-	struct frame frame;
-	int r = take_frames(conn);
-
-	if (conn->serial) {
-		serial_turn(conn, r);
-		r = 0;
-	}
-	send_frames(conn);
-	if (r < 0) {
-		conn_close(conn, r == -EMSGSIZE || r == -EBADMSG ? "framing lost" : strerror(-r));
-		return;
-	}
-	if (conn->link.broken) {
-		conn_close(conn, "the client takes no more");
-		return;
-	}
-	/* What came before the end is still acted upon, unless it waits behind a stalled session.
-	 */
-	if (conn->link.ended && (conn_is_choked(conn) || link_next(&conn->link, &frame) == 0)) {
-		conn_close(conn, "the client is gone");
-		return;
-	}
-	if (!conn->serial)
-		frame_clock_run(&conn->clock, &conn->link, !conn_is_choked(conn));
-	/* Derived after the flush: what choked us may have gone out just now. */
-	if (link_watch(&conn->link, !conn_is_choked(conn), true))
-		loop_mark(loop_of(conn), &conn->turn);
-}
-
-static void on_ready(struct link *link, uint32_t ready)
+static void on_watched(struct link *link, bool reads)
 {
 	struct conn *conn = container_of(link, struct conn, link);
 
-	if ((ready & LOOP_IN) && !link->ended)
-		link_read(link);
-	/* While its input is not read: what it still had to say was for commands that end now. */
-	if ((ready & LOOP_HUP) && conn->serial)
-		serial_hang_up(conn);
-	if (ready & LOOP_HUP)
-		link->ended = true;
-	loop_mark(loop_of(conn), &conn->turn);
+	if (conn->serial)
+		serial_turn(conn);
+	else
+		frame_clock_run(&conn->clock, link, reads);
 }
+
+static void on_end(struct link *link, enum link_end how, int error)
+{
+	struct conn *conn = container_of(link, struct conn, link);
+
+	if (how == LINK_ENDED)
+		conn_close(conn, "the client is gone");
+	else if (how == LINK_BROKEN)
+		conn_close(conn, "the client takes no more");
+	else if (conn->serial)
+		serial_lose_framing(conn);
+	else
+		conn_close(conn, error == EMSGSIZE || error == EBADMSG ? "framing lost"
+								       : strerror(error));
+}
+
+static const struct link_calls calls = {
+	.wish = wish,
+	.on_frame = on_frame,
+	.on_part = on_part,
+	.on_body = on_body,
+	.on_flushed = on_flushed,
+	.on_watched = on_watched,
+	.on_end = on_end,
+};
 
 static void on_frame_late(struct loop_timer *timer)
 {
@@ -216,7 +170,7 @@ int conn_greet(struct conn *conn)
 		.features = FEATURES,
 	};
 
-	return msg_put_ready(&conn->link.out, &ready);
+	return msg_put_ready(link_out(&conn->link), &ready);
 }
 
 static int tell_range(struct conn *conn)
@@ -225,7 +179,7 @@ static int tell_range(struct conn *conn)
 
 	frame_put_u32(range, CONN_ID_MIN);
 	frame_put_u32(range + 4, CONN_ID_END);
-	return buf_append(&conn->link.out, range, sizeof(range));
+	return buf_append(link_out(&conn->link), range, sizeof(range));
 }
 
 static void add_to_host(struct conn *conn)
@@ -239,7 +193,8 @@ static void add_to_host(struct conn *conn)
 	host->conn_count++;
 }
 
-struct conn *conn_new(struct conn_host *host, int in_fd, int out_fd, const struct peer *peer)
+struct conn *conn_new(struct conn_host *host, int in_fd, int out_fd, const struct peer *peer,
+		      enum link_manner manner)
 {
 	struct conn *conn = calloc(1, sizeof(*conn));
 
@@ -254,20 +209,19 @@ struct conn *conn_new(struct conn_host *host, int in_fd, int out_fd, const struc
 	conn->open = peer->open;
 	if (conn->open)
 		++*conn->open;
-	conn->turn.on_run = on_turn;
 	snprintf(conn->name, sizeof(conn->name), "%s", peer->name);
-	conn->outlet.frames = &conn->link.out;
-	conn->outlet.bulk = &conn->link.bulk;
-	conn->outlet.flush = &conn->turn;
+	conn->outlet.frames = link_out(&conn->link);
+	conn->outlet.bulk = link_bulk(&conn->link);
+	conn->outlet.flush = link_task(&conn->link);
 	link_init(&conn->link, host->jobs->loop, in_fd, out_fd, JOB_FRAMES_MAX, &host->jobs->spare,
-		  on_ready);
+		  &calls, manner);
 	add_to_host(conn);
 	return conn;
 }
 
 int conn_open(struct conn_host *host, int in_fd, int out_fd, const struct peer *peer)
 {
-	struct conn *conn = conn_new(host, in_fd, out_fd, peer);
+	struct conn *conn = conn_new(host, in_fd, out_fd, peer, LINK_HEARS_HANGUP);
 
 	if (!conn)
 		return -ENOMEM;
@@ -278,7 +232,7 @@ int conn_open(struct conn_host *host, int in_fd, int out_fd, const struct peer *
 	}
 	/* At once: the client waits for it. */
 	link_flush(&conn->link);
-	link_watch(&conn->link, true, true);
+	link_mark(&conn->link);
 	return 0;
 }
 
@@ -287,8 +241,8 @@ size_t conn_flush_all(struct conn_host *host)
 	size_t left = 0;
 
 	for (struct conn *conn = host->conns; conn; conn = conn->next) {
-		send_frames(conn);
-		left += conn->link.broken ? 0 : link_unsent(&conn->link);
+		on_flushed(&conn->link, link_flush(&conn->link));
+		left += link_is_broken(&conn->link) ? 0 : link_unsent(&conn->link);
 	}
 	return left;
 }

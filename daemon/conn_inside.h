@@ -15,7 +15,6 @@ struct conn {
 	struct conn *next, *prev;
 	struct link link;
 	struct job_outlet outlet;
-	struct loop_task turn;
 	struct loop_grave grave;
 	uint32_t body_id; /* whose input the link's body is */
 	bool trusted;
@@ -35,7 +34,8 @@ struct conn {
 };
 
 /* Takes ownership of the descriptors; says nothing yet. NULL, with them closed, without memory. */
-struct conn *conn_new(struct conn_host *host, int in_fd, int out_fd, const struct peer *peer);
+struct conn *conn_new(struct conn_host *host, int in_fd, int out_fd, const struct peer *peer,
+		      enum link_manner manner);
 void conn_close(struct conn *conn, const char *why);
 
 /* Whether one more line may be logged on account of what the client did. */
@@ -45,18 +45,18 @@ static inline bool conn_may_say(struct conn *conn)
 }
 
 /* Whether no frame is taken, since nobody takes what the ones before have caused. */
-bool conn_is_choked(const struct conn *conn);
+bool conn_is_choked(struct conn *conn);
 
 /* Queues core.ready. 0 or -errno. */
 int conn_greet(struct conn *conn);
 
 /* ---- conn_serial.c ---- */
 
-/* After each turn: r is 0, or why frames can no longer be taken. */
-void serial_turn(struct conn *conn, int r);
+/* After each turn. */
+void serial_turn(struct conn *conn);
 
-/* The host hangs up while nothing is read: what it still had to say is thrown away. */
-void serial_hang_up(struct conn *conn);
+/* What came makes no sense: whoever sent it may be another host by now. */
+void serial_lose_framing(struct conn *conn);
 void serial_close(struct conn *conn);
 
 /* The frames that only a serial stream knows; all have id 0. */

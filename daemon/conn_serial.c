@@ -32,7 +32,7 @@ static void greet(struct conn *conn)
 	conn->greeted = true;
 	if (conn_greet(conn) < 0)
 		log_warn("%s: cannot greet: no memory", conn->name);
-	loop_mark(loop_of(conn), &conn->turn);
+	link_mark(&conn->link);
 }
 
 static void on_greet(struct loop_timer *timer)
@@ -75,7 +75,7 @@ void serial_boot(struct conn *conn, struct msg_bootstrap *bootstrap)
 	forget_sessions(conn);
 	conn->barred = false;
 	conn->greeted = false;
-	if (msg_put_init_resolved(&conn->link.out, &resolved) < 0)
+	if (msg_put_init_resolved(link_out(&conn->link), &resolved) < 0)
 		log_warn("%s: cannot answer the bootstrap: no memory", conn->name);
 	log_info("%s: bootstrap applied; commands run as %u:%u", conn->name,
 		 resolved.default_user.uid, resolved.default_user.gid);
@@ -110,17 +110,16 @@ static void on_cut(struct loop_timer *timer)
 	struct conn *conn = container_of(timer, struct conn, cut_timer);
 
 	log_warn("%s: a frame breaks off", conn->name);
-	serial_turn(conn, -EBADMSG);
+	serial_lose_framing(conn);
 }
 
 /* While the rest of a frame is missing although we read, it may never come. */
 static void watch_for_cut(struct conn *conn)
 {
-	struct frame frame;
-	size_t len = buf_len(&conn->link.in);
+	const struct buf *cut = link_cut(&conn->link);
+	size_t len = cut ? buf_len(cut) : 0;
 
-	if (!len || conn_is_choked(conn) || conn->link.starved.armed ||
-	    link_next(&conn->link, &frame) != 0) {
+	if (!len || conn_is_choked(conn) || link_is_starved(&conn->link)) {
 		loop_disarm(loop_of(conn), &conn->cut_timer);
 		len = 0;
 	} else if (len != conn->cut) {
@@ -129,33 +128,23 @@ static void watch_for_cut(struct conn *conn)
 	conn->cut = len;
 }
 
-void serial_turn(struct conn *conn, int r)
+void serial_lose_framing(struct conn *conn)
 {
-	if (r < 0) {
-		log_warn("%s: framing lost; what ran for this host ends", conn->name);
-		/* What is queued to go out are whole frames, of which one may have begun. */
-		buf_consume(&conn->link.in, buf_len(&conn->link.in));
-		forget_sessions(conn);
-		conn->greeted = false;
-		loop_disarm(loop_of(conn), &conn->greet_timer);
-		loop_mark(loop_of(conn), &conn->turn);
-	}
+	log_warn("%s: framing lost; what ran for this host ends", conn->name);
+	/* What is queued to go out are whole frames, of which one may have begun. */
+	link_drop_input(&conn->link);
+	forget_sessions(conn);
+	conn->greeted = false;
+	loop_disarm(loop_of(conn), &conn->greet_timer);
+	link_mark(&conn->link);
+	serial_turn(conn);
+}
+
+void serial_turn(struct conn *conn)
+{
 	if (!conn->greeted && !conn->barred && !conn->greet_timer.armed)
 		greet(conn);
 	watch_for_cut(conn);
-}
-
-void serial_hang_up(struct conn *conn)
-{
-	char waste[4096];
-	ssize_t n;
-
-	/* Or the next host's first words would be looked for behind it. Ports hold little. */
-	for (int i = 0; i < 1024; i++) {
-		n = read(conn->link.in_fd, waste, sizeof(waste));
-		if (n == 0 || (n < 0 && errno != EINTR))
-			return;
-	}
 }
 
 void serial_close(struct conn *conn)
@@ -171,7 +160,7 @@ int conn_open_serial(struct conn_host *host, int fd, const char *name, struct co
 	struct conn *conn;
 
 	snprintf(peer.name, sizeof(peer.name), "%s", name);
-	conn = conn_new(host, fd, fd, &peer);
+	conn = conn_new(host, fd, fd, &peer, LINK_DRAINS_AT_HANGUP);
 	if (!conn)
 		return -ENOMEM;
 	conn->serial = serial;
@@ -181,6 +170,6 @@ int conn_open_serial(struct conn_host *host, int fd, const char *name, struct co
 	link_read(&conn->link);
 	if (serial->boot_wait_ms)
 		loop_arm(loop_of(conn), &conn->greet_timer, serial->boot_wait_ms);
-	loop_mark(loop_of(conn), &conn->turn);
+	link_mark(&conn->link);
 	return 0;
 }

@@ -23,11 +23,11 @@ static void refuse(struct conn *conn, const struct letter *letter, const struct 
 	/* core.error is terminal: the client forgets the id, so the command must not go on. */
 	if (job)
 		job_abandon(job);
-	if (letter_refuse(&conn->link.out, letter, fault, job != NULL) == 0)
+	if (letter_refuse(link_out(&conn->link), letter, fault, job != NULL) == 0)
 		return;
 	/* On a stream that many share, one of them cannot be closed. */
 	if (conn->serial)
-		msg_put_exec_failed(&conn->link.out, id, MSG_FAILURE_OTHER, 0, fault->message,
+		msg_put_exec_failed(link_out(&conn->link), id, MSG_FAILURE_OTHER, 0, fault->message,
 				    NULL);
 	else
 		conn->doomed = true;
@@ -62,7 +62,7 @@ static int on_request(struct conn *conn, const struct letter *letter)
 	conn->used = true;
 	if (letter->frame->wire_len - FRAME_PREFIX_LEN > conn->host->budget->request) {
 		conn->host->jobs->activity++;
-		return msg_put_exec_failed(&conn->link.out, letter->frame->id,
+		return msg_put_exec_failed(link_out(&conn->link), letter->frame->id,
 					   MSG_FAILURE_RESOURCE_LIMIT, 0,
 					   "cannot spawn: the request has more text than "
 					   "--max-request allows",
@@ -82,8 +82,8 @@ static int on_stdin(struct conn *conn, const struct letter *letter)
 	if (decode(conn, letter, &data) < 0 || !job)
 		return 0;
 	/* More of that size may be moved, if the link reads their heads alone. */
-	if (data.data.len >= BULK_WORTH && conn->link.in_socket && job_can_move_input(job))
-		conn->link.narrow = MSG_BULK_HEAD_STDIN;
+	if (data.data.len >= BULK_WORTH && job_can_move_input(job))
+		link_read_narrow(&conn->link, MSG_BULK_HEAD_STDIN);
 	job_input(job, data.data);
 	return 0;
 }
@@ -135,14 +135,15 @@ static int on_ping(struct conn *conn, const struct letter *letter)
 {
 	if (decode(conn, letter, NULL) < 0)
 		return 0;
-	return msg_put_empty(&conn->link.out, letter->frame->id, MSG_PONG);
+	return msg_put_empty(link_out(&conn->link), letter->frame->id, MSG_PONG);
 }
 
 static int on_touch(struct conn *conn, const struct letter *letter)
 {
 	if (decode(conn, letter, NULL) < 0)
 		return 0;
-	return msg_put_touched(&conn->link.out, letter->frame->id, ++conn->host->jobs->activity);
+	return msg_put_touched(link_out(&conn->link), letter->frame->id,
+			       ++conn->host->jobs->activity);
 }
 
 static int on_shutdown(struct conn *conn, const struct letter *letter)
@@ -158,13 +159,13 @@ static int on_shutdown(struct conn *conn, const struct letter *letter)
 static int on_fs_request(struct conn *conn, const struct letter *letter)
 {
 	conn->host->jobs->activity++;
-	return letter_refuse_fs(&conn->link.out, letter->frame->id);
+	return letter_refuse_fs(link_out(&conn->link), letter->frame->id);
 }
 
 static int on_tcp_connect(struct conn *conn, const struct letter *letter)
 {
 	conn->host->jobs->activity++;
-	return letter_refuse_tcp(&conn->link.out, letter->frame->id);
+	return letter_refuse_tcp(link_out(&conn->link), letter->frame->id);
 }
 
 /* What is for another place (a serial port), another direction, or for nobody any more. */

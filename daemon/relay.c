@@ -236,7 +236,7 @@ size_t relay_flush(struct relay *relay)
 
 	for (struct relay_client *client = relay->clients; client; client = client->next) {
 		link_flush(&client->link);
-		left += client->link.broken ? 0 : link_unsent(&client->link);
+		left += link_is_broken(&client->link) ? 0 : link_unsent(&client->link);
 	}
 	return left + relay_agent_flush(&relay->agent);
 }

@@ -22,7 +22,6 @@ struct relay_client {
 	struct relay *relay;
 	struct relay_client *next, *prev;
 	struct link link;
-	struct loop_task turn;
 	struct loop_grave grave;
 	int slot;
 	bool greeted;

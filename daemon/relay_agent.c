@@ -11,20 +11,19 @@
 #include "relay_seek.h"
 #include "relay_slots.h"
 
-#define FRAMES_A_TURN 256
-#define OUT_FULL      (256 * 1024)	 /* queued bytes at which clients wait */
-#define OUT_MAX	      (16 * 1024 * 1024) /* with what the relay says itself */
-#define DIAL_MS	      10000
-#define ENDING_MS     1000 /* from the end of its stream to that of an exec: program */
-#define PAUSE_MIN_MS  100
-#define PAUSE_MAX_MS  2000
-#define RESET_MS      1000  /* of silence, in which another agent than ours may have begun anew */
-#define SILENCE_MS    10000 /* of an agent that should live: ask, and the same again: give up */
-#define STALL_MS      2000  /* in the midst of a frame */
-#define HELD_MS	      3000  /* before frames are given to an agent that gives no credit for any */
-#define PING_SINCE    6	    /* the generation that knows it */
-#define CREDIT_ID     UINT32_MAX
-#define PING_LEN_MAX  64
+#define OUT_FULL     (256 * 1024)	/* queued bytes at which clients wait */
+#define OUT_MAX	     (16 * 1024 * 1024) /* with what the relay says itself */
+#define DIAL_MS	     10000
+#define ENDING_MS    1000 /* from the end of its stream to that of an exec: program */
+#define PAUSE_MIN_MS 100
+#define PAUSE_MAX_MS 2000
+#define RESET_MS     1000  /* of silence, in which another agent than ours may have begun anew */
+#define SILENCE_MS   10000 /* of an agent that should live: ask, and the same again: give up */
+#define STALL_MS     2000  /* in the midst of a frame */
+#define HELD_MS	     3000  /* before frames are given to an agent that gives no credit for any */
+#define PING_SINCE   6	   /* the generation that knows it */
+#define CREDIT_ID    UINT32_MAX
+#define PING_LEN_MAX 64
 
 static const char takes_nothing[] = "the guest takes nothing";
 static const char no_stream[] =
@@ -115,6 +114,7 @@ static void take_steps(struct relay_agent *agent, unsigned steps)
 static void go_up(struct relay_agent *agent, bool ran_before)
 {
 	agent->state = AGENT_UP;
+	link_take_raw(&agent->link, false);
 	agent->was_up = true;
 	agent->ran_before = ran_before;
 	agent->keeps = false;
@@ -177,6 +177,7 @@ static void start_over(struct relay_agent *agent, enum seek_found found)
 {
 	log_info("%s: the guest restarted", agent->name);
 	agent->state = AGENT_SEEKING;
+	link_take_raw(&agent->link, true);
 	agent->asked = 0;
 	/* What came while it was asked has not reached the one before. */
 	agent->keeps = agent->outbox.shut && found == SEEK_RESOLVED;
@@ -231,9 +232,9 @@ static void pass_over(struct relay_agent *agent, const uint8_t *data, size_t len
 /* ---- frames ---- */
 
 /* Before ready, whatever is no greeting is the rest of something older. */
-static bool seek(struct relay_agent *agent)
+static int on_bytes(struct link *link, struct buf *in)
 {
-	struct buf *in = &agent->link.in;
+	struct relay_agent *agent = container_of(link, struct relay_agent, link);
 	size_t at, len = 0;
 	enum seek_found found = seek_greeting(buf_head(in), buf_len(in), &at, &len);
 
@@ -258,8 +259,9 @@ static void take_credit(struct relay_agent *agent, const struct frame *frame)
 		quota_grant(&agent->outbox.quota, &credit);
 }
 
-static void take_frame(struct relay_agent *agent, const struct frame *frame)
+static int on_frame(struct link *link, const struct frame *frame)
 {
+	struct relay_agent *agent = container_of(link, struct relay_agent, link);
 	const uint8_t *wire = frame->body - FRAME_HEADER_LEN;
 	enum seek_found found = frame->id ? SEEK_NOTHING : seek_look(wire, frame->wire_len);
 
@@ -271,41 +273,21 @@ static void take_frame(struct relay_agent *agent, const struct frame *frame)
 		agent->outbox.shut = false;
 	else
 		agent->on_frame(agent, frame);
+	return 0;
 }
 
-/* False when framing is lost. */
-static bool take_frames(struct relay_agent *agent)
+static enum link_wish wish(struct link *link)
 {
-	struct frame frame;
-	int r = 1;
+	struct relay_agent *agent = container_of(link, struct relay_agent, link);
+	bool may = !agent->doom && (agent->state == AGENT_SEEKING || agent->may_read(agent));
 
-	for (int i = 0; i < FRAMES_A_TURN && !agent->doom && r > 0; i++) {
-		if (agent->state == AGENT_SEEKING) {
-			r = seek(agent);
-			continue;
-		}
-		if (!agent->may_read(agent))
-			return true;
-		r = link_next(&agent->link, &frame);
-		if (r <= 0)
-			break;
-		take_frame(agent, &frame);
-		link_done(&agent->link, &frame);
-	}
-	if (r > 0)
-		relay_agent_mark(agent);
-	return r >= 0;
-}
-
-static bool wants_to_read(struct relay_agent *agent)
-{
-	return agent->state == AGENT_SEEKING || agent->may_read(agent);
+	return may ? LINK_TAKE : LINK_WAIT;
 }
 
 /* A frame that breaks off may have been cut by the guest's restart. */
 static void watch_for_stall(struct relay_agent *agent)
 {
-	if (agent->state != AGENT_UP || !buf_len(&agent->link.in) || !agent->may_read(agent))
+	if (agent->state != AGENT_UP || !link_cut(&agent->link) || !agent->may_read(agent))
 		loop_disarm(agent->loop, &agent->stall);
 	else if (!agent->stall.armed)
 		loop_arm(agent->loop, &agent->stall, STALL_MS);
@@ -358,22 +340,15 @@ static void watch_quota(struct relay_agent *agent)
 	}
 }
 
-static void on_turn(struct loop_task *task)
+static void on_flushed(struct link *link, bool emptied)
 {
-	struct relay_agent *agent = container_of(task, struct relay_agent, turn);
+	struct relay_agent *agent = container_of(link, struct relay_agent, link);
 
-	if (agent->state == AGENT_DOWN)
-		return;
-	if (!take_frames(agent))
-		agent->doom = "the frames make no sense";
+	(void)emptied;
+	/* What came may have been quota. */
 	if (outbox_pump(&agent->outbox) < 0)
 		agent->doom = takes_nothing;
-	link_flush(&agent->link);
-	if (!agent->doom && agent->link.broken && !agent->link.ended)
-		agent->doom = agent->link.error ? strerror(agent->link.error) : "closed";
-	if (!agent->doom && agent->link.ended && wants_to_read(agent) && !agent->turn.marked)
-		agent->doom = agent->link.error ? strerror(agent->link.error)
-						: "the other end closed the connection";
+	link_flush(link);
 	if (agent->doom) {
 		lose(agent, agent->doom);
 		return;
@@ -381,35 +356,49 @@ static void on_turn(struct loop_task *task)
 	serve_waiting(agent);
 	watch_quota(agent);
 	watch_for_stall(agent);
-	if (link_watch(&agent->link, wants_to_read(agent), true) && agent->state == AGENT_UP)
-		relay_agent_mark(agent);
 }
 
-static void on_ready(struct link *link, uint32_t ready)
+static void on_read(struct link *link)
 {
 	struct relay_agent *agent = container_of(link, struct relay_agent, link);
 
-	if ((ready & LOOP_IN) && !link->ended) {
-		link_read(link);
-		agent->heard_ms = loop_now_ms();
-		quota_heard(&agent->outbox.quota);
-		if (agent->state == AGENT_UP)
-			agent->asked = 0;
-		/* It moves on. */
-		loop_disarm(agent->loop, &agent->stall);
-	}
-	relay_agent_mark(agent);
+	agent->heard_ms = loop_now_ms();
+	quota_heard(&agent->outbox.quota);
+	if (agent->state == AGENT_UP)
+		agent->asked = 0;
+	/* It moves on. */
+	loop_disarm(agent->loop, &agent->stall);
 }
+
+static void on_end(struct link *link, enum link_end how, int error)
+{
+	struct relay_agent *agent = container_of(link, struct relay_agent, link);
+
+	if (how == LINK_SENSELESS)
+		lose(agent, "the frames make no sense");
+	else if (error)
+		lose(agent, strerror(error));
+	else
+		lose(agent, how == LINK_BROKEN ? "closed" : "the other end closed the connection");
+}
+
+static const struct link_calls calls = {
+	.wish = wish,
+	.on_frame = on_frame,
+	.on_bytes = on_bytes,
+	.on_read = on_read,
+	.on_flushed = on_flushed,
+	.on_end = on_end,
+};
 
 static void on_stall(struct loop_timer *timer)
 {
 	struct relay_agent *agent = container_of(timer, struct relay_agent, stall);
-	struct buf *in = &agent->link.in;
+	struct buf *in = agent->state == AGENT_UP ? link_cut(&agent->link) : NULL;
 	enum seek_found found;
-	struct frame frame;
 	size_t at, len = 0;
 
-	if (agent->state != AGENT_UP || buf_len(in) < 2 || link_next(&agent->link, &frame) != 0)
+	if (!in || buf_len(in) < 2)
 		return;
 	/* Only inside what is not whole: a command may print what looks like a greeting. */
 	found = seek_greeting(buf_head(in) + 1, buf_len(in) - 1, &at, &len);
@@ -434,7 +423,9 @@ static void on_dialed(struct dial *dial, int fd, pid_t process, const struct err
 	agent->process = process;
 	agent->state = AGENT_SEEKING;
 	agent->asked = 0;
-	link_init(&agent->link, agent->loop, fd, fd, OUT_MAX, agent->spare, on_ready);
+	link_init(&agent->link, agent->loop, fd, fd, OUT_MAX, agent->spare, &calls,
+		  LINK_TO_THE_LAST);
+	link_take_raw(&agent->link, true);
 	log_info("%s: connected; waiting for the guest", agent->name);
 	agent->passed_over = 0;
 	agent->hello.boots = agent->bootstrap;
@@ -615,13 +606,12 @@ size_t relay_agent_flush(struct relay_agent *agent)
 	if (agent->state == AGENT_DOWN)
 		return 0;
 	link_flush(&agent->link);
-	return agent->link.broken ? 0 : outbox_unsent(&agent->outbox);
+	return link_is_broken(&agent->link) ? 0 : outbox_unsent(&agent->outbox);
 }
 
 void relay_agent_start(struct relay_agent *agent)
 {
 	agent->state = AGENT_DOWN;
-	agent->turn.on_run = on_turn;
 	agent->clock.on_due = on_clock;
 	agent->stall.on_due = on_stall;
 	agent->held.on_due = on_held;
@@ -634,7 +624,6 @@ void relay_agent_start(struct relay_agent *agent)
 void relay_agent_stop(struct relay_agent *agent)
 {
 	close_stream(agent);
-	loop_unmark(agent->loop, &agent->turn);
 	buf_release(&agent->ready);
 	outbox_release(&agent->outbox);
 	process_end_now(&agent->ending);

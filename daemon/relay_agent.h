@@ -46,7 +46,6 @@ struct relay_agent {
 	struct hello hello;
 	pid_t process;		      /* behind an exec: address, while there is a stream */
 	struct process_ending ending; /* and that of the stream before */
-	struct loop_task turn;
 	struct loop_timer clock; /* down: the next attempt; else the next look at the silence */
 	struct loop_timer stall; /* while a frame is cut short */
 	struct loop_timer held;	 /* while frames wait for a quota that was never given */
@@ -135,7 +134,8 @@ size_t relay_agent_flush(struct relay_agent *agent);
 /* Takes note that the owner's answer to may_read() may have changed. */
 static inline void relay_agent_mark(struct relay_agent *agent)
 {
-	loop_mark(agent->loop, &agent->turn);
+	if (agent->state != AGENT_DOWN)
+		link_mark(&agent->link);
 }
 
 #endif

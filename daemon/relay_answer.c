@@ -39,7 +39,7 @@ static void count_output(struct relay_client *client, struct route *route,
 	if (envelope->type != MSG_EXEC_STDOUT && envelope->type != MSG_EXEC_STDERR)
 		return;
 	if (msg_decode(envelope->type, envelope->payload, &data) == 0)
-		route_queued(route, data.data.len, client->link.sent + link_unsent(&client->link));
+		route_queued(route, data.data.len, link_queued(&client->link));
 }
 
 /* Credit for input that we hold on the client's behalf. True: it is not for the client. */

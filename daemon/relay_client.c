@@ -10,8 +10,6 @@
 #include "../shared/log.h"
 #include "relay.h"
 
-#define FRAMES_A_TURN 256
-#define BYTES_A_TURN  (1024 * 1024)
 /* Over so much that it does not take, a client is given up: it asked for windows it cannot use. */
 #define OUT_HARD  (64 * 1024 * 1024)
 #define OUT_SHORT (2 * 1024 * 1024) /* at least, while all clients together hold too much */
@@ -39,7 +37,6 @@ void relay_client_close(struct relay_client *client, const char *why)
 	log_info("%s: closed: %s", client->name, why);
 	if (slot_of(client)->client)
 		relay_slot_leave(slot_of(client));
-	loop_unmark(relay->loop, &client->turn);
 	loop_disarm(relay->loop, &client->part_limit);
 	frame_clock_stop(&client->clock);
 	if (client->open)
@@ -56,7 +53,7 @@ void relay_client_close(struct relay_client *client, const char *why)
 
 void relay_client_mark(struct relay_client *client)
 {
-	loop_mark(client->relay->loop, &client->turn);
+	link_mark(&client->link);
 }
 
 void relay_client_end_id(struct relay_client *client, const struct route *route, const char *why)
@@ -68,7 +65,7 @@ void relay_client_end_id(struct relay_client *client, const struct route *route,
 		return;
 	if (route->v < MSG_GENERATION_ERR)
 		client->doom = why;
-	else if (msg_put_error(&client->link.out, route->id, MSG_REFUSAL_INVALID_SESSION, why,
+	else if (msg_put_error(link_out(&client->link), route->id, MSG_REFUSAL_INVALID_SESSION, why,
 			       none) < 0)
 		client->doom = "it takes nothing";
 }
@@ -94,34 +91,19 @@ static bool must_wait(const struct relay_client *client)
 	       ((relay_agent_is_up(agent) || agent->keeps) && !relay_agent_has_room(agent));
 }
 
-static bool may_take(const struct relay_client *client)
+static enum link_wish wish(struct link *link)
 {
-	return !client->doom && !client->parting && !is_choked(client) && !must_wait(client);
+	struct relay_client *client = container_of(link, struct relay_client, link);
+
+	if (client->doom || client->parting || is_choked(client))
+		return LINK_CHOKED;
+	return must_wait(client) ? LINK_WAIT : LINK_TAKE;
 }
 
-/* 0, or -errno to close; -EAGAIN: the next frame is for later, when the agent has said something. */
-static int take_frames(struct relay_client *client)
+/* -EAGAIN: it is for later, when the agent has said something. */
+static int on_frame(struct link *link, const struct frame *frame)
 {
-	struct frame frame;
-	size_t taken = 0;
-
-	for (int i = 0; i < FRAMES_A_TURN && taken < BYTES_A_TURN; i++) {
-		int r;
-
-		if (!may_take(client))
-			return 0;
-		r = link_next(&client->link, &frame);
-		if (r <= 0)
-			return r;
-		taken += frame.wire_len;
-		r = relay_letter(client, &frame);
-		if (r == -EAGAIN)
-			return r;
-		link_done(&client->link, &frame);
-		if (r < 0)
-			return r;
-	}
-	return 0;
+	return relay_letter(container_of(link, struct relay_client, link), frame);
 }
 
 /* Tells the agent what the client's socket has taken, and gives it the input that may go. */
@@ -131,7 +113,7 @@ static void settle_routes(struct relay_client *client)
 	uint64_t consumed;
 
 	for (struct route *route = slot_of(client)->routes.first; route; route = route->next) {
-		if (route_sent(route, client->link.sent, &consumed))
+		if (route_sent(route, link_sent(&client->link), &consumed))
 			relay_agent_told(agent, msg_put_credit(relay_agent_out(agent), route->id,
 							       MSG_EXEC_OUTPUT_CREDIT, consumed));
 		relay_pump_input(client, route);
@@ -148,19 +130,6 @@ static size_t out_limit(const struct relay *relay)
 	return share > OUT_SHORT ? share : OUT_SHORT;
 }
 
-static void send_frames(struct relay_client *client)
-{
-	link_flush(&client->link);
-	if (link_unsent(&client->link) >= out_limit(client->relay))
-		client->doom = "it takes too little of what it asked for";
-	if (relay_agent_is_up(&client->relay->agent))
-		settle_routes(client);
-	if (client->relay->agent_waits && link_unsent(&client->link) < RELAY_CLIENT_FULL) {
-		client->relay->agent_waits = false;
-		relay_agent_mark(&client->relay->agent);
-	}
-}
-
 static bool awaits_answers(const struct relay_client *client)
 {
 	for (const struct route *route = slot_of(client)->routes.first; route; route = route->next)
@@ -169,11 +138,43 @@ static bool awaits_answers(const struct relay_client *client)
 	return false;
 }
 
+static void on_flushed(struct link *link, bool emptied)
+{
+	struct relay_client *client = container_of(link, struct relay_client, link);
+	struct relay *relay = client->relay;
+
+	(void)emptied;
+	if (link_unsent(link) >= out_limit(relay))
+		client->doom = "it takes too little of what it asked for";
+	if (relay_agent_is_up(&relay->agent))
+		settle_routes(client);
+	if (relay->agent_waits && link_unsent(link) < RELAY_CLIENT_FULL) {
+		relay->agent_waits = false;
+		relay_agent_mark(&relay->agent);
+	}
+	if (client->parting && !awaits_answers(client))
+		client->doom = client->parting;
+	if (client->doom)
+		relay_client_close(client, client->doom);
+}
+
+static void on_watched(struct link *link, bool reads)
+{
+	struct relay_client *client = container_of(link, struct relay_client, link);
+
+	if (client->greeted)
+		frame_clock_run(&client->clock, link, reads);
+}
+
 /* The client has said its last. What it asked before is still answered, as the agent would. */
 static void part(struct relay_client *client, const char *why)
 {
 	if (client->parting)
 		return;
+	if (!awaits_answers(client)) {
+		relay_client_close(client, why);
+		return;
+	}
 	client->parting = why;
 	loop_arm(client->relay->loop, &client->part_limit, PARTING_MS);
 }
@@ -186,48 +187,27 @@ static void on_part_limit(struct loop_timer *timer)
 	relay_client_mark(client);
 }
 
-static void on_turn(struct loop_task *task)
-{
-	struct relay_client *client = container_of(task, struct relay_client, turn);
-	struct frame frame;
-	int r = take_frames(client);
-
-	send_frames(client);
-	if (r == -EMSGSIZE || r == -EBADMSG)
-		part(client, "framing lost");
-	else if (r < 0 && r != -EAGAIN)
-		client->doom = strerror(-r);
-	if (client->link.broken)
-		client->doom = "it takes no more";
-	/* What came before the end is still acted upon, unless it waits behind a stalled session.
-	 */
-	if (client->link.ended &&
-	    (r == -EAGAIN || is_choked(client) || link_next(&client->link, &frame) == 0))
-		part(client, "the client is gone");
-	if (client->parting && !awaits_answers(client))
-		client->doom = client->parting;
-	if (client->doom) {
-		relay_client_close(client, client->doom);
-		return;
-	}
-	if (client->greeted)
-		frame_clock_run(&client->clock, &client->link, may_take(client) && r != -EAGAIN);
-	/* What choked it may have gone in this very turn. */
-	if (link_watch(&client->link, may_take(client), true) && r != -EAGAIN)
-		relay_client_mark(client);
-}
-
-static void on_ready(struct link *link, uint32_t ready)
+static void on_end(struct link *link, enum link_end how, int error)
 {
 	struct relay_client *client = container_of(link, struct relay_client, link);
 
-	if ((ready & LOOP_IN) && !link->ended)
-		link_read(link);
-	/* While its input is not read: what it still had to say was for commands that end now. */
-	if (ready & LOOP_HUP)
-		link->ended = true;
-	relay_client_mark(client);
+	if (how == LINK_BROKEN)
+		relay_client_close(client, "it takes no more");
+	else if (how == LINK_ENDED)
+		part(client, "the client is gone");
+	else if (error == EMSGSIZE || error == EBADMSG)
+		part(client, "framing lost");
+	else
+		relay_client_close(client, strerror(error));
 }
+
+static const struct link_calls calls = {
+	.wish = wish,
+	.on_frame = on_frame,
+	.on_flushed = on_flushed,
+	.on_watched = on_watched,
+	.on_end = on_end,
+};
 
 static void on_frame_late(struct loop_timer *timer)
 {
@@ -251,8 +231,8 @@ void relay_client_greet(struct relay_client *client)
 			  on_frame_late);
 	frame_put_u32(range, relay_slot_min(client->slot) + client->relay->ids_passed);
 	frame_put_u32(range + 4, relay_slot_end(client->slot));
-	if (buf_append(&client->link.out, range, sizeof(range)) < 0 ||
-	    buf_append(&client->link.out, buf_head(ready), buf_len(ready)) < 0)
+	if (buf_append(link_out(&client->link), range, sizeof(range)) < 0 ||
+	    buf_append(link_out(&client->link), buf_head(ready), buf_len(ready)) < 0)
 		client->doom = "no memory";
 	relay_client_mark(client);
 }
@@ -271,14 +251,14 @@ void relay_client_open(struct relay *relay, int fd, const struct peer *peer)
 		budget_refuse(fd, why);
 		return;
 	}
-	link_init(&client->link, relay->loop, fd, fd, OUT_MAX, &relay->spare, on_ready);
+	link_init(&client->link, relay->loop, fd, fd, OUT_MAX, &relay->spare, &calls,
+		  LINK_HEARS_HANGUP);
 	client->relay = relay;
 	client->slot = slot;
 	client->trusted = peer->trusted;
 	client->open = peer->open;
 	if (client->open)
 		++*client->open;
-	client->turn.on_run = on_turn;
 	client->part_limit.on_due = on_part_limit;
 	snprintf(client->name, sizeof(client->name), "%s", peer->name);
 	relay->by_slot[slot].client = client;

@@ -55,7 +55,7 @@ static int refuse(struct relay_client *client, const struct letter *letter,
 		log_info("%s: id %u: %s", client->name, letter->frame->id, fault->message);
 	if (live)
 		abandon(client, route);
-	return letter_refuse(&client->link.out, letter, fault, live);
+	return letter_refuse(link_out(&client->link), letter, fault, live);
 }
 
 /* The same for what is well said, but cannot be had. */
@@ -64,7 +64,7 @@ static int refuse_session(struct relay_client *client, const struct letter *lett
 	struct letter_fault fault = {.kind = MSG_REFUSAL_INVALID_SESSION};
 
 	strncpy(fault.message, why, sizeof(fault.message) - 1);
-	return letter_refuse(&client->link.out, letter, &fault, true);
+	return letter_refuse(link_out(&client->link), letter, &fault, true);
 }
 
 /* Decodes the payload on the side, so that it can still be passed on as it came. */
@@ -117,8 +117,8 @@ static int start(struct relay_client *client, const struct letter *letter,
 	}
 	if (r == -EBADMSG) {
 		route_remove(routes, route);
-		return msg_put_exec_failed(&client->link.out, id, MSG_FAILURE_RESOURCE_LIMIT, 0,
-					   "a malformed resource limit", "setrlimit");
+		return msg_put_exec_failed(link_out(&client->link), id, MSG_FAILURE_RESOURCE_LIMIT,
+					   0, "a malformed resource limit", "setrlimit");
 	}
 	relay_agent_told(agent_of(client), r);
 	route->v = letter->envelope.v;
@@ -149,7 +149,7 @@ static int on_request(struct relay_client *client, const struct letter *letter)
 	if (!relay_agent_is_up(agent_of(client)))
 		return refuse_session(client, letter, no_guest);
 	if (relay_routes(client)->execs >= ROUTE_EXECS_MAX)
-		return msg_put_exec_failed(&client->link.out, letter->frame->id,
+		return msg_put_exec_failed(link_out(&client->link), letter->frame->id,
 					   MSG_FAILURE_RESOURCE_LIMIT, 0,
 					   "too many commands of one client are running", NULL);
 	return start(client, letter, &request);
@@ -335,11 +335,11 @@ static int on_stream(struct relay_client *client, const struct letter *letter)
 
 	/* Our own agent refuses them without a look, and so can we. */
 	if (relay_agent_is_up(agent) && agent->features)
-		return is_fs ? letter_refuse_fs(&client->link.out, id)
-			     : letter_refuse_tcp(&client->link.out, id);
+		return is_fs ? letter_refuse_fs(link_out(&client->link), id)
+			     : letter_refuse_tcp(link_out(&client->link), id);
 	if (!relay_agent_is_up(agent) || relay_routes(client)->count >= ROUTE_MAX)
-		return is_fs ? msg_put_fs_refusal(&client->link.out, id, no_guest)
-			     : msg_put_tcp_refusal(&client->link.out, id, no_guest);
+		return is_fs ? msg_put_fs_refusal(link_out(&client->link), id, no_guest)
+			     : msg_put_tcp_refusal(link_out(&client->link), id, no_guest);
 	if (find(client, letter))
 		return -EEXIST;
 	if (msg_check(letter->envelope.payload) < 0) {

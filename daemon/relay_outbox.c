@@ -77,11 +77,12 @@ size_t outbox_input_room(const struct outbox *outbox)
 int outbox_put_input(struct outbox *outbox, uint32_t id, const uint8_t *data, size_t len)
 {
 	struct link *link = outbox->link;
-	size_t before = buf_len(&link->out);
-	int r = msg_data_head(&link->out, id, MSG_EXEC_STDIN, len);
+	struct buf *out = link_out(link);
+	size_t before = buf_len(out);
+	int r = msg_data_head(out, id, MSG_EXEC_STDIN, len);
 
 	if (r < 0)
 		return r;
-	quota_spend(&outbox->quota, QUOTA_BULK, buf_len(&link->out) - before + len);
+	quota_spend(&outbox->quota, QUOTA_BULK, buf_len(out) - before + len);
 	return link_put(link, data, len);
 }

@@ -632,9 +632,8 @@ late_reader() {
 		see "\nagain"
 		see "\nagain"
 		see "\nagain"
-		key "\003"
-		# Between two runs, or behind one that has just ended.
-		prompt {130 0}
+		# Between two runs, or behind one that has just ended; its prompt may be there already.
+		interrupt {130 0}
 		line {echo "o"n}
 		see "\non"
 		prompt

@@ -63,6 +63,13 @@ setup() {
 	done
 }
 
+@test "house: the inside of a link is touched in its own file alone" {
+	inside='calls|in|out|bulk|nonblock|sent|taken|narrow|raw|body|held|put_off|ended|broken|stopped|told|error|starved'
+	run grep -nE "\\blink(\\.|->)($inside|turn|manner|in_fd|out_fd|in_socket|out_socket|in_source|out_source)\\b" \
+		shared/[!l]*.[ch] daemon/*.[ch] cli/*.[ch] cli/console/*.[ch]
+	[[ -z $output ]]
+}
+
 @test "house: the console alone links readline; the others need libc and libcbor alone" {
 	for program in msb-exec msb-execd msb-relayd; do
 		run bash -c "readelf -d $ROOT/build/$program | grep NEEDED"

@@ -21,17 +21,44 @@ static void on_late(struct loop_timer *timer)
 	loop_stop(&loop);
 }
 
-static void on_link(struct link *link, uint32_t ready)
+static enum link_wish wish(struct link *link)
 {
-	struct frame frame;
-
-	(void)ready;
-	link_read(link);
-	while (link_next(link, &frame) > 0)
-		link_done(link, &frame);
-	frame_clock_run(&clock_under_test, link, reads);
-	link_watch(link, true, true);
+	(void)link;
+	return LINK_TAKE;
 }
+
+static int on_frame(struct link *link, const struct frame *frame)
+{
+	(void)link;
+	(void)frame;
+	return 0;
+}
+
+static void on_flushed(struct link *link, bool emptied)
+{
+	(void)link;
+	(void)emptied;
+}
+
+static void on_watched(struct link *link, bool is_read)
+{
+	frame_clock_run(&clock_under_test, link, reads && is_read);
+}
+
+static void on_link_end(struct link *link, enum link_end how, int error)
+{
+	(void)how;
+	(void)error;
+	link_stop(link);
+}
+
+static const struct link_calls calls = {
+	.wish = wish,
+	.on_frame = on_frame,
+	.on_flushed = on_flushed,
+	.on_watched = on_watched,
+	.on_end = on_link_end,
+};
 
 static void on_end(struct loop_timer *timer)
 {
@@ -71,7 +98,7 @@ static void start(const struct budget *budget)
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
 	peer_fd = pair[1];
 	reads = true;
-	link_init(&link_under_test, &loop, pair[0], pair[0], 4096, NULL, on_link);
+	link_init(&link_under_test, &loop, pair[0], pair[0], 4096, NULL, &calls, LINK_HEARS_HANGUP);
 	frame_clock_start(&clock_under_test, &loop, budget, on_late);
 }
 

@@ -9,12 +9,6 @@
 
 #define PAYLOAD_LEN 100000
 
-static void no_ready(struct link *link, uint32_t ready)
-{
-	(void)link;
-	(void)ready;
-}
-
 static void head_is_that_of_a_copied_frame(void **state)
 {
 	static const size_t lens[] = {0, 23, 24, 255, 256, 65535, 65536, 1048576, 4000000};
@@ -136,7 +130,7 @@ static void pages_go_out_in_their_place(void **state)
 	fcntl(ends[1], F_SETPIPE_SZ, 1 << 20);
 	assert_int_equal(write(ends[1], sent, sizeof(sent)), sizeof(sent));
 	assert_int_equal(loop_init(&loop), 0);
-	link_init(&link, &loop, pair[0], pair[0], 4096, NULL, no_ready);
+	link_init(&link, &loop, pair[0], pair[0], 4096, NULL, NULL, LINK_TO_THE_LAST);
 	assert_int_equal(buf_append(&link.out, "before", 6), 0);
 	assert_int_equal(bulk_fill(&link.bulk, ends[0], sizeof(sent)), sizeof(sent));
 	link.bulk.before = buf_len(&link.out);
@@ -170,7 +164,7 @@ static void peer_that_is_gone_breaks_the_link(void **state)
 	assert_int_equal(pipe2(ends, O_CLOEXEC | O_NONBLOCK), 0);
 	assert_int_equal(write(ends[1], "x", 1), 1);
 	assert_int_equal(loop_init(&loop), 0);
-	link_init(&link, &loop, pair[0], pair[0], 4096, NULL, no_ready);
+	link_init(&link, &loop, pair[0], pair[0], 4096, NULL, NULL, LINK_TO_THE_LAST);
 	assert_int_equal(bulk_fill(&link.bulk, ends[0], 1), 1);
 	close(pair[1]);
 	link_flush(&link);

@@ -47,7 +47,6 @@ static int set_up(void **state)
 	agent = pair[1];
 	client = (struct client){
 		.loop = &loop,
-		.turn = {.on_run = client_on_turn},
 		.ending = {.fd = -1},
 		.linked = true,
 		.greeted = true,
@@ -55,7 +54,8 @@ static int set_up(void **state)
 		.on_lost = on_lost,
 		.on_turn = on_turn,
 	};
-	link_init(&client.link, &loop, pair[0], pair[0], 1 << 24, NULL, client_on_ready);
+	link_init(&client.link, &loop, pair[0], pair[0], 1 << 24, NULL, &client_calls,
+		  LINK_TO_THE_LAST);
 	return 0;
 }
 

@@ -36,7 +36,7 @@ static void end_behind_a_queue_that_one_flush_empties_is_seen(void **state)
 	assert_true(conn->link.ended);
 	put_bytes(conn, FULL);
 	conn->link.ended = false;
-	loop_mark(&loop, &conn->turn);
+	link_mark(&conn->link);
 	while (host.conn_count)
 		run_once();
 	close(from);
@@ -68,7 +68,7 @@ static void hang_up_is_heard_while_output_waits(void **state)
 	(void)state;
 	conn = open_pipes(&to, &from);
 	put_bytes(conn, FULL + 1000);
-	conn->link.on_ready(&conn->link, LOOP_OUT | LOOP_HUP);
+	conn->link.in_source.on_ready(&conn->link.in_source, LOOP_OUT | LOOP_HUP);
 	assert_true(conn->link.ended);
 	while (host.conn_count)
 		run_once();
@@ -91,7 +91,7 @@ static void output_is_read_again_after_a_queue_that_filled_and_emptied_in_one_ba
 	job = add_job(conn, 1, false, -1, out[0]);
 	put_bytes(conn, JOB_OUTPUT_LIMIT);
 	assert_int_equal(write(out[1], "x", 1), 1);
-	loop_mark(&loop, &conn->turn);
+	link_mark(&conn->link);
 	run_once();
 	/* The pipe took a part of it. */
 	assert_true(link_unsent(&conn->link) > 0);
@@ -114,7 +114,7 @@ static void output_behind_a_full_queue_comes_once_the_client_reads(void **state)
 	add_job(conn, 1, false, -1, out[0]);
 	put_bytes(conn, FULL);
 	assert_int_equal(write(out[1], "x", 1), 1);
-	loop_mark(&loop, &conn->turn);
+	link_mark(&conn->link);
 	run_once();
 	reader_start(&reader, from, 5000, FULL + 1);
 	run();
@@ -145,7 +145,7 @@ static void output_that_waits_for_the_pages_of_another_is_read_again(void **stat
 	conn->link.bulk.before = 0;
 	job_watch_pump(job);
 	assert_int_equal(job->pump.out_source.want, 0);
-	loop_mark(&loop, &conn->turn);
+	link_mark(&conn->link);
 	run_once();
 	assert_int_equal(conn->link.bulk.len, 0);
 	assert_true(job->pump.out_source.want & LOOP_IN);
@@ -206,7 +206,7 @@ static void silence_is_told_once_all_is_sent(void **state)
 		job->linger_ms = 1;
 		put_bytes(conn, fills[i]);
 		job_happen(job, SESSION_LEADER_ENDED);
-		loop_mark(&loop, &conn->turn);
+		link_mark(&conn->link);
 		run_once();
 		assert_false(job->session.silent);
 		reader_start(&reader, from, 50000, fills[i] + 1);
@@ -380,7 +380,7 @@ static void parked_terminal_survives_a_look_without_room(void **state)
 	assert_int_equal(write(pair[1], "tail", 4), 4);
 	job->parked.on_due(&job->parked);
 	assert_true(pump_is_open(&job->pump, MSG_STREAM_STDOUT));
-	loop_mark(&loop, &conn->turn);
+	link_mark(&conn->link);
 	reader_start(&reader, from, 50000, FULL + 4);
 	run();
 	assert_int_equal(job->output.sent, 4);
@@ -414,7 +414,7 @@ static void half_a_frame_is_not_missed_while_nothing_is_read(void **state)
 	while (!conn->cut_timer.armed)
 		run_once();
 	put_bytes(conn, FULL + 100000);
-	loop_mark(&loop, &conn->turn);
+	link_mark(&conn->link);
 	run_once();
 	assert_true(buf_len(&conn->link.out) < FULL || !conn->cut_timer.armed);
 	close(pair[1]);

@@ -36,7 +36,6 @@ static struct {
 	struct credit_account input;
 	struct loop_source listener;
 	struct link link;
-	struct loop_task turn;
 } agent;
 
 /* The pipes' other ends: what writes our stdin and reads our stdout. */
@@ -51,7 +50,7 @@ static struct {
 static void agent_say(void)
 {
 	static uint8_t zeros[1 << 20];
-	struct buf *out = &agent.link.out;
+	struct buf *out = link_out(&agent.link);
 
 	while (agent.started && agent.left && link_unsent(&agent.link) < 4 * sizeof(zeros)) {
 		size_t n = agent.left < agent.frame ? agent.left : agent.frame;
@@ -92,7 +91,8 @@ static void agent_hear(const struct frame *frame)
 		agent.started = true;
 		agent.deaf = agent.deafens;
 		agent.output.window = request.output_window;
-		assert_int_equal(msg_put_exec_started(&agent.link.out, agent.id, &started), 0);
+		assert_int_equal(msg_put_exec_started(link_out(&agent.link), agent.id, &started),
+				 0);
 		break;
 	case MSG_EXEC_STDIN:
 		assert_int_equal(msg_decode(envelope.type, envelope.payload, &data), 0);
@@ -108,35 +108,47 @@ static void agent_hear(const struct frame *frame)
 	}
 }
 
-static void agent_turn(struct loop_task *task)
+static enum link_wish agent_wish(struct link *link)
 {
-	struct frame frame;
+	(void)link;
+	return agent.deaf ? LINK_WAIT : LINK_TAKE;
+}
+
+static int agent_take(struct link *link, const struct frame *frame)
+{
+	(void)link;
+	agent_hear(frame);
+	return 0;
+}
+
+static void agent_flushed(struct link *link, bool emptied)
+{
 	uint64_t consumed;
 
-	while (!agent.deaf && link_next(&agent.link, &frame) > 0) {
-		agent_hear(&frame);
-		link_done(&agent.link, &frame);
-	}
+	(void)emptied;
 	if (credit_due(&agent.input, 0, &consumed))
 		assert_int_equal(
-			msg_put_credit(&agent.link.out, agent.id, MSG_EXEC_STDIN_CREDIT, consumed),
+			msg_put_credit(link_out(link), agent.id, MSG_EXEC_STDIN_CREDIT, consumed),
 			0);
 	agent_say();
-	link_flush(&agent.link);
-	if (agent.hangs_up && agent.started && !agent.left && !link_unsent(&agent.link)) {
-		link_release(&agent.link);
-		return;
-	}
-	if (link_watch(&agent.link, !agent.deaf, false))
-		loop_mark(&loop, task);
+	link_flush(link);
+	if (agent.hangs_up && agent.started && !agent.left && !link_unsent(link))
+		link_release(link);
 }
 
-static void agent_ready(struct link *link, uint32_t ready)
+static void agent_lost(struct link *link, enum link_end how, int error)
 {
-	if ((ready & LOOP_IN) && !link->ended)
-		link_read(link);
-	loop_mark(&loop, &agent.turn);
+	(void)how;
+	(void)error;
+	link_stop(link);
 }
+
+static const struct link_calls agent_calls = {
+	.wish = agent_wish,
+	.on_frame = agent_take,
+	.on_flushed = agent_flushed,
+	.on_end = agent_lost,
+};
 
 static void agent_accept(struct loop_source *source, uint32_t ready)
 {
@@ -146,12 +158,12 @@ static void agent_accept(struct loop_source *source, uint32_t ready)
 
 	(void)ready;
 	assert_true(fd >= 0);
-	link_init(&agent.link, &loop, fd, fd, 1 << 26, NULL, agent_ready);
+	link_init(&agent.link, &loop, fd, fd, 1 << 26, NULL, &agent_calls, LINK_TO_THE_LAST);
 	frame_put_u32(range, 1);
 	frame_put_u32(range + 4, 1000);
-	assert_int_equal(buf_append(&agent.link.out, range, sizeof(range)), 0);
-	assert_int_equal(msg_put_ready(&agent.link.out, &greeting), 0);
-	loop_mark(&loop, &agent.turn);
+	assert_int_equal(buf_append(link_out(&agent.link), range, sizeof(range)), 0);
+	assert_int_equal(msg_put_ready(link_out(&agent.link), &greeting), 0);
+	link_mark(&agent.link);
 }
 
 static void user_writes(struct loop_source *source, uint32_t ready)
@@ -199,7 +211,7 @@ static void user_looks(struct loop_timer *timer)
 	user.waits = false;
 	if (agent.deaf) {
 		agent.deaf = false;
-		loop_mark(&loop, &agent.turn);
+		link_mark(&agent.link);
 	}
 	loop_want(&loop, &user.out, LOOP_IN);
 }
@@ -246,7 +258,6 @@ static int set_up(void **state)
 	memset(&user, 0, sizeof(user));
 	memset(&exec, 0, sizeof(exec));
 	agent.frame = 30000;
-	agent.turn.on_run = agent_turn;
 	user.look.on_due = user_looks;
 	user.piece = 7000;
 	saved_in = dup(STDIN_FILENO);
@@ -269,8 +280,7 @@ static int tear_down(void **state)
 	if (user.in_fd >= 0)
 		close(user.in_fd);
 	close(user.out_fd);
-	if (agent.link.loop && agent.link.in_fd >= 0)
-		link_release(&agent.link);
+	link_release(&agent.link);
 	dup2(saved_in, STDIN_FILENO);
 	dup2(saved_out, STDOUT_FILENO);
 	close(saved_in);

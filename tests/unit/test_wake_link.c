@@ -1,4 +1,5 @@
 /* A link whose owner stopped reading or writing: what it is woken by, and what it is told instead. */
+#include <errno.h>
 #include <fcntl.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -7,28 +8,70 @@
 #include "unit_loop.h"
 
 static struct link under_test;
-static struct loop_task owners;
 static int peer;
-static unsigned turns;
+static enum link_wish wished;
+static bool took; /* its one frame of this turn */
+static unsigned frames, wanted, lost;
 
-static void on_link(struct link *link, uint32_t ready)
+static enum link_wish wish(struct link *link)
 {
-	if ((ready & LOOP_IN) && !link->ended)
-		link_read(link);
-	loop_mark(&loop, &owners);
+	(void)link;
+	return took ? LINK_WAIT : wished;
 }
+
+static int on_frame(struct link *link, const struct frame *frame)
+{
+	(void)link;
+	(void)frame;
+	took = true;
+	if (++frames == wanted)
+		loop_stop(&loop);
+	return 0;
+}
+
+static int on_bytes(struct link *link, struct buf *in)
+{
+	(void)link;
+	(void)in;
+	return 0;
+}
+
+static void on_flushed(struct link *link, bool emptied)
+{
+	(void)link;
+	took = false;
+	if (emptied)
+		loop_stop(&loop);
+}
+
+static void on_end(struct link *link, enum link_end how, int error)
+{
+	assert_int_equal(how, LINK_SENSELESS);
+	assert_int_equal(error, EBADMSG);
+	lost++;
+	link_drop_input(link);
+}
+
+static const struct link_calls calls = {
+	.wish = wish,
+	.on_frame = on_frame,
+	.on_bytes = on_bytes,
+	.on_flushed = on_flushed,
+	.on_end = on_end,
+};
 
 static int set_up(void **state)
 {
 	int pair[2];
 
-	turns = 0;
+	frames = wanted = lost = 0;
+	wished = LINK_TAKE;
+	took = false;
 	if (unit_set_up(state) ||
 	    socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair) < 0)
 		return 1;
 	peer = pair[1];
-	owners = (struct loop_task){0};
-	link_init(&under_test, &loop, pair[0], pair[0], 1 << 24, NULL, on_link);
+	link_init(&under_test, &loop, pair[0], pair[0], 1 << 24, NULL, &calls, LINK_TO_THE_LAST);
 	return 0;
 }
 
@@ -50,47 +93,47 @@ static void send_pings(int count)
 	buf_release(&out);
 }
 
-/* Takes one frame a turn, by nothing but what link_watch() says. */
-static void take_one(struct loop_task *task)
+/* One batch, and the turn behind it. */
+static void on_once(struct loop_timer *timer)
 {
-	struct frame frame;
+	(void)timer;
+	loop_stop(&loop);
+}
 
-	if (link_next(&under_test, &frame) > 0) {
-		link_done(&under_test, &frame);
-		if (++turns == 100) {
-			loop_stop(&loop);
-			return;
-		}
-	}
-	if (link_watch(&under_test, true, false))
-		loop_mark(&loop, task);
+static void run_once(void)
+{
+	struct loop_timer once = {.on_due = on_once};
+
+	loop_arm(&loop, &once, 0);
+	run();
+	loop_disarm(&loop, &once);
 }
 
 static void owner_that_takes_one_frame_a_turn_gets_them_all(void **state)
 {
 	(void)state;
-	owners.on_run = take_one;
+	wanted = 100;
 	send_pings(100);
 	run();
-	assert_int_equal(turns, 100);
+	assert_int_equal(frames, 100);
 }
 
 static void owner_that_wants_none_is_not_called_for_one_that_waits(void **state)
 {
-	struct frame frame;
-
 	(void)state;
+	wished = LINK_WAIT;
 	send_pings(2);
 	link_read(&under_test);
-	assert_false(link_watch(&under_test, false, false));
+	link_mark(&under_test);
+	run_once();
 	assert_int_equal(under_test.in_source.want, 0);
-	assert_true(link_watch(&under_test, true, false));
-	assert_int_equal(under_test.in_source.want, 0);
-	for (int i = 0; i < 2; i++) {
-		assert_int_equal(link_next(&under_test, &frame), 1);
-		link_done(&under_test, &frame);
-	}
-	assert_false(link_watch(&under_test, true, false));
+	assert_int_equal(frames, 0);
+	wished = LINK_TAKE;
+	wanted = 2;
+	link_mark(&under_test);
+	run();
+	run_once();
+	assert_int_equal(frames, 2);
 	assert_int_equal(under_test.in_source.want, LOOP_IN);
 }
 
@@ -98,21 +141,16 @@ static void owner_that_wants_none_is_not_called_for_one_that_waits(void **state)
 static void lost_framing_is_told(void **state)
 {
 	(void)state;
+	link_take_raw(&under_test, true);
 	assert_int_equal(write(peer, "\0\0\0\1", 4), 4);
 	link_read(&under_test);
-	assert_true(link_watch(&under_test, true, false));
-	under_test.greeting = true;
-	assert_false(link_watch(&under_test, true, false));
-}
-
-static void flush_all(struct loop_task *task)
-{
-	(void)task;
-	link_flush(&under_test);
-	if (!link_unsent(&under_test))
-		loop_stop(&loop);
-	else
-		link_watch(&under_test, false, false);
+	link_mark(&under_test);
+	run_once();
+	assert_int_equal(lost, 0);
+	link_take_raw(&under_test, false);
+	link_mark(&under_test);
+	run_once();
+	assert_int_equal(lost, 1);
 }
 
 static void read_some(struct loop_source *source, uint32_t ready)
@@ -137,10 +175,9 @@ static void queue_goes_out_as_the_peer_takes_it(void **state)
 	assert_int_equal(bulk_fill(&under_test.bulk, ends[0], 50000), 50000);
 	under_test.bulk.before = buf_len(&under_test.out);
 	assert_int_equal(buf_append(&under_test.out, much, sizeof(much)), 0);
-	owners.on_run = flush_all;
 	loop_source_init(&reads, peer, read_some);
 	loop_want(&loop, &reads, LOOP_IN);
-	loop_mark(&loop, &owners);
+	link_mark(&under_test);
 	run();
 	assert_int_equal(under_test.sent, 2 * sizeof(much) + 50000);
 	loop_remove(&loop, &reads);
