@@ -192,7 +192,7 @@ int relay_settings_parse(int argc, char *const argv[], bool has_sockets, struct 
 			   .greeting_ms = DURATION_INFINITE},
 	};
 	ret->bootstrap.default_env.strv = ret->env;
-	ret->bootstrap.limits = ret->rlimits;
+	ret->bootstrap.rlimits.limits = ret->rlimits;
 	while ((option = options_next(argc, argv, rows, ROWS, &value, &operand, err)) >= 0)
 		if (take_option(ret, option, value, err) < 0)
 			return options_blame(&rows[option], err);

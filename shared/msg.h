@@ -29,11 +29,17 @@ struct msg_bytes {
 	size_t len;
 };
 
-/* A list inside a message: cbor when decoded (walk it once), else strv, to be encoded. */
+struct msg_rlimit {
+	struct msg_text resource;
+	uint64_t soft, hard; /* UINT64_MAX: no limit */
+};
+
+/* A list inside a message: cbor when decoded (walk it once), else what it is encoded from. */
 struct msg_list {
 	struct msg_bytes cbor;
-	size_t count; /* elements, in both forms */
-	char *const *strv;
+	size_t count;			 /* elements, in each form */
+	char *const *strv;		 /* of texts, or of pairs as K=V */
+	const struct msg_rlimit *limits; /* of limits */
 };
 
 enum msg_type {
@@ -123,11 +129,6 @@ struct msg_ready {
 	uint32_t features; /* enum msg_feature */
 };
 
-struct msg_rlimit {
-	struct msg_text resource;
-	uint64_t soft, hard; /* UINT64_MAX: no limit */
-};
-
 struct msg_pair {
 	struct msg_text key, value;
 };
@@ -135,9 +136,8 @@ struct msg_pair {
 /* The guest's configuration, as far as its commands are concerned; ptr NULL: not given. */
 struct msg_bootstrap {
 	struct msg_text user, security_profile, default_cwd;
-	struct msg_list default_env;	 /* walk with msg_next_pair() */
-	struct msg_list rlimits;	 /* walk with msg_next_rlimit() */
-	const struct msg_rlimit *limits; /* to be encoded: rlimits.count of them */
+	struct msg_list default_env; /* walk with msg_next_pair() */
+	struct msg_list rlimits;     /* walk with msg_next_rlimit() */
 };
 
 struct msg_identity {
@@ -160,8 +160,7 @@ struct msg_exec_request {
 	struct msg_text cwd, user; /* ptr NULL: not given */
 	bool tty;
 	uint16_t rows, cols;
-	struct msg_list rlimits;	 /* decoded: walk with msg_next_rlimit() */
-	const struct msg_rlimit *limits; /* else, to be encoded: rlimits.count of them */
+	struct msg_list rlimits; /* walk with msg_next_rlimit() */
 
 	/* Ours. */
 	uint16_t xpixel, ypixel; /* of the whole window; 0: not known */
@@ -289,11 +288,17 @@ const char *msg_name(enum msg_type type);
 /* ---- encoding: appends one frame; 0, -ENOBUFS, -ENOMEM, or -EMSGSIZE over the wire's limit ----
  */
 
+/*
+ * The message that the struct is, of the type that it goes with, as msg_decode() has it. Keys that
+ * say nothing are null or left out, as msg_tables.c has it. The lists of a request as they were decoded,
+ * too, which walks them: -EBADMSG for a limit that is none.
+ */
+int msg_put(struct buf *out, uint32_t id, enum msg_type type, const void *message);
+
 int msg_put_empty(struct buf *out, uint32_t id, enum msg_type type);
 int msg_put_ready(struct buf *out, const struct msg_ready *ready);
 int msg_put_init_resolved(struct buf *out, const struct msg_init_resolved *resolved);
 int msg_put_client_disconnected(struct buf *out, const struct msg_id_range *range);
-/* The lists as they were decoded, too, which walks them: -EBADMSG for a limit that is none. */
 int msg_put_exec_request(struct buf *out, uint32_t id, const struct msg_exec_request *request);
 int msg_put_exec_started(struct buf *out, uint32_t id, const struct msg_exec_started *started);
 int msg_put_stdin_error(struct buf *out, uint32_t id, int num);

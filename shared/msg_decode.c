@@ -1,16 +1,15 @@
-/* Decoding: one function walks a map by the table that msg_fields.c has for it. */
+/* Decoding: one function walks a map by the table that msg_tables.c has for it. */
 #include <errno.h>
 #include <string.h>
 
 #include "msg.h"
-#include "msg_fields.h"
-#include "msg_types.h"
+#include "msg_tables.h"
 #include "msg_wire.h"
 
 static int read_map(struct wire_reader *r, const struct schema *schema, void *ret_struct);
 
 /* Checks a list and remembers where it stands, for msg_next_text() and msg_next_rlimit(). */
-static int read_list(struct wire_reader *r, enum field_kind kind, struct msg_list *ret_list)
+static int read_list(struct wire_reader *r, bool of_maps, struct msg_list *ret_list)
 {
 	struct wire_reader elements;
 	struct msg_list list = {0};
@@ -24,9 +23,8 @@ static int read_list(struct wire_reader *r, enum field_kind kind, struct msg_lis
 		struct wire_reader ahead = *r;
 		struct wire_walk pairs;
 
-		if (kind == FIELD_TEXTS
-			    ? wire_check_text(r) < 0
-			    : (wire_begin_map(&ahead, &pairs) < 0 || wire_skip(r, 1) < 0))
+		if (of_maps ? (wire_begin_map(&ahead, &pairs) < 0 || wire_skip(r, 1) < 0)
+			    : wire_check_text(r) < 0)
 			return -EBADMSG;
 		list.count++;
 	}
@@ -93,15 +91,12 @@ static int read_value(struct wire_reader *r, const struct field *field, void *ba
 		return wire_read_bool(r, value);
 	case FIELD_I32:
 		return wire_read_i32(r, value);
-	case FIELD_TEXTS:
-	case FIELD_MAPS:
-		return read_list(r, field->kind, value);
+	case FIELD_LIST:
+		return read_list(r, field->of, value);
+	case FIELD_MAP:
+		return read_map(r, field->of, value);
 	case FIELD_FEATURES:
 		return read_features(r, value);
-	case FIELD_USAGE:
-		return read_map(r, &msg_usage_schema, value);
-	case FIELD_IDENTITY:
-		return read_map(r, &msg_identity_schema, value);
 	default:
 		return read_number(r, field->kind, value);
 	}
@@ -134,8 +129,8 @@ static int read_pair(struct wire_reader *r, const struct schema *schema, void *b
 		return 0;
 	if (read_value(r, field, base) < 0)
 		return -EBADMSG;
-	if (field->present != FIELD_NOWHERE)
-		*(bool *)((char *)base + field->present) = true;
+	if (field->rules & FIELD_NOTED)
+		*(bool *)((char *)base + field->told_at) = true;
 	return 0;
 }
 
@@ -174,7 +169,7 @@ int msg_open(const struct frame *frame, struct msg_envelope *ret)
 int msg_decode(enum msg_type type, struct msg_bytes payload, void *ret_struct)
 {
 	struct wire_reader r = wire_over(payload);
-	const struct schema *schema = &msg_schemas[type];
+	const struct schema *schema = &msg_messages[type].schema;
 
 	if (schema->defaults)
 		memcpy(ret_struct, schema->defaults, schema->size);
@@ -198,7 +193,7 @@ int msg_next_text(struct msg_list *list, struct msg_text *ret_text)
 	return 1;
 }
 
-static int next_map(struct msg_list *list, const struct schema *schema, void *ret_struct)
+int msg_next_map(struct msg_list *list, const struct schema *schema, void *ret_struct)
 {
 	struct wire_reader r;
 
@@ -215,10 +210,10 @@ static int next_map(struct msg_list *list, const struct schema *schema, void *re
 
 int msg_next_rlimit(struct msg_list *list, struct msg_rlimit *ret_limit)
 {
-	return next_map(list, &msg_rlimit_schema, ret_limit);
+	return msg_next_map(list, &msg_rlimit_schema, ret_limit);
 }
 
 int msg_next_pair(struct msg_list *list, struct msg_pair *ret_pair)
 {
-	return next_map(list, &msg_pair_schema, ret_pair);
+	return msg_next_map(list, &msg_pair_schema, ret_pair);
 }

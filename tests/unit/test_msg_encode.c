@@ -111,7 +111,7 @@ static void text_without_room_is_refused(void **state)
 	char text[5000];
 	const struct msg_ready ready = {.agent_version = {text, sizeof(text)}};
 	const struct msg_rlimit limit = {{text, sizeof(text)}, 1, 1};
-	const struct msg_exec_request request = {.rlimits = {.count = 1}, .limits = &limit};
+	const struct msg_exec_request request = {.rlimits = {.count = 1, .limits = &limit}};
 	struct buf out;
 
 	(void)state;
@@ -290,6 +290,18 @@ static void queue_that_is_full_stays_as_it_was(void **state)
 	buf_release(&out);
 }
 
+static void data_is_put_whole_as_it_is_in_place(void **state)
+{
+	const struct msg_data data = {{(uint8_t *)(char[]){"hi"}, 2}};
+	struct buf out;
+
+	(void)state;
+	buf_init(&out, 4096, NULL);
+	assert_int_equal(msg_put(&out, 3, MSG_EXEC_STDIN, &data), 0);
+	unit_assert_bytes(unit_payload(&out, MSG_EXEC_STDIN, 3), "a1 64'data'42'hi'");
+	buf_release(&out);
+}
+
 static void data_of_any_length_survives_the_way(void **state)
 {
 	static const size_t lengths[] = {0,   1,   22,	23,    24,    25,    200,     231,    232,
@@ -338,6 +350,7 @@ int main(void)
 		cmocka_unit_test(kinds_are_the_references_words),
 		cmocka_unit_test(message_that_is_too_long_is_cut_between_characters),
 		cmocka_unit_test(queue_that_is_full_stays_as_it_was),
+		cmocka_unit_test(data_is_put_whole_as_it_is_in_place),
 		cmocka_unit_test(data_of_any_length_survives_the_way),
 	};
 

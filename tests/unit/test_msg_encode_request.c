@@ -12,8 +12,7 @@ static void request_has_our_keys_only_when_they_say_something(void **state)
 		.linger_ms = 0,
 		.on_disconnect = {"keep", 4},
 		.login_shell = true,
-		.rlimits = {.count = 2},
-		.limits = limits,
+		.rlimits = {.count = 2, .limits = limits},
 	};
 	struct buf out;
 

@@ -112,8 +112,7 @@ static void full_request_is_encoded_as_the_reference_does(void **state)
 		.tty = true,
 		.rows = 40,
 		.cols = 300,
-		.rlimits = {.count = 1},
-		.limits = &limit,
+		.rlimits = {.count = 1, .limits = &limit},
 	};
 	struct buf out;
 

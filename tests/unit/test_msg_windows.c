@@ -108,7 +108,7 @@ static void a_bootstrap_decodes_to_what_was_put(void **state)
 {
 	char *env[] = {(char *)"A=1", (char *)"B=x=y"};
 	struct msg_rlimit limit = {{"nofile", 6}, 7, 8}, got_limit;
-	struct msg_bootstrap bootstrap = {.user = {"nobody", 6}, .limits = &limit}, got;
+	struct msg_bootstrap bootstrap = {.user = {"nobody", 6}}, got;
 	struct msg_pair pair;
 	struct msg_envelope envelope;
 	struct frame frame;
@@ -117,7 +117,7 @@ static void a_bootstrap_decodes_to_what_was_put(void **state)
 
 	(void)state;
 	bootstrap.default_env = (struct msg_list){.strv = env, .count = 2};
-	bootstrap.rlimits.count = 1;
+	bootstrap.rlimits = (struct msg_list){.count = 1, .limits = &limit};
 	buf_init(&out, 65536, NULL);
 	assert_int_equal(msg_put_bootstrap(&out, &bootstrap), 0);
 	assert_int_equal(frame_next(&out, &frame, &missing), 1);

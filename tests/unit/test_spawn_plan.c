@@ -87,7 +87,7 @@ static void limits_are_found_by_name_in_any_case(void **state)
 	const struct msg_rlimit limits[] = {{TEXT("nofile"), 64, 128},
 					    {TEXT("CPU"), 5, UINT64_MAX}};
 	struct planned p =
-		plan(NULL, &(struct msg_exec_request){.rlimits = {.count = 2}, .limits = limits});
+		plan(NULL, &(struct msg_exec_request){.rlimits = {.count = 2, .limits = limits}});
 
 	(void)state;
 	assert_int_equal(p.result, 0);
@@ -106,11 +106,11 @@ static void limit_that_is_not_known_fails(void **state)
 	struct msg_rlimit many[65];
 
 	(void)state;
-	assert_fails(NULL, &(struct msg_exec_request){.rlimits = {.count = 2}, .limits = bogus},
+	assert_fails(NULL, &(struct msg_exec_request){.rlimits = {.count = 2, .limits = bogus}},
 		     MSG_FAILURE_RESOURCE_LIMIT, "setrlimit", "bogus");
 	for (size_t i = 0; i < UNIT_COUNT(many); i++)
 		many[i] = bogus[0];
-	assert_fails(NULL, &(struct msg_exec_request){.rlimits = {.count = 65}, .limits = many},
+	assert_fails(NULL, &(struct msg_exec_request){.rlimits = {.count = 65, .limits = many}},
 		     MSG_FAILURE_RESOURCE_LIMIT, "setrlimit", "65 limits");
 }
 
@@ -311,8 +311,7 @@ static void hosts_defaults_are_for_what_a_request_leaves_open(void **state)
 	struct planned p = plan(&config, &(struct msg_exec_request){
 						 .user = TEXT("alice"),
 						 .env = {.count = 1, .strv = asked},
-						 .rlimits = {.count = 1},
-						 .limits = &limit,
+						 .rlimits = {.count = 1, .limits = &limit},
 					 });
 
 	(void)state;
@@ -348,7 +347,7 @@ static void failure_reaches_the_client_however_long_the_names(void **state)
 		assert_fails(NULL, &(struct msg_exec_request){.user = {name, 901 - shift}},
 			     MSG_FAILURE_USER_SETUP_FAILED, "user", "user");
 		assert_fails(NULL,
-			     &(struct msg_exec_request){.rlimits = {.count = 1}, .limits = &limit},
+			     &(struct msg_exec_request){.rlimits = {.count = 1, .limits = &limit}},
 			     MSG_FAILURE_RESOURCE_LIMIT, "setrlimit", "unknown resource limit");
 	}
 }
