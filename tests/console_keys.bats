@@ -632,13 +632,15 @@ late_reader() {
 		see "\nagain"
 		see "\nagain"
 		see "\nagain"
-		# Between two runs, or behind one that has just ended; its prompt may be there already.
-		interrupt {130 0}
+		key "\003"
+		# Between two runs, or behind one that has just ended. The prompt may be drawn once more
+		# for the Ctrl-C, before the output that is waited for or behind it.
+		prompt {130 0}
 		line {echo "o"n}
-		see "\non"
-		prompt
+		see "on\r\n"
+		prompt {130 0}
 		line {\watch 10m echo "on"ce}
-		see "\nonce"
+		see "once\r\n"
 		key "\003"
 		prompt 130
 		run {\watch soon date} 125
