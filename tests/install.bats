@@ -90,7 +90,7 @@ with_recipe() {
 
 @test "install: whatever make starts make for does something, so that it never says there is nothing to do" {
 	local started
-	started=$(sed -n 's/^\t@.*\$(MAKE) .* \([a-z-]*\)$/\1/p' "$ROOT/Makefile" | sort -u)
+	started=$(sed -n 's/^\t@.*\$(MAKE) .* \([a-z-]*\)$/\1/p' "$ROOT/Makefile" "$ROOT/tests/tests.mk" | sort -u)
 	[[ $(wc -l <<<"$started") -gt 5 ]]
 	with_recipe >"$DIR/with_recipe"
 	run comm -23 - "$DIR/with_recipe" <<<"$started"
@@ -254,7 +254,7 @@ inner() {
 	local target targets variable
 	plain_make help >"$DIR/help"
 	[[ -z $(awk 'length > 80' "$DIR/help") ]]
-	targets=$(sed -n 's/^\.PHONY: //p' "$ROOT/Makefile" | tr ' ' '\n')
+	targets=$(sed -n 's/^\.PHONY: //p' "$ROOT/Makefile" "$ROOT/tests/tests.mk" | tr ' ' '\n')
 	[[ $(wc -l <<<"$targets") -gt 20 ]]
 	for target in $targets; do
 		inner "$target" || grep -qE "^  $target +[a-z]" "$DIR/help" || {
@@ -272,9 +272,9 @@ inner() {
 	done
 	# Each is used, and is by itself what its line says.
 	while read -r variable; do
-		grep -qE "[$][(]${variable}[,:)]|ifdef $variable\$" "$ROOT/Makefile"
+		grep -qE "[$][(]${variable}[,:)]|ifdef $variable\$" "$ROOT/Makefile" "$ROOT/tests/tests.mk"
 	done < <(grep -oE '\b[A-Z_]+=' "$DIR/help" | grep -vx VARIABLE= | tr -d =)
 	while read -r variable; do
-		grep -qE "^${variable%=*} *[?]= *${variable#*=}\$" "$ROOT/Makefile"
+		grep -qE "^${variable%=*} *[?]= *${variable#*=}\$" "$ROOT/Makefile" "$ROOT/tests/tests.mk"
 	done < <(grep -oE '\b(PREFIX|TIMES|LOAD|[A-Z]+_[A-Z]+)=[^ ,]+' "$DIR/help")
 }

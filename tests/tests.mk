@@ -1,0 +1,201 @@
+# How it is tested, fuzzed, read and measured; a part of the Makefile.
+
+CMOCKA_LIBS = $(shell pkg-config --libs cmocka)
+
+UNITS   := $(patsubst tests/unit/%.c,$(BUILD)/tests/%,$(sort $(wildcard tests/unit/test_*.c)))
+DRIVERS := $(patsubst tests/%.c,$(BUILD)/tests/%,$(sort $(wildcard tests/*.c)))
+# What units and fuzz targets link with, as far as they need it: all there is, but what takes a readline.
+EVERYTHING := $(BUILD)/everything.a
+# How much slower the programs are: limits of time stretch with it. SLOW=N, also from the environment, says
+# it for the machine and all: tests/run.py, which makes it from this and from what runs side by side.
+FACTOR := $(if $(SANITIZE),4,1)
+LOAD   ?= 0
+# The tests' environment, and what runs them. JOBS=N files at a time, beside LOAD other busy programs; BATSFLAGS
+# for bats.
+RUN = env BUILD=$(abspath $(BUILD)) $(if $(SLOW),SLOW=$(SLOW)) python3 -B tests/run.py -n $(FACTOR) \
+	$(if $(JOBS),-j $(JOBS)) -l $(LOAD) $(patsubst %,--bats=%,$(BATSFLAGS))
+
+.PHONY: deps
+deps: ## install what demo and check need, and nothing else
+	@tests/deps.sh build check
+
+# Two steps, since what the first installs the second needs to know.
+.PHONY: check check-run
+check: deps ## build and run every test
+	@$(MAKE) --no-print-directory check-run
+
+# badinput once more through a relay: what a client may say wrong, and the answers must be the same.
+# What looks at the plain programs alone, or at none, is not run once more under sanitizers.
+ONCE  := $(if $(SANITIZE),$(patsubst %,tests/%.bats,house units bundle run install readme))
+TESTS = $(UNITS) $(or $(FILES),$(filter-out $(ONCE),$(wildcard tests/*.bats)) THROUGH=relay:tests/badinput.bats)
+
+.PHONY: check-built
+check-built: all $(UNITS) $(DRIVERS) plain
+
+check-run: check-built
+	@$(RUN) $(TESTS)
+
+# The tests TIMES times, beside LOAD busy loops; $(BUILD)/again keeps the output of runs that failed.
+TIMES ?= 10
+
+.PHONY: check-again check-again-run
+check-again: deps ## run them TIMES=10 times, beside LOAD=0 busy loops
+	@$(MAKE) --no-print-directory check-again-run
+
+check-again-run: check-built
+	@python3 -B tests/again.py $(TIMES) $(LOAD) $(BUILD)/again $(RUN) $(TESTS)
+
+# Some tests look at the plain programs, whatever flavour is tested; files run side by side, so these
+# are there before.
+.PHONY: plain
+ifeq ($(BUILD),build)
+plain: all $(BUNDLE)
+	@:
+else
+plain:
+	@$(MAKE) --no-print-directory SANITIZE= DEBUG= STATIC= FUZZ= plain
+endif
+
+# The reference SDK as a client of ours: about 90 MB from npm, so a target of its own.
+.PHONY: check-interop check-interop-run
+check-interop: ## the reference SDK as a client: about 90 MB from npm
+	@tests/deps.sh build interop
+	@$(MAKE) --no-print-directory check-interop-run
+
+check-interop-run: all
+	@SLOW=$(or $(SLOW),$(FACTOR)) tests/interop/run.sh $(BUILD)
+
+# The daemon in a machine of QEMU's, behind msb-relayd: tests/vm. The kernel is Debian's, unpacked
+# in build/vm; what is not busybox in the guest comes from here, with its libraries.
+VM_IMAGE    := $(BUILD)/vm/guest.cpio
+VM_PROGRAMS := bash cksum pgrep ps nohup
+
+.PHONY: check-vm check-vm-built check-vm-run
+ifeq ($(shell uname -m),x86_64)
+check-vm: ## the daemon in machines of QEMU's
+	@tests/deps.sh build check vm
+	@$(MAKE) --no-print-directory check-vm-run
+
+check-vm-built: all $(DRIVERS) $(VM_IMAGE)
+
+check-vm-run: check-vm-built
+	@LOAD=$(LOAD) tests/vm/run.sh $(BUILD) $(FILES)
+else
+check-vm:
+	@echo 'ok 1 a machine of $(shell uname -m) # skip the tests know those of x86_64 alone'
+
+check-vm-built:
+endif
+
+$(VM_IMAGE): tests/vm/image.sh $(BUNDLE) $(BUILD)/msb-exec build/vm/vmlinuz
+	@mkdir -p $(@D)
+	$(call run,IMG ,tests/vm/image.sh build/vm $(BUNDLE) $@ \
+		$(VM_PROGRAMS) $(abspath $(BUILD)/msb-exec))
+
+build/vm/vmlinuz: | tests/vm/kernel.sh
+	$(call run,GET ,tests/vm/kernel.sh build/vm)
+
+# A test or fuzz target says in a line WRAP: which functions its own stand in for.
+WRAPPING = $(patsubst %,-Wl$(comma)--wrap=%,$(shell sed -n 's:^/\* WRAP\: \(.*\) \*/:\1:p' $<))
+
+$(EVERYTHING): $(SHARED) $(DAEMON) $(CLI) $(filter-out %/prompt.o,$(CONSOLE))
+	@rm -f $@
+	$(call run,AR  ,ar rcs $@ $^)
+
+$(BUILD)/tests/%: tests/unit/%.c $(EVERYTHING)
+	@mkdir -p $(@D)
+	$(call run,TEST,$(COMPILE) -o $@ $< $(LINKING) $(EVERYTHING) $(WRAPPING) $(LDFLAGS) $(CBOR_LIBS) \
+		$(CMOCKA_LIBS))
+
+$(BUILD)/tests/%: tests/%.c $(SHARED)
+	@mkdir -p $(@D)
+	$(call run,TEST,$(COMPILE) -o $@ $< $(LINKING) $(SHARED) $(LDFLAGS) $(CBOR_LIBS) -lutil)
+
+# ---- fuzz and soak ----
+
+# Seconds of processor time for each target, and how many run side by side; what they find is under
+# build/fuzz/found, what they have learnt beside it. tests/fuzz/found holds what was found and mended.
+FUZZ_SECONDS ?= 60
+FUZZ_JOBS    ?= 1
+FUZZERS      := $(patsubst tests/fuzz/%.c,$(BUILD)/%,$(sort $(wildcard tests/fuzz/fuzz_*.c)))
+
+.PHONY: fuzz fuzz-run
+fuzz: ## feed it anything, FUZZ_SECONDS=60, FUZZ_JOBS=1 at a time
+	@tests/deps.sh build fuzz
+	@$(MAKE) --no-print-directory FUZZ=1 fuzz-run
+
+fuzz-run: $(FUZZERS)
+	@python3 -B tests/fuzz/run.py $(FUZZ_SECONDS) $(FUZZ_JOBS) build/fuzz $(FUZZERS)
+
+$(BUILD)/fuzz_%: tests/fuzz/fuzz_%.c $(EVERYTHING)
+	@mkdir -p $(@D)
+	$(call run,FUZZ,$(COMPILE) -Itests/fuzz -fsanitize=fuzzer -o $@ $< $(LINKING) $(EVERYTHING) \
+		$(WRAPPING) $(LDFLAGS) $(CBOR_LIBS))
+
+# One daemon and many clients for so long, SANITIZE=1 with the sanitizers; SEED=N for the same again.
+SOAK_SECONDS ?= 300
+
+.PHONY: soak soak-run
+soak: ## one daemon and many clients for SOAK_SECONDS=300
+	@tests/deps.sh build soak
+	@$(MAKE) --no-print-directory soak-run
+
+soak-run: all
+	@SLOW=$(or $(SLOW),$(FACTOR)) timeout $$(($(SOAK_SECONDS) + 600)) \
+		python3 -B tests/soak/soak.py $(SOAK_SECONDS) $(BUILD) $(SEED)
+
+# ---- lint ----
+
+# Every file with musl-gcc, and what is missing to link them: its own folder, so that no other compiler's
+# objects are in it.
+.PHONY: check-static check-static-run compiled
+check-static: ## compile every file with musl-gcc, and link if that can be
+	@tests/deps.sh build static
+	@$(MAKE) --no-print-directory check-static-run
+
+check-static-run:
+	@CC=musl-gcc tests/static.sh $(MAKE) --no-print-directory STATIC=1 CC=musl-gcc BUILD=build/musl
+
+compiled: $(CLI) $(CONSOLE) $(DAEMON) $(SHARED)
+
+C_FILES   = $(wildcard shared/*.[ch] daemon/*.[ch] daemon/bundle/*.c cli/*.[ch] cli/console/*.[ch] tests/*.[ch] tests/unit/*.[ch] \
+	tests/bench/*.c tests/fuzz/*.[ch])
+SH_FILES  = $(wildcard daemon/bundle/*.sh tests/*.sh tests/*.bash tests/*.bats tests/interop/*.sh \
+	tests/vm/*.sh tests/vm/*.bash tests/vm/*.bats) completions/msb-exec.bash .ci/run
+HEADERS   = $(wildcard shared/*.h daemon/*.h cli/*.h cli/console/*.h)
+MANUALS   = $(wildcard cli/*.1 daemon/*.8)
+PROCESSORS = $(shell nproc)
+
+.PHONY: lint lint-run
+lint: ## have the code, the scripts and the manuals read
+	@tests/deps.sh build check lint static
+	@$(MAKE) --no-print-directory lint-run
+
+lint-run: check-static-run
+	clang-format --dry-run -Werror $(C_FILES)
+	@printf '%s\n' $(SH_FILES) | xargs -P $(PROCESSORS) -n 8 shellcheck
+	mandoc -Tlint -Wwarning $(MANUALS)
+	@for header in $(HEADERS); do \
+		printf '#include "%s"\n' "$(CURDIR)/$$header" | $(CC) -std=gnu17 -D_GNU_SOURCE \
+			$(CBOR_CFLAGS) -Wall -Wextra -Werror -fsyntax-only -xc - || exit 1; \
+	done
+	@printf '%s\n' $(wildcard shared/*.c daemon/*.c cli/*.c cli/console/*.c) | xargs -P $(PROCESSORS) -n 4 sh -c \
+		'clang-tidy --quiet "$$@" -- -std=gnu17 -D_GNU_SOURCE $(CBOR_CFLAGS)' clang-tidy
+
+# ---- bench ----
+
+# Beside what people use today, in one run; rivals that are missing are installed if they can be.
+# tests/bench/bench.py says which variables scale it. OUT=DIR: where the tables and the chart go.
+BENCH_TOOLS := $(patsubst tests/bench/%.c,$(BUILD)/bench/%,$(sort $(wildcard tests/bench/*.c)))
+
+$(BUILD)/bench/%: tests/bench/%.c
+	@mkdir -p $(@D)
+	$(call run,BENCH,$(COMPILE) -o $@ $< $(LINKING) $(LDFLAGS) -lutil)
+
+.PHONY: bench bench-run
+bench: ## measure it beside its rivals; OUT=DIR: where the tables go
+	@tests/deps.sh build bench
+	@$(MAKE) --no-print-directory bench-run
+
+bench-run: all $(BENCH_TOOLS)
+	@python3 tests/bench/bench.py $(BUILD) $(OUT)
