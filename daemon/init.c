@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "../shared/log.h"
+#include "init_system.h"
 
 #define INITIAL_PID_NAMESPACE 4026531836u /* PROC_PID_INIT_INO of the kernel */
 #define RESTART_PAUSE_MS      500
@@ -104,7 +105,7 @@ bool init_supervise(int *ret_status)
 	}
 	sigfillset(&all);
 	sigprocmask(SIG_SETMASK, &all, NULL);
-	init_prepare_system();
+	init_system_prepare();
 	machine = is_machine();
 	/* So that Ctrl-Alt-Del is an interrupt for us. */
 	if (machine)

@@ -16,7 +16,4 @@
  */
 bool init_supervise(int *ret_status);
 
-/* Mounts what is missing, opens the console, and so on, as far as that is allowed here. */
-void init_prepare_system(void);
-
 #endif

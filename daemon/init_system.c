@@ -1,7 +1,6 @@
-/*
- * What process 1 finds missing in a bare system: file systems, the console, the loopback, a PATH.
- * What is there is left alone, and what is not allowed, in a container, is done without.
- */
+/* What a bare system lacks: see init_system.h. */
+#include "init_system.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <net/if.h>
@@ -18,7 +17,6 @@
 #include "../shared/fd.h"
 #include "../shared/log.h"
 #include "environ.h"
-#include "init.h"
 
 #define STRICT (MS_NOSUID | MS_NODEV | MS_NOEXEC)
 
@@ -120,7 +118,7 @@ static void name_host(void)
 		log_info("cannot name this host: %s", strerror(errno));
 }
 
-void init_prepare_system(void)
+void init_system_prepare(void)
 {
 	mount_missing();
 	link_standard_streams();

@@ -8,7 +8,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "msg_wire.h"
+struct wire_reader {
+	uint8_t *at;
+	uint8_t *end;
+};
 
 enum item_kind {
 	ITEM_UINT,

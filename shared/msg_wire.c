@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <string.h>
 
-#include "msg_item.h"
 #include "utf8.h"
 
 #define DEPTH_MAX	    256

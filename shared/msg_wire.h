@@ -11,11 +11,7 @@
 #include <stdint.h>
 
 #include "msg.h"
-
-struct wire_reader {
-	uint8_t *at;
-	uint8_t *end;
-};
+#include "msg_item.h"
 
 /* Over bytes that may be none at all, at NULL. */
 static inline struct wire_reader wire_over(struct msg_bytes bytes)
