@@ -26,7 +26,7 @@ static _Noreturn void send(int fd, const struct child_verdict *verdict)
 	_exit(127);
 }
 
-static _Noreturn void fail(int fd, enum child_stage stage)
+static _Noreturn void fail(int fd, enum spawn_stage stage)
 {
 	send(fd, &(struct child_verdict){(int32_t)stage, errno, -1, -1, 0, {0}});
 }
@@ -36,9 +36,9 @@ static void set_stdio(const struct child_plan *plan)
 {
 	/* The parent holds 0 to 2 itself, so none of these three is one of them. */
 	if (dup2(plan->in_fd, 0) < 0 || dup2(plan->out_fd, 1) < 0 || dup2(plan->err_fd, 2) < 0)
-		fail(plan->verdict_fd, CHILD_STDIO);
+		fail(plan->verdict_fd, SPAWN_STDIO);
 	if (plan->verdict_fd != VERDICT_FD && dup3(plan->verdict_fd, VERDICT_FD, O_CLOEXEC) < 0)
-		fail(plan->verdict_fd, CHILD_STDIO);
+		fail(plan->verdict_fd, SPAWN_STDIO);
 	/* Early: a child that hangs in chdir must not hold other sessions' pipes open. */
 	if (syscall(SYS_close_range, VERDICT_FD + 1, UINT_MAX, 0) < 0) {
 		long max = sysconf(_SC_OPEN_MAX);
@@ -59,7 +59,7 @@ static void reset_signals(void)
 		syscall(SYS_rt_sigaction, i, dfl, NULL, NSIG / 8);
 	sigemptyset(&none);
 	if (sigprocmask(SIG_SETMASK, &none, NULL) < 0)
-		fail(VERDICT_FD, CHILD_SIGNALS);
+		fail(VERDICT_FD, SPAWN_SIGNALS);
 }
 
 static void restore_oom_score(const char *text)
@@ -68,7 +68,7 @@ static void restore_oom_score(const char *text)
 
 	/* Without /proc the daemon could not have changed its own either. */
 	if (fd >= 0 && write(fd, text, strlen(text)) < 0)
-		fail(VERDICT_FD, CHILD_RLIMIT);
+		fail(VERDICT_FD, SPAWN_RLIMIT);
 	close(fd);
 }
 
@@ -78,12 +78,12 @@ static void set_limits(const struct child_plan *plan)
 	if (plan->oom_score_adj)
 		restore_oom_score(plan->oom_score_adj);
 	if (plan->nofile && setrlimit(RLIMIT_NOFILE, plan->nofile) < 0)
-		fail(VERDICT_FD, CHILD_RLIMIT);
+		fail(VERDICT_FD, SPAWN_RLIMIT);
 	for (size_t i = 0; i < plan->limit_count; i++)
 		/* An unsigned number to glibc and an int to musl; so masked it is either without a cast. */
 		if (setrlimit(plan->limits[i].resource & 0xff, &plan->limits[i].value) < 0)
 			send(VERDICT_FD,
-			     &(struct child_verdict){CHILD_RLIMIT, errno, (int)i, -1, 0, {0}});
+			     &(struct child_verdict){SPAWN_RLIMIT, errno, (int)i, -1, 0, {0}});
 	umask(plan->umask);
 }
 
@@ -95,19 +95,19 @@ static void set_profile(const struct child_caps *caps)
 	if (!caps->restricted)
 		return;
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
-		fail(VERDICT_FD, CHILD_PROFILE);
+		fail(VERDICT_FD, SPAWN_PROFILE);
 	/* EINVAL: a kernel before 4.3, which has no ambient set to clear. */
 	if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) < 0 && errno != EINVAL)
-		fail(VERDICT_FD, CHILD_PROFILE);
+		fail(VERDICT_FD, SPAWN_PROFILE);
 	if (caps->had_sys_admin && syscall(SYS_capset, &header, caps->sets) < 0)
-		fail(VERDICT_FD, CHILD_PROFILE);
+		fail(VERDICT_FD, SPAWN_PROFILE);
 	/*
 	 * EINVAL: a kernel without this capability. EPERM for want of CAP_SETPCAP is harmless only
 	 * if we never had the capability: then no_new_privs keeps it out of reach.
 	 */
 	if (prctl(PR_CAPBSET_DROP, CAP_SYS_ADMIN, 0, 0, 0) < 0 && errno != EINVAL &&
 	    !(errno == EPERM && !caps->had_sys_admin))
-		fail(VERDICT_FD, CHILD_PROFILE);
+		fail(VERDICT_FD, SPAWN_PROFILE);
 }
 
 /* Raw system calls: the library's wrappers would talk to threads that this copy has not got. */
@@ -116,16 +116,16 @@ static void set_user(const struct child_plan *plan)
 	if (!plan->switch_user)
 		return;
 	if (syscall(SYS_setresgid, plan->gid, plan->gid, plan->gid) < 0)
-		fail(VERDICT_FD, CHILD_GID);
+		fail(VERDICT_FD, SPAWN_GID);
 	if (syscall(SYS_setresuid, plan->uid, plan->uid, plan->uid) < 0)
-		fail(VERDICT_FD, CHILD_UID);
+		fail(VERDICT_FD, SPAWN_UID);
 }
 
 /* A killed daemon leaves no leader behind. */
 static void die_with_parent(pid_t parent)
 {
 	if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
-		fail(VERDICT_FD, CHILD_PDEATHSIG);
+		fail(VERDICT_FD, SPAWN_PDEATHSIG);
 	/* It may have died before we asked. */
 	if (getppid() != parent)
 		_exit(127);
@@ -135,7 +135,7 @@ static void die_with_parent(pid_t parent)
 static _Noreturn void execute(const struct child_plan *plan)
 {
 	struct child_verdict verdict = {
-		.stage = CHILD_EXEC, .num = ENOENT, .limit = -1, .found = -1};
+		.stage = SPAWN_EXEC, .num = ENOENT, .limit = -1, .found = -1};
 	struct stat st;
 
 	for (size_t i = 0; plan->paths[i]; i++) {
@@ -161,7 +161,7 @@ static _Noreturn void execute(const struct child_plan *plan)
 				verdict.num = errno;
 			continue;
 		default:
-			fail(VERDICT_FD, CHILD_EXEC);
+			fail(VERDICT_FD, SPAWN_EXEC);
 		}
 	}
 	if (verdict.found >= 0)
@@ -175,13 +175,13 @@ _Noreturn void child_run(const struct child_plan *plan)
 {
 	/* Its own session in both modes: signals reach all of it, and none of the daemon's. */
 	if (setsid() < 0)
-		fail(plan->verdict_fd, CHILD_SETSID);
+		fail(plan->verdict_fd, SPAWN_SETSID);
 	if (plan->tty && ioctl(plan->in_fd, TIOCSCTTY, 0) < 0)
-		fail(plan->verdict_fd, CHILD_CTTY);
+		fail(plan->verdict_fd, SPAWN_CTTY);
 	set_stdio(plan);
 	reset_signals();
 	if (plan->switch_user && syscall(SYS_setgroups, plan->group_count, plan->groups) < 0)
-		fail(VERDICT_FD, CHILD_GROUPS);
+		fail(VERDICT_FD, SPAWN_GROUPS);
 	/* Before the user switch, so that a non-root command can get a raised hard limit. */
 	set_limits(plan);
 	set_profile(plan->caps);
@@ -191,7 +191,7 @@ _Noreturn void child_run(const struct child_plan *plan)
 	/* As the target user: a folder that the user may not enter is not entered. */
 	if (plan->cwd && chdir(plan->cwd) < 0) {
 		if (!plan->cwd_optional || chdir("/") < 0)
-			fail(VERDICT_FD, CHILD_CHDIR);
+			fail(VERDICT_FD, SPAWN_CHDIR);
 		if (plan->pwd)
 			memcpy(plan->pwd, "PWD=/", sizeof("PWD=/"));
 	}

@@ -13,30 +13,16 @@
 #include <sys/resource.h>
 #include <sys/types.h>
 
-/* The steps, in the order they are taken. */
-enum child_stage {
-	CHILD_SETSID,
-	CHILD_CTTY,
-	CHILD_STDIO,
-	CHILD_SIGNALS,
-	CHILD_GROUPS,
-	CHILD_RLIMIT,
-	CHILD_PROFILE,
-	CHILD_GID,
-	CHILD_UID,
-	CHILD_PDEATHSIG,
-	CHILD_CHDIR,
-	CHILD_EXEC,
-};
+#include "spawn_stage.h"
 
 #define CHILD_HEAD_MAX 1024 /* enough for an ELF program to name its loader */
 
 /* What the child writes to the verdict pipe when a step fails; an exec closes the pipe instead. */
 struct child_verdict {
-	int32_t stage; /* enum child_stage */
+	int32_t stage; /* enum spawn_stage */
 	int32_t num;   /* errno */
-	int32_t limit; /* CHILD_RLIMIT: which of the plan's limits; -1 for our own */
-	/* CHILD_EXEC: of the plan's paths the one that is there, when what it is run by is not, and
+	int32_t limit; /* SPAWN_RLIMIT: which of the plan's limits; -1 for our own */
+	/* SPAWN_EXEC: of the plan's paths the one that is there, when what it is run by is not, and
 	 * how it begins; -1 for none. */
 	int32_t found, head_len;
 	unsigned char head[CHILD_HEAD_MAX];

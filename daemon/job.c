@@ -104,7 +104,7 @@ static void release(struct job *job)
 	fd_close(&job->pid_fd);
 	fd_close(&job->verdict_fd);
 	pump_release(&job->pump);
-	spawn_free(job->spawn);
+	spawn_plan_free(job->plan);
 	if (job->prev_of_host)
 		job->prev_of_host->next_of_host = job->next_of_host;
 	else
@@ -185,15 +185,15 @@ void job_happen(struct job *job, enum session_event event)
 static void on_verdict(struct loop_source *source, uint32_t ready)
 {
 	struct job *job = container_of(source, struct job, verdict_source);
-	int verdict = spawn_verdict(job->spawn, job->verdict_fd, &job->failure);
+	int verdict = spawn_verdict(job->plan, job->verdict_fd, &job->failure);
 
 	(void)ready;
 	if (verdict == 0)
 		return;
 	loop_remove(job->host->loop, &job->verdict_source);
 	fd_close(&job->verdict_fd);
-	spawn_free(job->spawn);
-	job->spawn = NULL;
+	spawn_plan_free(job->plan);
+	job->plan = NULL;
 	job_happen(job, verdict > 0 ? SESSION_RUNS : SESSION_FAILED);
 }
 
@@ -367,7 +367,7 @@ void job_start(struct job_host *host, struct job_outlet *outlet, uint32_t id,
 	job->id = id;
 	job->started_us = loop_now_us();
 	take_options(job, request);
-	if (spawn_start(&host->spawn, request, &child, &job->spawn, &failure) < 0) {
+	if (spawn_start(&host->spawn, request, &child, &job->plan, &failure) < 0) {
 		tell_failed(host, outlet, id, &failure);
 		free(job);
 		return;

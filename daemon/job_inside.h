@@ -13,7 +13,7 @@ struct job {
 	struct job *later, *earlier; /* in the outlet's turns */
 
 	struct session session;
-	struct spawn *spawn; /* until the verdict */
+	struct spawn_plan *plan; /* until the verdict */
 	struct spawn_failure failure;
 	struct reap_status status;
 	struct reap_watch watch;

@@ -21,7 +21,7 @@
 
 /* WRAP: spawn_start reap_peek reap_bury reap_signal_group reaper_watch reaper_unwatch */
 int __wrap_spawn_start(const struct spawn_config *config, struct msg_exec_request *request,
-		       struct spawn_child *ret_child, struct spawn **ret_spawn,
+		       struct spawn_child *ret_child, struct spawn_plan **ret_plan,
 		       struct spawn_failure *failure);
 int __wrap_reap_peek(pid_t pid, struct reap_status *ret);
 void __wrap_reap_bury(pid_t pid);
@@ -114,51 +114,50 @@ static int open_streams(struct command *command, bool tty, struct spawn_child *c
 }
 
 /* Those whose name begins with ! cannot be executed. */
-static void give_verdict(const struct spawn *spawn, struct spawn_child *child)
+static void give_verdict(const struct spawn_plan *plan, struct spawn_child *child)
 {
-	struct child_verdict verdict = {.stage = CHILD_EXEC, .num = ENOENT, .limit = -1};
+	struct child_verdict verdict = {.stage = SPAWN_EXEC, .num = ENOENT, .limit = -1};
 	int ends[2];
 
 	CLAIM(pipe2(ends, O_CLOEXEC | O_NONBLOCK) == 0);
-	if (spawn->cmd[0] == '!')
+	if (plan->cmd[0] == '!')
 		CLAIM(write(ends[1], &verdict, sizeof(verdict)) == sizeof(verdict));
 	close(ends[1]);
 	child->verdict_fd = ends[0];
 }
 
 int __wrap_spawn_start(const struct spawn_config *config, struct msg_exec_request *request,
-		       struct spawn_child *ret_child, struct spawn **ret_spawn,
+		       struct spawn_child *ret_child, struct spawn_plan **ret_plan,
 		       struct spawn_failure *failure)
 {
 	struct spawn_child child = {-1, -1, -1, -1, -1, -1};
-	struct spawn *spawn = calloc(1, sizeof(*spawn));
+	struct spawn_plan *plan = spawn_plan_new(config, request, failure);
 	struct command *command;
 	int i = 0;
 
-	CLAIM(spawn);
 	while (i < COMMANDS_MAX && d.commands[i].used)
 		i++;
-	if (spawn_plan(spawn, config, request, failure) < 0 || i == COMMANDS_MAX) {
+	if (!plan || i == COMMANDS_MAX) {
 		failure->num = 0;
-		spawn_free(spawn);
+		spawn_plan_free(plan);
 		return -1;
 	}
 	/* All that the child would go by is there and ends where it should. */
-	CLAIM(spawn->plan.argv[0] && spawn->plan.envp && spawn->plan.paths);
-	for (char *const *at = spawn->plan.envp; *at; at++)
+	CLAIM(plan->child.argv[0] && plan->child.envp && plan->child.paths);
+	for (char *const *at = plan->child.envp; *at; at++)
 		CLAIM(strchr(*at, '='));
 	command = &d.commands[i];
 	*command = (struct command){.used = true};
 	child.pid = FIRST_PID + i;
 	child.pid_fd = command->end_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	CLAIM(command->end_fd >= 0 && open_streams(command, request->tty, &child) == 0);
-	give_verdict(spawn, &child);
+	give_verdict(plan, &child);
 	loop_source_init(&command->source, command->in_fd, on_input);
 	loop_want(&d.loop, &command->source, LOOP_IN);
-	if (spawn->cmd[0] == '!')
+	if (plan->cmd[0] == '!')
 		end_command(command, 0);
 	*ret_child = child;
-	*ret_spawn = spawn;
+	*ret_plan = plan;
 	return 0;
 }
 

@@ -91,7 +91,7 @@ static void assert_stops(int option, int num, bool had_sys_admin)
 {
 	struct child_verdict verdict = run(option, num, had_sys_admin);
 
-	assert_int_equal(verdict.stage, CHILD_PROFILE);
+	assert_int_equal(verdict.stage, SPAWN_PROFILE);
 	assert_int_equal(verdict.num, num);
 }
 

@@ -20,11 +20,11 @@ static void request_wins_over_the_daemons_environment(void **state)
 	assert_string_equal(planned_env(&p, "B"), "own");
 	assert_null(planned_env(&p, "LISTEN_FDS"));
 	assert_string_equal(planned_env(&p, "PATH"), "/x");
-	assert_null(p.spawn->plan.envp[3]);
+	assert_null(p.plan->child.envp[3]);
 	forget(&p);
 	p = plan(&config, &(struct msg_exec_request){.cmd = TEXT("x")});
 	assert_string_equal(planned_env(&p, "PATH"), ENVIRON_DEFAULT_PATH);
-	assert_null(p.spawn->plan.envp[3]);
+	assert_null(p.plan->child.envp[3]);
 	forget(&p);
 }
 
@@ -36,16 +36,16 @@ static void daemons_own_limit_and_score_are_given_back(void **state)
 
 	(void)state;
 	assert_int_equal(p.result, 0);
-	assert_int_equal(p.spawn->plan.nofile->rlim_cur, 5);
-	assert_string_equal(p.spawn->plan.oom_score_adj, "7");
-	assert_int_equal(p.spawn->plan.umask, 027);
-	assert_true(p.spawn->plan.tty);
-	assert_int_equal(p.spawn->plan.parent, getpid());
+	assert_int_equal(p.plan->child.nofile->rlim_cur, 5);
+	assert_string_equal(p.plan->child.oom_score_adj, "7");
+	assert_int_equal(p.plan->child.umask, 027);
+	assert_true(p.plan->child.tty);
+	assert_int_equal(p.plan->child.parent, getpid());
 	forget(&p);
 	p = plan(NULL, &(struct msg_exec_request){.cmd = TEXT("x")});
-	assert_null(p.spawn->plan.nofile);
-	assert_null(p.spawn->plan.oom_score_adj);
-	assert_false(p.spawn->plan.tty);
+	assert_null(p.plan->child.nofile);
+	assert_null(p.plan->child.oom_score_adj);
+	assert_false(p.plan->child.tty);
 	forget(&p);
 }
 
@@ -68,17 +68,14 @@ static void nul_bytes_are_refused_by_name(void **state)
 	(void)state;
 	for (size_t i = 0; i < UNIT_COUNT(rows); i++) {
 		unit_held struct msg_bytes payload = unit_hex(rows[i].payload);
-		struct spawn *spawn = calloc(1, sizeof(*spawn));
 		struct msg_exec_request request;
 		struct spawn_failure failure;
 
-		assert_non_null(spawn);
 		assert_int_equal(msg_decode(MSG_EXEC_REQUEST, payload, &request), 0);
-		assert_int_equal(spawn_plan(spawn, &config, &request, &failure), -1);
+		assert_null(spawn_plan_new(&config, &request, &failure));
 		assert_int_equal(failure.kind, rows[i].kind);
 		assert_string_equal(failure.stage, rows[i].stage);
 		assert_int_equal(failure.num, EINVAL);
-		spawn_free(spawn);
 	}
 }
 
@@ -91,12 +88,12 @@ static void limits_are_found_by_name_in_any_case(void **state)
 
 	(void)state;
 	assert_int_equal(p.result, 0);
-	assert_int_equal(p.spawn->plan.limit_count, 2);
-	assert_int_equal(p.spawn->plan.limits[0].resource, RLIMIT_NOFILE);
-	assert_int_equal(p.spawn->plan.limits[0].value.rlim_cur, 64);
-	assert_int_equal(p.spawn->plan.limits[0].value.rlim_max, 128);
-	assert_int_equal(p.spawn->plan.limits[1].resource, RLIMIT_CPU);
-	assert_true(p.spawn->plan.limits[1].value.rlim_max == RLIM_INFINITY);
+	assert_int_equal(p.plan->child.limit_count, 2);
+	assert_int_equal(p.plan->child.limits[0].resource, RLIMIT_NOFILE);
+	assert_int_equal(p.plan->child.limits[0].value.rlim_cur, 64);
+	assert_int_equal(p.plan->child.limits[0].value.rlim_max, 128);
+	assert_int_equal(p.plan->child.limits[1].resource, RLIMIT_CPU);
+	assert_true(p.plan->child.limits[1].value.rlim_max == RLIM_INFINITY);
 	forget(&p);
 }
 
@@ -120,14 +117,14 @@ static void folder_is_the_requests_else_the_daemons(void **state)
 	struct planned p = plan(&config, &(struct msg_exec_request){.cwd = TEXT("/asked")});
 
 	(void)state;
-	assert_string_equal(p.spawn->plan.cwd, "/asked");
+	assert_string_equal(p.plan->child.cwd, "/asked");
 	forget(&p);
 	p = plan(&config, &(struct msg_exec_request){.cmd = TEXT("x")});
-	assert_string_equal(p.spawn->plan.cwd, "/default");
-	assert_false(p.spawn->plan.cwd_optional);
+	assert_string_equal(p.plan->child.cwd, "/default");
+	assert_false(p.plan->child.cwd_optional);
 	forget(&p);
 	p = plan(NULL, &(struct msg_exec_request){.cmd = TEXT("x")});
-	assert_null(p.spawn->plan.cwd);
+	assert_null(p.plan->child.cwd);
 	forget(&p);
 }
 
@@ -137,12 +134,12 @@ static void assert_folder(const struct spawn_config *config, const char *asked, 
 	struct planned p =
 		plan(config, &(struct msg_exec_request){.cmd = TEXT("x"),
 							.cwd = {asked, asked ? strlen(asked) : 0}});
-	const char *told = environ_get(p.spawn->envp, "PWD");
+	const char *told = environ_get(p.plan->envp, "PWD");
 
 	assert_int_equal(p.result, 0);
-	assert_true(!cwd == !p.spawn->plan.cwd);
+	assert_true(!cwd == !p.plan->child.cwd);
 	if (cwd)
-		assert_string_equal(p.spawn->plan.cwd, cwd);
+		assert_string_equal(p.plan->child.cwd, cwd);
 	assert_true(!pwd == !told);
 	if (pwd)
 		assert_string_equal(told, pwd);
@@ -177,10 +174,10 @@ static void command_is_told_its_own_folder_and_not_the_daemons(void **state)
 	assert_folder(&config, "sub", "near/sub", NULL);
 	p = plan(&config,
 		 &(struct msg_exec_request){.cmd = TEXT("x"), .env = {.count = 2, .strv = own}});
-	assert_string_equal(environ_get(p.spawn->envp, "PWD"), "/said");
-	assert_string_equal(environ_get(p.spawn->envp, "_"), "said");
-	assert_string_equal(environ_get(p.spawn->envp, "KEEP"), "1");
-	assert_null(environ_get(p.spawn->envp, "OLDPWD"));
+	assert_string_equal(environ_get(p.plan->envp, "PWD"), "/said");
+	assert_string_equal(environ_get(p.plan->envp, "_"), "said");
+	assert_string_equal(environ_get(p.plan->envp, "KEEP"), "1");
+	assert_null(environ_get(p.plan->envp, "OLDPWD"));
 	forget(&p);
 }
 
@@ -195,8 +192,8 @@ static void assert_paths(const char *path, struct msg_text cmd, const char *cons
 
 	assert_int_equal(p.result, 0);
 	for (i = 0; paths[i]; i++)
-		assert_string_equal(p.spawn->plan.paths[i], paths[i]);
-	assert_null(p.spawn->plan.paths[i]);
+		assert_string_equal(p.plan->child.paths[i], paths[i]);
+	assert_null(p.plan->child.paths[i]);
 	forget(&p);
 }
 
@@ -222,10 +219,10 @@ static void command_gets_its_arguments(void **state)
 
 	(void)state;
 	assert_int_equal(p.result, 0);
-	assert_string_equal(p.spawn->plan.argv[0], "sh");
+	assert_string_equal(p.plan->child.argv[0], "sh");
 	for (size_t i = 0; i < 3; i++)
-		assert_string_equal(p.spawn->plan.argv[i + 1], args[i]);
-	assert_null(p.spawn->plan.argv[4]);
+		assert_string_equal(p.plan->child.argv[i + 1], args[i]);
+	assert_null(p.plan->child.argv[4]);
 	forget(&p);
 }
 
@@ -271,25 +268,25 @@ static void login_shell_is_the_users_own(void **state)
 
 	(void)state;
 	assert_int_equal(p.result, 0);
-	assert_string_equal(p.spawn->plan.paths[0], "/bin/zsh");
-	assert_null(p.spawn->plan.paths[1]);
-	assert_string_equal(p.spawn->plan.argv[0], "-zsh");
-	assert_string_equal(p.spawn->plan.cwd, "/home/alice");
-	assert_true(p.spawn->plan.cwd_optional);
+	assert_string_equal(p.plan->child.paths[0], "/bin/zsh");
+	assert_null(p.plan->child.paths[1]);
+	assert_string_equal(p.plan->child.argv[0], "-zsh");
+	assert_string_equal(p.plan->child.cwd, "/home/alice");
+	assert_true(p.plan->child.cwd_optional);
 	forget(&p);
 	p = plan(NULL, &(struct msg_exec_request){
 			       .user = TEXT("bare"), .cwd = TEXT("/x"), .login_shell = true});
-	assert_string_equal(p.spawn->plan.paths[0], "/bin/sh");
-	assert_string_equal(p.spawn->plan.argv[0], "-sh");
-	assert_string_equal(p.spawn->plan.cwd, "/x");
-	assert_false(p.spawn->plan.cwd_optional);
+	assert_string_equal(p.plan->child.paths[0], "/bin/sh");
+	assert_string_equal(p.plan->child.argv[0], "-sh");
+	assert_string_equal(p.plan->child.cwd, "/x");
+	assert_false(p.plan->child.cwd_optional);
 	forget(&p);
 	/* Without a user it is the daemon's own. */
 	p = plan(NULL, &(struct msg_exec_request){.login_shell = true});
-	assert_string_equal(p.spawn->plan.paths[0], "/bin/bash");
-	assert_string_equal(p.spawn->plan.cwd, "/root");
+	assert_string_equal(p.plan->child.paths[0], "/bin/bash");
+	assert_string_equal(p.plan->child.cwd, "/root");
 	assert_string_equal(planned_env(&p, "HOME"), "/root");
-	assert_false(p.spawn->plan.switch_user);
+	assert_false(p.plan->child.switch_user);
 	forget(&p);
 }
 
@@ -318,14 +315,14 @@ static void hosts_defaults_are_for_what_a_request_leaves_open(void **state)
 	assert_string_equal(planned_env(&p, "A"), "host");
 	assert_string_equal(planned_env(&p, "B"), "asked");
 	assert_string_equal(planned_env(&p, "HOME"), "/host");
-	assert_int_equal(p.spawn->plan.limit_count, 2);
-	assert_int_equal(p.spawn->plan.limits[0].resource, RLIMIT_NOFILE);
-	assert_int_equal(p.spawn->plan.limits[0].value.rlim_cur, 7);
-	assert_int_equal(p.spawn->plan.limits[1].resource, RLIMIT_CORE);
+	assert_int_equal(p.plan->child.limit_count, 2);
+	assert_int_equal(p.plan->child.limits[0].resource, RLIMIT_NOFILE);
+	assert_int_equal(p.plan->child.limits[0].value.rlim_cur, 7);
+	assert_int_equal(p.plan->child.limits[1].resource, RLIMIT_CORE);
 	forget(&p);
 	p = plan(&config, &(struct msg_exec_request){.cmd = TEXT("x")});
-	assert_int_equal(p.spawn->plan.limit_count, 2);
-	assert_int_equal(p.spawn->plan.limits[1].value.rlim_max, 6);
+	assert_int_equal(p.plan->child.limit_count, 2);
+	assert_int_equal(p.plan->child.limits[1].value.rlim_max, 6);
 	forget(&p);
 }
 

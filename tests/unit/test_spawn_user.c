@@ -15,9 +15,9 @@ static void request_user_overrides_config_default(void **state)
 
 	(void)state;
 	assert_int_equal(p.result, 0);
-	assert_true(p.spawn->plan.switch_user);
-	assert_int_equal(p.spawn->plan.uid, 1);
-	assert_int_equal(p.spawn->plan.gid, 1);
+	assert_true(p.plan->child.switch_user);
+	assert_int_equal(p.plan->child.uid, 1);
+	assert_int_equal(p.plan->child.gid, 1);
 	forget(&p);
 }
 
@@ -28,15 +28,15 @@ static void config_default_user_used_when_request_has_none(void **state)
 
 	(void)state;
 	assert_int_equal(p.result, 0);
-	assert_true(p.spawn->plan.switch_user);
-	assert_int_equal(p.spawn->plan.uid, 1000);
-	assert_int_equal(p.spawn->plan.gid, 1001);
-	assert_int_equal(p.spawn->plan.group_count, 4);
-	assert_int_equal(p.spawn->plan.groups[0], 1001);
+	assert_true(p.plan->child.switch_user);
+	assert_int_equal(p.plan->child.uid, 1000);
+	assert_int_equal(p.plan->child.gid, 1001);
+	assert_int_equal(p.plan->child.group_count, 4);
+	assert_int_equal(p.plan->child.groups[0], 1001);
 	forget(&p);
 	/* An empty text is none, too. */
 	p = plan(&config, &(struct msg_exec_request){.user = {"", 0}});
-	assert_int_equal(p.spawn->plan.uid, 1000);
+	assert_int_equal(p.plan->child.uid, 1000);
 	forget(&p);
 }
 
@@ -46,7 +46,7 @@ static void request_without_user_does_not_apply_user_switch(void **state)
 
 	(void)state;
 	assert_int_equal(p.result, 0);
-	assert_false(p.spawn->plan.switch_user);
+	assert_false(p.plan->child.switch_user);
 	assert_null(planned_env(&p, "HOME"));
 	assert_null(planned_env(&p, "USER"));
 	forget(&p);
@@ -147,7 +147,7 @@ static void switch_to_oneself_is_none_without_privilege(void **state)
 		unit_gid = rows[i].gid;
 		p = plan(NULL, &(struct msg_exec_request){.user = TEXT("alice")});
 		assert_int_equal(p.result, 0);
-		assert_int_equal(p.spawn->plan.switch_user, rows[i].switches);
+		assert_int_equal(p.plan->child.switch_user, rows[i].switches);
 		forget(&p);
 	}
 }

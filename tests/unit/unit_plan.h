@@ -15,7 +15,7 @@
 /* A request on its way over the wire, and what was made of it. */
 struct planned {
 	struct buf wire;
-	struct spawn *spawn;
+	struct spawn_plan *plan; /* NULL: it failed */
 	struct spawn_failure failure;
 	int result;
 };
@@ -27,17 +27,17 @@ static inline struct planned plan(const struct spawn_config *config,
 	struct spawn_config defaults = config ? *config : (struct spawn_config){.user = NULL};
 	struct msg_exec_request request;
 	struct msg_envelope envelope;
-	struct planned planned = {.spawn = calloc(1, sizeof(*planned.spawn))};
+	struct planned planned;
 	struct frame frame;
 
-	assert_non_null(planned.spawn);
 	if (!defaults.env)
 		defaults.env = (char **)none;
 	buf_init(&planned.wire, FRAME_WIRE_MAX, NULL);
 	assert_int_equal(msg_put_exec_request(&planned.wire, 1, asked), 0);
 	envelope = unit_open(&planned.wire, &frame);
 	assert_int_equal(msg_decode(MSG_EXEC_REQUEST, envelope.payload, &request), 0);
-	planned.result = spawn_plan(planned.spawn, &defaults, &request, &planned.failure);
+	planned.plan = spawn_plan_new(&defaults, &request, &planned.failure);
+	planned.result = planned.plan ? 0 : -1;
 	/* What points into the wire must have been copied by now. */
 	memset(envelope.payload.ptr, 0xff, envelope.payload.len);
 	return planned;
@@ -45,7 +45,7 @@ static inline struct planned plan(const struct spawn_config *config,
 
 static inline void forget(struct planned *planned)
 {
-	spawn_free(planned->spawn);
+	spawn_plan_free(planned->plan);
 	buf_release(&planned->wire);
 }
 
@@ -85,7 +85,7 @@ static inline void assert_fails(const struct spawn_config *config,
 static inline const char *planned_env(const struct planned *planned, const char *key)
 {
 	assert_int_equal(planned->result, 0);
-	return environ_get(planned->spawn->plan.envp, key);
+	return environ_get(planned->plan->child.envp, key);
 }
 
 #endif
