@@ -4,8 +4,6 @@
 #include "../shared/base.h"
 #include "client_inside.h"
 
-#define PING_GENERATION 6 /* the first whose agents answer a ping */
-
 /* An agent that gives no range had one of many millions. */
 static bool has_id(const struct client *client)
 {
@@ -19,7 +17,7 @@ uint32_t client_take_id(struct client *client)
 
 bool client_can_ask(const struct client *client)
 {
-	return client->generation >= PING_GENERATION && has_id(client);
+	return client->generation >= MSG_GENERATION_PING && has_id(client);
 }
 
 uint32_t client_ping(struct client *client)
@@ -88,7 +86,7 @@ void client_awake(struct client *client)
 
 void client_watch_life(struct client *client)
 {
-	if (!client->liveness.limit_ms || client->generation < PING_GENERATION)
+	if (!client->liveness.limit_ms || client->generation < MSG_GENERATION_PING)
 		return;
 	client->alive.on_due = on_alive;
 	loop_arm(client->loop, &client->alive, client->liveness.limit_ms);

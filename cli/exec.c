@@ -11,6 +11,7 @@
 #include "../shared/log.h"
 #include "../shared/names.h"
 #include "exec_inside.h"
+#include "exit.h"
 #include "lines.h"
 #include "request.h"
 #include "term.h"

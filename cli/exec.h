@@ -4,8 +4,6 @@
 #ifndef MSB_EXEC_H
 #define MSB_EXEC_H
 
-#include <signal.h>
-
 #include "../shared/credit.h"
 #include "../shared/loop.h"
 #include "client.h"
@@ -16,26 +14,6 @@
 #include "remote.h"
 #include "signals.h"
 #include "stream.h"
-
-#define EXIT_TIMED_OUT	124
-#define EXIT_FAILED	125
-#define EXIT_CANNOT_RUN 126
-#define EXIT_NOT_FOUND	127
-
-#define EXIT_NO_SIGNAL 255 /* -1 from an agent that does not say which signal */
-
-/* The signal that ended a command, or 0; also where the agent names one that there is not. */
-static inline int exit_signal(const struct msg_exec_exited *exited)
-{
-	return exited->signal <= SIGRTMAX ? exited->signal : 0;
-}
-
-static inline int exit_status(const struct msg_exec_exited *exited)
-{
-	if (exited->signal)
-		return exit_signal(exited) ? 128 + exited->signal : EXIT_NO_SIGNAL;
-	return exited->code < 0 ? EXIT_NO_SIGNAL : exited->code & 0xff;
-}
 
 struct exec {
 	struct loop *loop;

@@ -7,6 +7,7 @@
 #include "../shared/log.h"
 #include "../shared/names.h"
 #include "exec_inside.h"
+#include "exit.h"
 #include "hint.h"
 
 static void on_started(struct exec *exec, struct msg_bytes payload)

@@ -6,6 +6,7 @@
 #include <sys/socket.h>
 
 #include "exec_inside.h"
+#include "exit.h"
 
 static bool take_part(struct exec *exec, struct stream *stream, enum msg_type type,
 		      const struct buf *in, size_t *ret_head, size_t *ret_body)

@@ -6,6 +6,7 @@
 #include "../shared/base.h"
 #include "../shared/log.h"
 #include "exec_inside.h"
+#include "exit.h"
 #include "term.h"
 
 #define INPUT_CHUNK   (64 * 1024)

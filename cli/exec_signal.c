@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "exec_inside.h"
+#include "exit.h"
 #include "term.h"
 
 void exec_leave_by(struct exec *exec, int signal)

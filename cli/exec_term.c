@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "exec_inside.h"
+#include "exit.h"
 #include "term.h"
 
 /* ---- the window ---- */

@@ -10,6 +10,7 @@
 #include "../shared/process.h"
 #include "../shared/version.h"
 #include "exec.h"
+#include "exit.h"
 #include "ping.h"
 #include "script.h"
 #include "signals.h"

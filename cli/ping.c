@@ -6,9 +6,7 @@
 
 #include "../shared/log.h"
 #include "client.h"
-#include "exec.h"
-
-#define PING_GENERATION 6 /* the first whose agents answer a ping */
+#include "exit.h"
 
 #define PING_MS 10000
 
@@ -35,7 +33,7 @@ static void on_greeted(struct client *client)
 	struct ping *ping = client->owner;
 
 	/* An older agent has shown by its greeting that it lives. */
-	if (client->generation < PING_GENERATION) {
+	if (client->generation < MSG_GENERATION_PING) {
 		answer(ping, " (too old to answer a ping)");
 		return;
 	}

@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "exec.h"
+#include "exit.h"
 #include "request.h"
 
 #define INPUT_UNASKED (64 * 1024)  /* what may go before the agent has said what its window is */

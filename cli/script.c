@@ -16,6 +16,7 @@
 
 #include "../shared/base.h"
 #include "../shared/fd.h"
+#include "exit.h"
 
 #define SHORT_MAX (64 * 1024) /* as one argument */
 #define TEXT_MAX  (64 * 1024 * 1024)

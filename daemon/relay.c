@@ -9,7 +9,6 @@
 #include "../shared/log.h"
 
 #define LEAVE_LIMIT_MS 30000
-#define PING_SINCE     6
 
 /* ---- slots whose client is gone ---- */
 
@@ -99,7 +98,7 @@ void relay_slot_leave(struct relay_slot *slot)
 		free_slot(slot);
 		return;
 	}
-	if (agent->generation >= PING_SINCE) {
+	if (agent->generation >= MSG_GENERATION_PING) {
 		slot->pong_id = unused_id(slot);
 		relay_agent_told(agent, msg_put_empty(out, slot->pong_id, MSG_PING));
 	}

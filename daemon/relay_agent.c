@@ -21,7 +21,6 @@
 #define SILENCE_MS   10000 /* of an agent that should live: ask, and the same again: give up */
 #define STALL_MS     2000  /* in the midst of a frame */
 #define HELD_MS	     3000  /* before frames are given to an agent that gives no credit for any */
-#define PING_SINCE   6	   /* the generation that knows it */
 #define CREDIT_ID    UINT32_MAX
 #define PING_LEN_MAX 64
 
@@ -481,7 +480,8 @@ static void on_silence(struct relay_agent *agent)
 	uint64_t quiet = loop_now_ms() - agent->heard_ms;
 
 	/* What we do not read says nothing about the guest. */
-	if (quiet < SILENCE_MS || agent->generation < PING_SINCE || !agent->may_read(agent)) {
+	if (quiet < SILENCE_MS || agent->generation < MSG_GENERATION_PING ||
+	    !agent->may_read(agent)) {
 		loop_arm(agent->loop, &agent->clock,
 			 quiet < SILENCE_MS ? SILENCE_MS - quiet : SILENCE_MS);
 		return;

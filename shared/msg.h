@@ -15,8 +15,9 @@
 #include "buf.h"
 #include "frame.h"
 
-#define MSG_GENERATION	   7 /* what we advertise and stamp */
-#define MSG_GENERATION_ERR 5 /* the first whose peers can decode core.error */
+#define MSG_GENERATION	    7 /* what we advertise and stamp */
+#define MSG_GENERATION_ERR  5 /* the first whose peers can decode core.error */
+#define MSG_GENERATION_PING 6 /* the first whose agents answer a ping */
 
 /* A text that is not terminated; ptr is NULL where an optional one is absent or null. */
 struct msg_text {

@@ -17,7 +17,7 @@
 #include "../../shared/fd.h"
 #include "../../shared/names.h"
 #include "../../shared/utf8.h"
-#include "../exec.h"
+#include "../exit.h"
 #include "../term.h"
 #include "console.h"
 #include "words.h"

@@ -20,7 +20,7 @@
 #include "../../shared/process.h"
 #include "../../shared/utf8.h"
 #include "../../shared/version.h"
-#include "../exec.h"
+#include "../exit.h"
 #include "../lines.h"
 #include "../term.h"
 #include "words.h"

@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 #include "../../shared/fd.h"
-#include "../exec.h"
+#include "../exit.h"
 
 #define CHUNK	  (64 * 1024)
 #define QUEUE_MAX (16 * 1024 * 1024) /* over all that the guest may send unasked */

@@ -9,7 +9,7 @@
 #include "../../shared/base.h"
 #include "../../shared/log.h"
 #include "../../shared/names.h"
-#include "../exec.h"
+#include "../exit.h"
 #include "../term.h"
 
 #define OUTPUT_AHEAD (1024 * 1024) /* of an agent without credit */

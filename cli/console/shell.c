@@ -8,7 +8,7 @@
 #include <sys/random.h>
 
 #include "../../shared/base.h"
-#include "../exec.h"
+#include "../exit.h"
 
 #define DUE_MAX 200 /* lines at once, in the midst of a command */
 #define ECHO_MAX \

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "../../cli/exec.h"
+#include "../../cli/exit.h"
 #include "../../shared/log.h"
 #include "unit_loop.h"
 
