@@ -61,12 +61,10 @@ only_still() {
 	cut -d: -f1 <<<"$output" | only_still '
 		cli/client cli/client_alive cli/client_answer cli/client_connect cli/client_inside
 		cli/exec cli/exec_agent cli/exec_body cli/exec_input cli/exec_inside cli/exec_signal cli/exec_term
-		cli/remote
 		cli/console/commands cli/console/complete cli/console/console
 		daemon/conn daemon/conn_inside daemon/conn_serial daemon/dispatch
 		daemon/job daemon/job_inside daemon/job_io
-		daemon/relay daemon/relay_answer daemon/relay_client daemon/relay_letter
-		daemon/spawn daemon/spawn_plan'
+		daemon/relay daemon/relay_answer daemon/relay_client daemon/relay_letter'
 }
 
 @test "house: no object shows its inside to other files" {
