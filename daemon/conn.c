@@ -35,7 +35,7 @@ void conn_close(struct conn *conn, const char *why)
 	struct conn_host *host = conn->host;
 
 	log_info("%s: closed: %s", conn->name, why);
-	job_lose_client(&conn->outlet);
+	outlet_lose_all(&conn->outlet);
 	frame_clock_stop(&conn->clock);
 	link_release(&conn->link);
 	if (conn->prev)
@@ -57,7 +57,7 @@ void conn_close(struct conn *conn, const char *why)
 
 bool conn_is_choked(struct conn *conn)
 {
-	return conn->outlet.stalled || buf_len(link_out(&conn->link)) >= CHOKED;
+	return outlet_is_stalled(&conn->outlet) || buf_len(link_out(&conn->link)) >= CHOKED;
 }
 
 static enum link_wish wish(struct link *link)
@@ -107,9 +107,7 @@ static void on_flushed(struct link *link, bool emptied)
 {
 	struct conn *conn = container_of(link, struct conn, link);
 
-	if (emptied)
-		conn->outlet.sent_ms = loop_now_ms();
-	job_outlet_moved(&conn->outlet);
+	outlet_flushed(&conn->outlet, emptied);
 }
 
 static void on_watched(struct link *link, bool reads)
@@ -210,9 +208,7 @@ struct conn *conn_new(struct conn_host *host, int in_fd, int out_fd, const struc
 	if (conn->open)
 		++*conn->open;
 	snprintf(conn->name, sizeof(conn->name), "%s", peer->name);
-	conn->outlet.frames = link_out(&conn->link);
-	conn->outlet.bulk = link_bulk(&conn->link);
-	conn->outlet.flush = link_task(&conn->link);
+	outlet_init(&conn->outlet, &conn->link);
 	link_init(&conn->link, host->jobs->loop, in_fd, out_fd, JOB_FRAMES_MAX, &host->jobs->spare,
 		  &calls, manner);
 	add_to_host(conn);

@@ -14,7 +14,7 @@ struct conn {
 	struct conn_host *host;
 	struct conn *next, *prev;
 	struct link link;
-	struct job_outlet outlet;
+	struct outlet outlet;
 	struct loop_grave grave;
 	uint32_t body_id; /* whose input the link's body is */
 	bool trusted;

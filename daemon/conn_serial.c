@@ -44,7 +44,7 @@ static void on_greet(struct loop_timer *timer)
 static void forget_sessions(struct conn *conn)
 {
 	conn->used = false;
-	job_lose_client(&conn->outlet);
+	outlet_lose_all(&conn->outlet);
 }
 
 static void bar(struct conn *conn, const char *why)

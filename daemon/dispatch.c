@@ -209,7 +209,7 @@ static int on_client_disconnected(struct conn *conn, const struct letter *letter
 		return on_ignored(conn, letter);
 	/* Whatever they still write: an answer to a later ping comes behind their last frame. */
 	if (decode(conn, letter, &range) == 0)
-		job_lose_ids(&conn->outlet, range.start, range.end);
+		outlet_lose_ids(&conn->outlet, range.start, range.end);
 	return 0;
 }
 

@@ -7,6 +7,7 @@
 
 #include "../shared/loop.h"
 #include "../shared/msg.h"
+#include "outlet.h"
 #include "pump.h"
 #include "reap.h"
 #include "session.h"
@@ -32,24 +33,12 @@ struct job_host {
 	struct spawn_config spawn;
 	struct reaper reaper;
 	struct buf_spare spare;
-	struct job *jobs;
+	struct list jobs;
 	size_t job_count;
 	void (*on_idle)(struct job_host *host); /* the last job is over; may be NULL */
 	uint64_t activity;			/* what core.touch counts */
 	struct job_limits limits;
 	bool ending; /* no job is started any more */
-};
-
-/* Where the frames of a client's jobs go. Part of the client's connection. */
-struct job_outlet {
-	struct buf *frames;
-	struct bulk *bulk;
-	struct loop_task *flush;	   /* marked when frames were added, or room was made */
-	bool awaited;			   /* a job waits for what job_outlet_moved() tells */
-	unsigned stalled;		   /* jobs whose input queue is over the limit */
-	uint64_t sent_ms;		   /* when frames last ran empty */
-	struct job *jobs[64];		   /* by id, until their last frame */
-	struct job *next_turn, *last_turn; /* the same; who had output taken last is last */
 };
 
 struct job;
@@ -58,11 +47,11 @@ struct job;
  * Starts the command; what comes of it, a failure too, is told through the outlet. The request
  * is consumed. At most max_jobs may run at once, or it fails as resource_limit.
  */
-void job_start(struct job_host *host, struct job_outlet *outlet, uint32_t id,
+void job_start(struct job_host *host, struct outlet *outlet, uint32_t id,
 	       struct msg_exec_request *request, size_t max_jobs);
 
 /* The job of that id, or NULL. */
-struct job *job_find(const struct job_outlet *outlet, uint32_t id);
+struct job *job_find(const struct outlet *outlet, uint32_t id);
 
 /* What the client sends; all are harmless at any time of a job's life. */
 void job_input(struct job *job, struct msg_bytes data);
@@ -81,18 +70,6 @@ void job_output_credit(struct job *job, uint64_t consumed);
 
 /* A bad frame was answered on this id, which ends it for the client: force an end, in silence. */
 void job_abandon(struct job *job);
-
-/* The client is gone: each of its jobs goes on as its on_disconnect says. */
-void job_lose_client(struct job_outlet *outlet);
-
-/* The same for the jobs of some ids, from start to before end. */
-void job_lose_ids(struct job_outlet *outlet, uint32_t start, uint32_t end);
-
-/*
- * After each flush of the queue of frames: output is read again, or no more. Costs nothing while
- * no job has asked for it, and whoever finds the queue in its way does.
- */
-void job_outlet_moved(struct job_outlet *outlet);
 
 /* Ends every job by force. */
 void job_end_all(struct job_host *host);

@@ -120,12 +120,6 @@ void link_release(struct link *link);
 /* Something changed that wish() derives from, or was queued: a turn follows this batch. */
 void link_mark(struct link *link);
 
-/* What link_mark() marks, for whoever queues without knowing the link. */
-static inline struct loop_task *link_task(struct link *link)
-{
-	return &link->turn;
-}
-
 /* Reads what is there, at most one read; for whoever cannot wait until that is heard. */
 void link_read(struct link *link);
 

@@ -63,13 +63,12 @@ only_still() {
 		cli/exec cli/exec_agent cli/exec_body cli/exec_input cli/exec_inside cli/exec_signal cli/exec_term
 		cli/console/commands cli/console/complete cli/console/console
 		daemon/conn daemon/conn_inside daemon/conn_serial daemon/dispatch
-		daemon/job daemon/job_inside daemon/job_io
 		daemon/relay daemon/relay_answer daemon/relay_client daemon/relay_letter'
 }
 
 @test "house: no object shows its inside to other files" {
 	find cli daemon shared -name '*_inside.h' | only_still '
-		cli/client_inside.h cli/exec_inside.h daemon/conn_inside.h daemon/job_inside.h'
+		cli/client_inside.h cli/exec_inside.h daemon/conn_inside.h'
 }
 
 @test "house: libcbor is known to the msg files alone, epoll to the loop alone, readline to the console" {
@@ -101,6 +100,12 @@ only_still() {
 	run in_sources -n --exclude='link.[ch]' \
 		"\\blink(\\.|->)($inside|turn|manner|in_fd|out_fd|in_socket|out_socket|in_source|out_source)\\b" \
 		shared daemon cli
+	[[ -z $output ]]
+}
+
+@test "house: the inside of an outlet is touched in its own file alone" {
+	run grep -nE '\boutlet(\.|->)(link|awaited|stalled|sent_ms|by_id|turns)\b' \
+		daemon/[!o]*.[ch] shared/*.[ch] cli/*.[ch]
 	[[ -z $output ]]
 }
 

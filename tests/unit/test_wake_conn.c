@@ -1,4 +1,6 @@
 /* A connection of the daemon's that stopped reading, or whose jobs did: each is woken. */
+#include "../../daemon/job.c"
+
 #include "unit_wake.h"
 
 /* What held up the frames is gone with the flush of the same turn, and nothing else will happen. */
@@ -143,7 +145,7 @@ static void output_that_waits_for_the_pages_of_another_is_read_again(void **stat
 	assert_int_equal(write(other[1], much, 1000), 1000);
 	assert_int_equal(bulk_fill(&conn->link.bulk, other[0], 1000), 1000);
 	conn->link.bulk.before = 0;
-	job_watch_pump(job);
+	watch_pump(job);
 	assert_int_equal(job->pump.out_source.want, 0);
 	link_mark(&conn->link);
 	run_once();
@@ -205,7 +207,7 @@ static void silence_is_told_once_all_is_sent(void **state)
 		job = add_job(conn, 1, false, -1, out[0]);
 		job->linger_ms = 1;
 		put_bytes(conn, fills[i]);
-		job_happen(job, SESSION_LEADER_ENDED);
+		happen(job, SESSION_LEADER_ENDED);
 		link_mark(&conn->link);
 		run_once();
 		assert_false(job->session.silent);
@@ -375,7 +377,7 @@ static void parked_terminal_survives_a_look_without_room(void **state)
 			 0);
 	job = add_job(conn, 1, true, pair[0], pair[0]);
 	job->pump.parked = true;
-	job_watch_pump(job);
+	watch_pump(job);
 	put_bytes(conn, FULL);
 	assert_int_equal(write(pair[1], "tail", 4), 4);
 	job->parked.on_due(&job->parked);

@@ -1,7 +1,7 @@
 /*
  * A client's connection to the daemon with jobs on it, all of them without a process: the ends of
  * pipes and sockets are the test's. Whoever stopped watching something must be woken by what makes
- * it want again, or the loop runs into its limit.
+ * it want again, or the loop runs into its limit. For a test that includes job.c, whose inside it fills.
  */
 #ifndef MSB_UNIT_WAKE_H
 #define MSB_UNIT_WAKE_H
@@ -12,7 +12,6 @@
 #include <unistd.h>
 
 #include "../../daemon/conn_inside.h"
-#include "../../daemon/job_inside.h"
 #include "unit_budget.h"
 #include "unit_loop.h"
 
@@ -141,7 +140,6 @@ static inline struct job *add_job(struct conn *conn, uint32_t id, bool pty, int 
 	assert_non_null(job);
 	*job = (struct job){
 		.host = &jobs,
-		.id = id,
 		.pid = NO_SUCH_PID,
 		.pid_fd = -1,
 		.verdict_fd = -1,
@@ -149,23 +147,20 @@ static inline struct job *add_job(struct conn *conn, uint32_t id, bool pty, int 
 		.session = {.verdict = SESSION_VERDICT_RUNS,
 			    .done = SESSION_SEND_STARTED,
 			    .on_disconnect = MSG_DISCONNECT_KEEP},
-		.linger = {.on_due = job_on_linger},
-		.limit = {.on_due = job_on_limit},
-		.parked = {.on_due = job_on_parked},
+		.linger = {.on_due = on_linger},
+		.limit = {.on_due = on_linger_limit},
+		.parked = {.on_due = on_parked},
 		.pid_source = {.fd = -1},
 		.verdict_source = {.fd = -1},
 	};
 	pump_init(&job->pump, &loop, pty, in_fd, out_fd, -1, JOB_INPUT_WINDOW + FRAME_WIRE_MAX,
 		  &jobs.spare);
-	job->pump.on_output = job_on_output;
-	job->pump.on_input = job_on_input;
-	job->next_of_host = jobs.jobs;
-	if (jobs.jobs)
-		jobs.jobs->prev_of_host = job;
-	jobs.jobs = job;
+	job->pump.on_output = on_output;
+	job->pump.on_input = on_input;
+	list_append(&jobs.jobs, &job->of_host);
 	jobs.job_count++;
-	job_attach(job, &conn->outlet);
-	job_watch_pump(job);
+	outlet_join(&conn->outlet, &job->member, id, &outlet_calls);
+	watch_pump(job);
 	return job;
 }
 
