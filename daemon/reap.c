@@ -219,7 +219,7 @@ static void on_look(struct loop_timer *timer)
 	/* Whoever is killed goes at once, or not for long. */
 	if (reaper->pause_ms < LOOK_LATER_MS)
 		reaper->pause_ms += reaper->pause_ms / 4;
-	for (watch = reaper->watches; watch; watch = watch->next) {
+	list_each(watch, &reaper->watches, node) {
 		watch->alive = false;
 		sorted[n++] = watch;
 		if (!watch->kill)
@@ -235,8 +235,7 @@ static void on_look(struct loop_timer *timer)
 	free(sorted);
 	if (r == -EAGAIN)
 		return;
-	for (watch = reaper->watches; watch; watch = next) {
-		next = watch->next;
+	list_each_safe(watch, next, &reaper->watches, node) {
 		if (watch->alive)
 			continue;
 		reaper_unwatch(reaper, watch);
@@ -269,20 +268,15 @@ void reaper_watch(struct reaper *reaper, struct reap_watch *watch)
 		return;
 	watch->watched = true;
 	watch->denied = false;
-	watch->next = reaper->watches;
-	reaper->watches = watch;
+	list_append(&reaper->watches, &watch->node);
 	reaper->count++;
 }
 
 void reaper_unwatch(struct reaper *reaper, struct reap_watch *watch)
 {
-	struct reap_watch **at = &reaper->watches;
-
 	if (!watch->watched)
 		return;
-	while (*at != watch)
-		at = &(*at)->next;
-	*at = watch->next;
+	list_remove(&reaper->watches, &watch->node);
 	watch->watched = false;
 	reaper->count--;
 	if (!reaper->count)

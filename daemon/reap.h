@@ -8,6 +8,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "../shared/list.h"
 #include "../shared/loop.h"
 
 /* How a leader ended. */
@@ -42,7 +43,7 @@ struct reap_watch {
 	bool alive;  /* found in this look */
 	bool denied; /* that it may not be killed has been said */
 	bool watched;
-	struct reap_watch *next;
+	struct list_node node;
 	void (*on_empty)(struct reap_watch *watch); /* called once, after it is unwatched */
 };
 
@@ -55,7 +56,7 @@ struct reaper {
 	DIR *proc; /* owned; NULL where there is none */
 	int spares[REAP_SPARES];
 	uint64_t pause_ms; /* to the next look */
-	struct reap_watch *watches;
+	struct list watches;
 	size_t count;
 };
 
