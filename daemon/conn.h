@@ -31,7 +31,7 @@ struct conn_host {
 	uint64_t boot_time_ns, init_time_ns, ready_time_ns; /* what core.ready says */
 	struct boot *boot; /* what hosts on serial streams may change */
 	void (*on_closed)(struct conn_host *host);
-	void (*on_shutdown)(struct conn_host *host); /* a peer that may has asked for it */
+	void (*on_shutdown)(struct conn_host *host); /* a client that may has asked for it */
 };
 
 /*

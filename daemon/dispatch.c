@@ -10,7 +10,7 @@
 
 /* ---- answers ---- */
 
-/* Says why a message was refused, to peers that know core.error, and ends the id for them. */
+/* Says why a message was refused, to clients that know core.error, and ends the id for them. */
 static void refuse(struct conn *conn, const struct letter *letter, const struct letter_fault *fault)
 {
 	uint32_t id = letter->frame->id;

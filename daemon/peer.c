@@ -62,7 +62,7 @@ static int check_user(struct peer_rules *rules, int fd, struct peer *ret, struct
 			user.uid);
 		return -EACCES;
 	}
-	*ret = (struct peer){.uid = user.uid, .pid = user.pid, .trusted = trusted, .open = open};
+	*ret = (struct peer){.trusted = trusted, .open = open};
 	snprintf(ret->name, sizeof(ret->name), "client %d", user.pid);
 	return 0;
 }
@@ -88,8 +88,7 @@ static int check_machine(struct peer_rules *rules, int fd, struct peer *ret, str
 			address.svm_cid);
 		return -EACCES;
 	}
-	*ret = (struct peer){
-		.is_machine = true, .cid = address.svm_cid, .trusted = is_host, .open = open};
+	*ret = (struct peer){.trusted = is_host, .open = open};
 	if (is_host)
 		snprintf(ret->name, sizeof(ret->name), "host");
 	else

@@ -22,10 +22,6 @@ struct peer_rules {
 };
 
 struct peer {
-	bool is_machine; /* over vsock: it has a cid, else a uid and a pid */
-	uint32_t cid;
-	uid_t uid;
-	pid_t pid;
 	bool trusted;  /* root, our own user, or the host: may end the program */
 	size_t *open;  /* where its connections are counted; NULL: they are not */
 	char name[32]; /* for log lines */
