@@ -1,4 +1,5 @@
 /* One client's connection: see conn.h. */
+#include "conn.h"
 
 #include <errno.h>
 #include <stddef.h>
@@ -10,7 +11,6 @@
 #include "../shared/base.h"
 #include "../shared/log.h"
 #include "../shared/version.h"
-#include "conn_inside.h"
 
 /* Over this much output that nobody takes, not even the client's signals are read any more. */
 #define CHOKED (JOB_OUTPUT_LIMIT + PUMP_READ_MAX + 256 * 1024)
@@ -30,7 +30,7 @@ static void free_conn(struct loop_grave *grave)
 	free(container_of(grave, struct conn, grave));
 }
 
-void conn_close(struct conn *conn, const char *why)
+static void close_conn(struct conn *conn, const char *why)
 {
 	struct conn_host *host = conn->host;
 
@@ -38,18 +38,13 @@ void conn_close(struct conn *conn, const char *why)
 	outlet_lose_all(&conn->outlet);
 	frame_clock_stop(&conn->clock);
 	link_release(&conn->link);
-	if (conn->prev)
-		conn->prev->next = conn->next;
-	else
-		host->conns = conn->next;
-	if (conn->next)
-		conn->next->prev = conn->prev;
+	list_remove(&host->conns, &conn->of_host);
 	host->conn_count--;
 	if (conn->open)
 		--*conn->open;
 	loop_bury(loop_of(conn), &conn->grave, free_conn);
-	if (conn->serial)
-		serial_close(conn);
+	if (conn->shared)
+		conn->shared->on_closed(conn);
 	host->on_closed(host);
 }
 
@@ -97,10 +92,10 @@ static int on_frame(struct link *link, const struct frame *frame)
 	struct conn *conn = container_of(link, struct conn, link);
 	int r;
 
-	if (frame->wire_len < BULK_WORTH)
+	if (frame->wire_len < CONN_BULK_WORTH)
 		link_read_narrow(link, 0);
-	r = dispatch_frame(conn, frame);
-	return r == 0 && conn->doomed ? -EPROTO : r;
+	r = conn->calls->on_frame(conn, frame);
+	return r == 0 && conn->given_up ? -EPROTO : r;
 }
 
 static void on_flushed(struct link *link, bool emptied)
@@ -114,8 +109,8 @@ static void on_watched(struct link *link, bool reads)
 {
 	struct conn *conn = container_of(link, struct conn, link);
 
-	if (conn->serial)
-		serial_turn(conn);
+	if (conn->shared)
+		conn->shared->on_turn(conn);
 	else
 		frame_clock_run(&conn->clock, link, reads);
 }
@@ -125,13 +120,13 @@ static void on_end(struct link *link, enum link_end how, int error)
 	struct conn *conn = container_of(link, struct conn, link);
 
 	if (how == LINK_ENDED)
-		conn_close(conn, "the client is gone");
+		close_conn(conn, "the client is gone");
 	else if (how == LINK_BROKEN)
-		conn_close(conn, "the client takes no more");
-	else if (conn->serial)
-		serial_lose_framing(conn);
+		close_conn(conn, "the client takes no more");
+	else if (conn->shared)
+		conn->shared->on_senseless(conn);
 	else
-		conn_close(conn, error == EMSGSIZE || error == EBADMSG ? "framing lost"
+		close_conn(conn, error == EMSGSIZE || error == EBADMSG ? "framing lost"
 								       : strerror(error));
 }
 
@@ -151,7 +146,7 @@ static void on_frame_late(struct loop_timer *timer)
 	const char *why = frame_clock_late(&conn->clock, &conn->link);
 
 	link_flush(&conn->link);
-	conn_close(conn, why);
+	close_conn(conn, why);
 }
 
 /* ---- opening ---- */
@@ -180,19 +175,8 @@ static int tell_range(struct conn *conn)
 	return buf_append(link_out(&conn->link), range, sizeof(range));
 }
 
-static void add_to_host(struct conn *conn)
-{
-	struct conn_host *host = conn->host;
-
-	conn->next = host->conns;
-	if (host->conns)
-		host->conns->prev = conn;
-	host->conns = conn;
-	host->conn_count++;
-}
-
-struct conn *conn_new(struct conn_host *host, int in_fd, int out_fd, const struct peer *peer,
-		      enum link_manner manner)
+static struct conn *new_conn(struct conn_host *host, int in_fd, int out_fd, const struct peer *peer,
+			     enum link_manner manner)
 {
 	struct conn *conn = calloc(1, sizeof(*conn));
 
@@ -203,40 +187,62 @@ struct conn *conn_new(struct conn_host *host, int in_fd, int out_fd, const struc
 		return NULL;
 	}
 	conn->host = host;
+	conn->calls = host->calls;
 	conn->trusted = peer->trusted;
 	conn->open = peer->open;
 	if (conn->open)
 		++*conn->open;
 	snprintf(conn->name, sizeof(conn->name), "%s", peer->name);
 	outlet_init(&conn->outlet, &conn->link);
-	link_init(&conn->link, host->jobs->loop, in_fd, out_fd, JOB_FRAMES_MAX, &host->jobs->spare,
+	link_init(&conn->link, loop_of(conn), in_fd, out_fd, JOB_FRAMES_MAX, &host->jobs->spare,
 		  &calls, manner);
-	add_to_host(conn);
+	list_append(&host->conns, &conn->of_host);
+	host->conn_count++;
 	return conn;
 }
 
-int conn_open(struct conn_host *host, int in_fd, int out_fd, const struct peer *peer)
+struct conn *conn_open(struct conn_host *host, int in_fd, int out_fd, const struct peer *peer)
 {
-	struct conn *conn = conn_new(host, in_fd, out_fd, peer, LINK_HEARS_HANGUP);
+	struct conn *conn = new_conn(host, in_fd, out_fd, peer, LINK_HEARS_HANGUP);
 
 	if (!conn)
-		return -ENOMEM;
+		return NULL;
 	frame_clock_start(&conn->clock, loop_of(conn), host->budget, on_frame_late);
 	if (tell_range(conn) < 0 || conn_greet(conn) < 0) {
-		conn_close(conn, "no memory");
-		return -ENOMEM;
+		close_conn(conn, "no memory");
+		return NULL;
 	}
 	/* At once: the client waits for it. */
 	link_flush(&conn->link);
 	link_mark(&conn->link);
-	return 0;
+	return conn;
 }
+
+struct conn *conn_open_shared(struct conn_host *host, int fd, const char *name,
+			      const struct conn_shared_calls *shared, void *owner)
+{
+	struct peer peer = {.trusted = true};
+	struct conn *conn;
+
+	snprintf(peer.name, sizeof(peer.name), "%s", name);
+	conn = new_conn(host, fd, fd, &peer, LINK_DRAINS_AT_HANGUP);
+	if (!conn)
+		return NULL;
+	conn->calls = &shared->conn;
+	conn->shared = shared;
+	conn->owner = owner;
+	link_mark(&conn->link);
+	return conn;
+}
+
+/* ---- all of them ---- */
 
 size_t conn_flush_all(struct conn_host *host)
 {
+	struct conn *conn;
 	size_t left = 0;
 
-	for (struct conn *conn = host->conns; conn; conn = conn->next) {
+	list_each(conn, &host->conns, of_host) {
 		on_flushed(&conn->link, link_flush(&conn->link));
 		left += link_is_broken(&conn->link) ? 0 : link_unsent(&conn->link);
 	}
@@ -245,6 +251,20 @@ size_t conn_flush_all(struct conn_host *host)
 
 void conn_close_all(struct conn_host *host)
 {
-	while (host->conns)
-		conn_close(host->conns, "the daemon ends");
+	struct conn *conn;
+
+	while ((conn = list_first(&host->conns, struct conn, of_host)))
+		close_conn(conn, "the daemon ends");
+}
+
+/* ---- for whoever acts upon its frames ---- */
+
+bool conn_may_say(struct conn *conn)
+{
+	return log_may(&conn->said, loop_now_ms(), conn->name);
+}
+
+void conn_give_up(struct conn *conn)
+{
+	conn->given_up = true;
 }

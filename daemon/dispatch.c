@@ -1,40 +1,46 @@
-/*
- * What becomes of each frame that a client sends: one handler a type, and the answers to what is
- * wrong or not ours to do.
- */
+/* What becomes of each frame: one handler a type, and the answers to what is wrong or not ours to do. */
+#include "dispatch.h"
+
 #include <errno.h>
 
 #include "../shared/log.h"
-#include "conn_inside.h"
-#include "letter.h"
+
+static struct job *job_of(struct conn *conn, uint32_t id)
+{
+	return job_find(&conn->outlet, id);
+}
+
+static struct buf *out_of(struct conn *conn)
+{
+	return link_out(&conn->link);
+}
 
 /* ---- answers ---- */
 
 /* Says why a message was refused, to clients that know core.error, and ends the id for them. */
 static void refuse(struct conn *conn, const struct letter *letter, const struct letter_fault *fault)
 {
+	const struct conn_shared_calls *shared = conn->shared;
 	uint32_t id = letter->frame->id;
-	struct job *job = job_find(&conn->outlet, id);
+	struct job *job = job_of(conn, id);
 
 	if (conn_may_say(conn))
 		log_info("%s: id %u: %s", conn->name, id, fault->message);
-	if (conn->serial && fault->kind != MSG_REFUSAL_UNSUPPORTED_MESSAGE_TYPE)
-		serial_refused(conn, letter->frame, letter->envelope.type, fault->message);
+	if (shared && fault->kind != MSG_REFUSAL_UNSUPPORTED_MESSAGE_TYPE)
+		shared->on_refused(conn, letter->frame, letter->envelope.type, fault->message);
 	/* core.error is terminal: the client forgets the id, so the command must not go on. */
 	if (job)
 		job_abandon(job);
-	if (letter_refuse(link_out(&conn->link), letter, fault, job != NULL) == 0)
+	if (letter_refuse(out_of(conn), letter, fault, job != NULL) == 0)
 		return;
 	/* On a stream that many share, one of them cannot be closed. */
-	if (conn->serial)
-		msg_put_exec_failed(link_out(&conn->link), id, MSG_FAILURE_OTHER, 0, fault->message,
-				    NULL);
+	if (shared)
+		msg_put_exec_failed(out_of(conn), id, MSG_FAILURE_OTHER, 0, fault->message, NULL);
 	else
-		conn->doomed = true;
+		conn_give_up(conn);
 }
 
-/* Decodes the payload, or refuses. */
-static int decode(struct conn *conn, const struct letter *letter, void *ret_struct)
+int dispatch_decode(struct conn *conn, const struct letter *letter, void *ret_struct)
 {
 	struct letter_fault fault;
 
@@ -50,8 +56,8 @@ static int on_request(struct conn *conn, const struct letter *letter)
 {
 	struct msg_exec_request request;
 
-	if (job_find(&conn->outlet, letter->frame->id)) {
-		if (!conn->serial)
+	if (job_of(conn, letter->frame->id)) {
+		if (!conn->shared)
 			return -EEXIST;
 		/* An answer would end the live one for its client. */
 		if (conn_may_say(conn))
@@ -59,16 +65,15 @@ static int on_request(struct conn *conn, const struct letter *letter)
 				 conn->name, letter->frame->id);
 		return 0;
 	}
-	conn->used = true;
 	if (letter->frame->wire_len - FRAME_PREFIX_LEN > conn->host->budget->request) {
 		conn->host->jobs->activity++;
-		return msg_put_exec_failed(link_out(&conn->link), letter->frame->id,
+		return msg_put_exec_failed(out_of(conn), letter->frame->id,
 					   MSG_FAILURE_RESOURCE_LIMIT, 0,
 					   "cannot spawn: the request has more text than "
 					   "--max-request allows",
 					   NULL);
 	}
-	if (decode(conn, letter, &request) == 0)
+	if (dispatch_decode(conn, letter, &request) == 0)
 		job_start(conn->host->jobs, &conn->outlet, letter->frame->id, &request,
 			  conn->host->max_jobs);
 	return 0;
@@ -76,13 +81,13 @@ static int on_request(struct conn *conn, const struct letter *letter)
 
 static int on_stdin(struct conn *conn, const struct letter *letter)
 {
-	struct job *job = job_find(&conn->outlet, letter->frame->id);
+	struct job *job = job_of(conn, letter->frame->id);
 	struct msg_data data;
 
-	if (decode(conn, letter, &data) < 0 || !job)
+	if (dispatch_decode(conn, letter, &data) < 0 || !job)
 		return 0;
 	/* More of that size may be moved, if the link reads their heads alone. */
-	if (data.data.len >= BULK_WORTH && job_can_move_input(job))
+	if (data.data.len >= CONN_BULK_WORTH && job_can_move_input(job))
 		link_read_narrow(&conn->link, MSG_BULK_HEAD_STDIN);
 	job_input(job, data.data);
 	return 0;
@@ -90,27 +95,27 @@ static int on_stdin(struct conn *conn, const struct letter *letter)
 
 static int on_resize(struct conn *conn, const struct letter *letter)
 {
-	struct job *job = job_find(&conn->outlet, letter->frame->id);
+	struct job *job = job_of(conn, letter->frame->id);
 	struct msg_exec_resize resize;
 
-	if (decode(conn, letter, &resize) == 0 && job)
+	if (dispatch_decode(conn, letter, &resize) == 0 && job)
 		job_resize(job, &resize);
 	return 0;
 }
 
 static int on_signal(struct conn *conn, const struct letter *letter)
 {
-	struct job *job = job_find(&conn->outlet, letter->frame->id);
+	struct job *job = job_of(conn, letter->frame->id);
 	struct msg_exec_signal signal;
 
-	if (decode(conn, letter, &signal) == 0 && job)
+	if (dispatch_decode(conn, letter, &signal) == 0 && job)
 		job_signal(job, signal.signal);
 	return 0;
 }
 
 static int on_output_close(struct conn *conn, const struct letter *letter)
 {
-	struct job *job = job_find(&conn->outlet, letter->frame->id);
+	struct job *job = job_of(conn, letter->frame->id);
 	struct letter_fault fault;
 	enum msg_stream stream;
 
@@ -123,27 +128,26 @@ static int on_output_close(struct conn *conn, const struct letter *letter)
 
 static int on_output_credit(struct conn *conn, const struct letter *letter)
 {
-	struct job *job = job_find(&conn->outlet, letter->frame->id);
+	struct job *job = job_of(conn, letter->frame->id);
 	struct msg_credit credit;
 
-	if (decode(conn, letter, &credit) == 0 && job)
+	if (dispatch_decode(conn, letter, &credit) == 0 && job)
 		job_output_credit(job, credit.consumed);
 	return 0;
 }
 
 static int on_ping(struct conn *conn, const struct letter *letter)
 {
-	if (decode(conn, letter, NULL) < 0)
+	if (dispatch_decode(conn, letter, NULL) < 0)
 		return 0;
-	return msg_put_empty(link_out(&conn->link), letter->frame->id, MSG_PONG);
+	return msg_put_empty(out_of(conn), letter->frame->id, MSG_PONG);
 }
 
 static int on_touch(struct conn *conn, const struct letter *letter)
 {
-	if (decode(conn, letter, NULL) < 0)
+	if (dispatch_decode(conn, letter, NULL) < 0)
 		return 0;
-	return msg_put_touched(link_out(&conn->link), letter->frame->id,
-			       ++conn->host->jobs->activity);
+	return msg_put_touched(out_of(conn), letter->frame->id, ++conn->host->jobs->activity);
 }
 
 static int on_shutdown(struct conn *conn, const struct letter *letter)
@@ -159,57 +163,19 @@ static int on_shutdown(struct conn *conn, const struct letter *letter)
 static int on_fs_request(struct conn *conn, const struct letter *letter)
 {
 	conn->host->jobs->activity++;
-	return letter_refuse_fs(link_out(&conn->link), letter->frame->id);
+	return letter_refuse_fs(out_of(conn), letter->frame->id);
 }
 
 static int on_tcp_connect(struct conn *conn, const struct letter *letter)
 {
 	conn->host->jobs->activity++;
-	return letter_refuse_tcp(link_out(&conn->link), letter->frame->id);
+	return letter_refuse_tcp(out_of(conn), letter->frame->id);
 }
 
 /* What is for another place (a serial port), another direction, or for nobody any more. */
 static int on_ignored(struct conn *conn, const struct letter *letter)
 {
 	log_debug("%s: %s ignored", conn->name, msg_name(letter->envelope.type));
-	return 0;
-}
-
-/* ---- from the host on a serial stream, never from a client behind it, whose ids are not 0 ---- */
-
-static bool is_hosts(const struct conn *conn, const struct letter *letter)
-{
-	return conn->serial && letter->frame->id == 0;
-}
-
-static int on_bootstrap(struct conn *conn, const struct letter *letter)
-{
-	struct msg_bootstrap bootstrap;
-
-	if (!is_hosts(conn, letter))
-		return on_ignored(conn, letter);
-	if (decode(conn, letter, &bootstrap) == 0)
-		serial_boot(conn, &bootstrap);
-	return 0;
-}
-
-static int on_init_ack(struct conn *conn, const struct letter *letter)
-{
-	if (!is_hosts(conn, letter))
-		return on_ignored(conn, letter);
-	serial_ack(conn);
-	return 0;
-}
-
-static int on_client_disconnected(struct conn *conn, const struct letter *letter)
-{
-	struct msg_id_range range;
-
-	if (!is_hosts(conn, letter))
-		return on_ignored(conn, letter);
-	/* Whatever they still write: an answer to a later ping comes behind their last frame. */
-	if (decode(conn, letter, &range) == 0)
-		outlet_lose_ids(&conn->outlet, range.start, range.end);
 	return 0;
 }
 
@@ -220,9 +186,6 @@ struct handler {
 
 static const struct handler handlers[MSG_TYPE_COUNT] = {
 	[MSG_SHUTDOWN] = {on_shutdown, false},
-	[MSG_BOOTSTRAP] = {on_bootstrap, false},
-	[MSG_INIT_ACK] = {on_init_ack, false},
-	[MSG_RELAY_CLIENT_DISCONNECTED] = {on_client_disconnected, false},
 	[MSG_CLOCK_SYNC] = {on_ignored, true},
 	[MSG_PING] = {on_ping, true},
 	[MSG_TOUCH] = {on_touch, true},
@@ -243,22 +206,15 @@ int dispatch_frame(struct conn *conn, const struct frame *frame)
 	struct letter letter;
 	int r;
 
-	if (!conn->serial && frame->id >= CONN_ID_END)
+	if (!conn->shared && frame->id >= CONN_ID_END)
 		return -EPROTO;
-	/* What was meant for another host's agent, or by one whose bootstrap was no good. */
-	if (conn->serial && !conn->greeted && frame->id) {
-		if (conn_may_say(conn))
-			log_info("%s: id %u: dropped, since ready is still to come", conn->name,
-				 frame->id);
-		return 0;
-	}
 	r = letter_open(&letter, frame, &fault);
 	if (r == -EBADMSG) {
 		refuse(conn, &letter, &fault);
 		return 0;
 	}
 	if (r < 0)
-		return conn->serial ? on_ignored(conn, &letter) : r;
+		return conn->shared ? on_ignored(conn, &letter) : r;
 	handler = &handlers[letter.envelope.type];
 	if (!handler->passive)
 		conn->host->jobs->activity++;

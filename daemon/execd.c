@@ -17,6 +17,7 @@
 #include "../shared/version.h"
 #include "boot.h"
 #include "conn.h"
+#include "dispatch.h"
 #include "init.h"
 #include "listen.h"
 #include "notify.h"
@@ -146,7 +147,7 @@ static void on_client(struct listen_host *listen, int fd, const struct peer *pee
 {
 	struct execd *execd = container_of(listen, struct execd, listen);
 
-	if (conn_open(&execd->conns, fd, fd, peer) < 0)
+	if (!conn_open(&execd->conns, fd, fd, peer))
 		log_warn("cannot serve a client: no memory");
 }
 
@@ -160,7 +161,7 @@ static int listen_stdio(struct execd *execd, struct err *err)
 	if (r < 0)
 		return r;
 	execd->has_stdio = true;
-	if (conn_open(&execd->conns, in, out, &peer) < 0)
+	if (!conn_open(&execd->conns, in, out, &peer))
 		return err_set(err, ENOMEM, NULL, "cannot serve standard input and output");
 	return 0;
 }
@@ -220,6 +221,8 @@ static struct job_limits limits_of(const struct settings *settings)
 	};
 }
 
+static const struct conn_calls client_calls = {.on_frame = dispatch_frame};
+
 static int start(struct execd *execd, int passed, struct err *err)
 {
 	uint64_t begun = clock_ns(CLOCK_BOOTTIME);
@@ -236,17 +239,18 @@ static int start(struct execd *execd, int passed, struct err *err)
 	execd->jobs.limits = limits_of(&execd->settings);
 	reaper_init(&execd->jobs.reaper, &execd->loop);
 	execd->conns.jobs = &execd->jobs;
+	execd->conns.calls = &client_calls;
 	execd->conns.max_jobs = execd->settings.max_sessions;
 	execd->conns.budget = &execd->settings.budget;
 	execd->jobs.spare.limit = budget_memory(&execd->settings.budget);
 	execd->conns.on_closed = on_closed;
 	execd->conns.on_shutdown = on_shutdown;
-	execd->conns.boot = &execd->boot;
 	execd->conns.boot_time_ns = begun;
 	execd->conns.ready_time_ns = clock_ns(CLOCK_BOOTTIME);
 	execd->conns.init_time_ns = execd->conns.ready_time_ns - begun;
 	execd->ports.loop = &execd->loop;
 	execd->ports.conns = &execd->conns;
+	execd->ports.boot = &execd->boot;
 	execd->listen.loop = &execd->loop;
 	execd->listen.rules = &execd->settings.allow;
 	execd->listen.taken = &execd->conns.conn_count;

@@ -170,9 +170,9 @@ static void serve(struct port *port)
 	int fd = fcntl(port->fd, F_DUPFD_CLOEXEC, 3);
 
 	watch(port, false);
-	port->serial.boot_wait_ms = port->host->had_host ? 0 : BOOT_WAIT_MS;
 	log_info("%s: a host is there", port->text);
-	if (fd < 0 || conn_open_serial(port->host->conns, fd, port->text, &port->serial) < 0) {
+	if (fd < 0 || serial_open(&port->serial, fd, port->text,
+				  port->host->had_host ? 0 : BOOT_WAIT_MS) < 0) {
 		log_warn("%s: cannot serve its host: no memory", port->text);
 		loop_arm(port->host->loop, &port->look, MISSING_SLOW_MS);
 		return;
@@ -234,7 +234,7 @@ static void on_look(struct loop_timer *timer)
 	look(container_of(timer, struct port, look));
 }
 
-static void on_end(struct conn_serial *serial)
+static void on_end(struct serial *serial)
 {
 	struct port *port = container_of(serial, struct port, serial);
 
@@ -255,7 +255,7 @@ int port_open(struct port_host *host, const struct endpoint *endpoint, struct er
 		.endpoint = *endpoint,
 		.fd = -1,
 		.missing_since_ms = loop_now_ms(),
-		.serial.on_end = on_end,
+		.serial = {.conns = host->conns, .boot = host->boot, .on_end = on_end},
 		.look.on_due = on_look,
 	};
 	port->source.fd = -1;

@@ -10,7 +10,7 @@
 #include "../shared/endpoint.h"
 #include "../shared/err.h"
 #include "../shared/loop.h"
-#include "conn.h"
+#include "serial.h"
 
 #define PORT_MAX 16
 
@@ -28,15 +28,16 @@ struct port {
 	bool served;		      /* a connection is open */
 	bool complained;	      /* that there is no device */
 	uint64_t missing_since_ms;
-	struct conn_serial serial;
+	struct serial serial;
 	struct loop_source source;
 	struct loop_timer look;
 };
 
-/* All ports of a daemon; the owner fills in the first two. */
+/* All ports of a daemon; the owner fills in the first three. */
 struct port_host {
 	struct loop *loop;
 	struct conn_host *conns;
+	struct boot *boot;
 	struct port ports[PORT_MAX];
 	size_t count;
 	bool had_host; /* and so none will send a bootstrap unasked any more */

@@ -62,13 +62,12 @@ only_still() {
 		cli/client cli/client_alive cli/client_answer cli/client_connect cli/client_inside
 		cli/exec cli/exec_agent cli/exec_body cli/exec_input cli/exec_inside cli/exec_signal cli/exec_term
 		cli/console/commands cli/console/complete cli/console/console
-		daemon/conn daemon/conn_inside daemon/conn_serial daemon/dispatch
 		daemon/relay daemon/relay_answer daemon/relay_client daemon/relay_letter'
 }
 
 @test "house: no object shows its inside to other files" {
 	find cli daemon shared -name '*_inside.h' | only_still '
-		cli/client_inside.h cli/exec_inside.h daemon/conn_inside.h'
+		cli/client_inside.h cli/exec_inside.h'
 }
 
 @test "house: libcbor is known to the msg files alone, epoll to the loop alone, readline to the console" {

@@ -10,7 +10,7 @@
 #include <signal.h>
 #include <sys/eventfd.h>
 
-#include "../../daemon/conn.h"
+#include "../../daemon/dispatch.h"
 #include "../../daemon/spawn_plan.h"
 #include "../../shared/fd.h"
 #include "../../shared/log.h"
@@ -262,6 +262,8 @@ static void on_heard(struct fuzz_peer *peer)
 		fuzz_check_frames(&peer->heard);
 }
 
+static const struct conn_calls calls = {.on_frame = dispatch_frame};
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
 	static char *env[] = {(char *)"PATH=/usr/bin:/bin", (char *)"HOME=/root", NULL};
@@ -283,6 +285,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	d.jobs.spawn.env_count = 2;
 	reaper_init(&d.jobs.reaper, &d.loop);
 	d.conns = (struct conn_host){.jobs = &d.jobs,
+				     .calls = &calls,
 				     .max_jobs = COMMANDS_MAX,
 				     .budget = &unit_budget,
 				     .on_closed = on_closed,
@@ -291,7 +294,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 		       data[0] < 128 ? len : (size_t)data[0] - 127, &fd);
 	d.peer.on_heard = on_heard;
 	peer.trusted = data[0] & 1;
-	CLAIM(conn_open(&d.conns, fd, fd, &peer) == 0);
+	CLAIM(conn_open(&d.conns, fd, fd, &peer));
 	CLAIM(loop_run(&d.loop) == 0);
 	CLAIM(!d.jobs.job_count && !d.conns.conn_count);
 	for (int i = 0; i < COMMANDS_MAX; i++)

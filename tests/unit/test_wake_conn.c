@@ -1,5 +1,6 @@
 /* A connection of the daemon's that stopped reading, or whose jobs did: each is woken. */
 #include "../../daemon/job.c"
+#include "../../daemon/serial.h"
 
 #include "unit_wake.h"
 
@@ -97,7 +98,7 @@ static void output_is_read_again_after_a_queue_that_filled_and_emptied_in_one_ba
 	run_once();
 	/* The pipe took a part of it. */
 	assert_true(link_unsent(&conn->link) > 0);
-	assert_true(buf_len(&conn->link.out) < JOB_OUTPUT_LIMIT);
+	assert_true(buf_len(link_out(&conn->link)) < JOB_OUTPUT_LIMIT);
 	assert_true(job->pump.out_source.want & LOOP_IN);
 	close(to);
 	close(from);
@@ -143,7 +144,7 @@ static void output_that_waits_for_the_pages_of_another_is_read_again(void **stat
 	job->pump.plenty[MSG_STREAM_STDOUT] = true;
 	/* So little that one flush takes it. */
 	assert_int_equal(write(other[1], much, 1000), 1000);
-	assert_int_equal(bulk_fill(&conn->link.bulk, other[0], 1000), 1000);
+	assert_int_equal(bulk_fill(link_bulk(&conn->link), other[0], 1000), 1000);
 	conn->link.bulk.before = 0;
 	watch_pump(job);
 	assert_int_equal(job->pump.out_source.want, 0);
@@ -394,7 +395,7 @@ static void parked_terminal_survives_a_look_without_room(void **state)
 
 /* ---- a serial port ---- */
 
-static void no_end(struct conn_serial *serial)
+static void no_end(struct serial *serial)
 {
 	(void)serial;
 }
@@ -402,23 +403,24 @@ static void no_end(struct conn_serial *serial)
 /* What does not come because we do not read has not broken off. */
 static void half_a_frame_is_not_missed_while_nothing_is_read(void **state)
 {
-	static struct conn_serial serial = {.on_end = no_end};
+	static struct serial serial = {.on_end = no_end};
 	struct conn *conn;
 	int pair[2];
 
 	(void)state;
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair),
 			 0);
-	assert_int_equal(conn_open_serial(&host, pair[0], "test", &serial), 0);
-	conn = host.conns;
+	serial.conns = &host;
+	assert_int_equal(serial_open(&serial, pair[0], "test", 0), 0);
+	conn = serial.conn;
 	run_once();
 	assert_int_equal(write(pair[1], "\0\0\0\x10\0", 5), 5);
-	while (!conn->cut_timer.armed)
+	while (!serial.cut_timer.armed)
 		run_once();
 	put_bytes(conn, FULL + 100000);
 	link_mark(&conn->link);
 	run_once();
-	assert_true(buf_len(&conn->link.out) < FULL || !conn->cut_timer.armed);
+	assert_true(buf_len(link_out(&conn->link)) < FULL || !serial.cut_timer.armed);
 	close(pair[1]);
 }
 

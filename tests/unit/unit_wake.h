@@ -11,7 +11,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "../../daemon/conn_inside.h"
+#include "../../daemon/dispatch.h"
 #include "unit_budget.h"
 #include "unit_loop.h"
 
@@ -20,6 +20,8 @@
 
 static struct job_host jobs;
 static struct conn_host host;
+
+static const struct conn_calls to_dispatch = {.on_frame = dispatch_frame};
 
 static inline void no_news(struct conn_host *unused)
 {
@@ -30,8 +32,11 @@ static inline int wake_set_up(void **state)
 {
 	signal(SIGPIPE, SIG_IGN);
 	jobs = (struct job_host){.loop = &loop};
-	host = (struct conn_host){
-		.jobs = &jobs, .max_jobs = 100, .budget = &unit_budget, .on_closed = no_news};
+	host = (struct conn_host){.jobs = &jobs,
+				  .calls = &to_dispatch,
+				  .max_jobs = 100,
+				  .budget = &unit_budget,
+				  .on_closed = no_news};
 	if (unit_set_up(state))
 		return 1;
 	reaper_init(&jobs.reaper, &loop);
@@ -92,9 +97,9 @@ static inline void put_bytes(struct conn *conn, size_t len)
 {
 	uint8_t *space;
 
-	assert_int_equal(buf_reserve(&conn->link.out, len, &space), 0);
+	assert_int_equal(buf_reserve(link_out(&conn->link), len, &space), 0);
 	memset(space, 0, len);
-	buf_commit(&conn->link.out, len);
+	buf_commit(link_out(&conn->link), len);
 }
 
 /* Reads the greeting away. */
@@ -108,28 +113,32 @@ static inline void skip_greeting(int fd)
 /* A client over two pipes: it writes to *ret_to, and reads from *ret_from. */
 static inline struct conn *open_pipes(int *ret_to, int *ret_from)
 {
+	struct conn *conn;
 	int in[2], out[2];
 
 	assert_int_equal(pipe2(in, O_CLOEXEC | O_NONBLOCK), 0);
 	assert_int_equal(pipe2(out, O_CLOEXEC | O_NONBLOCK), 0);
-	assert_int_equal(conn_open(&host, in[0], out[1], &unit_peer), 0);
+	conn = conn_open(&host, in[0], out[1], &unit_peer);
+	assert_non_null(conn);
 	*ret_to = in[1];
 	*ret_from = out[0];
 	skip_greeting(out[0]);
-	return host.conns;
+	return conn;
 }
 
 /* A client over a socket. */
 static inline struct conn *open_socket(int *ret_fd)
 {
+	struct conn *conn;
 	int pair[2];
 
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair),
 			 0);
-	assert_int_equal(conn_open(&host, pair[0], pair[0], &unit_peer), 0);
+	conn = conn_open(&host, pair[0], pair[0], &unit_peer);
+	assert_non_null(conn);
 	*ret_fd = pair[1];
 	skip_greeting(pair[1]);
-	return host.conns;
+	return conn;
 }
 
 /* A command that runs, on these ends of its pipes; with a pty in_fd is out_fd. */
