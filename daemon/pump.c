@@ -13,6 +13,15 @@
 #define PIPE_DEFAULT (64 * 1024)
 #define PIPE_LARGE   (1024 * 1024)
 
+/* The input of a pty goes with its output. */
+static void close_input(struct pump *pump)
+{
+	if (pump->pty)
+		return;
+	loop_remove(pump->loop, &pump->in_source);
+	fd_close(&pump->in_fd);
+}
+
 /* Empties the queue of input as far as the child takes it. */
 static void write_input(struct pump *pump)
 {
@@ -37,10 +46,8 @@ static void write_input(struct pump *pump)
 		}
 		buf_consume(&pump->input, (size_t)n);
 	}
-	if (!pump->pty && (error || (pump->input_ended && !buf_len(&pump->input)))) {
-		loop_remove(pump->loop, &pump->in_source);
-		fd_close(&pump->in_fd);
-	}
+	if (error || (pump->input_ended && !buf_len(&pump->input)))
+		close_input(pump);
 	pump->on_input(pump, error);
 }
 
@@ -99,9 +106,7 @@ static void close_stream(struct pump *pump, enum msg_stream stream)
 
 void pump_release(struct pump *pump)
 {
-	loop_remove(pump->loop, &pump->in_source);
-	if (!pump->pty)
-		fd_close(&pump->in_fd);
+	close_input(pump);
 	close_stream(pump, MSG_STREAM_STDOUT);
 	close_stream(pump, MSG_STREAM_STDERR);
 	buf_release(&pump->input);
@@ -121,10 +126,7 @@ int pump_write(struct pump *pump, const uint8_t *data, size_t len)
 		if (n < 0 && errno != EAGAIN && errno != EINTR) {
 			int r = -errno;
 
-			if (!pump->pty) {
-				loop_remove(pump->loop, &pump->in_source);
-				fd_close(&pump->in_fd);
-			}
+			close_input(pump);
 			return r;
 		}
 		if (n < 0)
@@ -165,8 +167,7 @@ ssize_t pump_move_input(struct pump *pump, int from_fd, size_t len)
 	if (n >= 0)
 		return n;
 	if (errno == EPIPE) {
-		loop_remove(pump->loop, &pump->in_source);
-		fd_close(&pump->in_fd);
+		close_input(pump);
 		return -EPIPE;
 	}
 	/* One of them has nothing or takes nothing, or this cannot be moved. */
@@ -176,10 +177,7 @@ ssize_t pump_move_input(struct pump *pump, int from_fd, size_t len)
 void pump_break_input(struct pump *pump)
 {
 	buf_consume(&pump->input, buf_len(&pump->input));
-	if (pump->pty || pump->in_fd < 0)
-		return;
-	loop_remove(pump->loop, &pump->in_source);
-	fd_close(&pump->in_fd);
+	close_input(pump);
 }
 
 void pump_end_input(struct pump *pump)
@@ -187,10 +185,8 @@ void pump_end_input(struct pump *pump)
 	if (pump->pty || pump->in_fd < 0)
 		return;
 	pump->input_ended = true;
-	if (!buf_len(&pump->input)) {
-		loop_remove(pump->loop, &pump->in_source);
-		fd_close(&pump->in_fd);
-	}
+	if (!buf_len(&pump->input))
+		close_input(pump);
 }
 
 bool pump_is_open(const struct pump *pump, enum msg_stream stream)
