@@ -313,8 +313,6 @@ static void release(struct job *job)
 	loop_disarm(host->loop, &job->timeout);
 	loop_disarm(host->loop, &job->max_time);
 	loop_disarm(host->loop, &job->grace);
-	loop_disarm(host->loop, &job->linger);
-	loop_disarm(host->loop, &job->limit);
 	loop_disarm(host->loop, &job->parked);
 	loop_disarm(host->loop, &job->poll);
 	reaper_unwatch(&host->reaper, &job->watch);
@@ -761,14 +759,11 @@ static uint64_t asked_linger(const struct job_host *host, const struct msg_exec_
 
 static void take_options(struct job *job, const struct msg_exec_request *request)
 {
-	int on_disconnect = MSG_DISCONNECT_KILL;
+	int on_disconnect =
+		request->on_disconnect.ptr ? msg_on_disconnect_parse(request->on_disconnect) : -1;
 
-	if (request->on_disconnect.ptr) {
-		on_disconnect = msg_on_disconnect_parse(request->on_disconnect);
-		if (on_disconnect < 0)
-			on_disconnect = MSG_DISCONNECT_KILL;
-	}
-	job->session.on_disconnect = (enum msg_on_disconnect)on_disconnect;
+	job->session.on_disconnect =
+		on_disconnect < 0 ? MSG_DISCONNECT_KILL : (enum msg_on_disconnect)on_disconnect;
 	job->session.never_kill = request->timeout_ms && !request->kill_after_ms;
 	job->session.hangs_up = request->tty;
 	job->linger_ms = asked_linger(job->host, request);

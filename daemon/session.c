@@ -42,10 +42,8 @@ static void lose_client(struct session *s)
 		return;
 	s->eased = s->hup_before && !s->hangs_up && !s->ending;
 	s->asked = s->hup_before && s->hangs_up;
-	if (!s->eased) {
+	if (!s->eased)
 		end_now(s);
-		return;
-	}
 	s->ending = true;
 	s->never_kill = false;
 }
