@@ -20,83 +20,19 @@
 static const char endpoint_variable[] = "MSB_EXEC_ENDPOINT";
 static const char complete_variable[] = "MSB_EXEC_COMPLETE_TIMEOUT";
 
-/* ---- what options do with their values: 0, or -errno with *err filled ---- */
+/* ---- what the options do that are like no other: 0, or -errno with *err filled ---- */
 
-static int take_text(void *target, const char *value, struct err *err)
-{
-	(void)err;
-	*(const char **)target = value;
-	return 0;
-}
-
-static int take_flag(void *target, const char *value, struct err *err)
-{
-	(void)value;
-	(void)err;
-	*(bool *)target = true;
-	return 0;
-}
-
-static int take_nothing(void *target, const char *value, struct err *err)
-{
-	(void)target;
-	(void)value;
-	(void)err;
-	return 0;
-}
-
-static int take_duration(void *target, const char *value, struct err *err)
-{
-	return duration_parse(value, target, err);
-}
-
-/* A duration of which both 0 and inf mean that there is no limit. */
-static int take_limit(uint64_t *target, const char *value, uint64_t none, struct err *err)
-{
-	uint64_t ms;
-	int r = duration_parse(value, &ms, err);
-
-	if (r == 0)
-		*target = ms && ms != DURATION_INFINITE ? ms : none;
-	return r;
-}
-
-static int take_limit_or_0(void *target, const char *value, struct err *err)
-{
-	return take_limit(target, value, 0, err);
-}
-
-static int take_limit_or_infinite(void *target, const char *value, struct err *err)
-{
-	return take_limit(target, value, DURATION_INFINITE, err);
-}
-
-static int take_signal(void *target, const char *value, struct err *err)
-{
-	return value_signal(value, target, err);
-}
-
-static int take_escape_char(void *target, const char *value, struct err *err)
-{
-	return value_escape_char(value, target, err);
-}
-
-static int take_keys(void *target, const char *value, struct err *err)
-{
-	return value_keys(value, target, err);
-}
-
-static int take_env(void *target, const char *value, struct err *err)
+static int take_env(const char *value, void *target, struct err *err)
 {
 	return env_add(target, value, err);
 }
 
-static int take_env_file(void *target, const char *value, struct err *err)
+static int take_env_file(const char *value, void *target, struct err *err)
 {
 	return env_add_file(target, value, err);
 }
 
-static int take_rlimit(void *target, const char *value, struct err *err)
+static int take_rlimit(const char *value, void *target, struct err *err)
 {
 	struct opts *o = target;
 
@@ -105,7 +41,7 @@ static int take_rlimit(void *target, const char *value, struct err *err)
 	return rlimit_parse(value, &o->rlimits[o->rlimit_count++], err);
 }
 
-static int take_linger(void *target, const char *value, struct err *err)
+static int take_linger(const char *value, void *target, struct err *err)
 {
 	struct opts *o = target;
 
@@ -113,7 +49,7 @@ static int take_linger(void *target, const char *value, struct err *err)
 	return duration_parse(value, &o->linger_ms, err);
 }
 
-static int take_on_disconnect(void *target, const char *value, struct err *err)
+static int take_on_disconnect(const char *value, void *target, struct err *err)
 {
 	int what = msg_on_disconnect_parse((struct msg_text){value, strlen(value)});
 
@@ -124,7 +60,7 @@ static int take_on_disconnect(void *target, const char *value, struct err *err)
 }
 
 /* Twice: always. */
-static int take_tty(void *target, const char *value, struct err *err)
+static int take_tty(const char *value, void *target, struct err *err)
 {
 	enum opts_tty *tty = target;
 
@@ -134,7 +70,7 @@ static int take_tty(void *target, const char *value, struct err *err)
 	return 0;
 }
 
-static int take_no_tty(void *target, const char *value, struct err *err)
+static int take_no_tty(const char *value, void *target, struct err *err)
 {
 	(void)value;
 	(void)err;
@@ -149,14 +85,14 @@ static void set_endpoint(struct opts *o, const char *text, const char *from)
 	o->endpoint_from = from;
 }
 
-static int take_socket(void *target, const char *value, struct err *err)
+static int take_socket(const char *value, void *target, struct err *err)
 {
 	(void)err;
 	set_endpoint(target, value, "--socket");
 	return 0;
 }
 
-static int take_local(void *target, const char *value, struct err *err)
+static int take_local(const char *value, void *target, struct err *err)
 {
 	(void)value;
 	(void)err;
@@ -164,7 +100,7 @@ static int take_local(void *target, const char *value, struct err *err)
 	return 0;
 }
 
-static int take_sandbox(void *target, const char *value, struct err *err)
+static int take_sandbox(const char *value, void *target, struct err *err)
 {
 	struct opts *o = target;
 
@@ -179,122 +115,94 @@ static int take_sandbox(void *target, const char *value, struct err *err)
 
 /* ---- the options ---- */
 
-#define AT(member) offsetof(struct opts, member)
-#define ALL	   0 /* of struct opts */
+#define TO(kind, member) OPTION_TO(kind, struct opts, member)
+#define BY(take, member) OPTION_BY(take, struct opts, member)
+#define EXEC		 .only = OPTS_EXEC
+#define CONSOLE		 .only = OPTS_CONSOLE
 
-#define OPTION(programs, short_name, name, arg, at, take, help) \
-	{                                                       \
-		programs, at, take,                             \
-		{                                               \
-			short_name, name, arg, help             \
-		}                                               \
-	}
-
-enum { EXEC = OPTS_EXEC, CONSOLE = OPTS_CONSOLE, BOTH = EXEC | CONSOLE };
-
-/* Which programs have it, what its value is for (take() is given the member), and what it says. */
-static const struct row {
-	unsigned programs;
-	size_t at;
-	int (*take)(void *target, const char *value, struct err *err);
-	struct option_row option;
-} rows[] = {
-	OPTION(CONSOLE, 'c', "command", "LINE", AT(line), take_text,
-	       "run this line, or these lines, and leave"),
-	OPTION(CONSOLE, 'f', "file", "FILE", AT(file), take_text,
-	       "run the lines of a file of the host, or of stdin (-), and leave"),
-	OPTION(CONSOLE, 0, "shell", "COMMAND", AT(shell), take_text,
-	       "the guest's shell, such as dash or 'busybox sh' (default bash if there, else "
-	       "/bin/sh)"),
-	OPTION(CONSOLE, 0, "complete-timeout", "DURATION", AT(complete_ms), take_limit_or_infinite,
-	       "how long Tab waits for the guest's answer (default 300ms; 0 or inf: until Ctrl-C)"),
-	OPTION(CONSOLE, 0, "console", NULL, ALL, take_nothing, "accepted and needless: this is it"),
-	OPTION(BOTH, 'S', "socket", "ENDPOINT", ALL, take_socket,
-	       "the agent's address: unix:/path, vsock:CID:PORT, hvsock:/path:PORT, exec:COMMAND"),
-	OPTION(BOTH, 's', "sandbox", "NAME", ALL, take_sandbox,
-	       "the same of a microsandbox sandbox"),
-	OPTION(BOTH, 0, "local", NULL, ALL, take_local, "start a private msb-execd for this alone"),
-	OPTION(BOTH, 0, "connect-timeout", "DURATION", AT(connect_ms), take_limit_or_infinite,
-	       "give up if no agent has answered by then (default 10s; 0 or inf: never)"),
-	OPTION(BOTH, 0, "wait-for", "DURATION", AT(wait_ms), take_duration,
-	       "try to connect again and again for so long, while there is no agent yet"),
-	OPTION(BOTH, 0, "keepalive", "DURATION", AT(keepalive_ms), take_limit_or_0,
-	       "ask a silent agent for a sign of life after this time, and give up after as much "
-	       "again (default 10s; 0 or inf: never)"),
-	OPTION(EXEC, 't', "tty", NULL, AT(tty), take_tty,
-	       "give the command a terminal, if stdin is one; twice: always"),
-	OPTION(EXEC, 'T', "no-tty", NULL, AT(tty), take_no_tty, "give it none"),
-	OPTION(EXEC, 'i', "interactive", NULL, ALL, take_nothing,
-	       "accepted and needless: stdin streams anyway"),
-	OPTION(EXEC, 'n', "no-stdin", NULL, AT(no_stdin), take_flag,
-	       "do not read stdin: the command finds it at its end"),
-	OPTION(BOTH, 'u', "user", "USER[:GROUP]", AT(user), take_text,
-	       "run as this user of the guest, by name or number"),
-	OPTION(BOTH, 'w', "workdir", "DIR", AT(workdir), take_text,
-	       "run in this folder of the guest"),
-	OPTION(BOTH, 'e', "env", "NAME[=VALUE]", AT(env), take_env,
-	       "set a variable, or copy the host's; repeatable"),
-	OPTION(BOTH, 0, "env-file", "FILE", AT(env), take_env_file,
-	       "set variables from lines NAME=VALUE; repeatable"),
-	OPTION(BOTH, 0, "rlimit", "NAME=SOFT[:HARD]", ALL, take_rlimit,
-	       "set a resource limit, such as nofile=64:128 or as=1G; repeatable"),
-	OPTION(BOTH, 0, "timeout", "DURATION", AT(timeout_ms), take_limit_or_0,
-	       "end the command after this time (exit status 124)"),
-	OPTION(BOTH, 'k', "kill-after", "DURATION", AT(kill_after_ms), take_limit_or_0,
-	       "kill it this long after the time-out's signal (default 5s, 0 never)"),
-	OPTION(BOTH, 0, "signal", "SIGNAL", AT(timeout_signal), take_signal,
-	       "the time-out's signal (default TERM)"),
-	OPTION(BOTH, 0, "linger", "DURATION", ALL, take_linger,
-	       "wait for descendants that hold the output until they are silent for so long "
-	       "(default 500ms; inf: until they end)"),
-	OPTION(BOTH, 0, "on-disconnect", "WHAT", AT(on_disconnect), take_on_disconnect,
-	       "kill, hangup or keep the command if msb-exec is lost (default kill)"),
-	OPTION(EXEC, 0, "escape-char", "C", AT(escape_char), take_escape_char,
-	       "in a terminal, after a newline, C? tells what msb-exec itself does (default ~; ^X: "
-	       "a control character; none)"),
-	OPTION(EXEC, 0, "detach-keys", "SEQ", AT(detach_keys), take_keys,
-	       "keys that disconnect, such as ctrl-p,ctrl-q (default ctrl-] three times within a "
-	       "second; empty: none)"),
-	OPTION(EXEC, 0, "console", NULL, ALL, take_nothing,
-	       "a prompt in the guest (msb-exec-console), or lines for its shell, with these "
-	       "options"),
-	OPTION(EXEC, 0, "ping", NULL, AT(ping), take_flag,
-	       "ask the agent for a sign of life, and run nothing"),
-	OPTION(BOTH, 'q', "quiet", NULL, AT(quiet), take_flag, "no warnings"),
-	OPTION(BOTH, 'v', "verbose", NULL, AT(verbose), take_flag, "say what happens"),
-	OPTION(BOTH, 'V', "version", NULL, AT(version), take_flag, "print the version"),
-	OPTION(BOTH, 'h', "help", NULL, AT(help), take_flag, "print this help"),
-	OPTION(EXEC, 'c', "command", "a line for a shell is: -- sh -c 'LINE'", ALL, NULL, NULL),
-	OPTION(EXEC, 'd', "detach",
-	       "with --on-disconnect keep a command runs on when msb-exec goes away", ALL, NULL,
-	       NULL),
+static const struct option_row rows[] = {
+	{'c', "command", "LINE", "run this line, or these lines, and leave", TO(TEXT, line),
+	 CONSOLE},
+	{'f', "file", "FILE", "run the lines of a file of the host, or of stdin (-), and leave",
+	 TO(TEXT, file), CONSOLE},
+	{0, "shell", "COMMAND",
+	 "the guest's shell, such as dash or 'busybox sh' (default bash if there, else /bin/sh)",
+	 TO(TEXT, shell), CONSOLE},
+	{0, "complete-timeout", "DURATION",
+	 "how long Tab waits for the guest's answer (default 300ms; 0 or inf: until Ctrl-C)",
+	 TO(LIMIT_INFINITE, complete_ms), CONSOLE},
+	{0, "console", NULL, "accepted and needless: this is it", .kind = OPTION_IGNORED, CONSOLE},
+	{'S', "socket", "ENDPOINT",
+	 "the agent's address: unix:/path, vsock:CID:PORT, hvsock:/path:PORT, exec:COMMAND",
+	 OPTION_BY_ALL(take_socket)},
+	{'s', "sandbox", "NAME", "the same of a microsandbox sandbox", OPTION_BY_ALL(take_sandbox)},
+	{0, "local", NULL, "start a private msb-execd for this alone", OPTION_BY_ALL(take_local)},
+	{0, "connect-timeout", "DURATION",
+	 "give up if no agent has answered by then (default 10s; 0 or inf: never)",
+	 TO(LIMIT_INFINITE, connect_ms)},
+	{0, "wait-for", "DURATION",
+	 "try to connect again and again for so long, while there is no agent yet",
+	 TO(DURATION, wait_ms)},
+	{0, "keepalive", "DURATION",
+	 "ask a silent agent for a sign of life after this time, and give up after as much again "
+	 "(default 10s; 0 or inf: never)",
+	 TO(LIMIT, keepalive_ms)},
+	{'t', "tty", NULL, "give the command a terminal, if stdin is one; twice: always",
+	 BY(take_tty, tty), EXEC},
+	{'T', "no-tty", NULL, "give it none", BY(take_no_tty, tty), EXEC},
+	{'i', "interactive", NULL, "accepted and needless: stdin streams anyway",
+	 .kind = OPTION_IGNORED, EXEC},
+	{'n', "no-stdin", NULL, "do not read stdin: the command finds it at its end",
+	 TO(FLAG, no_stdin), EXEC},
+	{'u', "user", "USER[:GROUP]", "run as this user of the guest, by name or number",
+	 TO(TEXT, user)},
+	{'w', "workdir", "DIR", "run in this folder of the guest", TO(TEXT, workdir)},
+	{'e', "env", "NAME[=VALUE]", "set a variable, or copy the host's; repeatable",
+	 BY(take_env, env)},
+	{0, "env-file", "FILE", "set variables from lines NAME=VALUE; repeatable",
+	 BY(take_env_file, env)},
+	{0, "rlimit", "NAME=SOFT[:HARD]",
+	 "set a resource limit, such as nofile=64:128 or as=1G; repeatable",
+	 OPTION_BY_ALL(take_rlimit)},
+	{0, "timeout", "DURATION", "end the command after this time (exit status 124)",
+	 TO(LIMIT, timeout_ms)},
+	{'k', "kill-after", "DURATION",
+	 "kill it this long after the time-out's signal (default 5s, 0 never)",
+	 TO(LIMIT, kill_after_ms)},
+	{0, "signal", "SIGNAL", "the time-out's signal (default TERM)",
+	 BY(value_signal, timeout_signal)},
+	{0, "linger", "DURATION",
+	 "wait for descendants that hold the output until they are silent for so long (default "
+	 "500ms; inf: until they end)",
+	 OPTION_BY_ALL(take_linger)},
+	{0, "on-disconnect", "WHAT",
+	 "kill, hangup or keep the command if msb-exec is lost (default kill)",
+	 BY(take_on_disconnect, on_disconnect)},
+	{0, "escape-char", "C",
+	 "in a terminal, after a newline, C? tells what msb-exec itself does (default ~; ^X: a "
+	 "control character; none)",
+	 BY(value_escape_char, escape_char), EXEC},
+	{0, "detach-keys", "SEQ",
+	 "keys that disconnect, such as ctrl-p,ctrl-q (default ctrl-] three times within a second; "
+	 "empty: none)",
+	 BY(value_keys, detach_keys), EXEC},
+	{0, "console", NULL,
+	 "a prompt in the guest (msb-exec-console), or lines for its shell, with these options",
+	 .kind = OPTION_IGNORED, EXEC},
+	{0, "ping", NULL, "ask the agent for a sign of life, and run nothing", TO(FLAG, ping),
+	 EXEC},
+	{'q', "quiet", NULL, "no warnings", TO(FLAG, quiet)},
+	{'v', "verbose", NULL, "say what happens", TO(FLAG, verbose)},
+	{'c', "command", NULL, "a line for a shell is: -- sh -c 'LINE'", .kind = OPTION_REFUSED,
+	 EXEC},
+	{'d', "detach", NULL, "with --on-disconnect keep a command runs on when msb-exec goes away",
+	 .kind = OPTION_REFUSED, EXEC},
+	OPTIONS_LAST(struct opts),
 };
-
-#define ROWS (ARRAY_LEN(rows))
-
-_Static_assert(ROWS <= OPTIONS_MAX, "options.h takes no more");
-
-/* Those of a program, as options.h wants them: how many. */
-static size_t pick(enum opts_program program, struct option_row *ret_options,
-		   const struct row **ret_rows)
-{
-	size_t count = 0;
-
-	for (size_t i = 0; i < ROWS; i++) {
-		if (!(rows[i].programs & program))
-			continue;
-		ret_options[count] = rows[i].option;
-		ret_rows[count++] = &rows[i];
-	}
-	return count;
-}
 
 void opts_help_options(enum opts_program program)
 {
-	struct option_row options[OPTIONS_MAX];
-	const struct row *picked[OPTIONS_MAX];
-
-	options_help(stdout, options, pick(program, options, picked));
+	options_help(stdout, rows, program);
 }
 
 void opts_help(void)
@@ -378,37 +286,18 @@ static const struct opts defaults = {
 	.detach_keys = {{CTRL(']'), CTRL(']'), CTRL(']')}, 3},
 };
 
-static int take_options(int argc, char *argv[], enum opts_program program, struct opts *o,
-			int *ret_operand, struct err *err)
-{
-	struct option_row options[OPTIONS_MAX];
-	const struct row *picked[OPTIONS_MAX];
-	size_t count = pick(program, options, picked);
-	const char *value = NULL;
-	int i;
-
-	options_begin();
-	while ((i = options_next(argc, argv, options, count, &value, ret_operand, err)) >= 0)
-		if (picked[i]->take((char *)o + picked[i]->at, value, err) < 0)
-			return options_blame(&options[i], err);
-	return i == -1 ? 0 : -EINVAL;
-}
-
-/* The first of these options among argv's, or NULL. What is wrong there is for take_options() to say. */
+/* The first of these options among argv's, or NULL. What is wrong there is for opts_parse() to say. */
 static const char *find_option(int argc, char *argv[], enum opts_program program,
 			       const char *const *names)
 {
-	struct option_row options[OPTIONS_MAX];
-	const struct row *picked[OPTIONS_MAX];
-	size_t count = pick(program, options, picked);
+	struct options o = {.rows = rows, .program = program, .argc = argc, .argv = argv};
 	const char *value;
 	struct err err;
-	int i, operand;
+	int i;
 
-	options_begin();
-	while ((i = options_next(argc, argv, options, count, &value, &operand, &err)) >= 0)
+	while ((i = options_next(&o, &value, &err)) >= 0)
 		for (const char *const *name = names; *name; name++)
-			if (strcmp(options[i].name, *name) == 0)
+			if (strcmp(rows[i].name, *name) == 0)
 				return *name;
 	return NULL;
 }
@@ -434,22 +323,23 @@ static int take_environment(struct opts *o, struct err *err)
 {
 	const char *limit = getenv(complete_variable);
 
-	if (!limit || !limit[0] || take_limit_or_infinite(&o->complete_ms, limit, err) == 0)
+	if (!limit || !limit[0] ||
+	    duration_limit(limit, DURATION_INFINITE, &o->complete_ms, err) == 0)
 		return 0;
 	return err_about(err, "%s", complete_variable);
 }
 
 int opts_parse(int argc, char *argv[], enum opts_program program, struct opts *ret, struct err *err)
 {
-	int operand = argc;
+	struct options o = {.rows = rows, .program = program, .argc = argc, .argv = argv};
 
 	*ret = defaults;
 	if (program == OPTS_CONSOLE && take_environment(ret, err) < 0)
 		return -EINVAL;
-	if (take_options(argc, argv, program, ret, &operand, err) < 0)
+	if (options_parse(&o, ret, err) < 0)
 		return -EINVAL;
-	ret->command = argv + operand;
-	ret->command_len = (size_t)(argc - operand);
+	ret->command = argv + o.at + 1;
+	ret->command_len = argc > o.at ? (size_t)(argc - o.at - 1) : 0;
 	if (check_texts(ret, err) < 0)
 		return -EINVAL;
 	if (ret->help || ret->version)

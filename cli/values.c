@@ -12,7 +12,7 @@
 
 #define CTRL_MASK 0x1f
 
-int value_signal(const char *text, int *ret_signal, struct err *err)
+int value_signal(const char *text, void *ret_signal, struct err *err)
 {
 	const char *name = strncasecmp(text, "SIG", 3) == 0 ? text + 3 : text;
 
@@ -21,23 +21,24 @@ int value_signal(const char *text, int *ret_signal, struct err *err)
 
 		snprintf(number, sizeof(number), "%d", i);
 		if (strcmp(text, number) == 0 || strcasecmp(name, signal_name(i)) == 0) {
-			*ret_signal = i;
+			*(int *)ret_signal = i;
 			return 0;
 		}
 	}
 	return err_set(err, 0, NULL, "%s is not a signal such as TERM, SIGKILL or 2", text);
 }
 
-int value_escape_char(const char *text, int *ret_character, struct err *err)
+int value_escape_char(const char *text, void *ret_character, struct err *err)
 {
+	int *character = ret_character;
 	unsigned char c = (unsigned char)text[0];
 
 	if (strcmp(text, "none") == 0)
-		*ret_character = ESCAPE_OFF;
+		*character = ESCAPE_OFF;
 	else if (c && !text[1])
-		*ret_character = c;
+		*character = c;
 	else if (c == '^' && text[1] >= '@' && !text[2])
-		*ret_character = text[1] & CTRL_MASK;
+		*character = text[1] & CTRL_MASK;
 	else
 		return err_set(err, 0, NULL, "%s is not a character, ^X or none", text);
 	return 0;
@@ -53,7 +54,7 @@ static int parse_key(const char *text, size_t len)
 	return -EINVAL;
 }
 
-int value_keys(const char *text, struct escape_keys *ret, struct err *err)
+int value_keys(const char *text, void *ret_keys, struct err *err)
 {
 	struct escape_keys keys = {.len = 0};
 
@@ -69,7 +70,7 @@ int value_keys(const char *text, struct escape_keys *ret, struct err *err)
 		keys.keys[keys.len++] = (uint8_t)key;
 		at += len + (at[len] ? 1 : 0);
 	}
-	*ret = keys;
+	*(struct escape_keys *)ret_keys = keys;
 	return 0;
 }
 

@@ -10,14 +10,16 @@
 #include "../shared/msg.h"
 #include "escape.h"
 
-/* TERM, SIGTERM, term or 15; 1 to 31. */
-int value_signal(const char *text, int *ret_signal, struct err *err);
+/* As options.h calls them: 0, or -errno with *err filled. */
 
-/* ssh's notation: a character, ^X, or none, which is ESCAPE_OFF. */
-int value_escape_char(const char *text, int *ret_character, struct err *err);
+/* TERM, SIGTERM, term or 15; 1 to 31: an int. */
+int value_signal(const char *text, void *ret_signal, struct err *err);
 
-/* docker's notation: characters and ctrl-X, with commas between; empty is no keys. */
-int value_keys(const char *text, struct escape_keys *ret, struct err *err);
+/* ssh's notation: a character, ^X, or none, which is ESCAPE_OFF: an int. */
+int value_escape_char(const char *text, void *ret_character, struct err *err);
+
+/* docker's notation: characters and ctrl-X, with commas between; empty is no keys: struct escape_keys. */
+int value_keys(const char *text, void *ret_keys, struct err *err);
 
 /* A growing list of K=V, for the request; all strings are owned. */
 struct env_list {

@@ -216,8 +216,7 @@ static struct job_limits limits_of(const struct settings *settings)
 	return (struct job_limits){
 		.has_linger = settings->linger_ms != DURATION_INFINITE,
 		.linger_ms = settings->linger_ms,
-		.max_time_ms =
-			settings->max_time_ms == DURATION_INFINITE ? 0 : settings->max_time_ms,
+		.max_time_ms = settings->max_time_ms,
 	};
 }
 

@@ -11,8 +11,9 @@
 
 #include "../shared/options.h"
 
-int peer_allow_uid(struct peer_rules *rules, const char *text, struct err *err)
+int peer_allow_uid(const char *text, void *target, struct err *err)
 {
+	struct peer_rules *rules = target;
 	unsigned long uid;
 
 	if (rules->uid_count == PEER_NAMED_MAX)
@@ -23,8 +24,9 @@ int peer_allow_uid(struct peer_rules *rules, const char *text, struct err *err)
 	return 0;
 }
 
-int peer_allow_cid(struct peer_rules *rules, const char *text, struct err *err)
+int peer_allow_cid(const char *text, void *target, struct err *err)
 {
+	struct peer_rules *rules = target;
 	unsigned long cid;
 
 	if (rules->cid_count == PEER_NAMED_MAX)

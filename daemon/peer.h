@@ -27,9 +27,9 @@ struct peer {
 	char name[32]; /* for log lines */
 };
 
-/* Adds a uid, or a CID, to the rules, as the command line has it. 0, or -EINVAL with *err. */
-int peer_allow_uid(struct peer_rules *rules, const char *text, struct err *err);
-int peer_allow_cid(struct peer_rules *rules, const char *text, struct err *err);
+/* What an option adds to its struct peer_rules: a uid, or a CID. 0, or -EINVAL with *err filled. */
+int peer_allow_uid(const char *text, void *target, struct err *err);
+int peer_allow_cid(const char *text, void *target, struct err *err);
 
 /*
  * Asks the kernel who is at the other end of a connected socket: 0 when it is let in, else -errno

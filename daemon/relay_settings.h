@@ -25,7 +25,6 @@ struct relay_settings {
 	struct budget budget;
 	/* What the guest is to start commands with. */
 	struct msg_bootstrap bootstrap;
-	bool has_bootstrap; /* something of it was given */
 	bool no_bootstrap;
 	char *env[RELAY_ENV_MAX];
 	struct msg_rlimit rlimits[RELAY_RLIMITS_MAX];

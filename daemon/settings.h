@@ -16,17 +16,16 @@
 #define SETTINGS_LISTEN_MAX 16
 
 struct settings {
-	const char *listen_text[SETTINGS_LISTEN_MAX]; /* point into argv, as all texts here */
-	struct endpoint listen[SETTINGS_LISTEN_MAX];
+	struct endpoint listen[SETTINGS_LISTEN_MAX]; /* point into argv, as all texts here */
 	size_t listen_count;
 	const char *user;
 	const char *profile;
 	const char *cwd;
 	struct peer_rules allow;
 	struct budget budget;
-	size_t max_sessions;
+	unsigned long max_sessions;
 	uint64_t linger_ms;   /* for requests that leave it open; DURATION_INFINITE: none */
-	uint64_t max_time_ms; /* for each command; DURATION_INFINITE: none */
+	uint64_t max_time_ms; /* for each command; 0: none */
 	enum log_level log_level;
 	bool init; /* be process 1 */
 	bool help, version;

@@ -51,3 +51,13 @@ int duration_parse(const char *text, uint64_t *ret_ms, struct err *err)
 	}
 	return err_set(err, 0, NULL, "%s is not a duration such as 1.5s, 500ms or 2m", text);
 }
+
+int duration_limit(const char *text, uint64_t none, uint64_t *ret_ms, struct err *err)
+{
+	uint64_t ms = 0;
+	int r = duration_parse(text, &ms, err);
+
+	if (r == 0)
+		*ret_ms = ms && ms != DURATION_INFINITE ? ms : none;
+	return r;
+}

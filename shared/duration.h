@@ -15,4 +15,7 @@
  */
 int duration_parse(const char *text, uint64_t *ret_ms, struct err *err);
 
+/* The same of a limit, of which 0 and inf both say that there is none: *ret_ms is none then. */
+int duration_limit(const char *text, uint64_t none, uint64_t *ret_ms, struct err *err);
+
 #endif

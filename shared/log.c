@@ -45,14 +45,16 @@ void log_init(const char *program, enum log_level level)
 	log_journal = stderr_is_journal();
 }
 
-int log_level_parse(const char *name)
+int log_level_parse(const char *name, void *ret_level, struct err *err)
 {
 	static const char *const names[] = {"none", "error", "warn", "info", "debug"};
 
 	for (int i = 0; i <= LOG_LEVEL_DEBUG; i++)
-		if (strcmp(name, names[i]) == 0)
-			return i;
-	return -EINVAL;
+		if (strcmp(name, names[i]) == 0) {
+			*(enum log_level *)ret_level = (enum log_level)i;
+			return 0;
+		}
+	return err_set(err, 0, NULL, "%s is not none, error, warn, info or debug", name);
 }
 
 void log_clean(char *text, size_t len)

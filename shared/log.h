@@ -17,8 +17,8 @@ enum log_level { LOG_LEVEL_NONE, LOG_LEVEL_ERROR, LOG_LEVEL_WARN, LOG_LEVEL_INFO
 /* Sets the program's name (kept, not copied) and the most verbose level that is shown. */
 void log_init(const char *program, enum log_level level);
 
-/* Maps "none", "error", "warn", "info", "debug" to its level, or returns -EINVAL. */
-int log_level_parse(const char *name);
+/* The level of that name, for an option's enum log_level. 0, or -EINVAL with *err filled. */
+int log_level_parse(const char *name, void *ret_level, struct err *err);
 
 /* Replaces what could drive a terminal: control characters of ASCII, and of UTF-8's two bytes. */
 void log_clean(char *text, size_t len);

@@ -2,43 +2,24 @@
 #include "options.h"
 
 #include <errno.h>
-#include <getopt.h>
-#include <stdbool.h>
-#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define LONG_BASE    256 /* above every character, so that each row has a value of its own */
+#include "duration.h"
+#include "size.h"
+
 #define HELP_COLUMN  30
 #define NAME_MAX_LEN 32 /* of an option; longer ones are not near to any */
 
-static bool is_refused(const struct option_row *row)
+static bool has(const struct options *o, const struct option_row *row)
 {
-	return !row->help;
+	return !row->only || row->only == o->program;
 }
 
-static bool takes_value(const struct option_row *row)
+/* It is in the help. */
+static bool offers(const struct options *o, const struct option_row *row)
 {
-	return row->arg && !is_refused(row);
-}
-
-static void build(const struct option_row *rows, size_t count, char *shorts, struct option *longs)
-{
-	/* '+': stop at the first operand; ':': tell a missing value from an unknown option. */
-	char *at = stpcpy(shorts, "+:");
-
-	for (size_t i = 0; i < count; i++) {
-		longs[i] = (struct option){rows[i].name,
-					   takes_value(&rows[i]) ? required_argument : no_argument,
-					   NULL, LONG_BASE + (int)i};
-		if (!rows[i].short_name)
-			continue;
-		*at++ = rows[i].short_name;
-		if (takes_value(&rows[i]))
-			*at++ = ':';
-	}
-	*at = '\0';
-	longs[count] = (struct option){0};
+	return has(o, row) && row->kind != OPTION_REFUSED;
 }
 
 /* ---- what is wrong with a word ---- */
@@ -74,20 +55,18 @@ size_t options_distance(const char *a, size_t a_len, const char *b)
 }
 
 /* The option that was meant, if one is so near that it may be said; or NULL. */
-static const char *nearest(const struct option_row *rows, size_t count, const char *name,
-			   size_t len)
+static const char *nearest(const struct options *o, const char *name, size_t len)
 {
 	const char *best = NULL;
 	size_t least = len / 3 + 1;
 
 	if (len > NAME_MAX_LEN)
 		return NULL;
-	for (size_t i = 0; i < count; i++) {
-		size_t far =
-			is_refused(&rows[i]) ? SIZE_MAX : options_distance(name, len, rows[i].name);
+	for (const struct option_row *row = o->rows; row->name; row++) {
+		size_t far = offers(o, row) ? options_distance(name, len, row->name) : SIZE_MAX;
 
 		if (far < least || (far == least && !best)) {
-			best = rows[i].name;
+			best = row->name;
 			least = far;
 		}
 	}
@@ -101,137 +80,140 @@ static int suggest(const char *meant, struct err *err)
 		     : err_hint(err, "--help lists all options");
 }
 
-static int unknown(const struct option_row *rows, size_t count, const char *word, size_t len,
-		   struct err *err)
+static void unknown(const struct options *o, const char *name, size_t len, struct err *err)
 {
-	err_set(err, 0, NULL, "unknown option %.*s", (int)(2 + len), word);
-	return suggest(nearest(rows, count, word + 2, len), err);
+	err_set(err, 0, NULL, "unknown option --%.*s", (int)len, name);
+	suggest(nearest(o, name, len), err);
 }
 
-static int ambiguous(const struct option_row *rows, size_t count, const char *name, size_t len,
-		     struct err *err)
+static int unknown_letter(const struct options *o, char letter, struct err *err)
+{
+	const char *word = o->argv[o->at] + 1;
+	size_t len = strcspn(word, "=");
+
+	err_set(err, 0, NULL, "unknown option -%c", letter);
+	/* With one dash, as some programs have it; a few letters are a few options. */
+	return suggest(len > 3 ? nearest(o, word, len) : NULL, err);
+}
+
+static void ambiguous(const struct options *o, const char *name, size_t len, struct err *err)
 {
 	char list[ERR_HINT_MAX] = "";
 	size_t at = 0;
 
-	for (size_t i = 0; i < count && at < sizeof(list); i++)
-		if (!is_refused(&rows[i]) && strncmp(rows[i].name, name, len) == 0)
+	for (const struct option_row *row = o->rows; row->name && at < sizeof(list); row++)
+		if (offers(o, row) && strncmp(row->name, name, len) == 0)
 			at += (size_t)snprintf(list + at, sizeof(list) - at, "%s--%s",
-					       at ? ", " : "", rows[i].name);
+					       at ? ", " : "", row->name);
 	err_set(err, 0, NULL, "--%.*s may be several options", (int)len, name);
-	return err_hint(err, "it begins %s", list);
+	err_hint(err, "it begins %s", list);
+}
+
+/* ---- one after the other ---- */
+
+static const char *next_word(struct options *o)
+{
+	return o->at + 1 < o->argc ? o->argv[++o->at] : NULL;
+}
+
+/* The option of that name, or the only one that it is short for; or NULL, with *err filled. */
+static const struct option_row *find_long(const struct options *o, const char *name, size_t len,
+					  struct err *err)
+{
+	const struct option_row *only = NULL;
+	size_t matches = 0;
+
+	for (const struct option_row *row = o->rows; row->name; row++) {
+		if (!has(o, row) || strncmp(row->name, name, len) != 0)
+			continue;
+		if (!row->name[len])
+			return row;
+		/* What is in no help is known by its whole name alone. */
+		if (!offers(o, row))
+			continue;
+		only = row;
+		matches++;
+	}
+	if (matches == 1 && len)
+		return only;
+	if (!matches || !len)
+		unknown(o, name, len, err);
+	else
+		ambiguous(o, name, len, err);
+	return NULL;
+}
+
+/* The index of an option without a value, or what to do instead if other programs have it. */
+static int alone(const struct options *o, const struct option_row *row, struct err *err)
+{
+	if (row->kind != OPTION_REFUSED)
+		return (int)(row - o->rows);
+	err_set(err, 0, NULL, "there is no --%s", row->name);
+	return err_hint(err, "%s", row->help);
 }
 
 /*
- * A long option's word before getopt sees it, which would say only that something is wrong, and lets
- * what is short for an option take the next word as its value: docker's --detach is not our
- * --detach-keys with a command's name for keys.
+ * What is short for an option takes no word for its value: docker's --detach is not our --detach-keys with
+ * a command's name for keys.
  */
-static int check_long(const struct option_row *rows, size_t count, const char *word,
-		      struct err *err)
+static int next_long(struct options *o, const char *name, const char **ret_value, struct err *err)
 {
-	const char *name = word + 2;
-	size_t len = strcspn(name, "="), matches = 0;
-	const struct option_row *row = NULL;
+	size_t len = strcspn(name, "=");
+	const struct option_row *row = find_long(o, name, len, err);
 
-	for (size_t i = 0; i < count; i++) {
-		/* What is in no help is known by its whole name alone. */
-		if (strncmp(rows[i].name, name, len) != 0 ||
-		    (is_refused(&rows[i]) && rows[i].name[len]))
-			continue;
-		row = &rows[i];
-		matches++;
-		if (!row->name[len]) {
-			matches = 1;
-			break;
-		}
-	}
-	if (!matches || !len)
-		return unknown(rows, count, word, len, err);
-	if (matches > 1)
-		return ambiguous(rows, count, name, len, err);
-	if (!takes_value(row) && name[len])
-		return err_set(err, 0, NULL, "--%s takes no value", row->name);
-	if (takes_value(row) && row->name[len] && !name[len]) {
+	if (!row)
+		return -EINVAL;
+	if (!row->arg)
+		return name[len] ? err_set(err, 0, NULL, "--%s takes no value", row->name)
+				 : alone(o, row, err);
+	if (!name[len] && row->name[len]) {
 		err_set(err, 0, NULL, "--%s is short for --%s, which takes a value", name,
 			row->name);
 		return err_hint(err, "write it out, --%s %s, or --%s=%s", row->name, row->arg, name,
 				row->arg);
 	}
-	return 0;
+	*ret_value = name[len] ? name + len + 1 : next_word(o);
+	if (!*ret_value)
+		return err_set(err, 0, NULL, "--%s needs a value: %s", row->name, row->arg);
+	return (int)(row - o->rows);
 }
 
-static int complain(int found, const struct option_row *rows, size_t count, const char *word,
-		    struct err *err)
+static int next_letter(struct options *o, const char **ret_value, struct err *err)
 {
-	size_t len = word[0] == '-' && word[1] != '-' ? strcspn(word + 1, "=") : 0;
+	const struct option_row *row = o->rows;
+	char letter = *o->letters++;
+	const char *rest = *o->letters ? o->letters : NULL;
 
-	if (found == ':' && optopt >= LONG_BASE)
-		return err_set(err, 0, NULL, "--%s needs a value: %s",
-			       rows[optopt - LONG_BASE].name, rows[optopt - LONG_BASE].arg);
-	if (found == ':')
-		return err_set(err, 0, NULL, "option -%c needs a value", optopt);
-	err_set(err, 0, NULL, "unknown option -%c", optopt);
-	/* With one dash, as some programs have it; a few letters are a few options. */
-	return suggest(len > 3 ? nearest(rows, count, word + 1, len) : NULL, err);
+	while (row->name && !(has(o, row) && row->short_name == letter))
+		row++;
+	if (!row->name)
+		return unknown_letter(o, letter, err);
+	o->letters = row->arg ? NULL : rest;
+	if (!row->arg)
+		return alone(o, row, err);
+	*ret_value = rest ? rest : next_word(o);
+	if (!*ret_value)
+		return err_set(err, 0, NULL, "option -%c needs a value", letter);
+	return (int)(row - o->rows);
 }
 
-/* ---- one after the other ---- */
-
-/* getopt has found it there. */
-static const struct option_row *find_short(const struct option_row *rows, size_t count, int name)
+int options_next(struct options *o, const char **ret_value, struct err *err)
 {
-	size_t i = 0;
+	const char *word = o->at + 1 < o->argc ? o->argv[o->at + 1] : "";
 
-	while (i + 1 < count && rows[i].short_name != name)
-		i++;
-	return &rows[i];
-}
-
-/* An option that other programs have. */
-static int refuse(const struct option_row *row, struct err *err)
-{
-	err_set(err, 0, NULL, "there is no --%s", row->name);
-	return err_hint(err, "%s", row->arg);
-}
-
-void options_begin(void)
-{
-	optind = 0;
-}
-
-int options_next(int argc, char *const argv[], const struct option_row *rows, size_t count,
-		 const char **ret_value, int *ret_operand, struct err *err)
-{
-	struct option longs[OPTIONS_MAX + 1];
-	char shorts[2 * OPTIONS_MAX + 3];
-	/* 0 is where getopt begins anew. */
-	int at = optind ? optind : 1;
-	const struct option_row *row;
-	const char *word = at < argc ? argv[at] : "";
-	int found;
-
-	if (strncmp(word, "--", 2) == 0 && word[2] && check_long(rows, count, word, err) < 0)
-		return -EINVAL;
-	build(rows, count, shorts, longs);
-	opterr = 0;
-	optopt = 0;
-	found = getopt_long(argc, argv, shorts, longs, NULL);
-	if (found == -1) {
-		*ret_operand = optind;
+	*ret_value = "";
+	if (o->letters)
+		return next_letter(o, ret_value, err);
+	if (word[0] != '-' || !word[1])
 		return -1;
-	}
-	if (found == '?' || found == ':')
-		return complain(found, rows, count, word, err);
-	*ret_value = optarg;
-	row = found >= LONG_BASE ? &rows[found - LONG_BASE] : find_short(rows, count, found);
-	return is_refused(row) ? refuse(row, err) : (int)(row - rows);
+	o->at++;
+	if (word[1] == '-')
+		return word[2] ? next_long(o, word + 2, ret_value, err) : -1;
+	o->letters = word + 1;
+	return next_letter(o, ret_value, err);
 }
 
-int options_blame(const struct option_row *row, struct err *err)
-{
-	return err_about(err, "--%s", row->name);
-}
+/* ---- what becomes of their values ---- */
 
 int options_number(const char *text, unsigned long min, unsigned long max, unsigned long *ret,
 		   struct err *err)
@@ -245,21 +227,63 @@ int options_number(const char *text, unsigned long min, unsigned long max, unsig
 	return 0;
 }
 
-void options_help(FILE *out, const struct option_row *rows, size_t count)
+static int take(const struct option_row *row, const char *value, void *target, struct err *err)
 {
-	for (size_t i = 0; i < count; i++) {
+	switch (row->kind) {
+	case OPTION_FLAG:
+		*(bool *)target = true;
+		return 0;
+	case OPTION_TEXT:
+		*(const char **)target = value;
+		return 0;
+	case OPTION_NUMBER:
+		return options_number(value, 1, OPTIONS_NUMBER_MAX, target, err);
+	case OPTION_SIZE:
+		return size_parse(value, target, err);
+	case OPTION_DURATION:
+		return duration_parse(value, target, err);
+	case OPTION_LIMIT:
+		return duration_limit(value, 0, target, err);
+	case OPTION_LIMIT_INFINITE:
+		return duration_limit(value, DURATION_INFINITE, target, err);
+	case OPTION_OWN:
+		return row->take(value, target, err);
+	default:
+		return 0;
+	}
+}
+
+int options_parse(struct options *o, void *settings, struct err *err)
+{
+	const char *value;
+	int i;
+
+	while ((i = options_next(o, &value, err)) >= 0) {
+		const struct option_row *row = &o->rows[i];
+
+		if (take(row, value, (char *)settings + row->at, err) < 0)
+			return err_about(err, "--%s", row->name);
+	}
+	return i == -1 ? 0 : i;
+}
+
+void options_help(FILE *out, const struct option_row *rows, unsigned program)
+{
+	const struct options o = {.rows = rows, .program = program};
+
+	for (const struct option_row *row = rows; row->name; row++) {
 		int n;
 
-		if (is_refused(&rows[i]))
+		if (!offers(&o, row))
 			continue;
-		n = fprintf(out, rows[i].short_name ? "  -%c, --%s" : "  %c   --%s",
-			    rows[i].short_name ? rows[i].short_name : ' ', rows[i].name);
-		if (rows[i].arg)
-			n += fprintf(out, " %s", rows[i].arg);
+		n = fprintf(out, row->short_name ? "  -%c, --%s" : "  %c   --%s",
+			    row->short_name ? row->short_name : ' ', row->name);
+		if (row->arg)
+			n += fprintf(out, " %s", row->arg);
 		if (n >= HELP_COLUMN) {
 			fputc('\n', out);
 			n = 0;
 		}
-		fprintf(out, "%*s%s\n", HELP_COLUMN - n, "", rows[i].help);
+		fprintf(out, "%*s%s\n", HELP_COLUMN - n, "", row->help);
 	}
 }

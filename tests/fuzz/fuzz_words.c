@@ -10,7 +10,6 @@
 #include "../../daemon/settings.h"
 #include "../../daemon/user.h"
 #include "../../shared/duration.h"
-#include "../../shared/options.h"
 #include "../../shared/rlimit.h"
 #include "../../shared/utf8.h"
 
@@ -75,7 +74,6 @@ static void read_command_line(const uint8_t *data, size_t len, bool client)
 	text[len] = '\0';
 	for (char *at = text; at < text + len && argc <= WORDS_MAX; at += strlen(at) + 1)
 		argv[argc++] = at;
-	options_begin();
 	if (client)
 		read_options(argc, argv);
 	else

@@ -196,6 +196,8 @@ static void each_way_to_disconnect_is_known(void **state)
 	assert_int_equal(parse(ARGS("--on-disconnect=keep")).on_disconnect, MSG_DISCONNECT_KEEP);
 	assert_int_equal(parse(ARGS("--escape-char=none")).escape_char, ESCAPE_OFF);
 	assert_int_equal(parse(ARGS("--detach-keys", "")).detach_keys.len, 0);
+	/* It is no beginning of --detach, which the help does not have. */
+	assert_int_equal(parse(ARGS("--det=ctrl-a,b")).detach_keys.len, 2);
 	assert_int_equal(parse(ARGS("--on-disconnect=hangup")).on_disconnect,
 			 MSG_DISCONNECT_HANGUP);
 	assert_int_equal(parse(ARGS("--on-disconnect=keep", "--on-disconnect=kill")).on_disconnect,
