@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include "../shared/base.h"
 #include "../shared/log.h"
@@ -188,6 +189,46 @@ static int on_bytes(struct link *link, struct buf *in)
 	return r;
 }
 
+/* ---- sessions ---- */
+
+void client_add(struct client *client, struct client_session *session, uint32_t id,
+		const struct client_session_calls *calls)
+{
+	*session = (struct client_session){client, client->sessions, id, calls};
+	client->sessions = session;
+}
+
+void client_remove(struct client_session *session)
+{
+	struct client_session **at = session->client ? &session->client->sessions : NULL;
+
+	while (at && *at && *at != session)
+		at = &(*at)->next;
+	if (!at || !*at)
+		return;
+	*at = session->next;
+	if (session->client->body_of == session)
+		session->client->body_of = NULL;
+	session->client = NULL;
+}
+
+void client_drop(struct client *client)
+{
+	struct client_session *session;
+
+	while ((session = client->sessions)) {
+		client_remove(session);
+		if (session->calls->on_dropped)
+			session->calls->on_dropped(session);
+	}
+}
+
+void client_abandon(struct client *client)
+{
+	client_drop(client);
+	client->lost = true;
+}
+
 /* ---- frames ---- */
 
 static enum link_wish wish(struct link *link)
@@ -196,30 +237,52 @@ static enum link_wish wish(struct link *link)
 
 	if (client->lost)
 		return LINK_WAIT;
-	return !client->greeted || client->on_turn(client) ? LINK_TAKE : LINK_WAIT;
+	if (!client->greeted)
+		return LINK_TAKE;
+	for (struct client_session *session = client->sessions, *next; session; session = next) {
+		next = session->next;
+		if (session->client && session->calls->on_turn)
+			session->calls->on_turn(session);
+	}
+	return client->on_turn(client) ? LINK_TAKE : LINK_WAIT;
 }
 
 static int on_frame(struct link *link, const struct frame *frame)
 {
 	struct client *client = container_of(link, struct client, link);
+	struct client_session *session = client->sessions;
+	struct msg_envelope envelope;
 
 	client_look_at(client, frame);
-	client->on_frame(client, frame);
+	while (session && session->id != frame->id)
+		session = session->next;
+	if (session && msg_open(frame, &envelope) == 0)
+		session->calls->on_frame(session, &envelope);
 	return 0;
 }
 
 static bool on_part(struct link *link, const struct buf *in, size_t *ret_head, size_t *ret_body)
 {
 	struct client *client = container_of(link, struct client, link);
+	struct client_session *session = client->sessions;
 
-	return client->on_part && client->on_part(client, in, ret_head, ret_body);
+	while (session && !(session->calls->on_part &&
+			    session->calls->on_part(session, in, ret_head, ret_body)))
+		session = session->next;
+	client->body_of = session;
+	return session;
 }
 
 static ssize_t on_body(struct link *link, int fd, size_t len)
 {
 	struct client *client = container_of(link, struct client, link);
+	char waste[4096];
+	ssize_t n;
 
-	return client->on_body(client, fd, len);
+	if (client->body_of)
+		return client->body_of->calls->on_body(client->body_of, fd, len);
+	n = recv(fd, waste, len < sizeof(waste) ? len : sizeof(waste), MSG_DONTWAIT);
+	return n < 0 ? -errno : n;
 }
 
 static void on_read(struct link *link)

@@ -15,6 +15,28 @@
 #include "../shared/process.h"
 #include "patience.h"
 
+struct client_session;
+
+struct client_session_calls {
+	void (*on_frame)(struct client_session *session, const struct msg_envelope *envelope);
+	/* Before each frame and after each flush. May be NULL, as may what follows. */
+	void (*on_turn)(struct client_session *session);
+	/* The two of large frames, as the link has them. Both or neither. */
+	bool (*on_part)(struct client_session *session, const struct buf *in, size_t *ret_head,
+			size_t *ret_body);
+	ssize_t (*on_body)(struct client_session *session, int fd, size_t len);
+	/* It is on no connection any more. */
+	void (*on_dropped)(struct client_session *session);
+};
+
+/* An id of a connection, and whose its frames are. All zero: nobody's. */
+struct client_session {
+	struct client *client; /* not owned */
+	struct client_session *next;
+	uint32_t id;
+	const struct client_session_calls *calls;
+};
+
 struct client {
 	struct loop *loop;
 	struct dial dial;
@@ -55,16 +77,16 @@ struct client {
 
 	void *owner;
 	void (*on_greeted)(struct client *client);
-	void (*on_frame)(struct client *client, const struct frame *frame);
-	/* The two of large frames, as the link has them. Both or neither. */
-	bool (*on_part)(struct client *client, const struct buf *in, size_t *ret_head,
-			size_t *ret_body);
-	ssize_t (*on_body)(struct client *client, int fd, size_t len);
 	void (*on_lost)(struct client *client, const struct err *err);
 	/* A signal that went to the agent has no answer: PATIENCE_SAY or PATIENCE_END. May be NULL. */
 	void (*on_unanswered)(struct client *client, enum patience_step step);
-	/* Before each frame and after each flush. Says whether to read frames. */
+	/* Behind the sessions' turns. Says whether to read frames. */
 	bool (*on_turn)(struct client *client);
+	/* Bytes of output that wait here, and that it is not to be told are taken. May be NULL: 0. */
+	size_t (*waiting)(struct client *client, const struct client_session *session);
+
+	struct client_session *sessions; /* the last one first */
+	struct client_session *body_of; /* whose the rest of the present frame is; NULL: nobody's */
 };
 
 /*
@@ -81,6 +103,14 @@ void client_release(struct client *client);
 
 /* Something changed that on_turn derives from. */
 void client_mark(struct client *client);
+
+/* Frames of that id are for that session from now on; and for nobody, which is idempotent, legal on zeroes. */
+void client_add(struct client *client, struct client_session *session, uint32_t id,
+		const struct client_session_calls *calls);
+void client_remove(struct client_session *session);
+
+/* Drops its sessions, and hears and tells nothing any more. */
+void client_abandon(struct client *client);
 
 /* An id of our range that was never used, or 0 if there is none left. Pings take theirs there too. */
 uint32_t client_take_id(struct client *client);

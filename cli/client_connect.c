@@ -128,6 +128,7 @@ void client_release(struct client *client)
 	/* Of an agent that said nothing or no more there is nothing to wait for. */
 	bool patient = client->greeted && !client->lost && !client->patience.said;
 
+	client_drop(client);
 	dial_cancel(&client->dial);
 	loop_disarm(client->loop, &client->again);
 	stop_waiting(client);

@@ -8,6 +8,9 @@
 /* What a client does with its link. */
 extern const struct link_calls client_calls;
 
+/* All sessions are on no connection any more. */
+void client_drop(struct client *client);
+
 /* Tells the owner, once. */
 void client_lose(struct client *client, const struct err *err);
 

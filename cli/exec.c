@@ -13,13 +13,10 @@
 #include "exec_inside.h"
 #include "exit.h"
 #include "lines.h"
-#include "request.h"
 #include "term.h"
 
-#define INPUT_UNASKED (64 * 1024)   /* what may go before the agent has said what its window is */
 #define OUTPUT_AHEAD  (1024 * 1024) /* what may wait for our readers, of an agent without credit */
 #define OUTPUT_WINDOW (2 * 1024 * 1024)
-#define TTY_WINDOW    (256 * 1024) /* what still comes after Ctrl-C is short */
 #define LEAVING_AHEAD \
 	(8 * 1024 * 1024)  /* the same once told to end, so that we learn that it did */
 #define LAST_CALL_MS  1000 /* without progress */
@@ -114,17 +111,18 @@ static void on_lost(struct client *client, const struct err *err)
 static void close_output(struct exec *exec, const struct stream *stream, bool *closed,
 			 enum msg_stream which)
 {
-	struct client *client = &exec->client;
+	bool knows = exec->client.features & MSG_FEATURE_OUTPUT_CLOSE;
 
-	if (!stream->gone || *closed || exec->finished)
+	/* Before it is asked for there is nothing to tell. */
+	if (!stream->gone || *closed || exec->finished || (knows && !exec->sent))
 		return;
 	*closed = true;
-	if (client->features & MSG_FEATURE_OUTPUT_CLOSE) {
-		msg_put_output_close(link_out(&client->link), client->id, which);
+	if (knows) {
+		remote_close_output(&exec->remote, which);
 		return;
 	}
-	msg_put_exec_signal(link_out(&client->link), client->id, SIGPIPE);
-	link_flush(&client->link);
+	remote_signal(&exec->remote, SIGPIPE);
+	link_flush(&exec->client.link);
 	exec_finish(exec, 128 + SIGPIPE);
 }
 
@@ -139,19 +137,17 @@ static void on_output(struct stream *stream)
 	settle(exec);
 }
 
-static void tell_output_credit(struct exec *exec)
+static size_t waiting(struct client *client, const struct client_session *session)
 {
-	struct client *client = &exec->client;
+	struct exec *exec = client->owner;
 	size_t waiting = buf_len(&exec->out.queue) + buf_len(&exec->err.queue);
-	uint64_t consumed;
 
+	if (session != &exec->remote.session)
+		return 0;
+	if (exec->finished)
+		return SIZE_MAX;
 	/* Behind what a reader does not take comes how the command ended. */
-	if (exec->leaving && waiting < LEAVING_AHEAD)
-		waiting = 0;
-
-	if (!exec->finished && credit_due(&exec->output, waiting, &consumed))
-		msg_put_credit(link_out(&client->link), client->id, MSG_EXEC_OUTPUT_CREDIT,
-			       consumed);
+	return exec->leaving && waiting < LEAVING_AHEAD ? 0 : waiting;
 }
 
 /* After each batch. Says whether to take more frames: not while our readers are behind. */
@@ -161,18 +157,16 @@ static bool on_turn(struct client *client)
 	size_t ahead = exec->leaving ? LEAVING_AHEAD : OUTPUT_AHEAD;
 
 	/* It may be stuck on input of which no credit tells it that the command takes none. */
-	client->excused = !exec->input.window && exec->input.sent > INPUT_UNASKED;
+	client->excused = remote_may_be_stuck(&exec->remote);
 	close_output(exec, &exec->out, &exec->out_closed, MSG_STREAM_STDOUT);
 	close_output(exec, &exec->err, &exec->err_closed, MSG_STREAM_STDERR);
-	tell_output_credit(exec);
 	exec_tell_size(exec);
 	exec_watch_input(exec);
-	connection_on_turn(&exec->beside, 0);
 	settle(exec);
 	if (exec->finished)
 		return false;
 	/* With credit there is an end to what may come, and how the command ended comes after it. */
-	return exec->output.window ||
+	return exec->remote.output.window ||
 	       (buf_len(&exec->out.queue) < ahead && buf_len(&exec->err.queue) < ahead);
 }
 
@@ -182,14 +176,12 @@ static bool on_turn(struct client *client)
 static void on_timeout(struct loop_timer *timer)
 {
 	struct exec *exec = container_of(timer, struct exec, timeout);
-	struct client *client = &exec->client;
 
 	exec->timed_out = true;
 	log_info("--timeout has passed: sending SIG%s", signal_name(exec->opts->timeout_signal));
-	msg_put_exec_signal(link_out(&client->link), client->id, exec->opts->timeout_signal);
+	remote_signal(&exec->remote, exec->opts->timeout_signal);
 	if (exec->opts->kill_after_ms)
 		loop_arm(exec->loop, &exec->kill_after, exec->opts->kill_after_ms);
-	client_mark(client);
 }
 
 static void on_kill_after(struct loop_timer *timer)
@@ -197,8 +189,7 @@ static void on_kill_after(struct loop_timer *timer)
 	struct exec *exec = container_of(timer, struct exec, kill_after);
 
 	log_info("--kill-after has passed: sending SIGKILL");
-	msg_put_exec_signal(link_out(&exec->client.link), exec->client.id, SIGKILL);
-	client_mark(&exec->client);
+	remote_signal(&exec->remote, SIGKILL);
 }
 
 /* ---- the beginning ---- */
@@ -227,19 +218,15 @@ static void decide_tty(struct exec *exec)
 
 static void start_command(struct exec *exec)
 {
-	struct client *client = &exec->client;
 	const struct opts *opts = exec->opts;
-	struct request_terms terms = {.features = client->features, .tty = exec->tty};
+	struct remote_terms terms = {.tty = exec->tty,
+				     .is_first = true,
+				     .in_flight = OUTPUT_WINDOW,
+				     .term = exec->look.term};
 	struct err err;
 
-	terms.size = exec->size = exec_size(exec);
-	if (client->features & MSG_FEATURE_STDIN_WINDOW)
-		exec->input.window = INPUT_UNASKED;
-	if (client->features & MSG_FEATURE_OUTPUT_WINDOW)
-		exec->output.window = exec->tty ? TTY_WINDOW : OUTPUT_WINDOW;
-	terms.output_window = exec->output.window;
-	terms.term = exec->look.term;
-	if (request_put(link_out(&client->link), client->id, opts, &terms, &err) < 0) {
+	exec_set_up_remote(exec);
+	if (remote_start(&exec->remote, &exec->client, opts, &terms, &err) < 0) {
 		exec_fail(exec, err.num == E2BIG ? EXIT_CANNOT_RUN : EXIT_FAILED, &err);
 		return;
 	}
@@ -250,7 +237,7 @@ static void start_command(struct exec *exec)
 	}
 	if (exec->tty)
 		exec_begin_terminal(exec);
-	if (opts->timeout_ms && !(client->features & MSG_FEATURE_TIMEOUT))
+	if (opts->timeout_ms && !(exec->client.features & MSG_FEATURE_TIMEOUT))
 		loop_arm(exec->loop, &exec->timeout, opts->timeout_ms);
 }
 
@@ -293,15 +280,12 @@ void exec_run(struct exec *exec, const struct opts *opts, struct loop *loop,
 	stream_init(&exec->err, loop, STDERR_FILENO, OUTPUT_MAX, spare, exec, on_output);
 	lines_begin(&exec->err);
 	term_catch_stops();
-	exec->beside.client = &exec->client;
 	exec->client.owner = exec;
 	exec->client.on_greeted = on_greeted;
-	exec->client.on_frame = exec_on_frame;
-	exec->client.on_part = exec_on_part;
-	exec->client.on_body = exec_on_body;
 	exec->client.on_lost = on_lost;
 	exec->client.on_unanswered = exec_on_unanswered;
 	exec->client.on_turn = on_turn;
+	exec->client.waiting = waiting;
 	exec->client.connect_ms = opts->connect_ms;
 	exec->client.wait_ms = opts->wait_ms;
 	exec->client.from = opts_endpoint_variable(opts);

@@ -4,7 +4,6 @@
 #ifndef MSB_EXEC_H
 #define MSB_EXEC_H
 
-#include "../shared/credit.h"
 #include "../shared/loop.h"
 #include "client.h"
 #include "escape.h"
@@ -18,34 +17,30 @@
 struct exec {
 	struct loop *loop;
 	struct client client;
-	struct connection beside;	 /* other sessions on it, of whoever has some */
-	void *owner;			 /* its */
+	struct remote remote;		 /* the command */
+	void *owner;			 /* of other sessions beside it */
 	void (*on_greeted)(void *owner); /* they may be started; may be NULL */
 	const struct opts *opts;
 	struct stream in, out, err;
-	struct stream *body_to;	     /* where the link's body goes */
-	struct look look;	     /* what the guest is asked before the command starts */
-	bool body_waits;	     /* for its reader */
-	bool tty;		     /* the command gets a pty */
-	bool resized;		     /* our window may have another size than size */
-	struct msg_exec_resize size; /* as the agent was told */
-	bool repaint;		     /* to be told even if it is the same */
-	bool away;		     /* the terminal was somebody else's when we looked */
-	struct modes modes;	     /* that the command turned on in it */
-	struct escape escape;	     /* our own keys */
-	uint64_t size_end;	     /* what the link has sent once it has sent that */
-	bool in_terminal;	     /* our stdin is one */
+	struct stream *body_to; /* where the link's body goes */
+	struct look look;	/* what the guest is asked before the command starts */
+	bool body_waits;	/* for its reader */
+	bool tty;		/* the command gets a pty */
+	bool resized;		/* our window may have another size than size */
+	bool repaint;		/* to be told even if it is the same */
+	bool away;		/* the terminal was somebody else's when we looked */
+	struct modes modes;	/* that the command turned on in it */
+	struct escape escape;	/* our own keys */
+	uint64_t size_end;	/* what the link has sent once it has sent that */
+	bool in_terminal;	/* our stdin is one */
 	bool input_failed; /* the command did not get all of it, though it would have taken it */
 	bool write_failed; /* our own output could not be written, for another reason than EPIPE */
 	bool sent;	   /* the request */
-	bool runs;	   /* the agent has said so */
 	bool finished;	   /* the last frame came: only what is queued is still to be written */
 	bool said;	   /* the last line */
 	bool in_ended;	   /* stdin: the end of file has been sent, or the command takes no more */
 	bool in_plenty;	   /* stdin: so much comes that moving pages pays */
 	bool in_newline;   /* the last byte sent was one */
-	struct credit input;	      /* what the agent lets us send */
-	struct credit_account output; /* what we let it send */
 	bool out_closed, err_closed;  /* the agent has been told that nobody reads */
 	bool timed_out;		      /* by our own clock, for agents that have none */
 	uint32_t forwarded;	      /* a bit for each signal that was */

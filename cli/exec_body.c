@@ -8,31 +8,18 @@
 #include "exec_inside.h"
 #include "exit.h"
 
-static bool take_part(struct exec *exec, struct stream *stream, enum msg_type type,
-		      const struct buf *in, size_t *ret_head, size_t *ret_body)
+bool exec_on_part(struct remote *remote, enum msg_type type, const void *data, size_t len)
 {
-	size_t have;
-
-	*ret_head = msg_peek_data(in, exec->client.id, type, ret_body);
-	if (!*ret_head || !stream_can_splice(stream))
-		return false;
-	have = buf_len(in) - *ret_head;
-	exec->output.received += have;
-	if (stream_write(stream, buf_head(in) + *ret_head, have) < 0)
-		exec_finish_with(exec, EXIT_FAILED, "no memory for the output");
-	link_read_narrow(&exec->client.link, MSG_BULK_HEAD_OUTPUT);
-	exec->body_to = stream;
-	return true;
-}
-
-bool exec_on_part(struct client *client, const struct buf *in, size_t *ret_head, size_t *ret_body)
-{
-	struct exec *exec = client->owner;
+	struct exec *exec = remote->owner;
+	struct stream *stream = type == MSG_EXEC_STDERR ? &exec->err : &exec->out;
 
 	/* What cannot be written now must be out of the way of how the command ends. */
-	return !exec->leaving &&
-	       (take_part(exec, &exec->out, MSG_EXEC_STDOUT, in, ret_head, ret_body) ||
-		take_part(exec, &exec->err, MSG_EXEC_STDERR, in, ret_head, ret_body));
+	if (exec->leaving || !stream_can_splice(stream))
+		return false;
+	exec->body_to = stream;
+	if (stream_write(stream, data, len) < 0)
+		exec_finish_with(exec, EXIT_FAILED, "no memory for the output");
+	return true;
 }
 
 /* Nobody wants it any more, or it cannot be moved: through our memory, like any output. */
@@ -62,13 +49,11 @@ static ssize_t move_some(struct exec *exec, int fd, size_t len)
 	return n;
 }
 
-ssize_t exec_on_body(struct client *client, int fd, size_t len)
+ssize_t exec_on_body(struct remote *remote, int fd, size_t len)
 {
-	struct exec *exec = client->owner;
+	struct exec *exec = remote->owner;
 	ssize_t n = move_some(exec, fd, len);
 
 	exec->body_waits = n == -EBUSY;
-	if (n > 0)
-		exec->output.received += (size_t)n;
 	return n;
 }

@@ -17,19 +17,17 @@
 
 void exec_end_input(struct exec *exec)
 {
-	struct buf *out = link_out(&exec->client.link);
 	uint8_t *space;
 
 	if (exec->in_ended)
 		return;
 	exec->in_ended = true;
 	if (!exec->tty) {
-		if (msg_data_begin(out, 0, &space) == 0)
-			msg_data_end(out, exec->client.id, MSG_EXEC_STDIN, 0);
-	} else if (msg_data_begin(out, 2, &space) == 0) {
+		remote_end_input(&exec->remote);
+	} else if (remote_begin(&exec->remote, 2, &space) == 0) {
 		/* The first one only ends a line that has begun; the next one is the end. */
 		memcpy(space, END_OF_TEXT END_OF_TEXT, 2);
-		msg_data_end(out, exec->client.id, MSG_EXEC_STDIN, exec->in_newline ? 1 : 2);
+		remote_commit(&exec->remote, exec->in_newline ? 1 : 2);
 	}
 	client_mark(&exec->client);
 }
@@ -62,12 +60,12 @@ static bool may_read_input(struct exec *exec)
 		exec->away = false;
 		exec_look_again(exec);
 	}
-	if (exec->in_plenty && link_bulk(&exec->client.link)->len)
+	if (exec->in_plenty && remote_is_moving(&exec->remote))
 		return false;
 	if (exec->in_ended)
 		return true;
 	return link_unsent(&exec->client.link) < INPUT_AHEAD &&
-	       credit_room(&exec->input, 2) > exec->escape.held;
+	       remote_room(&exec->remote, 2) > exec->escape.held;
 }
 
 void exec_watch_input(struct exec *exec)
@@ -91,26 +89,21 @@ static ssize_t read_keys(struct exec *exec)
 /* One read, copied into the queue. */
 static ssize_t read_input(struct exec *exec)
 {
-	struct buf *out = link_out(&exec->client.link);
 	bool keys = has_keys(exec);
-	size_t max = credit_room(&exec->input, INPUT_CHUNK) - exec->escape.held, len;
+	size_t max = remote_room(&exec->remote, INPUT_CHUNK) - exec->escape.held, len;
 	uint8_t *space;
 	int signal;
 	ssize_t n;
 
 	/* One byte more: for the escape character that was held. */
-	if (msg_data_begin(out, max + 1, &space) < 0)
+	if (remote_begin(&exec->remote, max + 1, &space) < 0)
 		return -EAGAIN;
 	n = stream_read(&exec->in, space + keys, max);
 	len = n <= 0 ? 0 : keys ? exec_take_keys(exec, space + 1, (size_t)n) : (size_t)n;
 	signal = keys ? patience_key(space, len) : 0;
-	if (len) {
+	if (len)
 		exec->in_newline = space[len - 1] == '\n';
-		exec->input.sent += len;
-		msg_data_end(out, exec->client.id, MSG_EXEC_STDIN, len);
-	} else {
-		buf_settle(out);
-	}
+	remote_commit(&exec->remote, len);
 	if (signal && client_typed(&exec->client, signal))
 		exec_leave_by(exec, signal);
 	exec->in_plenty = n == INPUT_CHUNK && exec->in.is_pipe && !exec->tty;
@@ -120,18 +113,14 @@ static ssize_t read_input(struct exec *exec)
 /* The same from a pipe that brings plenty, with the pages moved. */
 static ssize_t move_input(struct exec *exec)
 {
-	struct link *link = &exec->client.link;
 	ssize_t n;
 
 	stream_widen(&exec->in);
-	n = bulk_fill(link_bulk(link), exec->in.fd, credit_room(&exec->input, MOVE_MAX));
-	if (n <= 0)
-		return n;
-	if (msg_data_head(link_out(link), exec->client.id, MSG_EXEC_STDIN, (size_t)n) < 0)
+	n = remote_move(&exec->remote, exec->in.fd, MOVE_MAX);
+	if (n > 0)
+		exec->in_plenty = n >= INPUT_CHUNK;
+	else if (n == -ENOMEM || n == -ENOBUFS)
 		exec_finish_with(exec, EXIT_FAILED, "no memory for the input");
-	link_bulk(link)->before = buf_len(link_out(link));
-	exec->input.sent += (size_t)n;
-	exec->in_plenty = n >= INPUT_CHUNK;
 	return n;
 }
 
@@ -150,7 +139,7 @@ void exec_on_input(struct stream *stream)
 		client_mark(&exec->client);
 		return;
 	}
-	if (exec->in_plenty && !link_bulk(&exec->client.link)->refused)
+	if (exec->in_plenty)
 		n = move_input(exec);
 	/* The end is for stream_read() to see. */
 	if (n == -EOPNOTSUPP || n == 0)

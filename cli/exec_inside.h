@@ -29,8 +29,7 @@ void exec_on_input(struct stream *stream);
 void exec_on_background(struct loop_timer *timer);
 void exec_end_input(struct exec *exec);
 
-/* The window's size, as far as this agent knows sizes. Told when it is another. */
-struct msg_exec_resize exec_size(const struct exec *exec);
+/* Told when it is another. */
 void exec_tell_size(struct exec *exec);
 
 /* The terminal once the request has been sent, and on the way out, before the last line. */
@@ -53,10 +52,10 @@ void exec_look_again(struct exec *exec);
 size_t exec_take_keys(struct exec *exec, uint8_t *keys, size_t len);
 
 /* Large frames of output: so that all but their beginning is moved and not copied. */
-bool exec_on_part(struct client *client, const struct buf *in, size_t *ret_head, size_t *ret_body);
-ssize_t exec_on_body(struct client *client, int fd, size_t len);
+bool exec_on_part(struct remote *remote, enum msg_type type, const void *data, size_t len);
+ssize_t exec_on_body(struct remote *remote, int fd, size_t len);
 
-/* Takes a frame of the agent. */
-void exec_on_frame(struct client *client, const struct frame *frame);
+/* What becomes of what the agent says. */
+void exec_set_up_remote(struct exec *exec);
 
 #endif

@@ -59,8 +59,7 @@ void exec_forward(struct exec *exec, int signal)
 	/* How it ends is heard in the background, too. */
 	if (ends(signal))
 		term_end_stops();
-	msg_put_exec_signal(link_out(&client->link), client->id, signal);
-	client_mark(client);
+	remote_signal(&exec->remote, signal);
 	if (signal == SIGHUP) {
 		link_flush(&client->link);
 		exec_leave_by(exec, SIGHUP);

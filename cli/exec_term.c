@@ -9,17 +9,6 @@
 
 /* ---- the window ---- */
 
-struct msg_exec_resize exec_size(const struct exec *exec)
-{
-	struct msg_exec_resize size = {.rows = 24, .cols = 80};
-
-	if (exec->tty)
-		term_size_or_default(&size);
-	if (!(exec->client.features & MSG_FEATURE_PIXELS))
-		size.xpixel = size.ypixel = 0;
-	return size;
-}
-
 /* Programs paint the screen anew when the size changes, so it does, and back. */
 static void tell_other_size(struct exec *exec, struct msg_exec_resize size)
 {
@@ -27,7 +16,7 @@ static void tell_other_size(struct exec *exec, struct msg_exec_resize size)
 		size.ypixel ^= 1;
 	else
 		size.rows = (uint16_t)(size.rows > 1 ? size.rows - 1 : size.rows + 1);
-	msg_put_exec_resize(link_out(&exec->client.link), exec->client.id, &size);
+	remote_resize(&exec->remote, &size);
 }
 
 /*
@@ -43,15 +32,13 @@ void exec_tell_size(struct exec *exec)
 	    link_sent(link) < exec->size_end)
 		return;
 	exec->resized = false;
-	size = exec_size(exec);
-	if (memcmp(&size, &exec->size, sizeof(size)) == 0 && !exec->repaint)
+	size = remote_window(&exec->remote);
+	if (memcmp(&size, &exec->remote.size, sizeof(size)) == 0 && !exec->repaint)
 		return;
 	if (exec->repaint)
 		tell_other_size(exec, size);
 	exec->repaint = false;
-	if (msg_put_exec_resize(link_out(link), exec->client.id, &size) < 0)
-		return;
-	exec->size = size;
+	remote_resize(&exec->remote, &size);
 	exec->size_end = link_queued(link);
 }
 

@@ -10,7 +10,6 @@
 
 #include "../shared/base.h"
 #include "../shared/log.h"
-#include "request.h"
 
 #define SHELL	     "/bin/sh"
 #define TERM_LOOK_MS 3000 /* for a look that is a convenience, and nothing to wait long for */
@@ -46,7 +45,7 @@ void look_cancel(struct look *look)
 {
 	if (look->client)
 		loop_disarm(look->client->loop, &look->due);
-	look->id = 0;
+	remote_release(&look->remote);
 }
 
 static void finish(struct look *look, const struct err *err)
@@ -58,15 +57,12 @@ static void finish(struct look *look, const struct err *err)
 		look->on_done(look, err);
 }
 
-static int run(struct look *look, const struct opts *opts, struct err *err)
+static int run(struct look *look, const struct opts *opts,
+	       void (*on_end)(struct remote *remote, const struct remote_end *end), struct err *err)
 {
-	struct request_terms terms = {.size = {.rows = 24, .cols = 80}};
-
-	look->id = client_take_id(look->client);
-	if (!look->id)
-		return err_set(err, 0, NULL, "no session is left on this connection to look for %s",
-			       look->at_term ? "a terminal" : look->opts->workdir);
-	return request_put(link_out(&look->client->link), look->id, opts, &terms, err);
+	look->remote.owner = look;
+	look->remote.on_end = on_end;
+	return remote_start(&look->remote, look->client, opts, &(struct remote_terms){0}, err);
 }
 
 /* ---- the terminal ---- */
@@ -93,8 +89,31 @@ static void on_due(struct loop_timer *timer)
 {
 	struct look *look = container_of(timer, struct look, due);
 
-	msg_put_exec_signal(link_out(&look->client->link), look->id, SIGKILL);
-	client_mark(look->client);
+	remote_signal(&look->remote, SIGKILL);
+	finish(look, NULL);
+}
+
+static void take_term(struct look *look, int code)
+{
+	size_t count, chosen = (size_t)(code - 102);
+	const char *const *others = candidates(look->ours, &count);
+
+	/* Ours is there (101), or nothing that says so. */
+	if (code < 102 || chosen >= count)
+		return;
+	look->term = others[chosen];
+	if (look->told != look->client)
+		log_warn("the guest has no terminfo entry for %s: TERM is %s there", look->ours,
+			 look->term);
+	look->told = look->client;
+}
+
+static void on_term_end(struct remote *remote, const struct remote_end *end)
+{
+	struct look *look = remote->owner;
+
+	if (end->how == REMOTE_EXITED)
+		take_term(look, end->exited.code);
 	finish(look, NULL);
 }
 
@@ -125,41 +144,12 @@ static void look_at_term(struct look *look)
 	opts.workdir = NULL;
 	opts.rlimit_count = 0;
 	opts.on_disconnect = MSG_DISCONNECT_KILL;
-	if (run(look, &opts, &err) < 0) {
+	if (run(look, &opts, on_term_end, &err) < 0) {
 		finish(look, NULL);
 		return;
 	}
 	look->due.on_due = on_due;
 	loop_arm(look->client->loop, &look->due, TERM_LOOK_MS);
-	client_mark(look->client);
-}
-
-static void take_term(struct look *look, int code)
-{
-	size_t count, chosen = (size_t)(code - 102);
-	const char *const *others = candidates(look->ours, &count);
-
-	/* Ours is there (101), or nothing that says so. */
-	if (code < 102 || chosen >= count)
-		return;
-	look->term = others[chosen];
-	if (look->told != look->client)
-		log_warn("the guest has no terminfo entry for %s: TERM is %s there", look->ours,
-			 look->term);
-	look->told = look->client;
-}
-
-static void term_on_frame(struct look *look, const struct msg_envelope *envelope)
-{
-	struct msg_exec_exited exited = {.code = -1};
-
-	if (envelope->type == MSG_EXEC_EXITED) {
-		msg_decode(MSG_EXEC_EXITED, envelope->payload, &exited);
-		take_term(look, exited.code);
-	}
-	if (envelope->type == MSG_EXEC_EXITED || envelope->type == MSG_EXEC_FAILED ||
-	    envelope->type == MSG_ERROR)
-		finish(look, NULL);
 }
 
 /* ---- the folder ---- */
@@ -186,27 +176,36 @@ static void give_up(struct look *look, const char *why)
 	finish(look, &err);
 }
 
-static int look_at_folder(struct look *look, struct err *err)
+/* A guest may have no shell. Without a terminal this agent refuses by itself, if in other words. */
+static void on_failed(struct look *look, const struct remote_end *end)
 {
-	char *command[] = {(char *)SHELL, (char *)"-c", (char *)folder_script, (char *)"sh",
-			   (char *)look->opts->workdir};
-	struct opts opts = *look->opts;
+	struct msg_text message = end->failed.message;
+	int kind = end->failed.kind.ptr ? msg_failure_parse(end->failed.kind) : -1;
+	struct err err;
 
-	opts.command = command;
-	opts.command_len = ARRAY_LEN(command);
-	opts.workdir = NULL;
-	opts.env = (struct env_list){0};
-	opts.rlimit_count = 0;
-	return run(look, &opts, err);
+	if (kind != MSG_FAILURE_NOT_FOUND && kind != MSG_FAILURE_PERMISSION_DENIED &&
+	    kind != MSG_FAILURE_NOT_EXECUTABLE) {
+		err_set(&err, 0, NULL, "%s%.*s",
+			end->how == REMOTE_REFUSED ? "the agent refused the session: " : "",
+			(int)message.len, message.ptr);
+		finish(look, &err);
+	} else if (look->tty) {
+		give_up(look, "the guest has no " SHELL);
+	} else {
+		finish(look, NULL);
+	}
 }
 
-static void on_exited(struct look *look, struct msg_bytes payload)
+static void on_folder_end(struct remote *remote, const struct remote_end *end)
 {
-	struct msg_exec_exited exited = {.code = -1};
+	struct look *look = remote->owner;
 	char why[64];
 
-	msg_decode(MSG_EXEC_EXITED, payload, &exited);
-	switch (exited.code) {
+	if (end->how != REMOTE_EXITED) {
+		on_failed(look, end);
+		return;
+	}
+	switch (end->exited.code) {
 	case 0:
 		finish(look, NULL);
 		break;
@@ -220,52 +219,24 @@ static void on_exited(struct look *look, struct msg_bytes payload)
 		refuse(look, EACCES);
 		break;
 	default:
-		snprintf(why, sizeof(why), SHELL " ended with %d", exited.code);
+		snprintf(why, sizeof(why), SHELL " ended with %d", end->exited.code);
 		give_up(look, why);
 		break;
 	}
 }
 
-/* A guest may have no shell. Without a terminal this agent refuses by itself, if in other words. */
-static void on_failed(struct look *look, struct msg_bytes payload)
+static int look_at_folder(struct look *look, struct err *err)
 {
-	struct msg_exec_failed failed = {0};
-	struct err err;
-	int kind;
+	char *command[] = {(char *)SHELL, (char *)"-c", (char *)folder_script, (char *)"sh",
+			   (char *)look->opts->workdir};
+	struct opts opts = *look->opts;
 
-	msg_decode(MSG_EXEC_FAILED, payload, &failed);
-	kind = failed.kind.ptr ? msg_failure_parse(failed.kind) : -1;
-	if (kind != MSG_FAILURE_NOT_FOUND && kind != MSG_FAILURE_PERMISSION_DENIED &&
-	    kind != MSG_FAILURE_NOT_EXECUTABLE) {
-		err_set(&err, 0, NULL, "%.*s", (int)failed.message.len,
-			failed.message.ptr ? failed.message.ptr : "");
-		finish(look, &err);
-	} else if (look->tty) {
-		give_up(look, "the guest has no " SHELL);
-	} else {
-		finish(look, NULL);
-	}
-}
-
-static void on_error(struct look *look, struct msg_bytes payload)
-{
-	struct msg_error error = {0};
-	struct err err;
-
-	msg_decode(MSG_ERROR, payload, &error);
-	err_set(&err, 0, NULL, "the agent refused the session: %.*s", (int)error.message.len,
-		error.message.ptr ? error.message.ptr : "");
-	finish(look, &err);
-}
-
-static void folder_on_frame(struct look *look, const struct msg_envelope *envelope)
-{
-	if (envelope->type == MSG_EXEC_EXITED)
-		on_exited(look, envelope->payload);
-	else if (envelope->type == MSG_EXEC_FAILED)
-		on_failed(look, envelope->payload);
-	else if (envelope->type == MSG_ERROR)
-		on_error(look, envelope->payload);
+	opts.command = command;
+	opts.command_len = ARRAY_LEN(command);
+	opts.workdir = NULL;
+	opts.env = (struct env_list){0};
+	opts.rlimit_count = 0;
+	return run(look, &opts, on_folder_end, err);
 }
 
 /* ---- both ---- */
@@ -284,18 +255,4 @@ void look_at_guest(struct look *look, struct client *client, const struct opts *
 		finish(look, NULL);
 	else if (look_at_folder(look, &err) < 0)
 		finish(look, &err);
-	else
-		client_mark(client);
-}
-
-bool look_on_frame(struct look *look, const struct frame *frame,
-		   const struct msg_envelope *envelope)
-{
-	if (!look->id || frame->id != look->id)
-		return false;
-	if (look->at_term)
-		term_on_frame(look, envelope);
-	else
-		folder_on_frame(look, envelope);
-	return true;
 }

@@ -11,15 +11,14 @@
 #ifndef MSB_LOOK_H
 #define MSB_LOOK_H
 
-#include "client.h"
-#include "opts.h"
+#include "remote.h"
 
 struct look {
-	uint32_t id;	  /* of the session that looks; 0: none does */
-	bool at_term;	  /* the second of the two */
-	bool tty;	  /* the command gets one */
-	const char *ours; /* TERM, while that is looked for */
-	const char *term; /* the result: what it is to be instead, static; or NULL */
+	struct remote remote; /* the session that looks, if one does */
+	bool at_term;	      /* the second of the two */
+	bool tty;	      /* the command gets one */
+	const char *ours;     /* TERM, while that is looked for */
+	const char *term;     /* the result: what it is to be instead, static; or NULL */
 	struct client *client,
 		*told; /* of the connection, and of the last one that a line told of */
 	const struct opts *opts;
@@ -37,9 +36,5 @@ void look_at_guest(struct look *look, struct client *client, const struct opts *
 
 /* Whatever is looked at does not matter any more; on_done is not called. Idempotent, legal on zeroes. */
 void look_cancel(struct look *look);
-
-/* Takes a frame if it is of that session. */
-bool look_on_frame(struct look *look, const struct frame *frame,
-		   const struct msg_envelope *envelope);
 
 #endif

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "../shared/base.h"
 #include "../shared/log.h"
 #include "client.h"
 #include "exit.h"
@@ -12,6 +13,7 @@
 
 struct ping {
 	struct client client;
+	struct client_session session;
 	const struct opts *opts;
 	uint64_t sent_us;
 	int status;
@@ -28,8 +30,15 @@ static void answer(struct ping *ping, const char *what)
 	loop_stop(client->loop);
 }
 
+static void on_frame(struct client_session *session, const struct msg_envelope *envelope)
+{
+	if (envelope->type == MSG_PONG)
+		answer(container_of(session, struct ping, session), "");
+}
+
 static void on_greeted(struct client *client)
 {
+	static const struct client_session_calls calls = {.on_frame = on_frame};
 	struct ping *ping = client->owner;
 
 	/* An older agent has shown by its greeting that it lives. */
@@ -37,18 +46,11 @@ static void on_greeted(struct client *client)
 		answer(ping, " (too old to answer a ping)");
 		return;
 	}
+	client_add(client, &ping->session, client->id, &calls);
 	ping->sent_us = loop_now_us();
 	loop_arm(client->loop, &client->deadline, PING_MS);
 	if (msg_put_empty(link_out(&client->link), client->id, MSG_PING) < 0)
 		loop_stop(client->loop);
-}
-
-static void on_frame(struct client *client, const struct frame *frame)
-{
-	struct msg_envelope envelope;
-
-	if (frame->id == client->id && msg_open(frame, &envelope) == 0 && envelope.type == MSG_PONG)
-		answer(client->owner, "");
 }
 
 static void on_lost(struct client *client, const struct err *err)
@@ -70,7 +72,6 @@ int ping_run(const struct opts *opts, struct loop *loop, struct buf_spare *spare
 		.status = EXIT_FAILED,
 		.sent_us = loop_now_us(),
 		.client = {.on_greeted = on_greeted,
-			   .on_frame = on_frame,
 			   .on_lost = on_lost,
 			   .on_turn = on_turn,
 			   .connect_ms = opts->connect_ms,

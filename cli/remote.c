@@ -1,11 +1,13 @@
 /* One session as its client sees it: see remote.h. */
 #include "remote.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "exit.h"
+#include "../shared/base.h"
 #include "request.h"
+#include "term.h"
 
 #define INPUT_UNASKED (64 * 1024)  /* what may go before the agent has said what its window is */
 #define INPUT_AHEAD   (256 * 1024) /* in the link's queue */
@@ -14,23 +16,46 @@
 #define OUTPUT_WINDOW (1024 * 1024)
 #define TTY_WINDOW    (256 * 1024) /* what still comes after Ctrl-C is short */
 
-int remote_start(struct remote *remote, struct connection *on, const struct opts *opts,
+static const struct client_session_calls calls;
+
+static struct remote *remote_of(struct client_session *session)
+{
+	return container_of(session, struct remote, session);
+}
+
+static struct buf *out_of(struct remote *remote)
+{
+	return link_out(&remote->session.client->link);
+}
+
+/* ---- its beginning and its end ---- */
+
+static struct msg_exec_resize window(const struct client *client, bool tty)
+{
+	struct msg_exec_resize size = {.rows = 24, .cols = 80};
+
+	if (tty)
+		term_size_or_default(&size);
+	if (!(client->features & MSG_FEATURE_PIXELS))
+		size.xpixel = size.ypixel = 0;
+	return size;
+}
+
+int remote_start(struct remote *remote, struct client *client, const struct opts *opts,
 		 const struct remote_terms *terms, struct err *err)
 {
-	struct client *client = on->client;
 	struct request_terms request = {.features = client->features,
 					.tty = terms->tty,
-					.size = terms->size,
+					.size = window(client, terms->tty),
 					.term = terms->term};
-	uint32_t id = client_take_id(client);
+	uint32_t id = terms->is_first ? client->id : client_take_id(client);
 	int r;
 
 	remote_release(remote);
 	if (!id)
 		return err_set(err, 0, NULL, "no session is left on this connection");
-	remote->on = on;
-	remote->pid = 0;
 	remote->tty = terms->tty;
+	remote->size = request.size;
 	remote->end_due = false;
 	buf_init(&remote->feed, FEED_MAX, NULL);
 	remote->input = (struct credit){0};
@@ -38,114 +63,201 @@ int remote_start(struct remote *remote, struct connection *on, const struct opts
 	if (client->features & MSG_FEATURE_STDIN_WINDOW)
 		remote->input.window = INPUT_UNASKED;
 	if (client->features & MSG_FEATURE_OUTPUT_WINDOW)
-		remote->output.window = terms->tty ? TTY_WINDOW : OUTPUT_WINDOW;
+		remote->output.window = terms->tty	   ? TTY_WINDOW
+					: terms->in_flight ? terms->in_flight
+							   : OUTPUT_WINDOW;
 	request.output_window = remote->output.window;
 	r = request_put(link_out(&client->link), id, opts, &request, err);
 	if (r < 0)
 		return r;
-	remote->id = id;
-	remote->next = on->first;
-	on->first = remote;
+	client_add(client, &remote->session, id, &calls);
+	remote->state = REMOTE_ASKED;
 	client_mark(client);
 	return 0;
 }
 
+static void leave(struct remote *remote)
+{
+	client_remove(&remote->session);
+	remote->state = REMOTE_NONE;
+	buf_release(&remote->feed);
+}
+
 void remote_release(struct remote *remote)
 {
-	struct remote **at = remote->on ? &remote->on->first : NULL;
-
-	while (at && *at && *at != remote)
-		at = &(*at)->next;
-	if (at && *at)
-		*at = remote->next;
-	remote->on = NULL;
-	remote->id = 0;
-	buf_release(&remote->feed);
+	leave(remote);
+	remote->pid = 0;
 }
 
 /* ---- to it ---- */
 
+void remote_mark(struct remote *remote)
+{
+	if (remote_runs(remote))
+		client_mark(remote->session.client);
+}
+
 int remote_send(struct remote *remote, const void *data, size_t len)
 {
-	if (!remote->id)
+	if (!remote_runs(remote))
 		return 0;
-	client_mark(remote->on->client);
+	remote_mark(remote);
 	return buf_append(&remote->feed, data, len);
+}
+
+static void put_end(struct remote *remote)
+{
+	uint8_t *space;
+
+	remote->end_due = false;
+	if (msg_data_begin(out_of(remote), 0, &space) == 0)
+		msg_data_end(out_of(remote), remote->session.id, MSG_EXEC_STDIN, 0);
 }
 
 void remote_end_input(struct remote *remote)
 {
-	if (!remote->id)
-		return;
 	remote->end_due = true;
-	client_mark(remote->on->client);
-}
-
-void remote_signal(struct remote *remote, int signal)
-{
-	if (!remote->id)
-		return;
-	msg_put_exec_signal(link_out(&remote->on->client->link), remote->id, signal);
-	client_mark(remote->on->client);
-}
-
-void remote_resize(struct remote *remote, const struct msg_exec_resize *size)
-{
-	if (!remote->id)
-		return;
-	msg_put_exec_resize(link_out(&remote->on->client->link), remote->id, size);
-	client_mark(remote->on->client);
+	remote_flush(remote);
+	remote_mark(remote);
 }
 
 void remote_flush(struct remote *remote)
 {
-	struct link *link;
+	struct buf *feed = &remote->feed;
 	uint8_t *space;
 
-	if (!remote->id)
+	if (!remote_runs(remote))
 		return;
-	link = &remote->on->client->link;
-	while (buf_len(&remote->feed) && link_unsent(link) < INPUT_AHEAD) {
-		size_t len = buf_len(&remote->feed);
+	while (buf_len(feed) && link_unsent(&remote->session.client->link) < INPUT_AHEAD) {
+		size_t len = buf_len(feed);
 
-		len = credit_room(&remote->input, len < INPUT_CHUNK ? len : INPUT_CHUNK);
-		if (!len || msg_data_begin(link_out(link), len, &space) < 0)
+		len = remote_room(remote, len < INPUT_CHUNK ? len : INPUT_CHUNK);
+		if (!len || remote_begin(remote, len, &space) < 0)
 			return;
-		memcpy(space, buf_head(&remote->feed), len);
-		msg_data_end(link_out(link), remote->id, MSG_EXEC_STDIN, len);
-		buf_consume(&remote->feed, len);
-		remote->input.sent += len;
+		memcpy(space, buf_head(feed), len);
+		remote_commit(remote, len);
+		buf_consume(feed, len);
 	}
-	if (remote->end_due && !buf_len(&remote->feed)) {
-		remote->end_due = false;
-		if (msg_data_begin(link_out(link), 0, &space) == 0)
-			msg_data_end(link_out(link), remote->id, MSG_EXEC_STDIN, 0);
-	}
+	if (remote->end_due && !buf_len(feed))
+		put_end(remote);
 }
 
-static void on_turn(struct remote *remote, size_t waiting)
+size_t remote_room(const struct remote *remote, size_t want)
 {
+	return credit_room(&remote->input, want);
+}
+
+int remote_begin(struct remote *remote, size_t max, uint8_t **ret_space)
+{
+	return msg_data_begin(out_of(remote), max, ret_space);
+}
+
+void remote_commit(struct remote *remote, size_t len)
+{
+	if (!len) {
+		buf_settle(out_of(remote));
+		return;
+	}
+	msg_data_end(out_of(remote), remote->session.id, MSG_EXEC_STDIN, len);
+	remote->input.sent += len;
+}
+
+ssize_t remote_move(struct remote *remote, int fd, size_t max)
+{
+	struct bulk *bulk = link_bulk(&remote->session.client->link);
+	ssize_t n;
+	int r;
+
+	if (bulk->refused)
+		return -EOPNOTSUPP;
+	n = bulk_fill(bulk, fd, remote_room(remote, max));
+	if (n <= 0)
+		return n;
+	r = msg_data_head(out_of(remote), remote->session.id, MSG_EXEC_STDIN, (size_t)n);
+	bulk->before = buf_len(out_of(remote));
+	remote->input.sent += (size_t)n;
+	return r < 0 ? r : n;
+}
+
+bool remote_is_moving(const struct remote *remote)
+{
+	return remote_runs(remote) && link_bulk(&remote->session.client->link)->len;
+}
+
+bool remote_may_be_stuck(const struct remote *remote)
+{
+	return !remote->input.window && remote->input.sent > INPUT_UNASKED;
+}
+
+void remote_signal(struct remote *remote, int signal)
+{
+	if (!remote_runs(remote))
+		return;
+	msg_put_exec_signal(out_of(remote), remote->session.id, signal);
+	remote_mark(remote);
+}
+
+struct msg_exec_resize remote_window(const struct remote *remote)
+{
+	return window(remote->session.client, remote->tty);
+}
+
+void remote_resize(struct remote *remote, const struct msg_exec_resize *size)
+{
+	if (!remote_runs(remote))
+		return;
+	if (msg_put_exec_resize(out_of(remote), remote->session.id, size) == 0)
+		remote->size = *size;
+	remote_mark(remote);
+}
+
+void remote_resize_all(struct client *client)
+{
+	struct msg_exec_resize size = window(client, true);
+
+	for (struct client_session *session = client->sessions; session; session = session->next)
+		if (session->calls == &calls && remote_of(session)->tty)
+			remote_resize(remote_of(session), &size);
+}
+
+void remote_close_output(struct remote *remote, enum msg_stream stream)
+{
+	if (remote_runs(remote))
+		msg_put_output_close(out_of(remote), remote->session.id, stream);
+}
+
+static void on_dropped(struct client_session *session)
+{
+	remote_release(remote_of(session));
+}
+
+static void on_turn(struct client_session *session)
+{
+	struct remote *remote = remote_of(session);
+	struct client *client = session->client;
 	uint64_t consumed;
+	size_t waiting;
 
 	if (remote->on_room && buf_len(&remote->feed) < REMOTE_FEED_LOW)
 		remote->on_room(remote);
-	if (!remote->id)
+	if (!remote_runs(remote))
 		return;
 	remote_flush(remote);
+	waiting = client->waiting ? client->waiting(client, session) : 0;
 	if (credit_due(&remote->output, waiting, &consumed))
-		msg_put_credit(link_out(&remote->on->client->link), remote->id,
-			       MSG_EXEC_OUTPUT_CREDIT, consumed);
-}
-
-void connection_on_turn(struct connection *connection, size_t waiting)
-{
-	for (struct remote *remote = connection->first, *next; remote; remote = next) {
-		next = remote->next;
-		on_turn(remote, waiting);
-	}
+		msg_put_credit(out_of(remote), session->id, MSG_EXEC_OUTPUT_CREDIT, consumed);
 }
 
 /* ---- what it says ---- */
+
+/* Whether somebody was told. */
+static bool is_garbled(struct remote *remote, int r, const char *what)
+{
+	if (r == 0 || !remote->on_garbled)
+		return false;
+	remote->on_garbled(remote, what);
+	return true;
+}
 
 static void on_started(struct remote *remote, struct msg_bytes payload)
 {
@@ -153,56 +265,130 @@ static void on_started(struct remote *remote, struct msg_bytes payload)
 
 	if (msg_decode(MSG_EXEC_STARTED, payload, &started) < 0)
 		return;
+	remote->state = REMOTE_STARTED;
 	remote->pid = started.pid;
 	remote->input.window = started.stdin_window;
+	if (remote->on_started)
+		remote->on_started(remote);
 }
 
 static void on_data(struct remote *remote, const struct msg_envelope *envelope)
 {
 	struct msg_data data;
+	int r = msg_decode(envelope->type, envelope->payload, &data);
 
-	if (msg_decode(envelope->type, envelope->payload, &data) < 0)
+	if (is_garbled(remote, r, "output") || r < 0)
 		return;
+	if (remote->on_part)
+		link_read_narrow(&remote->session.client->link, 0);
 	remote->output.received += data.data.len;
-	remote->on_data(remote, envelope->type, (const char *)data.data.ptr, data.data.len);
+	if (remote->on_data)
+		remote->on_data(remote, envelope->type, (const char *)data.data.ptr, data.data.len);
+}
+
+static bool on_part(struct client_session *session, const struct buf *in, size_t *ret_head,
+		    size_t *ret_body)
+{
+	struct remote *remote = remote_of(session);
+	struct client *client = session->client;
+	enum msg_type type = MSG_EXEC_STDOUT;
+	size_t len;
+
+	if (!remote->on_part)
+		return false;
+	*ret_head = msg_peek_data(in, session->id, type, ret_body);
+	if (!*ret_head) {
+		type = MSG_EXEC_STDERR;
+		*ret_head = msg_peek_data(in, session->id, type, ret_body);
+	}
+	len = buf_len(in) - *ret_head;
+	if (!*ret_head || !remote->on_part(remote, type, buf_head(in) + *ret_head, len))
+		return false;
+	remote->output.received += len;
+	link_read_narrow(&client->link, MSG_BULK_HEAD_OUTPUT);
+	return true;
+}
+
+static ssize_t on_body(struct client_session *session, int fd, size_t len)
+{
+	struct remote *remote = remote_of(session);
+	ssize_t n = remote->on_body(remote, fd, len);
+
+	if (n > 0)
+		remote->output.received += (size_t)n;
+	return n;
+}
+
+static void on_input_error(struct remote *remote, struct msg_bytes payload)
+{
+	struct msg_stdin_error error;
+
+	if (remote->on_input_error && msg_decode(MSG_EXEC_STDIN_ERROR, payload, &error) == 0)
+		remote->on_input_error(remote, &error);
+}
+
+static void on_input_credit(struct remote *remote, struct msg_bytes payload)
+{
+	struct msg_credit credit;
+
+	if (msg_decode(MSG_EXEC_STDIN_CREDIT, payload, &credit) == 0)
+		credit_consumed(&remote->input, credit.consumed);
+}
+
+static void finish(struct remote *remote, struct remote_end *end)
+{
+	struct msg_text *said = &end->failed.message;
+	char why[512];
+
+	if (!said->ptr)
+		said->ptr = "";
+	snprintf(why, sizeof(why), "%.*s", (int)said->len, said->ptr);
+	if (end->how != REMOTE_EXITED)
+		end->why = why[0] ? why : "the agent refused the session, and does not say why";
+	end->had_started = remote->state == REMOTE_STARTED;
+	leave(remote);
+	if (remote->on_end)
+		remote->on_end(remote, end);
 }
 
 static void on_exited(struct remote *remote, struct msg_bytes payload)
 {
-	struct msg_exec_exited exited = {.code = EXIT_NO_SIGNAL};
+	struct remote_end end = {.how = REMOTE_EXITED};
+	int r = msg_decode(MSG_EXEC_EXITED, payload, &end.exited);
 
-	msg_decode(MSG_EXEC_EXITED, payload, &exited);
-	remote_release(remote);
-	remote->on_end(remote, &exited, NULL);
-}
-
-static void on_failed(struct remote *remote, const struct msg_envelope *envelope)
-{
-	struct msg_exec_exited none = {0};
-	struct msg_exec_failed failed = {0};
-	struct msg_error error = {0};
-	char why[512];
-
-	if (envelope->type == MSG_EXEC_FAILED)
-		msg_decode(MSG_EXEC_FAILED, envelope->payload, &failed);
-	else if (msg_decode(MSG_ERROR, envelope->payload, &error) == 0)
-		failed.message = error.message;
-	snprintf(why, sizeof(why), "%.*s", (int)failed.message.len, failed.message.ptr);
-	remote_release(remote);
-	remote->on_end(remote, &none,
-		       why[0] ? why : "the agent refused the session, and does not say why");
-}
-
-void connection_on_frame(struct connection *connection, const struct frame *frame,
-			 const struct msg_envelope *envelope)
-{
-	struct remote *remote = connection->first;
-	struct msg_credit credit;
-
-	while (remote && remote->id != frame->id)
-		remote = remote->next;
-	if (!remote)
+	if (is_garbled(remote, r, "an exit"))
 		return;
+	if (r < 0)
+		end.exited = (struct msg_exec_exited){.code = -1};
+	finish(remote, &end);
+}
+
+static void on_failed(struct remote *remote, struct msg_bytes payload)
+{
+	struct remote_end end = {.how = REMOTE_FAILED};
+	int r = msg_decode(MSG_EXEC_FAILED, payload, &end.failed);
+
+	if (is_garbled(remote, r, "a failure"))
+		return;
+	if (r < 0)
+		end.failed = (struct msg_exec_failed){0};
+	finish(remote, &end);
+}
+
+static void on_refused(struct remote *remote, struct msg_bytes payload)
+{
+	struct remote_end end = {.how = REMOTE_REFUSED};
+	struct msg_error error;
+
+	if (msg_decode(MSG_ERROR, payload, &error) == 0)
+		end.failed.message = error.message;
+	finish(remote, &end);
+}
+
+static void on_frame(struct client_session *session, const struct msg_envelope *envelope)
+{
+	struct remote *remote = remote_of(session);
+
 	switch (envelope->type) {
 	case MSG_EXEC_STARTED:
 		on_started(remote, envelope->payload);
@@ -211,18 +397,31 @@ void connection_on_frame(struct connection *connection, const struct frame *fram
 	case MSG_EXEC_STDERR:
 		on_data(remote, envelope);
 		break;
+	case MSG_EXEC_STDIN_ERROR:
+		on_input_error(remote, envelope->payload);
+		break;
 	case MSG_EXEC_STDIN_CREDIT:
-		if (msg_decode(MSG_EXEC_STDIN_CREDIT, envelope->payload, &credit) == 0)
-			credit_consumed(&remote->input, credit.consumed);
+		on_input_credit(remote, envelope->payload);
 		break;
 	case MSG_EXEC_EXITED:
 		on_exited(remote, envelope->payload);
 		break;
 	case MSG_EXEC_FAILED:
+		on_failed(remote, envelope->payload);
+		break;
 	case MSG_ERROR:
-		on_failed(remote, envelope);
+		on_refused(remote, envelope->payload);
 		break;
 	default:
+		/* A newer agent may say more than we know. */
 		break;
 	}
 }
+
+static const struct client_session_calls calls = {
+	.on_frame = on_frame,
+	.on_turn = on_turn,
+	.on_part = on_part,
+	.on_body = on_body,
+	.on_dropped = on_dropped,
+};

@@ -87,12 +87,8 @@ static void cannot_tell(struct script *script, const char *why)
 	exec_fail(script->exec, EXIT_FAILED, &err);
 }
 
-static void on_parser_end(struct remote *remote, const struct msg_exec_exited *exited,
-			  const char *why)
+static void become_deaf(struct script *script, const char *why)
 {
-	struct script *script = remote->owner;
-
-	(void)exited;
 	script->deaf = true;
 	buf_consume(&script->unparsed, buf_len(&script->unparsed));
 	/* Perhaps nothing is ever asked of it. */
@@ -100,6 +96,11 @@ static void on_parser_end(struct remote *remote, const struct msg_exec_exited *e
 		cannot_tell(script, why);
 	else
 		step(script);
+}
+
+static void on_parser_end(struct remote *remote, const struct remote_end *end)
+{
+	become_deaf(remote->owner, end->why);
 }
 
 /* As far as it goes, since what is sent without an end would be kept twice. */
@@ -140,8 +141,8 @@ static void start_parser(struct script *script)
 	parser->on_data = on_parsed;
 	parser->on_room = on_room;
 	parser->on_end = on_parser_end;
-	if (remote_start(parser, &script->exec->beside, &opts, &(struct remote_terms){0}, &err) < 0)
-		on_parser_end(parser, NULL, err.text);
+	if (remote_start(parser, &script->exec->client, &opts, &(struct remote_terms){0}, &err) < 0)
+		become_deaf(script, err.text);
 }
 
 /* It was shown lines in another way than they are meant: another one reads on, at a command's beginning. */

@@ -234,14 +234,13 @@ static void on_program_data(struct remote *remote, enum msg_type stream, const c
 	console_print(remote->owner, data, len);
 }
 
-static void on_program_end(struct remote *remote, const struct msg_exec_exited *exited,
-			   const char *why)
+static void on_program_end(struct remote *remote, const struct remote_end *end)
 {
 	struct console *console = remote->owner;
 
-	if (why)
-		console_say(console, "\\tty: %s", why);
-	console_beside_done(console, why ? EXIT_FAILED : exit_status(exited));
+	if (end->why)
+		console_say(console, "\\tty: %s", end->why);
+	console_beside_done(console, end->why ? EXIT_FAILED : exit_status(&end->exited));
 }
 
 static void start_program(struct console *console)
@@ -249,7 +248,7 @@ static void start_program(struct console *console)
 	struct guest *guest = &console->guest;
 	char *command[] = {(char *)(guest->shell->kind == SHELL_BASH ? "bash" : "/bin/sh"),
 			   (char *)"-c", console->argument, NULL};
-	struct remote_terms terms = {.tty = true, .size = guest_size(guest_client(guest))};
+	struct remote_terms terms = {.tty = true};
 	struct opts opts = guest->opts;
 	char words[ERR_TEXT_MAX + 64 + ERR_HINT_MAX];
 	struct env_list list = {0};
@@ -263,7 +262,7 @@ static void start_program(struct console *console)
 	console->program.owner = console;
 	console->program.on_data = on_program_data;
 	console->program.on_end = on_program_end;
-	if (remote_start(&console->program, &guest->peer->connection, &opts, &terms, &err) < 0)
+	if (remote_start(&console->program, guest_client(guest), &opts, &terms, &err) < 0)
 		FAIL(console, "\\tty: %s", err_sentence(&err, words, sizeof(words)));
 	else
 		console_give_held(console);
@@ -386,7 +385,7 @@ static void copy(struct console *console, const char *script, const char *file, 
 	console->copy.owner = console;
 	console->copy.on_said = on_copy_said;
 	console->copy.on_done = on_copied;
-	copy_start(&console->copy, &guest->peer->connection, &opts, to_guest, fd, &console->spare);
+	copy_start(&console->copy, guest_client(guest), &opts, to_guest, fd, &console->spare);
 }
 
 /* What the second word says, or is to be by default: the first one's last part. */

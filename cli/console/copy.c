@@ -76,8 +76,7 @@ static void on_file(struct stream *stream)
 		return;
 	stream_flush(stream);
 	stream_watch_output(stream, false);
-	if (remote_runs(&copy->remote))
-		client_mark(copy->remote.on->client);
+	remote_mark(&copy->remote);
 	if (stream->gone)
 		copy_cancel(copy, EXIT_FAILED);
 	else if (!remote_runs(&copy->remote) && !buf_len(&stream->queue))
@@ -119,16 +118,16 @@ static void on_room(struct remote *remote)
 		copy_cancel(copy, EXIT_FAILED);
 }
 
-static void on_end(struct remote *remote, const struct msg_exec_exited *exited, const char *why)
+static void on_end(struct remote *remote, const struct remote_end *end)
 {
 	struct copy *copy = remote->owner;
 
-	copy->status = why ? EXIT_FAILED : exit_status(exited);
-	if (why || copy->to_guest || !buf_len(&copy->file.queue))
-		finish(copy, copy->status, why);
+	copy->status = end->why ? EXIT_FAILED : exit_status(&end->exited);
+	if (end->why || copy->to_guest || !buf_len(&copy->file.queue))
+		finish(copy, copy->status, end->why);
 }
 
-void copy_start(struct copy *copy, struct connection *on, const struct opts *opts, bool to_guest,
+void copy_start(struct copy *copy, struct client *client, const struct opts *opts, bool to_guest,
 		int fd, struct buf_spare *spare)
 {
 	struct remote *remote = &copy->remote;
@@ -138,12 +137,12 @@ void copy_start(struct copy *copy, struct connection *on, const struct opts *opt
 	copy->fd = fd;
 	copy->to_guest = to_guest;
 	copy->to_terminal = !to_guest && isatty(fd);
-	stream_init(&copy->file, on->client->loop, fd, QUEUE_MAX, spare, copy, on_file);
+	stream_init(&copy->file, client->loop, fd, QUEUE_MAX, spare, copy, on_file);
 	remote->owner = copy;
 	remote->on_data = on_data;
 	remote->on_room = on_room;
 	remote->on_end = on_end;
-	if (remote_start(remote, on, opts, &(struct remote_terms){0}, &err) < 0)
+	if (remote_start(remote, client, opts, &(struct remote_terms){0}, &err) < 0)
 		finish(copy, EXIT_FAILED, err_sentence(&err, words, sizeof(words)));
 	else if (!to_guest)
 		remote_end_input(remote);

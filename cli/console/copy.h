@@ -28,7 +28,7 @@ struct copy {
  * Starts the options' command in the guest, with that file for its stdin (to_guest) or its stdout. The
  * callbacks, part and path must be set; fd is taken. Calls on_done later, or at once.
  */
-void copy_start(struct copy *copy, struct connection *on, const struct opts *opts, bool to_guest,
+void copy_start(struct copy *copy, struct client *client, const struct opts *opts, bool to_guest,
 		int fd, struct buf_spare *spare);
 
 /* Ends it where it is: on_done is called with that status. */

@@ -10,7 +10,6 @@
 #include "../../shared/log.h"
 #include "../../shared/names.h"
 #include "../exit.h"
-#include "../term.h"
 
 #define OUTPUT_AHEAD (1024 * 1024) /* of an agent without credit */
 
@@ -34,10 +33,8 @@ static void on_grave(struct loop_grave *grave)
 
 static void retire(struct guest *guest, struct peer *peer)
 {
-	while (peer->connection.first)
-		remote_release(peer->connection.first);
+	client_abandon(&peer->client);
 	loop_bury(guest->loop, &peer->grave, on_grave);
-	peer->client.lost = true;
 }
 
 void guest_mark(struct guest *guest)
@@ -54,16 +51,6 @@ void guest_resized(struct guest *guest)
 	guest_mark(guest);
 }
 
-struct msg_exec_resize guest_size(const struct client *client)
-{
-	struct msg_exec_resize size;
-
-	term_size_or_default(&size);
-	if (!(client->features & MSG_FEATURE_PIXELS))
-		size.xpixel = size.ypixel = 0;
-	return size;
-}
-
 bool guest_has_shell(const struct guest *guest)
 {
 	return guest->shell && guest->shell->state != SHELL_NONE;
@@ -73,7 +60,7 @@ void guest_ask(struct guest *guest, struct side *side, struct side_terms terms)
 {
 	terms.opts = &guest->opts;
 	terms.beside = guest->shell->remote.pid;
-	side_start(side, &guest->peer->connection, &terms);
+	side_start(side, guest_client(guest), &terms);
 }
 
 /* ---- what the shells say ---- */
@@ -174,7 +161,6 @@ static void on_gone(void *owner, int code, int signal)
 static void start_shell(struct look *look, const struct err *failure)
 {
 	struct guest *guest = look->owner;
-	struct peer *peer = guest->candidate_peer;
 	struct shell *shell = guest->candidate;
 	struct remote_terms terms = {.tty = true, .term = look->term};
 	struct err err;
@@ -183,14 +169,14 @@ static void start_shell(struct look *look, const struct err *failure)
 		candidate_failed(guest, failure);
 		return;
 	}
-	terms.size = guest_size(&peer->client);
 	shell->loop = guest->loop;
 	shell->owner = guest;
 	shell->sink = guest->sink;
 	shell->on_ready = on_ready;
 	shell->on_gone = on_gone;
 	shell->on_failed = on_failed;
-	if (shell_start(shell, &peer->connection, &guest->wanted, guest->command, &terms, &err) < 0)
+	if (shell_start(shell, &guest->candidate_peer->client, &guest->wanted, guest->command,
+			&terms, &err) < 0)
 		candidate_failed(guest, &err);
 }
 
@@ -228,43 +214,30 @@ static void on_unanswered(struct client *client, enum patience_step step)
 		guest->on_unanswered(guest->owner, step);
 }
 
-static void on_frame(struct client *client, const struct frame *frame)
-{
-	struct guest *guest = client->owner;
-	struct msg_envelope envelope;
-
-	if (msg_open(frame, &envelope) < 0)
-		return;
-	if (peer_of(client) == guest->candidate_peer &&
-	    look_on_frame(&guest->look, frame, &envelope))
-		return;
-	connection_on_frame(&peer_of(client)->connection, frame, &envelope);
-}
-
 /* Not while others wait to be sent: what a window is dragged through is nobody's matter. */
 static void tell_size(struct guest *guest, struct client *client)
 {
-	struct connection *connection = &peer_of(client)->connection;
-	struct msg_exec_resize size;
-
 	if (!guest->resized || link_unsent(&client->link))
 		return;
 	guest->resized = false;
-	size = guest_size(client);
-	for (struct remote *remote = connection->first; remote; remote = remote->next)
-		if (remote->tty)
-			remote_resize(remote, &size);
+	remote_resize_all(client);
+}
+
+static size_t waiting(struct client *client, const struct client_session *session)
+{
+	struct guest *guest = client->owner;
+
+	(void)session;
+	return guest->waiting(guest->owner);
 }
 
 static bool on_turn(struct client *client)
 {
 	struct guest *guest = client->owner;
-	size_t waiting = guest->waiting(guest->owner);
 
-	connection_on_turn(&peer_of(client)->connection, waiting);
 	if (peer_of(client) == guest->peer)
 		tell_size(guest, client);
-	return waiting < OUTPUT_AHEAD;
+	return guest->waiting(guest->owner) < OUTPUT_AHEAD;
 }
 
 /* ---- candidates ---- */
@@ -275,7 +248,7 @@ static void choose_candidate(struct guest *guest, const struct opts *wanted)
 
 	guest->wanted = *wanted;
 	guest->candidate = &guest->shells[second];
-	guest->candidate->remote.pid = 0;
+	remote_release(&guest->candidate->remote);
 }
 
 void guest_connect(struct guest *guest, const char *address)
@@ -294,13 +267,12 @@ void guest_connect(struct guest *guest, const char *address)
 		return;
 	}
 	client = &peer->client;
-	peer->connection.client = client;
 	client->owner = guest;
 	client->on_greeted = on_greeted;
-	client->on_frame = on_frame;
 	client->on_lost = on_lost;
 	client->on_unanswered = on_unanswered;
 	client->on_turn = on_turn;
+	client->waiting = waiting;
 	client->connect_ms = guest->opts.connect_ms;
 	/* The guest may still be on its way when the console starts; a name that is typed has to be right. */
 	client->wait_ms = guest->peer ? 0 : guest->opts.wait_ms;

@@ -11,8 +11,7 @@
 /* Ids are taken in order and never again. */
 struct peer {
 	struct client client; /* its owner is the guest */
-	struct connection connection;
-	char *address; /* owned; NULL: the usual places */
+	char *address;	      /* owned; NULL: the usual places */
 	struct loop_grave grave;
 };
 
@@ -57,9 +56,6 @@ static inline struct client *guest_client(const struct guest *guest)
 
 /* Starts a small command beside the shell, of whose terms opts and beside are set here. */
 void guest_ask(struct guest *guest, struct side *side, struct side_terms terms);
-
-/* The size of our terminal, as that agent can take it. */
-struct msg_exec_resize guest_size(const struct client *client);
 
 /* Starts a shell that is to follow: on a connection of its own to that address (NULL: the usual places) */
 void guest_connect(struct guest *guest, const char *address);

@@ -86,7 +86,7 @@ static void restore_modes(struct shell *shell)
 	send_more(shell, true);
 	remote_flush(&shell->remote);
 	shell->restoring = true;
-	side_start(&shell->stty, shell->remote.on, &terms);
+	side_start(&shell->stty, shell->remote.session.client, &terms);
 }
 
 static void give_line(struct shell *shell)
@@ -260,7 +260,7 @@ static void on_begins(struct loop_timer *timer)
 		return;
 	} else if (buf_len(&shell->typed.echo)) {
 		/* Or its agent has not even heard of the line: whatever else it does, it does later. */
-		side_start(&shell->probe, shell->remote.on,
+		side_start(&shell->probe, shell->remote.session.client,
 			   &(struct side_terms){.opts = shell->opts,
 						.beside = shell->remote.pid,
 						.script = ":",
@@ -456,11 +456,11 @@ static void on_data(struct remote *remote, enum msg_type stream, const char *dat
 	marks_feed(&shell->marks, data, len, &sink);
 }
 
-static void on_end(struct remote *remote, const struct msg_exec_exited *exited, const char *why)
+static void on_end(struct remote *remote, const struct remote_end *end)
 {
 	struct shell *shell = remote->owner;
 	struct marks_sink sink = {.owner = shell, .on_bytes = on_bytes, .on_mark = on_mark};
-	int signal = exit_signal(exited);
+	int signal = exit_signal(&end->exited);
 
 	marks_end(&shell->marks, &sink);
 	loop_disarm(shell->loop, &shell->begins);
@@ -468,10 +468,10 @@ static void on_end(struct remote *remote, const struct msg_exec_exited *exited, 
 	side_cancel(&shell->stty);
 	side_cancel(&shell->probe);
 	shell->state = SHELL_NONE;
-	if (why)
-		shell->on_failed(shell->owner, why);
+	if (end->why)
+		shell->on_failed(shell->owner, end->why);
 	else
-		shell->on_gone(shell->owner, signal ? 0 : exit_status(exited), signal);
+		shell->on_gone(shell->owner, signal ? 0 : exit_status(&end->exited), signal);
 }
 
 /* ---- life ---- */
@@ -487,7 +487,7 @@ static int make_nonce(char *nonce)
 	return 0;
 }
 
-int shell_start(struct shell *shell, struct connection *on, const struct opts *opts,
+int shell_start(struct shell *shell, struct client *client, const struct opts *opts,
 		const char *command, const struct remote_terms *terms, struct err *err)
 {
 	char *argv[] = {(char *)"/bin/sh", (char *)"-c", NULL, (char *)"sh", (char *)command, NULL};
@@ -519,7 +519,7 @@ int shell_start(struct shell *shell, struct connection *on, const struct opts *o
 	argv[2] = (char *)buf_head(&script);
 	request.command = argv;
 	request.command_len = command ? 5 : 4;
-	r = remote_start(&shell->remote, on, &request, terms, err);
+	r = remote_start(&shell->remote, client, &request, terms, err);
 	buf_release(&script);
 	if (r == 0)
 		shell->state = SHELL_STARTING;

@@ -79,7 +79,7 @@ struct shell {
  * The callbacks, the sink and the loop must be set. opts: user, folder, environment, limits, which must live as
  * long. command: the shell, or NULL for the guest's. 0 or -errno with *err filled.
  */
-int shell_start(struct shell *shell, struct connection *on, const struct opts *opts,
+int shell_start(struct shell *shell, struct client *client, const struct opts *opts,
 		const char *command, const struct remote_terms *terms, struct err *err);
 void shell_release(struct shell *shell);
 

@@ -48,15 +48,15 @@ static void on_data(struct remote *remote, enum msg_type stream, const char *dat
 		buf_append(&side->out, data, len);
 }
 
-static void on_end(struct remote *remote, const struct msg_exec_exited *exited, const char *why)
+static void on_end(struct remote *remote, const struct remote_end *end)
 {
 	struct side *side = remote->owner;
 
 	loop_disarm(side->loop, &side->deadline);
-	finish(side, why || exited->signal ? -1 : exited->code & 0xff);
+	finish(side, end->why || end->exited.signal ? -1 : end->exited.code & 0xff);
 }
 
-void side_start(struct side *side, struct connection *on, const struct side_terms *terms)
+void side_start(struct side *side, struct client *client, const struct side_terms *terms)
 {
 	static char locale[] = "LC_ALL=C";
 	struct remote *remote = &side->remote;
@@ -80,9 +80,9 @@ void side_start(struct side *side, struct connection *on, const struct side_term
 	remote->on_data = on_data;
 	remote->on_end = on_end;
 	side->deadline.on_due = on_deadline;
-	side->loop = on->client->loop;
+	side->loop = client->loop;
 	if (!terms->beside ||
-	    remote_start(remote, on, &opts, &(struct remote_terms){0}, &err) < 0) {
+	    remote_start(remote, client, &opts, &(struct remote_terms){0}, &err) < 0) {
 		finish(side, -1);
 		return;
 	}

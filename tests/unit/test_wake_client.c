@@ -12,12 +12,15 @@ static int agent;
 static unsigned frames, looks, losses;
 static bool refuses_once; /* the first look of each turn says no */
 
-static void on_frame(struct client *unused, const struct frame *frame)
+static void on_frame(struct client_session *unused, const struct msg_envelope *envelope)
 {
 	(void)unused;
-	(void)frame;
+	(void)envelope;
 	frames++;
 }
+
+static const struct client_session_calls calls = {.on_frame = on_frame};
+static struct client_session session;
 
 static void on_lost(struct client *unused, const struct err *err)
 {
@@ -50,10 +53,10 @@ static int set_up(void **state)
 		.ending = {.fd = -1},
 		.linked = true,
 		.greeted = true,
-		.on_frame = on_frame,
 		.on_lost = on_lost,
 		.on_turn = on_turn,
 	};
+	client_add(&client, &session, 1, &calls);
 	link_init(&client.link, &loop, pair[0], pair[0], 1 << 24, NULL, &client_calls,
 		  LINK_TO_THE_LAST);
 	return 0;
