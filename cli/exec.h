@@ -1,56 +1,64 @@
 /*
- * One command as msb-exec sees it: the request, the three streams, the signals, and how it ended.
+ * One command as msb-exec sees it: the connection, the three streams, the terminal, the signals, and how it
+ * ended.
  */
 #ifndef MSB_EXEC_H
 #define MSB_EXEC_H
 
-#include "../shared/loop.h"
 #include "client.h"
-#include "escape.h"
+#include "exec_body.h"
+#include "exec_input.h"
 #include "look.h"
 #include "modes.h"
-#include "opts.h"
 #include "remote.h"
 #include "signals.h"
 #include "stream.h"
 
+enum exec_state {
+	EXEC_REACHING, /* the command has not been asked for */
+	EXEC_RUNNING,
+	EXEC_LEAVING, /* INT, TERM or QUIT went to it: our readers are not waited for any more */
+	EXEC_OVER,    /* only what is queued for our readers is still to be written, */
+	EXEC_SAID,    /* and the last line to leave with is among it */
+};
+
+/* What the agent knows of our window. */
+enum exec_window {
+	EXEC_WINDOW_TOLD,
+	EXEC_WINDOW_MAY_DIFFER,
+	EXEC_WINDOW_REPAINT, /* it is to be told even if it is the same */
+};
+
 struct exec {
 	struct loop *loop;
-	struct client client;
-	struct remote remote;		 /* the command */
-	void *owner;			 /* of other sessions beside it */
-	void (*on_greeted)(void *owner); /* they may be started; may be NULL */
 	const struct opts *opts;
-	struct stream in, out, err;
-	struct stream *body_to; /* where the link's body goes */
-	struct look look;	/* what the guest is asked before the command starts */
-	bool body_waits;	/* for its reader */
-	bool tty;		/* the command gets a pty */
-	bool resized;		/* our window may have another size than size */
-	bool repaint;		/* to be told even if it is the same */
-	bool away;		/* the terminal was somebody else's when we looked */
-	struct modes modes;	/* that the command turned on in it */
-	struct escape escape;	/* our own keys */
-	uint64_t size_end;	/* what the link has sent once it has sent that */
-	bool in_terminal;	/* our stdin is one */
-	bool input_failed; /* the command did not get all of it, though it would have taken it */
-	bool write_failed; /* our own output could not be written, for another reason than EPIPE */
-	bool sent;	   /* the request */
-	bool finished;	   /* the last frame came: only what is queued is still to be written */
-	bool said;	   /* the last line */
-	bool in_ended;	   /* stdin: the end of file has been sent, or the command takes no more */
-	bool in_plenty;	   /* stdin: so much comes that moving pages pays */
-	bool in_newline;   /* the last byte sent was one */
-	bool out_closed, err_closed;  /* the agent has been told that nobody reads */
+	enum exec_state state;
+	struct client client;
+	struct look look;     /* what the guest is asked before the command starts */
+	struct remote remote; /* the command */
+	struct exec_input in;
+	struct stream out, err;
+	struct exec_body body; /* of the frame that is moved to one of them */
+	bool tty;	       /* the command gets a pty */
+	bool in_terminal;      /* our stdin is one */
+	struct modes modes;    /* that the command turned on in it */
+	enum exec_window window;
+	uint64_t window_end;	      /* what the link has sent once it has sent its size */
+	bool write_failed;	      /* our output went nowhere, for another reason than EPIPE */
+	unsigned closed;	      /* a bit for each enum msg_stream of which it was told */
 	bool timed_out;		      /* by our own clock, for agents that have none */
 	uint32_t forwarded;	      /* a bit for each signal that was */
-	bool leaving;		      /* INT, TERM or QUIT was: nobody is waited for any more */
 	struct signals_insist insist; /* of INT and TERM */
-	int status;		      /* what to exit with */
-	int die_of;		      /* or the signal to die of, 0 for none */
-	char complaint[1024];	      /* the line to leave with, or empty */
-	char hint[ERR_HINT_MAX];      /* and the one after it */
-	struct loop_timer timeout, kill_after, background, last_call;
+	struct loop_timer timeout, kill_after, last_call;
+
+	int status;		 /* what to exit with */
+	int die_of;		 /* or the signal to die of, 0 for none */
+	char complaint[1024];	 /* the line to leave with, or empty */
+	char hint[ERR_HINT_MAX]; /* and the one after it */
+
+	/* Whoever has other sessions beside it, which may be started then; may be NULL. */
+	void *owner;
+	void (*on_greeted)(void *owner);
 };
 
 /* Connects and runs until the end; then status and die_of say how to leave. */

@@ -1,24 +1,14 @@
-/*
- * The bodies of large frames of output: moved from the socket to a pipe that reads our output,
- * without coming into our memory.
- */
+/* Large output that is moved and not copied: see exec_body.h. */
+#include "exec_body.h"
+
 #include <errno.h>
 #include <sys/socket.h>
 
-#include "exec_inside.h"
-#include "exit.h"
-
-bool exec_on_part(struct remote *remote, enum msg_type type, const void *data, size_t len)
+bool exec_body_begin(struct exec_body *body, struct stream *to)
 {
-	struct exec *exec = remote->owner;
-	struct stream *stream = type == MSG_EXEC_STDERR ? &exec->err : &exec->out;
-
-	/* What cannot be written now must be out of the way of how the command ends. */
-	if (exec->leaving || !stream_can_splice(stream))
+	if (!stream_can_splice(to))
 		return false;
-	exec->body_to = stream;
-	if (stream_write(stream, data, len) < 0)
-		exec_finish_with(exec, EXIT_FAILED, "no memory for the output");
+	body->to = to;
 	return true;
 }
 
@@ -33,27 +23,25 @@ static ssize_t copy_some(int fd, size_t len, struct stream *stream)
 	return n && stream_write(stream, some, (size_t)n) < 0 ? -ENOMEM : n;
 }
 
-static ssize_t move_some(struct exec *exec, int fd, size_t len)
+static ssize_t move_some(struct stream *stream, int fd, size_t len, bool leaving)
 {
-	struct stream *stream = exec->body_to;
 	ssize_t n = -EOPNOTSUPP;
 
-	if (buf_len(&stream->queue) && !exec->leaving)
+	if (buf_len(&stream->queue) && !leaving)
 		return -EBUSY;
-	if (stream_can_splice(stream) && !exec->leaving)
+	if (stream_can_splice(stream) && !leaving)
 		n = stream_splice(stream, fd, len);
 	if (n == -EOPNOTSUPP || n == -EPIPE)
 		n = copy_some(fd, len, stream);
-	if (n == -EAGAIN && !exec->leaving && !stream->gone && !stream_has_room(stream))
+	if (n == -EAGAIN && !leaving && !stream->gone && !stream_has_room(stream))
 		return -EBUSY;
 	return n;
 }
 
-ssize_t exec_on_body(struct remote *remote, int fd, size_t len)
+ssize_t exec_body_move(struct exec_body *body, int fd, size_t len, bool leaving)
 {
-	struct exec *exec = remote->owner;
-	ssize_t n = move_some(exec, fd, len);
+	ssize_t n = move_some(body->to, fd, len, leaving);
 
-	exec->body_waits = n == -EBUSY;
+	body->waits = n == -EBUSY;
 	return n;
 }

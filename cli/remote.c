@@ -128,7 +128,7 @@ void remote_flush(struct remote *remote)
 
 	if (!remote_runs(remote))
 		return;
-	while (buf_len(feed) && link_unsent(&remote->session.client->link) < INPUT_AHEAD) {
+	while (buf_len(feed)) {
 		size_t len = buf_len(feed);
 
 		len = remote_room(remote, len < INPUT_CHUNK ? len : INPUT_CHUNK);
@@ -144,7 +144,9 @@ void remote_flush(struct remote *remote)
 
 size_t remote_room(const struct remote *remote, size_t want)
 {
-	return credit_room(&remote->input, want);
+	bool is_full = link_unsent(&remote->session.client->link) >= INPUT_AHEAD;
+
+	return is_full ? 0 : credit_room(&remote->input, want);
 }
 
 int remote_begin(struct remote *remote, size_t max, uint8_t **ret_space)
@@ -259,11 +261,11 @@ static bool is_garbled(struct remote *remote, int r, const char *what)
 	return true;
 }
 
-static void on_started(struct remote *remote, struct msg_bytes payload)
+static void on_started(struct remote *remote, const struct msg_envelope *envelope)
 {
 	struct msg_exec_started started;
 
-	if (msg_decode(MSG_EXEC_STARTED, payload, &started) < 0)
+	if (msg_decode(MSG_EXEC_STARTED, envelope->payload, &started) < 0)
 		return;
 	remote->state = REMOTE_STARTED;
 	remote->pid = started.pid;
@@ -302,7 +304,8 @@ static bool on_part(struct client_session *session, const struct buf *in, size_t
 		*ret_head = msg_peek_data(in, session->id, type, ret_body);
 	}
 	len = buf_len(in) - *ret_head;
-	if (!*ret_head || !remote->on_part(remote, type, buf_head(in) + *ret_head, len))
+	if (!*ret_head ||
+	    !remote->on_part(remote, type, (const char *)buf_head(in) + *ret_head, len))
 		return false;
 	remote->output.received += len;
 	link_read_narrow(&client->link, MSG_BULK_HEAD_OUTPUT);
@@ -319,19 +322,20 @@ static ssize_t on_body(struct client_session *session, int fd, size_t len)
 	return n;
 }
 
-static void on_input_error(struct remote *remote, struct msg_bytes payload)
+static void on_input_error(struct remote *remote, const struct msg_envelope *envelope)
 {
 	struct msg_stdin_error error;
 
-	if (remote->on_input_error && msg_decode(MSG_EXEC_STDIN_ERROR, payload, &error) == 0)
+	if (remote->on_input_error &&
+	    msg_decode(MSG_EXEC_STDIN_ERROR, envelope->payload, &error) == 0)
 		remote->on_input_error(remote, &error);
 }
 
-static void on_input_credit(struct remote *remote, struct msg_bytes payload)
+static void on_input_credit(struct remote *remote, const struct msg_envelope *envelope)
 {
 	struct msg_credit credit;
 
-	if (msg_decode(MSG_EXEC_STDIN_CREDIT, payload, &credit) == 0)
+	if (msg_decode(MSG_EXEC_STDIN_CREDIT, envelope->payload, &credit) == 0)
 		credit_consumed(&remote->input, credit.consumed);
 }
 
@@ -351,10 +355,10 @@ static void finish(struct remote *remote, struct remote_end *end)
 		remote->on_end(remote, end);
 }
 
-static void on_exited(struct remote *remote, struct msg_bytes payload)
+static void on_exited(struct remote *remote, const struct msg_envelope *envelope)
 {
 	struct remote_end end = {.how = REMOTE_EXITED};
-	int r = msg_decode(MSG_EXEC_EXITED, payload, &end.exited);
+	int r = msg_decode(MSG_EXEC_EXITED, envelope->payload, &end.exited);
 
 	if (is_garbled(remote, r, "an exit"))
 		return;
@@ -363,10 +367,10 @@ static void on_exited(struct remote *remote, struct msg_bytes payload)
 	finish(remote, &end);
 }
 
-static void on_failed(struct remote *remote, struct msg_bytes payload)
+static void on_failed(struct remote *remote, const struct msg_envelope *envelope)
 {
 	struct remote_end end = {.how = REMOTE_FAILED};
-	int r = msg_decode(MSG_EXEC_FAILED, payload, &end.failed);
+	int r = msg_decode(MSG_EXEC_FAILED, envelope->payload, &end.failed);
 
 	if (is_garbled(remote, r, "a failure"))
 		return;
@@ -375,47 +379,32 @@ static void on_failed(struct remote *remote, struct msg_bytes payload)
 	finish(remote, &end);
 }
 
-static void on_refused(struct remote *remote, struct msg_bytes payload)
+static void on_refused(struct remote *remote, const struct msg_envelope *envelope)
 {
 	struct remote_end end = {.how = REMOTE_REFUSED};
 	struct msg_error error;
 
-	if (msg_decode(MSG_ERROR, payload, &error) == 0)
+	if (msg_decode(MSG_ERROR, envelope->payload, &error) == 0)
 		end.failed.message = error.message;
 	finish(remote, &end);
 }
 
 static void on_frame(struct client_session *session, const struct msg_envelope *envelope)
 {
-	struct remote *remote = remote_of(session);
+	static void (*const takes[MSG_TYPE_COUNT])(struct remote *, const struct msg_envelope *) = {
+		[MSG_EXEC_STARTED] = on_started,
+		[MSG_EXEC_STDOUT] = on_data,
+		[MSG_EXEC_STDERR] = on_data,
+		[MSG_EXEC_STDIN_ERROR] = on_input_error,
+		[MSG_EXEC_STDIN_CREDIT] = on_input_credit,
+		[MSG_EXEC_EXITED] = on_exited,
+		[MSG_EXEC_FAILED] = on_failed,
+		[MSG_ERROR] = on_refused,
+	};
 
-	switch (envelope->type) {
-	case MSG_EXEC_STARTED:
-		on_started(remote, envelope->payload);
-		break;
-	case MSG_EXEC_STDOUT:
-	case MSG_EXEC_STDERR:
-		on_data(remote, envelope);
-		break;
-	case MSG_EXEC_STDIN_ERROR:
-		on_input_error(remote, envelope->payload);
-		break;
-	case MSG_EXEC_STDIN_CREDIT:
-		on_input_credit(remote, envelope->payload);
-		break;
-	case MSG_EXEC_EXITED:
-		on_exited(remote, envelope->payload);
-		break;
-	case MSG_EXEC_FAILED:
-		on_failed(remote, envelope->payload);
-		break;
-	case MSG_ERROR:
-		on_refused(remote, envelope->payload);
-		break;
-	default:
-		/* A newer agent may say more than we know. */
-		break;
-	}
+	/* A newer agent may say more than we know. */
+	if (takes[envelope->type])
+		takes[envelope->type](remote_of(session), envelope);
 }
 
 static const struct client_session_calls calls = {

@@ -48,7 +48,7 @@ struct remote {
 	 * The beginning of large output: whether its owner took it, and takes the rest by on_body(), as a
 	 * link has it. Both or neither.
 	 */
-	bool (*on_part)(struct remote *remote, enum msg_type stream, const void *data, size_t len);
+	bool (*on_part)(struct remote *remote, enum msg_type stream, const char *data, size_t len);
 	ssize_t (*on_body)(struct remote *remote, int fd, size_t len);
 	/* Less than REMOTE_FEED_LOW waits to be sent. */
 	void (*on_room)(struct remote *remote);

@@ -199,7 +199,7 @@ static void user_reads(struct loop_source *source, uint32_t ready)
 /* What has stopped, stands: now what makes it go on. */
 static void user_looks(struct loop_timer *timer)
 {
-	bool input_stands = agent.started && exec.in.source.want == 0;
+	bool input_stands = agent.started && exec.in.stream.source.want == 0;
 	bool output_stands = agent.started && !exec.client.link.in_source.want;
 
 	/* With credit it is the agent that has stopped. */
