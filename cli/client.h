@@ -1,19 +1,20 @@
 /*
- * A connection to an agent: connect, shake hands, and then frames. Knows msb-execd and every
- * reference agent or relay, back to those that greet with one word instead of two.
+ * A connection to an agent: connect, shake hands, and then frames, each for the session of its id. Whether
+ * the agent is still there is asked of it, and whether a signal that went to it has an answer.
  */
 #ifndef MSB_CLIENT_H
 #define MSB_CLIENT_H
 
 #include <stdbool.h>
 
-#include "../shared/dial.h"
 #include "../shared/err.h"
 #include "../shared/link.h"
 #include "../shared/liveness.h"
 #include "../shared/msg.h"
 #include "../shared/process.h"
+#include "greeting.h"
 #include "patience.h"
+#include "reach.h"
 
 struct client_session;
 
@@ -39,43 +40,33 @@ struct client_session {
 
 struct client {
 	struct loop *loop;
-	struct dial dial;
-	struct link link;
 	struct buf_spare *spare;
+	struct reach reach;
+	const char *name; /* of the address, for messages; owned by the reach */
+	struct link link;
+	pid_t process;		    /* that was started for the connection, or 0 */
+	struct loop_source ending;  /* its pidfd, while it is waited for to say how it ended */
+	struct process_ending old;  /* that of a try before this one */
 	struct loop_timer deadline; /* of the greeting, or of an answer that the owner waits for */
-	uint64_t connect_ms;	    /* for connecting and the greeting; DIAL_FOREVER: no limit */
-	uint64_t connect_due_ms;
+	bool linked;		    /* there is a link */
+	bool greeted;
+	bool lost;
+	struct greeting agent;		 /* what it is, once greeted */
+	uint32_t last_id;		 /* that was used: of a ping, or of one more session */
+	struct client_session *sessions; /* the last one first */
+	struct client_session *body_of;	 /* whose the rest of the present frame is, or NULL */
+
+	bool listens; /* the link is read dry, so that silence is the agent's */
 	struct liveness liveness;
 	struct loop_timer alive;
 	struct patience patience;
 	struct loop_timer patience_due;
-	uint32_t answer_id;	   /* of the ping whose answer patience waits for, or 0 */
-	uint64_t signal_end;	   /* what the link has sent once it has sent the signal */
-	uint32_t ping_id;	   /* the last id used: of a ping, or of one more session */
-	pid_t process;		   /* that was started for the connection, or 0 */
-	struct loop_source ending; /* its pidfd, while it is waited for to say how it ended */
-	bool linked;		   /* there is a link */
-	bool greeted;
-	bool lost;
-	bool listens;		       /* the link is read dry, so that silence is the agent's */
-	bool excused;		       /* the owner has sent what the agent may be stuck on */
-	uint32_t id;		       /* the first of our range, for the one session */
-	uint32_t ids_end;	       /* behind the last */
-	uint32_t generation;	       /* the lower of both sides' */
-	uint32_t features;	       /* enum msg_feature */
-	char version[64];	       /* of the agent, as it calls itself */
-	char name[128];		       /* of the address, for messages */
-	char users[ENDPOINT_PATH_MAX]; /* without an address: the user's own place, or empty */
-	const char *address;	       /* the caller's; NULL: the usual places */
-	const char *from;	       /* the variable that it comes from, for messages; or NULL */
-	int users_num;		       /* and why that could not be connected to, an errno */
-	uint64_t wait_ms;     /* to try again for so long, while there is no agent; 0: not at all */
-	uint64_t wait_due_ms; /* when the last try begins */
-	struct loop_timer again;   /* armed: the next one is due */
-	unsigned tries;		   /* that were in vain, and followed by another */
-	struct process_ending old; /* of a try before this one */
+	uint32_t answer_id;  /* of the ping whose answer patience waits for, or 0 */
+	uint64_t signal_end; /* what the link has sent once it has sent the signal */
 
+	/* The owner's. */
 	void *owner;
+	bool may_be_stuck; /* the agent, on what was sent to it */
 	void (*on_greeted)(struct client *client);
 	void (*on_lost)(struct client *client, const struct err *err);
 	/* A signal that went to the agent has no answer: PATIENCE_SAY or PATIENCE_END. May be NULL. */
@@ -84,38 +75,37 @@ struct client {
 	bool (*on_turn)(struct client *client);
 	/* Bytes of output that wait here, and that it is not to be told are taken. May be NULL: 0. */
 	size_t (*waiting)(struct client *client, const struct client_session *session);
-
-	struct client_session *sessions; /* the last one first */
-	struct client_session *body_of; /* whose the rest of the present frame is; NULL: nobody's */
 };
 
 /*
- * Connects to text, which must live as long as the client, or, if that is NULL, to the usual places. The
- * callbacks, the owner, connect_ms and, for an agent that is to be waited for or asked for signs of
- * life, wait_ms and liveness.limit_ms must be set before. A failure is told by on_lost, maybe before
- * this returns.
+ * Connects. The callbacks and the owner must be set before. keepalive_ms: of silence, after which the agent
+ * is asked for a sign of life, and after as much again is lost; 0: never. A failure is told by on_lost, maybe
+ * before this returns.
  */
-void client_connect(struct client *client, struct loop *loop, const char *text,
-		    struct buf_spare *spare);
+void client_connect(struct client *client, struct loop *loop, const struct reach_terms *terms,
+		    uint64_t keepalive_ms, struct buf_spare *spare);
 
 /* Blocks for some seconds if a process that carried the connection does not end by itself. */
 void client_release(struct client *client);
 
+/* Drops its sessions, and hears and tells nothing any more. */
+void client_abandon(struct client *client);
+
 /* Something changed that on_turn derives from. */
 void client_mark(struct client *client);
 
-/* Frames of that id are for that session from now on; and for nobody, which is idempotent, legal on zeroes. */
+/* Frames of that id are for that session from now on; and for nobody: idempotent, legal on zeroes. */
 void client_add(struct client *client, struct client_session *session, uint32_t id,
 		const struct client_session_calls *calls);
 void client_remove(struct client_session *session);
 
-/* Drops its sessions, and hears and tells nothing any more. */
-void client_abandon(struct client *client);
-
 /* An id of our range that was never used, or 0 if there is none left. Pings take theirs there too. */
 uint32_t client_take_id(struct client *client);
 
-/* We were stopped: silence so far does not count. */
+/* An answer is to come within that time, or it is lost. */
+void client_expect(struct client *client, uint64_t within_ms);
+
+/* We were stopped, or did not listen: silence so far does not count. */
 void client_awake(struct client *client);
 
 /*

@@ -153,7 +153,7 @@ static void on_lost(struct client *client, const struct err *err)
 /* Programs paint the screen anew when the size changes, so it does, and back. */
 static void tell_other_size(struct exec *exec, struct msg_exec_resize size)
 {
-	if (exec->client.features & MSG_FEATURE_PIXELS)
+	if (exec->client.agent.features & MSG_FEATURE_PIXELS)
 		size.ypixel ^= 1;
 	else
 		size.rows = (uint16_t)(size.rows > 1 ? size.rows - 1 : size.rows + 1);
@@ -239,7 +239,7 @@ static void leave(struct exec *exec, bool detach)
 		 kept && exec->client.process > 0 ? "the command runs on if its agent does"
 						  : fates[what],
 		 !detach || kept ? ""
-		 : !private && exec->client.features & MSG_FEATURE_ON_DISCONNECT
+		 : !private && exec->client.agent.features & MSG_FEATURE_ON_DISCONNECT
 			 ? "; with --on-disconnect keep it would run on"
 			 : "; this one cannot keep it");
 	finish_with(exec, detach && kept ? 0 : EXIT_FAILED, complaint);
@@ -425,7 +425,7 @@ static ssize_t on_body(struct remote *remote, int fd, size_t len)
 /* Our reader is gone: the command is to learn it as it would locally. */
 static void close_output(struct exec *exec, const struct stream *stream, enum msg_stream which)
 {
-	bool knows = exec->client.features & MSG_FEATURE_OUTPUT_CLOSE;
+	bool knows = exec->client.agent.features & MSG_FEATURE_OUTPUT_CLOSE;
 
 	/* Before it is asked for there is nothing to tell. */
 	if (!stream->gone || exec->closed & 1u << which || is_over(exec) ||
@@ -471,7 +471,7 @@ static bool on_turn(struct client *client)
 	size_t ahead = is_leaving(exec) ? LEAVING_AHEAD : OUTPUT_AHEAD;
 
 	/* It may be stuck on input of which no credit tells it that the command takes none. */
-	client->excused = remote_may_be_stuck(&exec->remote);
+	client->may_be_stuck = remote_may_be_stuck(&exec->remote);
 	close_output(exec, &exec->out, MSG_STREAM_STDOUT);
 	close_output(exec, &exec->err, MSG_STREAM_STDERR);
 	tell_size(exec);
@@ -664,7 +664,7 @@ static void start_command(struct exec *exec)
 		exec_input_none(&exec->in);
 	if (exec->tty)
 		begin_terminal(exec);
-	if (opts->timeout_ms && !(exec->client.features & MSG_FEATURE_TIMEOUT))
+	if (opts->timeout_ms && !(exec->client.agent.features & MSG_FEATURE_TIMEOUT))
 		loop_arm(exec->loop, &exec->timeout, opts->timeout_ms);
 }
 
@@ -682,8 +682,8 @@ static void on_greeted(struct client *client)
 {
 	struct exec *exec = client->owner;
 
-	log_info("connected to %s: %s, generation %u", client->name, client->version,
-		 client->generation);
+	log_info("connected to %s: %s, generation %u", client->name, client->agent.version,
+		 client->agent.generation);
 	exec->look.owner = exec;
 	exec->look.on_done = on_looked;
 	look_at_guest(&exec->look, client, exec->opts, exec->tty);
@@ -713,6 +713,10 @@ static void begin_streams(struct exec *exec, struct loop *loop, struct buf_spare
 static void connect_client(struct exec *exec, struct loop *loop, struct buf_spare *spare)
 {
 	const struct opts *opts = exec->opts;
+	struct reach_terms terms = {.address = opts->endpoint,
+				    .from = opts_endpoint_variable(opts),
+				    .connect_ms = opts->connect_ms,
+				    .wait_ms = opts->wait_ms};
 	struct client *client = &exec->client;
 
 	client->owner = exec;
@@ -721,11 +725,7 @@ static void connect_client(struct exec *exec, struct loop *loop, struct buf_spar
 	client->on_unanswered = on_unanswered;
 	client->on_turn = on_turn;
 	client->waiting = waiting;
-	client->connect_ms = opts->connect_ms;
-	client->wait_ms = opts->wait_ms;
-	client->from = opts_endpoint_variable(opts);
-	client->liveness.limit_ms = opts->keepalive_ms;
-	client_connect(client, loop, opts->endpoint, spare);
+	client_connect(client, loop, &terms, opts->keepalive_ms, spare);
 }
 
 void exec_run(struct exec *exec, const struct opts *opts, struct loop *loop,

@@ -251,7 +251,7 @@ void look_at_guest(struct look *look, struct client *client, const struct opts *
 	look->at_term = false;
 	look->term = NULL;
 	/* With features of ours it is an agent that looks itself. */
-	if (!opts->workdir || client->features)
+	if (!opts->workdir || client->agent.features)
 		finish(look, NULL);
 	else if (look_at_folder(look, &err) < 0)
 		finish(look, &err);

@@ -25,8 +25,9 @@ static void answer(struct ping *ping, const char *what)
 
 	ping->status = 0;
 	if (!ping->opts->quiet)
-		printf("%s is alive: %s, generation %u%s, %.3f ms\n", client->name, client->version,
-		       client->generation, what, (double)(loop_now_us() - ping->sent_us) / 1e3);
+		printf("%s is alive: %s, generation %u%s, %.3f ms\n", client->name,
+		       client->agent.version, client->agent.generation, what,
+		       (double)(loop_now_us() - ping->sent_us) / 1e3);
 	loop_stop(client->loop);
 }
 
@@ -42,14 +43,14 @@ static void on_greeted(struct client *client)
 	struct ping *ping = client->owner;
 
 	/* An older agent has shown by its greeting that it lives. */
-	if (client->generation < MSG_GENERATION_PING) {
+	if (client->agent.generation < MSG_GENERATION_PING) {
 		answer(ping, " (too old to answer a ping)");
 		return;
 	}
-	client_add(client, &ping->session, client->id, &calls);
+	client_add(client, &ping->session, client->agent.id, &calls);
 	ping->sent_us = loop_now_us();
-	loop_arm(client->loop, &client->deadline, PING_MS);
-	if (msg_put_empty(link_out(&client->link), client->id, MSG_PING) < 0)
+	client_expect(client, PING_MS);
+	if (msg_put_empty(link_out(&client->link), client->agent.id, MSG_PING) < 0)
 		loop_stop(client->loop);
 }
 
@@ -71,17 +72,16 @@ int ping_run(const struct opts *opts, struct loop *loop, struct buf_spare *spare
 		.opts = opts,
 		.status = EXIT_FAILED,
 		.sent_us = loop_now_us(),
-		.client = {.on_greeted = on_greeted,
-			   .on_lost = on_lost,
-			   .on_turn = on_turn,
-			   .connect_ms = opts->connect_ms,
-			   .wait_ms = opts->wait_ms,
-			   .from = opts_endpoint_variable(opts)},
+		.client = {.on_greeted = on_greeted, .on_lost = on_lost, .on_turn = on_turn},
 	};
+	struct reach_terms terms = {.address = opts->endpoint,
+				    .from = opts_endpoint_variable(opts),
+				    .connect_ms = opts->connect_ms,
+				    .wait_ms = opts->wait_ms};
 	int r;
 
 	ping.client.owner = &ping;
-	client_connect(&ping.client, loop, opts->endpoint, spare);
+	client_connect(&ping.client, loop, &terms, 0, spare);
 	r = loop_run(loop);
 	if (r < 0)
 		log_error("cannot wait for the agent: %s", strerror(-r));

@@ -36,7 +36,7 @@ static struct msg_exec_resize window(const struct client *client, bool tty)
 
 	if (tty)
 		term_size_or_default(&size);
-	if (!(client->features & MSG_FEATURE_PIXELS))
+	if (!(client->agent.features & MSG_FEATURE_PIXELS))
 		size.xpixel = size.ypixel = 0;
 	return size;
 }
@@ -44,11 +44,11 @@ static struct msg_exec_resize window(const struct client *client, bool tty)
 int remote_start(struct remote *remote, struct client *client, const struct opts *opts,
 		 const struct remote_terms *terms, struct err *err)
 {
-	struct request_terms request = {.features = client->features,
+	struct request_terms request = {.features = client->agent.features,
 					.tty = terms->tty,
 					.size = window(client, terms->tty),
 					.term = terms->term};
-	uint32_t id = terms->is_first ? client->id : client_take_id(client);
+	uint32_t id = terms->is_first ? client->agent.id : client_take_id(client);
 	int r;
 
 	remote_release(remote);
@@ -60,9 +60,9 @@ int remote_start(struct remote *remote, struct client *client, const struct opts
 	buf_init(&remote->feed, FEED_MAX, NULL);
 	remote->input = (struct credit){0};
 	remote->output = (struct credit_account){0};
-	if (client->features & MSG_FEATURE_STDIN_WINDOW)
+	if (client->agent.features & MSG_FEATURE_STDIN_WINDOW)
 		remote->input.window = INPUT_UNASKED;
-	if (client->features & MSG_FEATURE_OUTPUT_WINDOW)
+	if (client->agent.features & MSG_FEATURE_OUTPUT_WINDOW)
 		remote->output.window = terms->tty	   ? TTY_WINDOW
 					: terms->in_flight ? terms->in_flight
 							   : OUTPUT_WINDOW;

@@ -223,7 +223,7 @@ static void run_connect(struct console *console, const char *argument)
 		guest_connect(&console->guest, argument);
 		return;
 	}
-	console_say(console, "%s, %s", client->name, client->version);
+	console_say(console, "%s, %s", client->name, client->agent.version);
 	console_done(console, 0);
 }
 

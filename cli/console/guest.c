@@ -253,6 +253,7 @@ static void choose_candidate(struct guest *guest, const struct opts *wanted)
 
 void guest_connect(struct guest *guest, const char *address)
 {
+	struct reach_terms terms = {.connect_ms = guest->opts.connect_ms};
 	struct peer *peer = calloc(1, sizeof(*peer));
 	struct err err;
 	struct client *client;
@@ -273,13 +274,14 @@ void guest_connect(struct guest *guest, const char *address)
 	client->on_unanswered = on_unanswered;
 	client->on_turn = on_turn;
 	client->waiting = waiting;
-	client->connect_ms = guest->opts.connect_ms;
 	/* The guest may still be on its way when the console starts; a name that is typed has to be right. */
-	client->wait_ms = guest->peer ? 0 : guest->opts.wait_ms;
-	client->from = guest->peer ? NULL : opts_endpoint_variable(&guest->opts);
-	client->liveness.limit_ms = guest->opts.keepalive_ms;
+	if (!guest->peer) {
+		terms.wait_ms = guest->opts.wait_ms;
+		terms.from = opts_endpoint_variable(&guest->opts);
+	}
+	terms.address = peer->address;
 	guest->candidate_peer = peer;
-	client_connect(client, guest->loop, peer->address, guest->spare);
+	client_connect(client, guest->loop, &terms, guest->opts.keepalive_ms, guest->spare);
 }
 
 static void start_beside(struct guest *guest, const struct opts *wanted)

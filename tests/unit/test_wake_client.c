@@ -4,7 +4,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "../../cli/client_inside.h"
+#include "../../cli/client.h"
 #include "unit_loop.h"
 
 static struct client client;
@@ -37,29 +37,56 @@ static bool on_turn(struct client *unused)
 	return !refuses_once || looks++ % 2;
 }
 
+static void on_greeted(struct client *greeted)
+{
+	client_add(greeted, &session, greeted->agent.id, &calls);
+	loop_stop(&loop);
+}
+
+/* WRAP: dial_start */
+void __wrap_dial_start(struct dial *dial, struct loop *unused, const struct endpoint *endpoint,
+		       uint64_t timeout_ms,
+		       void (*on_done)(struct dial *dial, int fd, pid_t process,
+				       const struct err *err));
+
+/* The agent is a socket pair's other end, and has greeted. */
+void __wrap_dial_start(struct dial *dial, struct loop *unused, const struct endpoint *endpoint,
+		       uint64_t timeout_ms,
+		       void (*on_done)(struct dial *dial, int fd, pid_t process,
+				       const struct err *err))
+{
+	struct msg_ready ready = {.agent_version = {"test", 4}};
+	uint8_t range[8] = {0, 0, 0, 1, 0, 0, 1, 0};
+	struct buf out;
+	int pair[2];
+
+	(void)unused;
+	(void)endpoint;
+	(void)timeout_ms;
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair),
+			 0);
+	agent = pair[1];
+	buf_init(&out, 1 << 20, NULL);
+	assert_int_equal(buf_append(&out, range, sizeof(range)), 0);
+	assert_int_equal(msg_put_ready(&out, &ready), 0);
+	assert_int_equal(write(agent, buf_head(&out), buf_len(&out)), buf_len(&out));
+	buf_release(&out);
+	on_done(dial, pair[0], 0, NULL);
+}
+
 static int set_up(void **state)
 {
-	int pair[2];
+	struct reach_terms terms = {.address = "/agent", .connect_ms = DIAL_FOREVER};
 
 	signal(SIGPIPE, SIG_IGN);
 	frames = looks = losses = 0;
 	refuses_once = false;
-	if (unit_set_up(state) ||
-	    socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair) < 0)
+	if (unit_set_up(state))
 		return 1;
-	agent = pair[1];
-	client = (struct client){
-		.loop = &loop,
-		.ending = {.fd = -1},
-		.linked = true,
-		.greeted = true,
-		.on_lost = on_lost,
-		.on_turn = on_turn,
-	};
-	client_add(&client, &session, 1, &calls);
-	link_init(&client.link, &loop, pair[0], pair[0], 1 << 24, NULL, &client_calls,
-		  LINK_TO_THE_LAST);
-	return 0;
+	client = (struct client){.on_greeted = on_greeted, .on_lost = on_lost, .on_turn = on_turn};
+	client_connect(&client, &loop, &terms, 0, NULL);
+	run();
+	return !client.greeted;
 }
 
 static int tear_down(void **state)
