@@ -674,7 +674,7 @@ static void on_looked(struct look *look, const struct err *err)
 
 	if (err)
 		exec_fail(exec, EXIT_FAILED, err);
-	else
+	else if (!is_over(exec))
 		start_command(exec);
 }
 
