@@ -16,19 +16,11 @@ void boot_init(struct boot *boot, struct spawn_config *config)
 	*boot = (struct boot){.config = config, .base = *config};
 }
 
-static void drop(struct boot *boot)
+void boot_release(struct boot *boot)
 {
 	free(boot->text);
 	free(boot->env);
 	free(boot->limits);
-	boot->text = NULL;
-	boot->env = NULL;
-	boot->limits = NULL;
-}
-
-void boot_release(struct boot *boot)
-{
-	drop(boot);
 }
 
 /* Copies a text as a C string to *at and moves *at behind it. False: a NUL inside. */
@@ -127,10 +119,8 @@ static int take_texts(struct boot *made, const struct msg_bootstrap *bootstrap, 
 	/* A pair takes more bytes of CBOR than it needs here with its NUL. */
 	made->text = malloc(bootstrap->user.len + bootstrap->default_cwd.len +
 			    bootstrap->default_env.cbor.len + 3);
-	if (!made->text) {
-		err_set(err, ENOMEM, NULL, "cannot keep it");
-		return -ENOMEM;
-	}
+	if (!made->text)
+		return err_set(err, ENOMEM, NULL, "cannot keep it");
 	*at = made->text;
 	/* The only user there may be stays so, as the profile is not loosened. */
 	if (bootstrap->user.ptr && !is_blank(bootstrap->user) && !config->only_user) {
@@ -146,7 +136,9 @@ static int take_texts(struct boot *made, const struct msg_bootstrap *bootstrap, 
 	return 0;
 }
 
-int boot_default_user(const struct spawn_config *config, struct msg_identity *ret, struct err *err)
+/* The user that commands run as by default. */
+static int default_user(const struct spawn_config *config, struct msg_identity *ret,
+			struct err *err)
 {
 	struct user user = {0};
 	int r;
@@ -162,10 +154,11 @@ int boot_default_user(const struct spawn_config *config, struct msg_identity *re
 	return 0;
 }
 
-int boot_apply(struct boot *boot, struct msg_bootstrap *bootstrap, struct err *err)
+int boot_apply(struct boot *boot, struct msg_bootstrap *bootstrap, struct msg_identity *ret_user,
+	       struct err *err)
 {
 	struct spawn_config config = boot->base;
-	struct boot made = {.config = NULL};
+	struct boot made = {.config = boot->config, .base = boot->base};
 	struct msg_identity identity;
 	char *at = NULL;
 	int r;
@@ -179,15 +172,14 @@ int boot_apply(struct boot *boot, struct msg_bootstrap *bootstrap, struct err *e
 		r = take_profile(bootstrap->security_profile, &config, err);
 	/* A user that is not there would fail each command; the host should hear it now. */
 	if (r == 0)
-		r = boot_default_user(&config, &identity, err);
+		r = default_user(&config, &identity, err);
 	if (r < 0) {
-		drop(&made);
+		boot_release(&made);
 		return r;
 	}
-	drop(boot);
-	boot->text = made.text;
-	boot->env = made.env;
-	boot->limits = made.limits;
+	boot_release(boot);
+	*boot = made;
 	*boot->config = config;
+	*ret_user = identity;
 	return 0;
 }

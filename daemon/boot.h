@@ -24,11 +24,10 @@ void boot_release(struct boot *boot);
 /*
  * Applies all of it, or nothing: what is not understood must not end in a command with more
  * rights than the host meant. The stricter of its security profile and the command line's
- * holds. Consumes the lists. 0, or -errno with *err filled.
+ * holds. Consumes the lists. 0 with the user that commands run as by default, or -errno with *err
+ * filled.
  */
-int boot_apply(struct boot *boot, struct msg_bootstrap *bootstrap, struct err *err);
-
-/* The user that commands run as by default. 0, or -errno with *err filled. */
-int boot_default_user(const struct spawn_config *config, struct msg_identity *ret, struct err *err);
+int boot_apply(struct boot *boot, struct msg_bootstrap *bootstrap, struct msg_identity *ret_user,
+	       struct err *err);
 
 #endif

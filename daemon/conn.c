@@ -2,14 +2,12 @@
 #include "conn.h"
 
 #include <errno.h>
-#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "../shared/base.h"
-#include "../shared/log.h"
 #include "../shared/version.h"
 
 /* Over this much output that nobody takes, not even the client's signals are read any more. */
@@ -38,13 +36,14 @@ static void close_conn(struct conn *conn, const char *why)
 	outlet_lose_all(&conn->outlet);
 	frame_clock_stop(&conn->clock);
 	link_release(&conn->link);
-	list_remove(&host->conns, &conn->of_host);
+	list_remove(&host->conns, &conn->in_host);
 	host->conn_count--;
 	if (conn->open)
 		--*conn->open;
-	loop_bury(loop_of(conn), &conn->grave, free_conn);
-	if (conn->shared)
-		conn->shared->on_closed(conn);
+	if (conn->calls->on_closed)
+		conn->calls->on_closed(conn);
+	else
+		loop_bury(loop_of(conn), &conn->grave, free_conn);
 	host->on_closed(host);
 }
 
@@ -90,12 +89,10 @@ static ssize_t on_body(struct link *link, int fd, size_t len)
 static int on_frame(struct link *link, const struct frame *frame)
 {
 	struct conn *conn = container_of(link, struct conn, link);
-	int r;
 
-	if (frame->wire_len < CONN_BULK_WORTH)
+	if (frame->wire_len < CONN_BULK_MIN)
 		link_read_narrow(link, 0);
-	r = conn->calls->on_frame(conn, frame);
-	return r == 0 && conn->given_up ? -EPROTO : r;
+	return conn->calls->on_frame(conn, frame);
 }
 
 static void on_flushed(struct link *link, bool emptied)
@@ -109,8 +106,8 @@ static void on_watched(struct link *link, bool reads)
 {
 	struct conn *conn = container_of(link, struct conn, link);
 
-	if (conn->shared)
-		conn->shared->on_turn(conn);
+	if (conn->calls->on_turn)
+		conn->calls->on_turn(conn);
 	else
 		frame_clock_run(&conn->clock, link, reads);
 }
@@ -123,14 +120,14 @@ static void on_end(struct link *link, enum link_end how, int error)
 		close_conn(conn, "the client is gone");
 	else if (how == LINK_BROKEN)
 		close_conn(conn, "the client takes no more");
-	else if (conn->shared)
-		conn->shared->on_senseless(conn);
+	else if (conn->calls->on_framing_lost)
+		conn->calls->on_framing_lost(conn);
 	else
 		close_conn(conn, error == EMSGSIZE || error == EBADMSG ? "framing lost"
 								       : strerror(error));
 }
 
-static const struct link_calls calls = {
+static const struct link_calls link_calls = {
 	.wish = wish,
 	.on_frame = on_frame,
 	.on_part = on_part,
@@ -157,7 +154,7 @@ int conn_greet(struct conn *conn)
 	struct conn_host *host = conn->host;
 	struct msg_ready ready = {
 		.boot_time_ns = host->boot_time_ns,
-		.init_time_ns = host->init_time_ns,
+		.init_time_ns = host->ready_time_ns - host->boot_time_ns,
 		.ready_time_ns = host->ready_time_ns,
 		.agent_version = {version, sizeof(version) - 1},
 		.features = FEATURES,
@@ -166,83 +163,56 @@ int conn_greet(struct conn *conn)
 	return msg_put_ready(link_out(&conn->link), &ready);
 }
 
-static int tell_range(struct conn *conn)
+void conn_init(struct conn *conn, struct conn_host *host, int in_fd, int out_fd,
+	       const struct peer *peer, enum link_manner manner, const struct conn_calls *calls)
 {
-	uint8_t range[8];
-
-	frame_put_u32(range, CONN_ID_MIN);
-	frame_put_u32(range + 4, CONN_ID_END);
-	return buf_append(link_out(&conn->link), range, sizeof(range));
+	*conn = (struct conn){
+		.host = host,
+		.calls = calls,
+		.trusted = peer->trusted,
+		.open = peer->open,
+		.outlet = {.link = &conn->link},
+	};
+	snprintf(conn->name, sizeof(conn->name), "%s", peer->name);
+	link_init(&conn->link, loop_of(conn), in_fd, out_fd, JOB_FRAMES_MAX, &host->jobs->spare,
+		  &link_calls, manner);
+	if (conn->open)
+		++*conn->open;
+	list_append(&host->conns, &conn->in_host);
+	host->conn_count++;
 }
 
-static struct conn *new_conn(struct conn_host *host, int in_fd, int out_fd, const struct peer *peer,
-			     enum link_manner manner)
+int conn_open(struct conn_host *host, int in_fd, int out_fd, const struct peer *peer)
 {
-	struct conn *conn = calloc(1, sizeof(*conn));
+	struct conn *conn = malloc(sizeof(*conn));
+	uint8_t range[8];
 
 	if (!conn) {
 		close(in_fd);
 		if (out_fd != in_fd)
 			close(out_fd);
-		return NULL;
+		return -ENOMEM;
 	}
-	conn->host = host;
-	conn->calls = host->calls;
-	conn->trusted = peer->trusted;
-	conn->open = peer->open;
-	if (conn->open)
-		++*conn->open;
-	snprintf(conn->name, sizeof(conn->name), "%s", peer->name);
-	outlet_init(&conn->outlet, &conn->link);
-	link_init(&conn->link, loop_of(conn), in_fd, out_fd, JOB_FRAMES_MAX, &host->jobs->spare,
-		  &calls, manner);
-	list_append(&host->conns, &conn->of_host);
-	host->conn_count++;
-	return conn;
-}
-
-struct conn *conn_open(struct conn_host *host, int in_fd, int out_fd, const struct peer *peer)
-{
-	struct conn *conn = new_conn(host, in_fd, out_fd, peer, LINK_HEARS_HANGUP);
-
-	if (!conn)
-		return NULL;
+	conn_init(conn, host, in_fd, out_fd, peer, LINK_HEARS_HANGUP, host->calls);
 	frame_clock_start(&conn->clock, loop_of(conn), host->budget, on_frame_late);
-	if (tell_range(conn) < 0 || conn_greet(conn) < 0) {
+	frame_put_u32(range, CONN_ID_MIN);
+	frame_put_u32(range + 4, CONN_ID_END);
+	if (buf_append(link_out(&conn->link), range, sizeof(range)) < 0 || conn_greet(conn) < 0) {
 		close_conn(conn, "no memory");
-		return NULL;
+		return -ENOMEM;
 	}
 	/* At once: the client waits for it. */
 	link_flush(&conn->link);
 	link_mark(&conn->link);
-	return conn;
+	return 0;
 }
-
-struct conn *conn_open_shared(struct conn_host *host, int fd, const char *name,
-			      const struct conn_shared_calls *shared, void *owner)
-{
-	struct peer peer = {.trusted = true};
-	struct conn *conn;
-
-	snprintf(peer.name, sizeof(peer.name), "%s", name);
-	conn = new_conn(host, fd, fd, &peer, LINK_DRAINS_AT_HANGUP);
-	if (!conn)
-		return NULL;
-	conn->calls = &shared->conn;
-	conn->shared = shared;
-	conn->owner = owner;
-	link_mark(&conn->link);
-	return conn;
-}
-
-/* ---- all of them ---- */
 
 size_t conn_flush_all(struct conn_host *host)
 {
 	struct conn *conn;
 	size_t left = 0;
 
-	list_each(conn, &host->conns, of_host) {
+	list_each(conn, &host->conns, in_host) {
 		on_flushed(&conn->link, link_flush(&conn->link));
 		left += link_is_broken(&conn->link) ? 0 : link_unsent(&conn->link);
 	}
@@ -253,18 +223,6 @@ void conn_close_all(struct conn_host *host)
 {
 	struct conn *conn;
 
-	while ((conn = list_first(&host->conns, struct conn, of_host)))
+	while ((conn = list_first(&host->conns, struct conn, in_host)))
 		close_conn(conn, "the daemon ends");
-}
-
-/* ---- for whoever acts upon its frames ---- */
-
-bool conn_may_say(struct conn *conn)
-{
-	return log_may(&conn->said, loop_now_ms(), conn->name);
-}
-
-void conn_give_up(struct conn *conn)
-{
-	conn->given_up = true;
 }

@@ -1,222 +1,186 @@
-/* What becomes of each frame: one handler a type, and the answers to what is wrong or not ours to do. */
+/* What becomes of a client's frames: see dispatch.h. */
 #include "dispatch.h"
 
 #include <errno.h>
 
+#include "../shared/base.h"
 #include "../shared/log.h"
 
-static struct job *job_of(struct conn *conn, uint32_t id)
+static struct dispatch *dispatch_of(const struct conn *conn)
 {
-	return job_find(&conn->outlet, id);
+	return container_of(conn->host, struct dispatch, conns);
 }
 
-static struct buf *out_of(struct conn *conn)
+/* ---- what goes to the job of its id, decoded ---- */
+
+union payload {
+	struct msg_data data;
+	struct msg_exec_resize resize;
+	struct msg_exec_signal signal;
+	struct msg_credit credit;
+};
+
+static void on_stdin(struct conn *conn, struct job *job, const union payload *payload)
 {
-	return link_out(&conn->link);
+	struct msg_bytes data = payload->data.data;
+
+	/* More of that size may be moved, if the link reads their heads alone. */
+	if (data.len >= CONN_BULK_MIN && job_can_move_input(job))
+		link_read_narrow(&conn->link, MSG_BULK_HEAD_STDIN);
+	job_input(job, data);
 }
 
-/* ---- answers ---- */
-
-/* Says why a message was refused, to clients that know core.error, and ends the id for them. */
-static void refuse(struct conn *conn, const struct letter *letter, const struct letter_fault *fault)
+static void on_resize(struct conn *conn, struct job *job, const union payload *payload)
 {
-	const struct conn_shared_calls *shared = conn->shared;
+	(void)conn;
+	job_resize(job, &payload->resize);
+}
+
+static void on_signal(struct conn *conn, struct job *job, const union payload *payload)
+{
+	(void)conn;
+	job_signal(job, payload->signal.signal);
+}
+
+static void on_output_credit(struct conn *conn, struct job *job, const union payload *payload)
+{
+	(void)conn;
+	job_output_credit(job, payload->credit.consumed);
+}
+
+/* ---- the others: as dispatch_letter() ---- */
+
+static int on_request(struct conn *conn, const struct letter *letter, struct letter_fault *fault)
+{
 	uint32_t id = letter->frame->id;
-	struct job *job = job_of(conn, id);
-
-	if (conn_may_say(conn))
-		log_info("%s: id %u: %s", conn->name, id, fault->message);
-	if (shared && fault->kind != MSG_REFUSAL_UNSUPPORTED_MESSAGE_TYPE)
-		shared->on_refused(conn, letter->frame, letter->envelope.type, fault->message);
-	/* core.error is terminal: the client forgets the id, so the command must not go on. */
-	if (job)
-		job_abandon(job);
-	if (letter_refuse(out_of(conn), letter, fault, job != NULL) == 0)
-		return;
-	/* On a stream that many share, one of them cannot be closed. */
-	if (shared)
-		msg_put_exec_failed(out_of(conn), id, MSG_FAILURE_OTHER, 0, fault->message, NULL);
-	else
-		conn_give_up(conn);
-}
-
-int dispatch_decode(struct conn *conn, const struct letter *letter, void *ret_struct)
-{
-	struct letter_fault fault;
-
-	if (letter_decode(letter, ret_struct, &fault) == 0)
-		return 0;
-	refuse(conn, letter, &fault);
-	return -EBADMSG;
-}
-
-/* ---- one handler a type: 0, or -errno to close the connection ---- */
-
-static int on_request(struct conn *conn, const struct letter *letter)
-{
 	struct msg_exec_request request;
+	int r;
 
-	if (job_of(conn, letter->frame->id)) {
-		if (!conn->shared)
-			return -EEXIST;
-		/* An answer would end the live one for its client. */
-		if (conn_may_say(conn))
-			log_warn("%s: id %u is in use; a second request for it is dropped",
-				 conn->name, letter->frame->id);
-		return 0;
-	}
+	if (job_find(&conn->outlet, id))
+		return -EEXIST;
 	if (letter->frame->wire_len - FRAME_PREFIX_LEN > conn->host->budget->request) {
 		conn->host->jobs->activity++;
-		return msg_put_exec_failed(out_of(conn), letter->frame->id,
-					   MSG_FAILURE_RESOURCE_LIMIT, 0,
+		return msg_put_exec_failed(link_out(&conn->link), id, MSG_FAILURE_RESOURCE_LIMIT, 0,
 					   "cannot spawn: the request has more text than "
 					   "--max-request allows",
 					   NULL);
 	}
-	if (dispatch_decode(conn, letter, &request) == 0)
-		job_start(conn->host->jobs, &conn->outlet, letter->frame->id, &request,
-			  conn->host->max_jobs);
-	return 0;
+	r = letter_decode(letter, &request, fault);
+	if (r == 0)
+		job_start(conn->host->jobs, &conn->outlet, id, &request,
+			  dispatch_of(conn)->max_jobs);
+	return r;
 }
 
-static int on_stdin(struct conn *conn, const struct letter *letter)
+static int on_output_close(struct conn *conn, const struct letter *letter,
+			   struct letter_fault *fault)
 {
-	struct job *job = job_of(conn, letter->frame->id);
-	struct msg_data data;
-
-	if (dispatch_decode(conn, letter, &data) < 0 || !job)
-		return 0;
-	/* More of that size may be moved, if the link reads their heads alone. */
-	if (data.data.len >= CONN_BULK_WORTH && job_can_move_input(job))
-		link_read_narrow(&conn->link, MSG_BULK_HEAD_STDIN);
-	job_input(job, data.data);
-	return 0;
-}
-
-static int on_resize(struct conn *conn, const struct letter *letter)
-{
-	struct job *job = job_of(conn, letter->frame->id);
-	struct msg_exec_resize resize;
-
-	if (dispatch_decode(conn, letter, &resize) == 0 && job)
-		job_resize(job, &resize);
-	return 0;
-}
-
-static int on_signal(struct conn *conn, const struct letter *letter)
-{
-	struct job *job = job_of(conn, letter->frame->id);
-	struct msg_exec_signal signal;
-
-	if (dispatch_decode(conn, letter, &signal) == 0 && job)
-		job_signal(job, signal.signal);
-	return 0;
-}
-
-static int on_output_close(struct conn *conn, const struct letter *letter)
-{
-	struct job *job = job_of(conn, letter->frame->id);
-	struct letter_fault fault;
+	struct job *job = job_find(&conn->outlet, letter->frame->id);
 	enum msg_stream stream;
+	int r = letter_decode_stream(letter, &stream, fault);
 
-	if (letter_decode_stream(letter, &stream, &fault) < 0)
-		refuse(conn, letter, &fault);
-	else if (job)
+	if (r == 0 && job)
 		job_close_output(job, stream);
-	return 0;
+	return r;
 }
 
-static int on_output_credit(struct conn *conn, const struct letter *letter)
+static int on_ping(struct conn *conn, const struct letter *letter, struct letter_fault *fault)
 {
-	struct job *job = job_of(conn, letter->frame->id);
-	struct msg_credit credit;
+	int r = letter_decode(letter, NULL, fault);
 
-	if (dispatch_decode(conn, letter, &credit) == 0 && job)
-		job_output_credit(job, credit.consumed);
-	return 0;
+	return r < 0 ? r : msg_put_empty(link_out(&conn->link), letter->frame->id, MSG_PONG);
 }
 
-static int on_ping(struct conn *conn, const struct letter *letter)
+static int on_touch(struct conn *conn, const struct letter *letter, struct letter_fault *fault)
 {
-	if (dispatch_decode(conn, letter, NULL) < 0)
-		return 0;
-	return msg_put_empty(out_of(conn), letter->frame->id, MSG_PONG);
+	int r = letter_decode(letter, NULL, fault);
+
+	return r < 0 ? r
+		     : msg_put_touched(link_out(&conn->link), letter->frame->id,
+				       ++conn->host->jobs->activity);
 }
 
-static int on_touch(struct conn *conn, const struct letter *letter)
+static int on_shutdown(struct conn *conn, const struct letter *letter, struct letter_fault *fault)
 {
-	if (dispatch_decode(conn, letter, NULL) < 0)
-		return 0;
-	return msg_put_touched(out_of(conn), letter->frame->id, ++conn->host->jobs->activity);
-}
+	struct dispatch *dispatch = dispatch_of(conn);
 
-static int on_shutdown(struct conn *conn, const struct letter *letter)
-{
-	(void)letter;
+	(void)letter, (void)fault;
 	if (conn->trusted)
-		conn->host->on_shutdown(conn->host);
+		dispatch->on_shutdown(dispatch);
 	else if (conn_may_say(conn))
 		log_warn("%s: may not shut down the agent", conn->name);
 	return 0;
 }
 
-static int on_fs_request(struct conn *conn, const struct letter *letter)
-{
-	conn->host->jobs->activity++;
-	return letter_refuse_fs(out_of(conn), letter->frame->id);
-}
-
-static int on_tcp_connect(struct conn *conn, const struct letter *letter)
-{
-	conn->host->jobs->activity++;
-	return letter_refuse_tcp(out_of(conn), letter->frame->id);
-}
-
-/* What is for another place (a serial port), another direction, or for nobody any more. */
-static int on_ignored(struct conn *conn, const struct letter *letter)
-{
-	log_debug("%s: %s ignored", conn->name, msg_name(letter->envelope.type));
-	return 0;
-}
-
+/* With none of the three: it is for another place (a serial port), another direction, or for nobody any more. */
 struct handler {
-	int (*run)(struct conn *conn, const struct letter *letter);
 	bool passive; /* does not count as activity */
+	void (*run_job)(struct conn *conn, struct job *job, const union payload *payload);
+	int (*run)(struct conn *conn, const struct letter *letter, struct letter_fault *fault);
+	int (*answer)(struct buf *out, uint32_t id); /* counts as two */
 };
 
 static const struct handler handlers[MSG_TYPE_COUNT] = {
-	[MSG_SHUTDOWN] = {on_shutdown, false},
-	[MSG_CLOCK_SYNC] = {on_ignored, true},
-	[MSG_PING] = {on_ping, true},
-	[MSG_TOUCH] = {on_touch, true},
-	[MSG_EXEC_REQUEST] = {on_request, false},
-	[MSG_EXEC_STDIN] = {on_stdin, false},
-	[MSG_EXEC_RESIZE] = {on_resize, false},
-	[MSG_EXEC_SIGNAL] = {on_signal, false},
-	[MSG_EXEC_OUTPUT_CLOSE] = {on_output_close, false},
-	[MSG_EXEC_OUTPUT_CREDIT] = {on_output_credit, true},
-	[MSG_FS_REQUEST] = {on_fs_request, false},
-	[MSG_TCP_CONNECT] = {on_tcp_connect, false},
+	[MSG_SHUTDOWN] = {.run = on_shutdown},
+	[MSG_CLOCK_SYNC] = {.passive = true},
+	[MSG_PING] = {.passive = true, .run = on_ping},
+	[MSG_TOUCH] = {.passive = true, .run = on_touch},
+	[MSG_EXEC_REQUEST] = {.run = on_request},
+	[MSG_EXEC_STDIN] = {.run_job = on_stdin},
+	[MSG_EXEC_RESIZE] = {.run_job = on_resize},
+	[MSG_EXEC_SIGNAL] = {.run_job = on_signal},
+	[MSG_EXEC_OUTPUT_CLOSE] = {.run = on_output_close},
+	[MSG_EXEC_OUTPUT_CREDIT] = {.passive = true, .run_job = on_output_credit},
+	[MSG_FS_REQUEST] = {.answer = letter_refuse_fs},
+	[MSG_TCP_CONNECT] = {.answer = letter_refuse_tcp},
 };
+
+int dispatch_letter(struct conn *conn, const struct letter *letter, struct letter_fault *fault)
+{
+	const struct handler *handler = &handlers[letter->envelope.type];
+	struct job *job = job_find(&conn->outlet, letter->frame->id);
+	union payload payload;
+	int r;
+
+	conn->host->jobs->activity += handler->answer ? 2 : !handler->passive;
+	if (handler->answer)
+		return handler->answer(link_out(&conn->link), letter->frame->id);
+	if (handler->run)
+		return handler->run(conn, letter, fault);
+	if (!handler->run_job) {
+		log_debug("%s: %s ignored", conn->name, msg_name(letter->envelope.type));
+		return 0;
+	}
+	r = letter_decode(letter, &payload, fault);
+	if (r == 0 && job)
+		handler->run_job(conn, job, &payload);
+	return r;
+}
+
+int dispatch_refuse(struct conn *conn, const struct letter *letter,
+		    const struct letter_fault *fault)
+{
+	uint32_t id = letter->frame->id;
+	struct job *job = job_find(&conn->outlet, id);
+
+	if (conn_may_say(conn))
+		log_info("%s: id %u: %s", conn->name, id, fault->message);
+	/* core.error is terminal: the client forgets the id, so the command must not go on. */
+	if (job)
+		job_abandon(job);
+	return letter_refuse(link_out(&conn->link), letter, fault, job != NULL);
+}
 
 int dispatch_frame(struct conn *conn, const struct frame *frame)
 {
-	const struct handler *handler;
 	struct letter_fault fault;
 	struct letter letter;
 	int r;
 
-	if (!conn->shared && frame->id >= CONN_ID_END)
+	if (frame->id >= CONN_ID_END)
 		return -EPROTO;
 	r = letter_open(&letter, frame, &fault);
-	if (r == -EBADMSG) {
-		refuse(conn, &letter, &fault);
-		return 0;
-	}
-	if (r < 0)
-		return conn->shared ? on_ignored(conn, &letter) : r;
-	handler = &handlers[letter.envelope.type];
-	if (!handler->passive)
-		conn->host->jobs->activity++;
-	return handler->run ? handler->run(conn, &letter) : on_ignored(conn, &letter);
+	if (r == 0)
+		r = dispatch_letter(conn, &letter, &fault);
+	return r == -EBADMSG ? dispatch_refuse(conn, &letter, &fault) : r;
 }

@@ -16,7 +16,6 @@
 #include "../shared/log.h"
 #include "../shared/version.h"
 #include "boot.h"
-#include "conn.h"
 #include "dispatch.h"
 #include "init.h"
 #include "listen.h"
@@ -38,7 +37,7 @@ struct execd {
 	struct loop loop;
 	struct settings settings;
 	struct job_host jobs;
-	struct conn_host conns;
+	struct dispatch dispatch;
 	struct boot boot;
 	struct listen_host listen;
 	struct port_host ports;
@@ -47,11 +46,6 @@ struct execd {
 	struct loop_timer last_call, last_flush, give_up;
 	int flushes;
 };
-
-static struct execd *execd_of_loop(struct loop *loop)
-{
-	return container_of(loop, struct execd, loop);
-}
 
 /* ---- the way down ---- */
 
@@ -90,7 +84,7 @@ static void on_last_call(struct loop_timer *timer)
 	struct execd *execd = container_of(timer, struct execd, last_call);
 
 	log_warn("ending: not waiting any longer for clients that do not take what there is");
-	conn_close_all(&execd->conns);
+	conn_close_all(&execd->dispatch.conns);
 	if (execd->jobs.job_count)
 		loop_arm(&execd->loop, &execd->give_up, GIVE_UP_MS);
 }
@@ -108,22 +102,22 @@ static void on_last_flush(struct loop_timer *timer)
 {
 	struct execd *execd = container_of(timer, struct execd, last_flush);
 
-	if (conn_flush_all(&execd->conns) == 0 || ++execd->flushes == LAST_FLUSHES)
+	if (conn_flush_all(&execd->dispatch.conns) == 0 || ++execd->flushes == LAST_FLUSHES)
 		loop_stop(&execd->loop);
 	else
 		loop_arm(&execd->loop, timer, LAST_FLUSH_MS);
 }
 
-static void on_shutdown(struct conn_host *conns)
+static void on_shutdown(struct dispatch *dispatch)
 {
-	struct execd *execd = container_of(conns, struct execd, conns);
+	struct execd *execd = container_of(dispatch, struct execd, dispatch);
 
 	end(execd, "a client asked for it");
 }
 
 static void on_closed(struct conn_host *conns)
 {
-	struct execd *execd = container_of(conns, struct execd, conns);
+	struct execd *execd = container_of(conns, struct execd, dispatch.conns);
 
 	if (execd->has_stdio && !conns->conn_count)
 		end(execd, "the end of standard input");
@@ -134,7 +128,7 @@ static void on_closed(struct conn_host *conns)
 
 static void on_signal(struct loop *loop, const struct loop_signal *signal)
 {
-	struct execd *execd = execd_of_loop(loop);
+	struct execd *execd = container_of(loop, struct execd, loop);
 
 	if (execd->ending)
 		loop_stop(loop);
@@ -147,7 +141,7 @@ static void on_client(struct listen_host *listen, int fd, const struct peer *pee
 {
 	struct execd *execd = container_of(listen, struct execd, listen);
 
-	if (!conn_open(&execd->conns, fd, fd, peer))
+	if (conn_open(&execd->dispatch.conns, fd, fd, peer) < 0)
 		log_warn("cannot serve a client: no memory");
 }
 
@@ -161,7 +155,7 @@ static int listen_stdio(struct execd *execd, struct err *err)
 	if (r < 0)
 		return r;
 	execd->has_stdio = true;
-	if (!conn_open(&execd->conns, in, out, &peer))
+	if (conn_open(&execd->dispatch.conns, in, out, &peer) < 0)
 		return err_set(err, ENOMEM, NULL, "cannot serve standard input and output");
 	return 0;
 }
@@ -237,22 +231,21 @@ static int start(struct execd *execd, int passed, struct err *err)
 	execd->jobs.on_idle = on_jobs_idle;
 	execd->jobs.limits = limits_of(&execd->settings);
 	reaper_init(&execd->jobs.reaper, &execd->loop);
-	execd->conns.jobs = &execd->jobs;
-	execd->conns.calls = &client_calls;
-	execd->conns.max_jobs = execd->settings.max_sessions;
-	execd->conns.budget = &execd->settings.budget;
+	execd->dispatch.conns.jobs = &execd->jobs;
+	execd->dispatch.max_jobs = execd->settings.max_sessions;
+	execd->dispatch.conns.budget = &execd->settings.budget;
 	execd->jobs.spare.limit = budget_memory(&execd->settings.budget);
-	execd->conns.on_closed = on_closed;
-	execd->conns.on_shutdown = on_shutdown;
-	execd->conns.boot_time_ns = begun;
-	execd->conns.ready_time_ns = clock_ns(CLOCK_BOOTTIME);
-	execd->conns.init_time_ns = execd->conns.ready_time_ns - begun;
+	execd->dispatch.conns.calls = &client_calls;
+	execd->dispatch.conns.on_closed = on_closed;
+	execd->dispatch.on_shutdown = on_shutdown;
+	execd->dispatch.conns.boot_time_ns = begun;
+	execd->dispatch.conns.ready_time_ns = clock_ns(CLOCK_BOOTTIME);
 	execd->ports.loop = &execd->loop;
-	execd->ports.conns = &execd->conns;
+	execd->ports.dispatch = &execd->dispatch;
 	execd->ports.boot = &execd->boot;
 	execd->listen.loop = &execd->loop;
 	execd->listen.rules = &execd->settings.allow;
-	execd->listen.taken = &execd->conns.conn_count;
+	execd->listen.taken = &execd->dispatch.conns.conn_count;
 	execd->listen.budget = &execd->settings.budget;
 	execd->listen.on_client = on_client;
 	execd->last_call.on_due = on_last_call;
@@ -311,7 +304,7 @@ int main(int argc, char *argv[])
 	execd.ending = true;
 	listen_close_all(&execd.listen);
 	port_retire_all(&execd.ports);
-	conn_close_all(&execd.conns);
+	conn_close_all(&execd.dispatch.conns);
 	port_close_all(&execd.ports);
 	job_free_all(&execd.jobs);
 	reaper_release(&execd.jobs.reaper);

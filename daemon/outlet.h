@@ -64,12 +64,6 @@ static inline bool outlet_is_stalled(const struct outlet *outlet)
 	return outlet->stalled;
 }
 
-/* Whether no member is in it. */
-static inline bool outlet_is_vacant(const struct outlet *outlet)
-{
-	return !outlet->turns.first;
-}
-
 /* ---- for the members ---- */
 
 /* calls must live as long as the member is in. */

@@ -96,6 +96,8 @@ static bool leads_to_the_old(const struct port *port, const struct stat *link)
 				link->st_ctim.tv_nsec == port->link.st_ctim.tv_nsec);
 }
 
+static void on_ready(struct loop_source *source, uint32_t ready);
+
 static int open_device(struct port *port)
 {
 	const char *path = port->endpoint.name ? port->path : port->endpoint.path;
@@ -123,6 +125,7 @@ static int open_device(struct port *port)
 	if (r < 0)
 		return r;
 	port->fd = fd_steal(&fd);
+	loop_source_init(&port->source, port->fd, on_ready);
 	return 0;
 }
 
@@ -171,12 +174,13 @@ static void serve(struct port *port)
 
 	watch(port, false);
 	log_info("%s: a host is there", port->text);
-	if (fd < 0 || serial_open(&port->serial, fd, port->text,
-				  port->host->had_host ? 0 : BOOT_WAIT_MS) < 0) {
+	if (fd < 0) {
 		log_warn("%s: cannot serve its host: no memory", port->text);
 		loop_arm(port->host->loop, &port->look, MISSING_SLOW_MS);
 		return;
 	}
+	serial_open(&port->serial, port->host->dispatch, fd, port->text,
+		    port->host->had_host ? 0 : BOOT_WAIT_MS);
 	port->served = true;
 	port->host->had_host = true;
 }
@@ -188,8 +192,6 @@ static bool is_gone(const struct port *port)
 
 	return port->tty || (read(port->fd, &byte, 0) < 0 && errno == ENODEV);
 }
-
-static void on_ready(struct loop_source *source, uint32_t ready);
 
 /* What there is to do, derived from what is there: a device, and a host behind it. */
 static void look(struct port *port)
@@ -206,7 +208,6 @@ static void look(struct port *port)
 			return;
 		}
 		port->complained = false;
-		loop_source_init(&port->source, port->fd, on_ready);
 	}
 	state.fd = port->fd;
 	if (poll(&state, 1, 0) < 0 || !(state.revents & POLLHUP)) {
@@ -255,10 +256,10 @@ int port_open(struct port_host *host, const struct endpoint *endpoint, struct er
 		.endpoint = *endpoint,
 		.fd = -1,
 		.missing_since_ms = loop_now_ms(),
-		.serial = {.conns = host->conns, .boot = host->boot, .on_end = on_end},
+		.serial = {.boot = host->boot, .on_end = on_end},
+		.source.fd = -1,
 		.look.on_due = on_look,
 	};
-	port->source.fd = -1;
 	endpoint_name(endpoint, port->text, sizeof(port->text));
 	r = open_device(port);
 	if (r == -ENOTTY)
@@ -268,8 +269,6 @@ int port_open(struct port_host *host, const struct endpoint *endpoint, struct er
 	host->count++;
 	if (r < 0)
 		log_warn("%s: not there yet: %s; waiting for it", port->text, strerror(-r));
-	else
-		loop_source_init(&port->source, port->fd, on_ready);
 	loop_arm(host->loop, &port->look, 0);
 	return 0;
 }

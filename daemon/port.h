@@ -36,7 +36,7 @@ struct port {
 /* All ports of a daemon; the owner fills in the first three. */
 struct port_host {
 	struct loop *loop;
-	struct conn_host *conns;
+	struct dispatch *dispatch;
 	struct boot *boot;
 	struct port ports[PORT_MAX];
 	size_t count;

@@ -1,29 +1,29 @@
-/* A host on a serial stream: see serial.h. */
+/* A host on a serial port: see serial.h. */
 #include "serial.h"
 
 #include <errno.h>
-#include <stddef.h>
 #include <stdio.h>
 
 #include "../shared/base.h"
 #include "../shared/log.h"
-#include "dispatch.h"
 
 #define ACK_WAIT_MS 2000 /* for a host's word that it has heard the default user */
 #define CUT_WAIT_MS 5000 /* for the rest of a frame: the host behind it may be another by now */
 
 static struct loop *loop_of(const struct serial *serial)
 {
-	return serial->conns->jobs->loop;
+	return serial->conn.host->jobs->loop;
 }
 
 static void greet(struct serial *serial)
 {
+	struct conn *conn = &serial->conn;
+
 	loop_disarm(loop_of(serial), &serial->greet_timer);
-	serial->greeted = true;
-	if (conn_greet(serial->conn) < 0)
-		log_warn("%s: cannot greet: no memory", serial->conn->name);
-	link_mark(&serial->conn->link);
+	serial->state = SERIAL_GREETED;
+	if (conn_greet(conn) < 0)
+		log_warn("%s: cannot greet: no memory", conn->name);
+	link_mark(&conn->link);
 }
 
 static void on_greet(struct loop_timer *timer)
@@ -34,129 +34,141 @@ static void on_greet(struct loop_timer *timer)
 /* Whoever asked for what runs here cannot be answered any more. */
 static void forget_sessions(struct serial *serial)
 {
-	outlet_lose_all(&serial->conn->outlet);
+	serial->used = false;
+	outlet_lose_all(&serial->conn.outlet);
 }
 
-static void refuse_host(struct serial *serial, const char *why)
+static void refuse_host(struct serial *serial, const char *what, const char *why)
 {
-	log_error("%s: %s; no command runs for this host until it sends a bootstrap that is",
-		  serial->conn->name, why);
+	log_error("%s: %s%s; no command runs for this host until it sends a bootstrap that is",
+		  serial->conn.name, what, why);
 	loop_disarm(loop_of(serial), &serial->greet_timer);
 	forget_sessions(serial);
-	serial->boot_failed = true;
-	serial->greeted = false;
+	serial->state = SERIAL_REFUSED;
 }
 
-/* ---- what the host sends ---- */
+/* ---- what comes from the host, with id 0 ---- */
 
-static void on_bootstrap(struct serial *serial, const struct letter *letter)
+static void on_bootstrap(struct serial *serial, struct msg_bootstrap *bootstrap)
 {
-	char words[ERR_TEXT_MAX + 64], why[ERR_TEXT_MAX + 128];
+	char words[ERR_TEXT_MAX + 64];
 	struct msg_init_resolved resolved;
-	struct msg_bootstrap bootstrap;
+	struct conn *conn = &serial->conn;
 	struct err err;
 
-	if (dispatch_decode(serial->conn, letter, &bootstrap) < 0)
-		return;
-	if (boot_apply(serial->boot, &bootstrap, &err) < 0 ||
-	    boot_default_user(serial->boot->config, &resolved.default_user, &err) < 0) {
-		snprintf(why, sizeof(why), "the bootstrap is refused: %s",
-			 err_words(&err, words, sizeof(words)));
-		refuse_host(serial, why);
+	if (boot_apply(serial->boot, bootstrap, &resolved.default_user, &err) < 0) {
+		err_words(&err, words, sizeof(words));
+		refuse_host(serial, "the bootstrap is refused: ", words);
 		return;
 	}
 	forget_sessions(serial);
-	serial->boot_failed = false;
-	serial->greeted = false;
-	if (msg_put_init_resolved(link_out(&serial->conn->link), &resolved) < 0)
-		log_warn("%s: cannot answer the bootstrap: no memory", serial->conn->name);
-	log_info("%s: bootstrap applied; commands run as %u:%u", serial->conn->name,
+	serial->state = SERIAL_NEW;
+	if (msg_put_init_resolved(link_out(&conn->link), &resolved) < 0)
+		log_warn("%s: cannot answer the bootstrap: no memory", conn->name);
+	log_info("%s: bootstrap applied; commands run as %u:%u", conn->name,
 		 resolved.default_user.uid, resolved.default_user.gid);
 	loop_arm(loop_of(serial), &serial->greet_timer, ACK_WAIT_MS);
 }
 
-static void on_ack(struct serial *serial, const struct letter *letter)
+static void on_ack(struct serial *serial)
 {
-	(void)letter;
-	if (serial->boot_failed)
+	if (serial->state == SERIAL_REFUSED)
 		return;
-	if (!outlet_is_vacant(&serial->conn->outlet))
-		log_info("%s: the host is new; what ran for it before ends", serial->conn->name);
+	if (serial->used)
+		log_info("%s: the host is new; what ran for it before ends", serial->conn.name);
 	forget_sessions(serial);
 	greet(serial);
 }
 
-static void on_client_disconnected(struct serial *serial, const struct letter *letter)
+static int take_hosts(struct serial *serial, const struct letter *letter,
+		      struct letter_fault *ret_fault)
 {
+	struct msg_bootstrap bootstrap;
 	struct msg_id_range range;
+	int r = 0;
 
-	/* Whatever they still write: an answer to a later ping comes behind their last frame. */
-	if (dispatch_decode(serial->conn, letter, &range) == 0)
-		outlet_lose_ids(&serial->conn->outlet, range.start, range.end);
+	switch (letter->envelope.type) {
+	case MSG_BOOTSTRAP:
+		r = letter_decode(letter, &bootstrap, ret_fault);
+		if (r == 0)
+			on_bootstrap(serial, &bootstrap);
+		break;
+	case MSG_INIT_ACK:
+		on_ack(serial);
+		break;
+	case MSG_RELAY_CLIENT_DISCONNECTED:
+		r = letter_decode(letter, &range, ret_fault);
+		/* Whatever they still write: an answer to a later ping comes behind their last frame. */
+		if (r == 0)
+			outlet_lose_ids(&serial->conn.outlet, range.start, range.end);
+		break;
+	default:
+		return dispatch_letter(&serial->conn, letter, ret_fault);
+	}
+	serial->conn.host->jobs->activity++;
+	return r;
 }
 
-/* Whether it is a message of the host's own; clients behind it have other ids than 0. */
-static bool take_own(struct serial *serial, const struct frame *frame)
-{
-	void (*run)(struct serial * serial, const struct letter *letter) = NULL;
-	struct letter_fault fault;
-	struct letter letter;
+/* ---- the stream ---- */
 
-	if (frame->id || letter_open(&letter, frame, &fault) < 0)
-		return false;
-	if (letter.envelope.type == MSG_BOOTSTRAP)
-		run = on_bootstrap;
-	else if (letter.envelope.type == MSG_INIT_ACK)
-		run = on_ack;
-	else if (letter.envelope.type == MSG_RELAY_CLIENT_DISCONNECTED)
-		run = on_client_disconnected;
-	if (!run)
-		return false;
-	serial->conns->jobs->activity++;
-	run(serial, &letter);
-	return true;
+static void refuse(struct serial *serial, const struct letter *letter,
+		   const struct letter_fault *fault)
+{
+	const struct frame *frame = letter->frame;
+	enum msg_type type = letter->envelope.type;
+
+	/* On a stream that many share, one of them cannot be closed. */
+	if (dispatch_refuse(&serial->conn, letter, fault) < 0)
+		msg_put_exec_failed(link_out(&serial->conn.link), frame->id, MSG_FAILURE_OTHER, 0,
+				    fault->message, NULL);
+	if (frame->id || fault->kind == MSG_REFUSAL_UNSUPPORTED_MESSAGE_TYPE)
+		return;
+	/* Later a client may be behind it: relays let id 0 pass with the flag of a shutdown. */
+	if (serial->state == SERIAL_GREETED ? type == MSG_BOOTSTRAP && !frame->flags
+					    : type == MSG_BOOTSTRAP || type == MSG_UNKNOWN)
+		refuse_host(serial, "", fault->message);
 }
 
 static int on_frame(struct conn *conn, const struct frame *frame)
 {
-	struct serial *serial = conn->owner;
+	struct serial *serial = container_of(conn, struct serial, conn);
+	struct letter_fault fault;
+	struct letter letter;
+	int r;
 
 	/* What was meant for another host's agent, or by one whose bootstrap was no good. */
-	if (!serial->greeted && frame->id) {
+	if (serial->state != SERIAL_GREETED && frame->id) {
 		if (conn_may_say(conn))
 			log_info("%s: id %u: dropped, since ready is still to come", conn->name,
 				 frame->id);
 		return 0;
 	}
-	if (take_own(serial, frame))
-		return 0;
-	return dispatch_frame(conn, frame);
+	r = letter_open(&letter, frame, &fault);
+	if (r == -EPROTO)
+		log_debug("%s: %s ignored", conn->name, msg_name(letter.envelope.type));
+	if (r == 0 && frame->id) {
+		serial->used |= letter.envelope.type == MSG_EXEC_REQUEST;
+		r = dispatch_letter(conn, &letter, &fault);
+	} else if (r == 0) {
+		r = take_hosts(serial, &letter, &fault);
+	}
+	if (r == -EBADMSG)
+		refuse(serial, &letter, &fault);
+	/* An answer would end the live one for its client. */
+	if (r == -EEXIST && conn_may_say(conn))
+		log_warn("%s: id %u is in use; a second request for it is dropped", conn->name,
+			 frame->id);
+	return r == -EBADMSG || r == -EEXIST || r == -EPROTO ? 0 : r;
 }
-
-/* Whether it may have been a bootstrap decides what the host may still do. */
-static void on_refused(struct conn *conn, const struct frame *frame, enum msg_type type,
-		       const char *why)
-{
-	struct serial *serial = conn->owner;
-
-	if (frame->id)
-		return;
-	/* Later a client may be behind it: relays let id 0 pass with the flag of a shutdown. */
-	if (serial->greeted ? type == MSG_BOOTSTRAP && !frame->flags
-			    : type == MSG_BOOTSTRAP || type == MSG_UNKNOWN)
-		refuse_host(serial, why);
-}
-
-/* ---- the stream ---- */
 
 /* While the rest of a frame is missing although we read, it may never come. */
 static void watch_for_cut(struct serial *serial)
 {
-	struct link *link = &serial->conn->link;
+	struct link *link = &serial->conn.link;
 	const struct buf *cut = link_cut(link);
 	size_t len = cut ? buf_len(cut) : 0;
 
-	if (!len || conn_is_choked(serial->conn) || link_is_starved(link)) {
+	if (!len || conn_is_choked(&serial->conn) || link_is_starved(link)) {
 		loop_disarm(loop_of(serial), &serial->cut_timer);
 		len = 0;
 	} else if (len != serial->cut) {
@@ -167,23 +179,24 @@ static void watch_for_cut(struct serial *serial)
 
 static void on_turn(struct conn *conn)
 {
-	struct serial *serial = conn->owner;
+	struct serial *serial = container_of(conn, struct serial, conn);
 
-	if (!serial->greeted && !serial->boot_failed && !serial->greet_timer.armed)
+	if (serial->state == SERIAL_NEW && !serial->greet_timer.armed)
 		greet(serial);
 	watch_for_cut(serial);
 }
 
-/* Whoever sent that may be another host by now. */
-static void on_senseless(struct conn *conn)
+/* Whoever sent what makes no sense may be another host by now. */
+static void on_framing_lost(struct conn *conn)
 {
-	struct serial *serial = conn->owner;
+	struct serial *serial = container_of(conn, struct serial, conn);
 
 	log_warn("%s: framing lost; what ran for this host ends", conn->name);
 	/* What is queued to go out are whole frames, of which one may have begun. */
 	link_drop_input(&conn->link);
 	forget_sessions(serial);
-	serial->greeted = false;
+	if (serial->state == SERIAL_GREETED)
+		serial->state = SERIAL_NEW;
 	loop_disarm(loop_of(serial), &serial->greet_timer);
 	link_mark(&conn->link);
 	on_turn(conn);
@@ -193,40 +206,36 @@ static void on_cut(struct loop_timer *timer)
 {
 	struct serial *serial = container_of(timer, struct serial, cut_timer);
 
-	log_warn("%s: a frame breaks off", serial->conn->name);
-	on_senseless(serial->conn);
+	log_warn("%s: a frame breaks off", serial->conn.name);
+	on_framing_lost(&serial->conn);
 }
 
 static void on_closed(struct conn *conn)
 {
-	struct serial *serial = conn->owner;
+	struct serial *serial = container_of(conn, struct serial, conn);
 
 	loop_disarm(loop_of(serial), &serial->greet_timer);
 	loop_disarm(loop_of(serial), &serial->cut_timer);
-	serial->conn = NULL;
 	serial->on_end(serial);
 }
 
-static const struct conn_shared_calls calls = {
-	.conn.on_frame = on_frame,
-	.on_refused = on_refused,
-	.on_turn = on_turn,
-	.on_senseless = on_senseless,
-	.on_closed = on_closed,
-};
-
-int serial_open(struct serial *serial, int fd, const char *name, uint64_t boot_wait_ms)
+void serial_open(struct serial *serial, struct dispatch *dispatch, int fd, const char *name,
+		 uint64_t boot_wait_ms)
 {
-	serial->greeted = serial->boot_failed = false;
-	serial->cut = 0;
-	serial->greet_timer.on_due = on_greet;
-	serial->cut_timer.on_due = on_cut;
-	serial->conn = conn_open_shared(serial->conns, fd, name, &calls, serial);
-	if (!serial->conn)
-		return -ENOMEM;
+	static const struct conn_calls calls = {on_frame, on_turn, on_framing_lost, on_closed};
+	struct peer peer = {.trusted = true};
+
+	snprintf(peer.name, sizeof(peer.name), "%s", name);
+	*serial = (struct serial){
+		.boot = serial->boot,
+		.on_end = serial->on_end,
+		.greet_timer.on_due = on_greet,
+		.cut_timer.on_due = on_cut,
+	};
+	conn_init(&serial->conn, &dispatch->conns, fd, fd, &peer, LINK_DRAINS_AT_HANGUP, &calls);
 	/* A bootstrap may be there already. */
-	link_read(&serial->conn->link);
+	link_read(&serial->conn.link);
 	if (boot_wait_ms)
 		loop_arm(loop_of(serial), &serial->greet_timer, boot_wait_ms);
-	return 0;
+	link_mark(&serial->conn.link);
 }

@@ -1,6 +1,7 @@
 /*
- * A host on a serial stream, who speaks for all its clients. There is no connection to close: when framing
- * is lost, or the host says that it is new, what it ran ends and it is greeted again.
+ * A host on a serial port: one at a time, which speaks for all its clients. It holds a connection that
+ * nobody can close: any id is legal, no range is told, and when framing is lost, or the host says
+ * that it is new, what it ran ends and it is greeted again.
  *
  *	host: core.bootstrap   may come first, and is answered with the default user
  *	      core.init.ack    asks for ready: it is new, which a UART cannot tell, or has heard that
@@ -12,26 +13,31 @@
 #define MSB_SERIAL_H
 
 #include "boot.h"
-#include "conn.h"
+#include "dispatch.h"
 
-/* One host after the other; the owner fills in the first part. */
+/* The owner fills in the first part. */
 struct serial {
-	struct conn_host *conns;
-	struct boot *boot; /* what its bootstrap changes */
-	/* The host is gone, or the device: the stream's descriptor is closed. */
+	struct boot *boot; /* what hosts may change */
+	/* The host is gone, or the device: the connection's descriptor is closed. */
 	void (*on_end)(struct serial *serial);
 
-	struct conn *conn; /* of the host that is there */
-	bool greeted;	   /* core.ready has been sent to it */
-	bool boot_failed;  /* its bootstrap was no good: it gets no command */
-	size_t cut;	   /* bytes of an unfinished frame when they were last counted */
+	struct conn conn;
+	enum serial_state {
+		SERIAL_NEW,	/* ready is still to come */
+		SERIAL_GREETED, /* it has been sent */
+		SERIAL_REFUSED, /* its bootstrap was no good: it gets no command */
+	} state;
+	bool used;  /* it has asked for a command */
+	size_t cut; /* bytes of an unfinished frame when they were last counted */
 	struct loop_timer greet_timer, cut_timer;
 };
 
 /*
- * Serves the host that is there now, until on_end(); boot_wait_ms: how long it may take to send a bootstrap
- * before ready. Takes ownership of fd, as conn_open_shared() does. 0 or -ENOMEM.
+ * Opens the connection for the host that is there now, which is trusted and may take boot_wait_ms to
+ * send a bootstrap before ready. Takes ownership of fd, which is non-blocking and not shared with
+ * other readers; serial must live until its on_end.
  */
-int serial_open(struct serial *serial, int fd, const char *name, uint64_t boot_wait_ms);
+void serial_open(struct serial *serial, struct dispatch *dispatch, int fd, const char *name,
+		 uint64_t boot_wait_ms);
 
 #endif

@@ -40,7 +40,7 @@ struct command {
 static struct daemon {
 	struct loop loop;
 	struct job_host jobs;
-	struct conn_host conns;
+	struct dispatch dispatch;
 	struct fuzz_peer peer;
 	struct command commands[COMMANDS_MAX];
 	struct loop_timer emptied;
@@ -228,7 +228,7 @@ void __wrap_reaper_unwatch(struct reaper *reaper, struct reap_watch *watch)
 
 static void stop_if_done(void)
 {
-	if (!d.conns.conn_count && !d.jobs.job_count)
+	if (!d.dispatch.conns.conn_count && !d.jobs.job_count)
 		loop_stop(&d.loop);
 }
 
@@ -246,9 +246,9 @@ static void on_closed(struct conn_host *conns)
 	stop_if_done();
 }
 
-static void on_shutdown(struct conn_host *conns)
+static void on_shutdown(struct dispatch *dispatch)
 {
-	(void)conns;
+	(void)dispatch;
 }
 
 static void on_heard(struct fuzz_peer *peer)
@@ -262,10 +262,9 @@ static void on_heard(struct fuzz_peer *peer)
 		fuzz_check_frames(&peer->heard);
 }
 
-static const struct conn_calls calls = {.on_frame = dispatch_frame};
-
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
+	static const struct conn_calls calls = {.on_frame = dispatch_frame};
 	static char *env[] = {(char *)"PATH=/usr/bin:/bin", (char *)"HOME=/root", NULL};
 	struct peer peer = unit_peer;
 	int fd;
@@ -284,19 +283,19 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	d.jobs.spawn.env = env;
 	d.jobs.spawn.env_count = 2;
 	reaper_init(&d.jobs.reaper, &d.loop);
-	d.conns = (struct conn_host){.jobs = &d.jobs,
-				     .calls = &calls,
-				     .max_jobs = COMMANDS_MAX,
-				     .budget = &unit_budget,
-				     .on_closed = on_closed,
-				     .on_shutdown = on_shutdown};
+	d.dispatch = (struct dispatch){.conns = {.jobs = &d.jobs,
+						 .budget = &unit_budget,
+						 .calls = &calls,
+						 .on_closed = on_closed},
+				       .max_jobs = COMMANDS_MAX,
+				       .on_shutdown = on_shutdown};
 	fuzz_peer_open(&d.peer, &d.loop, data + 1, len - 1,
 		       data[0] < 128 ? len : (size_t)data[0] - 127, &fd);
 	d.peer.on_heard = on_heard;
 	peer.trusted = data[0] & 1;
-	CLAIM(conn_open(&d.conns, fd, fd, &peer));
+	CLAIM(conn_open(&d.dispatch.conns, fd, fd, &peer) == 0);
 	CLAIM(loop_run(&d.loop) == 0);
-	CLAIM(!d.jobs.job_count && !d.conns.conn_count);
+	CLAIM(!d.jobs.job_count && !d.dispatch.conns.conn_count);
 	for (int i = 0; i < COMMANDS_MAX; i++)
 		CLAIM(!d.commands[i].used || (d.commands[i].ended && !d.commands[i].watch));
 	fuzz_peer_close(&d.peer);

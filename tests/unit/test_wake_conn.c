@@ -1,7 +1,6 @@
 /* A connection of the daemon's that stopped reading, or whose jobs did: each is woken. */
 #include "../../daemon/job.c"
 #include "../../daemon/serial.h"
-
 #include "unit_wake.h"
 
 /* What held up the frames is gone with the flush of the same turn, and nothing else will happen. */
@@ -40,7 +39,7 @@ static void end_behind_a_queue_that_one_flush_empties_is_seen(void **state)
 	put_bytes(conn, FULL);
 	conn->link.ended = false;
 	link_mark(&conn->link);
-	while (host.conn_count)
+	while (dispatch.conns.conn_count)
 		run_once();
 	close(from);
 }
@@ -73,7 +72,7 @@ static void hang_up_is_heard_while_output_waits(void **state)
 	put_bytes(conn, FULL + 1000);
 	conn->link.in_source.on_ready(&conn->link.in_source, LOOP_OUT | LOOP_HUP);
 	assert_true(conn->link.ended);
-	while (host.conn_count)
+	while (dispatch.conns.conn_count)
 		run_once();
 	close(to);
 	close(from);
@@ -98,7 +97,7 @@ static void output_is_read_again_after_a_queue_that_filled_and_emptied_in_one_ba
 	run_once();
 	/* The pipe took a part of it. */
 	assert_true(link_unsent(&conn->link) > 0);
-	assert_true(buf_len(link_out(&conn->link)) < JOB_OUTPUT_LIMIT);
+	assert_true(buf_len(&conn->link.out) < JOB_OUTPUT_LIMIT);
 	assert_true(job->pump.out_source.want & LOOP_IN);
 	close(to);
 	close(from);
@@ -144,7 +143,7 @@ static void output_that_waits_for_the_pages_of_another_is_read_again(void **stat
 	job->pump.plenty[MSG_STREAM_STDOUT] = true;
 	/* So little that one flush takes it. */
 	assert_int_equal(write(other[1], much, 1000), 1000);
-	assert_int_equal(bulk_fill(link_bulk(&conn->link), other[0], 1000), 1000);
+	assert_int_equal(bulk_fill(&conn->link.bulk, other[0], 1000), 1000);
 	conn->link.bulk.before = 0;
 	watch_pump(job);
 	assert_int_equal(job->pump.out_source.want, 0);
@@ -404,15 +403,13 @@ static void no_end(struct serial *serial)
 static void half_a_frame_is_not_missed_while_nothing_is_read(void **state)
 {
 	static struct serial serial = {.on_end = no_end};
-	struct conn *conn;
+	struct conn *conn = &serial.conn;
 	int pair[2];
 
 	(void)state;
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair),
 			 0);
-	serial.conns = &host;
-	assert_int_equal(serial_open(&serial, pair[0], "test", 0), 0);
-	conn = serial.conn;
+	serial_open(&serial, &dispatch, pair[0], "test", 0);
 	run_once();
 	assert_int_equal(write(pair[1], "\0\0\0\x10\0", 5), 5);
 	while (!serial.cut_timer.armed)
@@ -420,7 +417,7 @@ static void half_a_frame_is_not_missed_while_nothing_is_read(void **state)
 	put_bytes(conn, FULL + 100000);
 	link_mark(&conn->link);
 	run_once();
-	assert_true(buf_len(link_out(&conn->link)) < FULL || !serial.cut_timer.armed);
+	assert_true(buf_len(&conn->link.out) < FULL || !serial.cut_timer.armed);
 	close(pair[1]);
 }
 

@@ -19,24 +19,24 @@
 #define FULL	    (JOB_OUTPUT_LIMIT + PUMP_READ_MAX + 256 * 1024) /* then no frame is taken */
 
 static struct job_host jobs;
-static struct conn_host host;
-
-static const struct conn_calls to_dispatch = {.on_frame = dispatch_frame};
+static struct dispatch dispatch;
 
 static inline void no_news(struct conn_host *unused)
 {
 	(void)unused;
 }
 
+static const struct conn_calls wake_calls = {.on_frame = dispatch_frame};
+
 static inline int wake_set_up(void **state)
 {
 	signal(SIGPIPE, SIG_IGN);
 	jobs = (struct job_host){.loop = &loop};
-	host = (struct conn_host){.jobs = &jobs,
-				  .calls = &to_dispatch,
-				  .max_jobs = 100,
-				  .budget = &unit_budget,
-				  .on_closed = no_news};
+	dispatch = (struct dispatch){.conns = {.jobs = &jobs,
+					       .budget = &unit_budget,
+					       .calls = &wake_calls,
+					       .on_closed = no_news},
+				     .max_jobs = 100};
 	if (unit_set_up(state))
 		return 1;
 	reaper_init(&jobs.reaper, &loop);
@@ -45,7 +45,7 @@ static inline int wake_set_up(void **state)
 
 static inline int wake_tear_down(void **state)
 {
-	conn_close_all(&host);
+	conn_close_all(&dispatch.conns);
 	job_free_all(&jobs);
 	reaper_release(&jobs.reaper);
 	buf_spare_release(&jobs.spare);
@@ -97,9 +97,9 @@ static inline void put_bytes(struct conn *conn, size_t len)
 {
 	uint8_t *space;
 
-	assert_int_equal(buf_reserve(link_out(&conn->link), len, &space), 0);
+	assert_int_equal(buf_reserve(&conn->link.out, len, &space), 0);
 	memset(space, 0, len);
-	buf_commit(link_out(&conn->link), len);
+	buf_commit(&conn->link.out, len);
 }
 
 /* Reads the greeting away. */
@@ -113,32 +113,28 @@ static inline void skip_greeting(int fd)
 /* A client over two pipes: it writes to *ret_to, and reads from *ret_from. */
 static inline struct conn *open_pipes(int *ret_to, int *ret_from)
 {
-	struct conn *conn;
 	int in[2], out[2];
 
 	assert_int_equal(pipe2(in, O_CLOEXEC | O_NONBLOCK), 0);
 	assert_int_equal(pipe2(out, O_CLOEXEC | O_NONBLOCK), 0);
-	conn = conn_open(&host, in[0], out[1], &unit_peer);
-	assert_non_null(conn);
+	assert_int_equal(conn_open(&dispatch.conns, in[0], out[1], &unit_peer), 0);
 	*ret_to = in[1];
 	*ret_from = out[0];
 	skip_greeting(out[0]);
-	return conn;
+	return list_owner(dispatch.conns.conns.last, struct conn, in_host);
 }
 
 /* A client over a socket. */
 static inline struct conn *open_socket(int *ret_fd)
 {
-	struct conn *conn;
 	int pair[2];
 
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair),
 			 0);
-	conn = conn_open(&host, pair[0], pair[0], &unit_peer);
-	assert_non_null(conn);
+	assert_int_equal(conn_open(&dispatch.conns, pair[0], pair[0], &unit_peer), 0);
 	*ret_fd = pair[1];
 	skip_greeting(pair[1]);
-	return conn;
+	return list_owner(dispatch.conns.conns.last, struct conn, in_host);
 }
 
 /* A command that runs, on these ends of its pipes; with a pty in_fd is out_fd. */
