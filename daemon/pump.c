@@ -89,7 +89,7 @@ void pump_init(struct pump *pump, struct loop *loop, bool pty, int in_fd, int ou
 	loop_source_init(&pump->err_source, err_fd, err_ready);
 }
 
-static void close_stream(struct pump *pump, enum msg_stream stream)
+void pump_close_output(struct pump *pump, enum msg_stream stream)
 {
 	if (stream == MSG_STREAM_STDERR) {
 		loop_remove(pump->loop, &pump->err_source);
@@ -107,8 +107,8 @@ static void close_stream(struct pump *pump, enum msg_stream stream)
 void pump_release(struct pump *pump)
 {
 	close_input(pump);
-	close_stream(pump, MSG_STREAM_STDOUT);
-	close_stream(pump, MSG_STREAM_STDERR);
+	pump_close_output(pump, MSG_STREAM_STDOUT);
+	pump_close_output(pump, MSG_STREAM_STDERR);
 	buf_release(&pump->input);
 }
 
@@ -286,14 +286,9 @@ ssize_t pump_read(struct pump *pump, enum msg_stream stream, size_t max,
 	if (n == -EIO && pump->pty)
 		return n;
 	if (n <= 0)
-		close_stream(pump, stream);
+		pump_close_output(pump, stream);
 	pump->served = stream;
 	return n;
-}
-
-void pump_close_output(struct pump *pump, enum msg_stream stream)
-{
-	close_stream(pump, stream);
 }
 
 static bool takes(const struct pump *pump, enum msg_stream stream, bool bulk_free)

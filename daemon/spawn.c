@@ -194,19 +194,10 @@ static int fail_interpreter(const struct spawn_plan *plan, const struct child_ve
 		name[len - 1] = '\0';
 		why = " (its first line ends with a carriage return)";
 	}
-	if (name[0])
-		err_set(&err, ENOENT, NULL, "the interpreter %.150s%s of %.150s%s%s", name,
-			strlen(name) > 150 ? "..." : "", path, strlen(path) > 150 ? "..." : "",
-			why);
-	else
-		err_set(&err, ENOENT, NULL, "the interpreter of %.150s%s", path,
-			strlen(path) > 150 ? "..." : "");
+	err_set(&err, ENOENT, NULL, "the interpreter %.150s%s%sof %.150s%s%s", name,
+		strlen(name) > 150 ? "..." : "", name[0] ? " " : "", path,
+		strlen(path) > 150 ? "..." : "", name[0] ? why : "");
 	return spawn_fail(failure, SPAWN_INTERPRETER, plan->cmd, &err);
-}
-
-static bool is_user_switch(enum spawn_stage stage)
-{
-	return stage == SPAWN_GROUPS || stage == SPAWN_GID || stage == SPAWN_UID;
 }
 
 int spawn_verdict(const struct spawn_plan *plan, int verdict_fd, struct spawn_failure *failure)
@@ -237,7 +228,8 @@ int spawn_verdict(const struct spawn_plan *plan, int verdict_fd, struct spawn_fa
 				snprintf(text, sizeof(text), "setrlimit(%s)",
 					 rlimit_names[i].macro);
 	}
-	if (is_user_switch(stage) && verdict.num == EPERM && geteuid() != 0)
+	if ((stage == SPAWN_GROUPS || stage == SPAWN_GID || stage == SPAWN_UID) &&
+	    verdict.num == EPERM && geteuid() != 0)
 		err_set(&err, EPERM, text, "the agent runs as uid %u and cannot become uid %u",
 			geteuid(), plan->user.uid);
 	else if (stage == SPAWN_EXEC)

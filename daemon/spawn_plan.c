@@ -397,9 +397,7 @@ struct spawn_plan *spawn_plan_new(const struct spawn_config *config,
 	struct spawn_plan *plan = calloc(1, sizeof(*plan));
 
 	if (!plan) {
-		*failure = (struct spawn_failure){.kind = MSG_FAILURE_OUT_OF_MEMORY,
-						  .num = ENOMEM,
-						  .message = "cannot spawn: no memory"};
+		*failure = spawn_no_memory;
 		return NULL;
 	}
 	if (fill(plan, config, request, failure) == 0)

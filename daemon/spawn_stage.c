@@ -40,6 +40,9 @@ static const struct {
 	[SPAWN_INTERPRETER] = {"execve", MSG_FAILURE_NOT_EXECUTABLE},
 };
 
+const struct spawn_failure spawn_no_memory = {
+	.kind = MSG_FAILURE_OUT_OF_MEMORY, .num = ENOMEM, .message = "cannot spawn: no memory"};
+
 static enum msg_failure kind_of_errno(int num)
 {
 	static const struct {

@@ -44,6 +44,9 @@ struct spawn_failure {
 	char message[ERR_TEXT_MAX + 320];
 };
 
+/* Where there was not even any for the request. */
+extern const struct spawn_failure spawn_no_memory;
+
 /* What the stage is called on the wire. */
 const char *spawn_stage_text(enum spawn_stage stage);
 
