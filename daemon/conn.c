@@ -33,7 +33,7 @@ static void close_conn(struct conn *conn, const char *why)
 	struct conn_host *host = conn->host;
 
 	log_info("%s: closed: %s", conn->name, why);
-	outlet_lose_all(&conn->outlet);
+	outlet_lose(&conn->outlet, 0, UINT64_MAX);
 	frame_clock_stop(&conn->clock);
 	link_release(&conn->link);
 	list_remove(&host->conns, &conn->in_host);

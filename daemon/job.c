@@ -61,7 +61,7 @@ struct job {
 
 static struct buf *frames_of(const struct job *job)
 {
-	return outlet_frames(job->member.outlet);
+	return link_out(outlet_link(job->member.outlet));
 }
 
 /* A frame was put for the client; without room for it the connection is beyond help. */
@@ -70,7 +70,7 @@ static void told_id(struct job_host *host, struct outlet *outlet, uint32_t id, i
 	if (result < 0)
 		log_warn("session %u: cannot queue a frame: %s", id, strerror(-result));
 	host->activity++;
-	outlet_mark(outlet);
+	link_mark(outlet_link(outlet));
 }
 
 static void told(struct job *job, int result)
@@ -122,8 +122,8 @@ static bool is_stalled(const struct job *job)
 static void watch_pump(struct job *job)
 {
 	struct outlet *outlet = job->member.outlet;
-	bool full = outlet && buf_len(outlet_frames(outlet)) >= output_limit(job);
-	bool bulk_free = !outlet || !outlet_bulk(outlet)->len;
+	bool full = outlet && buf_len(frames_of(job)) >= output_limit(job);
+	bool bulk_free = !outlet || !link_bulk(outlet_link(outlet))->len;
 
 	if (full || !bulk_free)
 		outlet_await(outlet);
@@ -214,7 +214,7 @@ static bool tail_is_read(const struct job *job)
 /* All that is there may be read, and what was read is sent. */
 static bool is_level(const struct job *job)
 {
-	return outlet_is_empty(job->member.outlet) && room(job);
+	return !link_unsent(outlet_link(job->member.outlet)) && room(job);
 }
 
 /*
@@ -233,7 +233,7 @@ static void run_linger_clocks(struct job *job)
 	measure_tail(job);
 	if (tail_is_read(job) && !job->limit.armed)
 		loop_arm(job->host->loop, &job->limit, limit_of(job));
-	if (!outlet_is_empty(job->member.outlet))
+	if (link_unsent(outlet_link(job->member.outlet)))
 		outlet_await(job->member.outlet);
 	if (!is_level(job)) {
 		loop_disarm(job->host->loop, &job->linger);
@@ -283,7 +283,7 @@ static void tell_failed(struct job_host *host, struct outlet *outlet, uint32_t i
 			const struct spawn_failure *failure)
 {
 	told_id(host, outlet, id,
-		msg_put_exec_failed(outlet_frames(outlet), id, failure->kind, failure->num,
+		msg_put_exec_failed(link_out(outlet_link(outlet)), id, failure->kind, failure->num,
 				    failure->message, failure->stage[0] ? failure->stage : NULL));
 }
 
@@ -489,7 +489,7 @@ static ssize_t take_output(struct job *job, enum msg_stream stream)
 
 	if (job->member.outlet) {
 		sink.frames = frames_of(job);
-		sink.bulk = outlet_bulk(job->member.outlet);
+		sink.bulk = link_bulk(outlet_link(job->member.outlet));
 	}
 	n = pump_read(&job->pump, stream, room(job), job->member.outlet ? &sink : NULL);
 
@@ -795,9 +795,6 @@ void job_start(struct job_host *host, struct outlet *outlet, uint32_t id,
 	};
 	static const struct spawn_failure too_late = {
 		.kind = MSG_FAILURE_OTHER, .message = "cannot spawn: the agent is ending"};
-	static const struct spawn_failure no_memory = {.kind = MSG_FAILURE_OUT_OF_MEMORY,
-						       .num = ENOMEM,
-						       .message = "cannot spawn: no memory"};
 	const struct spawn_failure *refusal = host->ending		    ? &too_late
 					      : host->job_count >= max_jobs ? &too_many
 									    : NULL;
@@ -806,7 +803,7 @@ void job_start(struct job_host *host, struct outlet *outlet, uint32_t id,
 	struct spawn_child child;
 
 	if (!job) {
-		tell_failed(host, outlet, id, refusal ? refusal : &no_memory);
+		tell_failed(host, outlet, id, refusal ? refusal : &spawn_no_memory);
 		return;
 	}
 	job->host = host;

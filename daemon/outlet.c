@@ -16,25 +16,14 @@ struct outlet_member *outlet_find(const struct outlet *outlet, uint32_t id)
 	return NULL;
 }
 
-static void lose(struct outlet *outlet, uint32_t first, uint32_t last)
+void outlet_lose(struct outlet *outlet, uint32_t start, uint64_t end)
 {
 	struct outlet_member *member, *next;
 
 	for (size_t i = 0; i < ARRAY_LEN(outlet->by_id); i++)
 		list_each_safe(member, next, &outlet->by_id[i], by_id)
-			if (member->id >= first && member->id <= last)
+			if (member->id >= start && member->id < end)
 				member->calls->on_lost(member);
-}
-
-void outlet_lose_all(struct outlet *outlet)
-{
-	lose(outlet, 0, UINT32_MAX);
-}
-
-void outlet_lose_ids(struct outlet *outlet, uint32_t start, uint32_t end)
-{
-	if (end)
-		lose(outlet, start, end - 1);
 }
 
 void outlet_flushed(struct outlet *outlet, bool emptied)
@@ -80,5 +69,5 @@ void outlet_stall(struct outlet_member *member, bool stalled)
 		return;
 	member->stalled = stalled;
 	member->outlet->stalled += stalled ? 1 : -1u;
-	outlet_mark(member->outlet);
+	link_mark(member->outlet->link);
 }

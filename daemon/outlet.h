@@ -51,9 +51,8 @@ static inline void outlet_init(struct outlet *outlet, struct link *link)
 /* The member of that id, or NULL. */
 struct outlet_member *outlet_find(const struct outlet *outlet, uint32_t id);
 
-/* The client is gone; or those of its ids from start to before end are nobody's any more. */
-void outlet_lose_all(struct outlet *outlet);
-void outlet_lose_ids(struct outlet *outlet, uint32_t start, uint32_t end);
+/* Nobody is behind the ids from start to before end any more; UINT64_MAX: behind none. */
+void outlet_lose(struct outlet *outlet, uint32_t start, uint64_t end);
 
 /* After each flush of the queue. Costs nothing while no member has asked for it. */
 void outlet_flushed(struct outlet *outlet, bool emptied);
@@ -71,25 +70,10 @@ void outlet_join(struct outlet *outlet, struct outlet_member *member, uint32_t i
 		 const struct outlet_calls *calls);
 void outlet_leave(struct outlet_member *member);
 
-/* What frames are put in; outlet_mark() comes after that. */
-static inline struct buf *outlet_frames(const struct outlet *outlet)
+/* What their frames are queued in. */
+static inline struct link *outlet_link(const struct outlet *outlet)
 {
-	return link_out(outlet->link);
-}
-
-static inline struct bulk *outlet_bulk(const struct outlet *outlet)
-{
-	return link_bulk(outlet->link);
-}
-
-static inline void outlet_mark(struct outlet *outlet)
-{
-	link_mark(outlet->link);
-}
-
-static inline bool outlet_is_empty(const struct outlet *outlet)
-{
-	return !link_unsent(outlet->link);
+	return outlet->link;
 }
 
 /* When it last ran empty, in the loop's time. */

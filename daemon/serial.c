@@ -35,7 +35,7 @@ static void on_greet(struct loop_timer *timer)
 static void forget_sessions(struct serial *serial)
 {
 	serial->used = false;
-	outlet_lose_all(&serial->conn.outlet);
+	outlet_lose(&serial->conn.outlet, 0, UINT64_MAX);
 }
 
 static void refuse_host(struct serial *serial, const char *what, const char *why)
@@ -100,7 +100,7 @@ static int take_hosts(struct serial *serial, const struct letter *letter,
 		r = letter_decode(letter, &range, ret_fault);
 		/* Whatever they still write: an answer to a later ping comes behind their last frame. */
 		if (r == 0)
-			outlet_lose_ids(&serial->conn.outlet, range.start, range.end);
+			outlet_lose(&serial->conn.outlet, range.start, range.end);
 		break;
 	default:
 		return dispatch_letter(&serial->conn, letter, ret_fault);
