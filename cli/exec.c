@@ -34,11 +34,6 @@ static bool is_under_way(const struct exec *exec)
 	return exec->state == EXEC_RUNNING || exec->state == EXEC_LEAVING;
 }
 
-static bool is_leaving(const struct exec *exec)
-{
-	return exec->state == EXEC_LEAVING;
-}
-
 static size_t queued(const struct exec *exec)
 {
 	return buf_len(&exec->out.queue) + buf_len(&exec->err.queue);
@@ -150,16 +145,6 @@ static void on_lost(struct client *client, const struct err *err)
 
 /* ---- the terminal ---- */
 
-/* Programs paint the screen anew when the size changes, so it does, and back. */
-static void tell_other_size(struct exec *exec, struct msg_exec_resize size)
-{
-	if (exec->client.agent.features & MSG_FEATURE_PIXELS)
-		size.ypixel ^= 1;
-	else
-		size.rows = (uint16_t)(size.rows > 1 ? size.rows - 1 : size.rows + 1);
-	remote_resize(&exec->remote, &size);
-}
-
 /*
  * A window that is dragged changes faster than a slow link takes it: while one size waits to go
  * out, the next one is not read, so that what follows it is the latest.
@@ -168,19 +153,13 @@ static void tell_size(struct exec *exec)
 {
 	struct link *link = &exec->client.link;
 	bool repaint = exec->window == EXEC_WINDOW_REPAINT;
-	struct msg_exec_resize size;
 
 	if (exec->window == EXEC_WINDOW_TOLD || !exec->tty || !is_under_way(exec) ||
 	    link_sent(link) < exec->window_end)
 		return;
 	exec->window = EXEC_WINDOW_TOLD;
-	size = remote_window(&exec->remote);
-	if (memcmp(&size, &exec->remote.size, sizeof(size)) == 0 && !repaint)
-		return;
-	if (repaint)
-		tell_other_size(exec, size);
-	remote_resize(&exec->remote, &size);
-	exec->window_end = link_queued(link);
+	if (remote_tell_window(&exec->remote, repaint))
+		exec->window_end = link_queued(link);
 }
 
 static void begin_terminal(struct exec *exec)
@@ -348,25 +327,19 @@ static void on_signal_key(void *owner, int signal, bool sent)
 
 void exec_signal(struct exec *exec, const struct loop_signal *signal)
 {
-	switch (signal->number) {
-	case SIGTSTP:
+	if (signal->number == SIGTSTP) {
 		suspend(exec, false);
-		return;
-	case SIGCONT:
+	} else if (signal->number == SIGCONT) {
 		look_again(exec);
-		return;
-	case SIGWINCH:
+	} else if (signal->number == SIGWINCH) {
 		if (exec->window == EXEC_WINDOW_TOLD)
 			exec->window = EXEC_WINDOW_MAY_DIFFER;
 		client_mark(&exec->client);
-		return;
-	default:
-		break;
-	}
-	if (is_under_way(exec))
+	} else if (is_under_way(exec)) {
 		forward(exec, signal->number);
-	else
+	} else {
 		leave_by(exec, signal->number);
+	}
 }
 
 /* For agents that keep no time themselves. */
@@ -409,7 +382,7 @@ static bool on_part(struct remote *remote, enum msg_type type, const char *data,
 	struct exec *exec = remote->owner;
 
 	/* What cannot be written now must be out of the way of how the command ends. */
-	if (is_leaving(exec) || !exec_body_begin(&exec->body, stream_of(exec, type)))
+	if (exec->state == EXEC_LEAVING || !exec_body_begin(&exec->body, stream_of(exec, type)))
 		return false;
 	on_data(remote, type, data, len);
 	return true;
@@ -419,7 +392,7 @@ static ssize_t on_body(struct remote *remote, int fd, size_t len)
 {
 	struct exec *exec = remote->owner;
 
-	return exec_body_move(&exec->body, fd, len, is_leaving(exec));
+	return exec_body_move(&exec->body, fd, len, exec->state == EXEC_LEAVING);
 }
 
 /* Our reader is gone: the command is to learn it as it would locally. */
@@ -461,14 +434,14 @@ static size_t waiting(struct client *client, const struct client_session *sessio
 	if (is_over(exec))
 		return SIZE_MAX;
 	/* Behind what a reader does not take comes how the command ended. */
-	return is_leaving(exec) && queued(exec) < LEAVING_AHEAD ? 0 : queued(exec);
+	return exec->state == EXEC_LEAVING && queued(exec) < LEAVING_AHEAD ? 0 : queued(exec);
 }
 
 /* After each batch. Says whether to take more frames: not while our readers are behind. */
 static bool on_turn(struct client *client)
 {
 	struct exec *exec = client->owner;
-	size_t ahead = is_leaving(exec) ? LEAVING_AHEAD : OUTPUT_AHEAD;
+	size_t ahead = exec->state == EXEC_LEAVING ? LEAVING_AHEAD : OUTPUT_AHEAD;
 
 	/* It may be stuck on input of which no credit tells it that the command takes none. */
 	client->may_be_stuck = remote_may_be_stuck(&exec->remote);
@@ -619,21 +592,12 @@ static void decide_tty(struct exec *exec)
 	const struct opts *opts = exec->opts;
 
 	exec->in_terminal = !opts->no_stdin && isatty(STDIN_FILENO);
-	switch (opts->tty) {
-	case OPTS_TTY_NEVER:
-		break;
-	case OPTS_TTY_AUTO:
-		exec->tty = !opts->command_len && exec->in_terminal && isatty(STDOUT_FILENO);
-		break;
-	case OPTS_TTY_IF_TERMINAL:
-		exec->tty = exec->in_terminal;
-		if (!exec->tty)
-			log_warn("stdin is no terminal, so the command gets none; -tt forces one");
-		break;
-	case OPTS_TTY_FORCED:
-		exec->tty = true;
-		break;
-	}
+	exec->tty = opts->tty == OPTS_TTY_FORCED ||
+		    (opts->tty == OPTS_TTY_IF_TERMINAL && exec->in_terminal) ||
+		    (opts->tty == OPTS_TTY_AUTO && !opts->command_len && exec->in_terminal &&
+		     isatty(STDOUT_FILENO));
+	if (opts->tty == OPTS_TTY_IF_TERMINAL && !exec->tty)
+		log_warn("stdin is no terminal, so the command gets none; -tt forces one");
 }
 
 static void start_command(struct exec *exec)

@@ -198,31 +198,21 @@ static void on_failed(struct look *look, const struct remote_end *end)
 
 static void on_folder_end(struct remote *remote, const struct remote_end *end)
 {
+	static const int nums[] = {
+		[LOOK_ABSENT] = ENOENT, [LOOK_NO_FOLDER] = ENOTDIR, [LOOK_DENIED] = EACCES};
 	struct look *look = remote->owner;
+	int code = end->exited.code;
 	char why[64];
 
-	if (end->how != REMOTE_EXITED) {
+	snprintf(why, sizeof(why), SHELL " ended with %d", code);
+	if (end->how != REMOTE_EXITED)
 		on_failed(look, end);
-		return;
-	}
-	switch (end->exited.code) {
-	case 0:
+	else if (code == 0)
 		finish(look, NULL);
-		break;
-	case LOOK_ABSENT:
-		refuse(look, ENOENT);
-		break;
-	case LOOK_NO_FOLDER:
-		refuse(look, ENOTDIR);
-		break;
-	case LOOK_DENIED:
-		refuse(look, EACCES);
-		break;
-	default:
-		snprintf(why, sizeof(why), SHELL " ended with %d", end->exited.code);
+	else if (code >= LOOK_ABSENT && code <= LOOK_DENIED)
+		refuse(look, nums[code]);
+	else
 		give_up(look, why);
-		break;
-	}
 }
 
 static int look_at_folder(struct look *look, struct err *err)

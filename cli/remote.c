@@ -199,27 +199,37 @@ void remote_signal(struct remote *remote, int signal)
 	remote_mark(remote);
 }
 
-struct msg_exec_resize remote_window(const struct remote *remote)
+static void resize(struct remote *remote, const struct msg_exec_resize *size)
 {
-	return window(remote->session.client, remote->tty);
-}
-
-void remote_resize(struct remote *remote, const struct msg_exec_resize *size)
-{
-	if (!remote_runs(remote))
-		return;
 	if (msg_put_exec_resize(out_of(remote), remote->session.id, size) == 0)
 		remote->size = *size;
 	remote_mark(remote);
 }
 
-void remote_resize_all(struct client *client)
+bool remote_tell_window(struct remote *remote, bool repaint)
+{
+	struct client *client = remote->session.client;
+	struct msg_exec_resize size = window(client, true), other = size;
+
+	if (memcmp(&size, &remote->size, sizeof(size)) == 0 && !repaint)
+		return false;
+	if (client->agent.features & MSG_FEATURE_PIXELS)
+		other.ypixel ^= 1;
+	else
+		other.rows = (uint16_t)(size.rows > 1 ? size.rows - 1 : size.rows + 1);
+	if (repaint)
+		resize(remote, &other);
+	resize(remote, &size);
+	return true;
+}
+
+void remote_tell_all(struct client *client)
 {
 	struct msg_exec_resize size = window(client, true);
 
 	for (struct client_session *session = client->sessions; session; session = session->next)
 		if (session->calls == &calls && remote_of(session)->tty)
-			remote_resize(remote_of(session), &size);
+			resize(remote_of(session), &size);
 }
 
 void remote_close_output(struct remote *remote, enum msg_stream stream)

@@ -108,12 +108,14 @@ bool remote_may_be_stuck(const struct remote *remote);
 
 void remote_signal(struct remote *remote, int signal);
 
-/* Its terminal's size; and that of our window, as its agent can take it. */
-void remote_resize(struct remote *remote, const struct msg_exec_resize *size);
-struct msg_exec_resize remote_window(const struct remote *remote);
+/*
+ * The size of our window, if it is another than its terminal has. repaint: also if it is not, by another
+ * size and back, since programs paint the screen anew when the size changes. Whether it was told.
+ */
+bool remote_tell_window(struct remote *remote, bool repaint);
 
-/* That to all sessions with a terminal. */
-void remote_resize_all(struct client *client);
+/* The same, whatever it was, to all that have a terminal. */
+void remote_tell_all(struct client *client);
 
 /* Nobody reads that output any more; only of an agent that knows that. */
 void remote_close_output(struct remote *remote, enum msg_stream stream);

@@ -220,7 +220,7 @@ static void tell_size(struct guest *guest, struct client *client)
 	if (!guest->resized || link_unsent(&client->link))
 		return;
 	guest->resized = false;
-	remote_resize_all(client);
+	remote_tell_all(client);
 }
 
 static size_t waiting(struct client *client, const struct client_session *session)
