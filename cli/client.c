@@ -164,15 +164,16 @@ void client_add(struct client *client, struct client_session *session, uint32_t 
 
 void client_remove(struct client_session *session)
 {
-	struct client_session **at = session->client ? &session->client->sessions : NULL;
+	struct client *client = session->client;
+	struct client_session **at;
 
-	while (at && *at && *at != session)
-		at = &(*at)->next;
-	if (!at || !*at)
+	if (!client)
 		return;
+	for (at = &client->sessions; *at != session;)
+		at = &(*at)->next;
 	*at = session->next;
-	if (session->client->body_of == session)
-		session->client->body_of = NULL;
+	if (client->body_of == session)
+		client->body_of = NULL;
 	session->client = NULL;
 }
 
@@ -228,25 +229,23 @@ static void on_alive(struct loop_timer *timer)
 {
 	struct client *client = container_of(timer, struct client, alive);
 	struct liveness *liveness = &client->liveness;
+	enum liveness_step step;
 	uint64_t wait_ms;
 	struct err err;
 
 	if (!client->listens || client->may_be_stuck || (!liveness->asked && !can_ask(client)))
 		liveness_heard(liveness, loop_now_ms());
-	switch (liveness_look(liveness, loop_now_ms(), &wait_ms)) {
-	case LIVENESS_LOST:
+	step = liveness_look(liveness, loop_now_ms(), &wait_ms);
+	if (step == LIVENESS_LOST) {
 		err_set(&err, 0, NULL,
 			"lost the connection to %s: the agent has not answered for %g s",
 			client->name, (double)liveness->limit_ms * 2 / 1e3);
 		lose(client, &err);
 		return;
-	case LIVENESS_ASK:
-		/* The answer is not waited for: whatever comes is a sign of life. */
-		ping(client);
-		break;
-	case LIVENESS_WAIT:
-		break;
 	}
+	/* The answer is not waited for: whatever comes is a sign of life. */
+	if (step == LIVENESS_ASK)
+		ping(client);
 	loop_arm(client->loop, &client->alive, wait_ms);
 }
 
@@ -254,15 +253,6 @@ static void put_off(struct client *client)
 {
 	if (client->liveness.limit_ms)
 		liveness_heard(&client->liveness, loop_now_ms());
-}
-
-static void watch_life(struct client *client)
-{
-	if (!client->liveness.limit_ms || client->agent.generation < MSG_GENERATION_PING)
-		return;
-	client->alive.on_due = on_alive;
-	loop_arm(client->loop, &client->alive, client->liveness.limit_ms);
-	put_off(client);
 }
 
 /* ---- the answer to a signal: patience decides, this is what it hears of the link ---- */
@@ -310,7 +300,6 @@ bool client_signalled(struct client *client, int signal)
 	if (runs)
 		return false;
 	/* The signal first, then the question: its answer says that both were read. */
-	client->patience_due.on_due = on_patience_due;
 	client->answer_id = ping(client);
 	patience->asked = client->answer_id != 0;
 	loop_arm(client->loop, &client->patience_due, PATIENCE_SILENT_MS);
@@ -397,7 +386,9 @@ static int on_bytes(struct link *link, struct buf *in)
 	client->last_id = client->agent.id;
 	link_take_raw(link, false);
 	loop_disarm(client->loop, &client->deadline);
-	watch_life(client);
+	put_off(client);
+	if (client->liveness.limit_ms && client->agent.generation >= MSG_GENERATION_PING)
+		loop_arm(client->loop, &client->alive, client->liveness.limit_ms);
 	client->on_greeted(client);
 	return 1;
 }
@@ -555,6 +546,8 @@ void client_connect(struct client *client, struct loop *loop, const struct reach
 	client->name = client->reach.name;
 	client->liveness.limit_ms = keepalive_ms;
 	client->deadline.on_due = on_deadline;
+	client->alive.on_due = on_alive;
+	client->patience_due.on_due = on_patience_due;
 	client->ending.fd = -1;
 	client->reach.on_stream = on_stream;
 	client->reach.on_failed = on_failed;

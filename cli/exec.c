@@ -638,6 +638,7 @@ static void on_looked(struct look *look, const struct err *err)
 
 	if (err)
 		exec_fail(exec, EXIT_FAILED, err);
+	/* It may have failed before the agent greeted, as a script does that cannot be read. */
 	else if (!is_over(exec))
 		start_command(exec);
 }

@@ -23,23 +23,38 @@ uint64_t reach_left_ms(const struct reach *reach)
 
 /* ---- one try ---- */
 
+static void connect_to(struct reach *reach, const char *text);
+
 static void on_dialed(struct dial *dial, int fd, pid_t process, const struct err *err)
 {
 	struct reach *reach = container_of(dial, struct reach, dial);
-	struct err hinted;
+	struct err told;
 
 	if (fd >= 0) {
 		reach->on_stream(reach, fd, process);
 		return;
 	}
-	hinted = *err;
-	hint_connect(&dial->endpoint, reach->terms.wait_ms, &hinted);
-	reach_fail(reach, &hinted);
+	if (reach->at_users) {
+		reach->at_users = false;
+		reach->users_num = err->num;
+		connect_to(reach, ENDPOINT_SYSTEM);
+		return;
+	}
+	told = *err;
+	/* The user's own place counts as well as the system's: whether it is there is known by now. */
+	if (!reach->terms.address)
+		err_set(&told, err->num, NULL, "no agent at %s%s%sunix:" ENDPOINT_SYSTEM,
+			reach->users[0] ? "unix:" : "", reach->users,
+			reach->users[0] ? " nor at " : "");
+	if (!reach->terms.address && err->num == ENOENT)
+		err_hint(&told, "start one with msb-execd, name its address with -S, or use "
+				"--local");
+	else
+		hint_connect(&dial->endpoint, reach->terms.wait_ms, &told);
+	reach_fail(reach, &told);
 }
 
-static void connect_to(struct reach *reach, const char *text,
-		       void (*on_done)(struct dial *dial, int fd, pid_t process,
-				       const struct err *err))
+static void connect_to(struct reach *reach, const char *text)
 {
 	struct endpoint endpoint;
 	struct err err;
@@ -50,49 +65,7 @@ static void connect_to(struct reach *reach, const char *text,
 		return;
 	}
 	endpoint_name(&endpoint, reach->name, sizeof(reach->name));
-	dial_start(&reach->dial, reach->loop, &endpoint, reach_left_ms(reach), on_done);
-}
-
-/* The user's own place counts as well as the system's: whether it is there is known by now. */
-static void on_system_dialed(struct dial *dial, int fd, pid_t process, const struct err *err)
-{
-	struct reach *reach = container_of(dial, struct reach, dial);
-	struct err ours;
-
-	if (fd >= 0) {
-		reach->on_stream(reach, fd, process);
-		return;
-	}
-	err_set(&ours, err->num, NULL, "no agent at %s%s%sunix:" ENDPOINT_SYSTEM,
-		reach->users[0] ? "unix:" : "", reach->users, reach->users[0] ? " nor at " : "");
-	if (err->num == ENOENT)
-		err_hint(&ours, "start one with msb-execd, name its address with -S, or use "
-				"--local");
-	else
-		hint_connect(&dial->endpoint, reach->terms.wait_ms, &ours);
-	reach_fail(reach, &ours);
-}
-
-static void on_users_dialed(struct dial *dial, int fd, pid_t process, const struct err *err)
-{
-	struct reach *reach = container_of(dial, struct reach, dial);
-
-	if (fd >= 0) {
-		reach->on_stream(reach, fd, process);
-		return;
-	}
-	reach->users_num = err->num;
-	connect_to(reach, ENDPOINT_SYSTEM, on_system_dialed);
-}
-
-/* Without an address: the user's daemon, then the system's. */
-static void connect_usual(struct reach *reach)
-{
-	reach->users_num = EINVAL;
-	if (endpoint_of_user(reach->users))
-		connect_to(reach, reach->users, on_users_dialed);
-	else
-		connect_to(reach, ENDPOINT_SYSTEM, on_system_dialed);
+	dial_start(&reach->dial, reach->loop, &endpoint, reach_left_ms(reach), on_dialed);
 }
 
 static uint64_t due_after(uint64_t now_ms, uint64_t ms)
@@ -100,13 +73,15 @@ static uint64_t due_after(uint64_t now_ms, uint64_t ms)
 	return ms == DIAL_FOREVER ? DIAL_FOREVER : now_ms + ms;
 }
 
+/* Without an address: the user's daemon, then the system's. */
 static void try_once(struct reach *reach)
 {
+	const char *address = reach->terms.address;
+
 	reach->due_ms = due_after(loop_now_ms(), reach->terms.connect_ms);
-	if (reach->terms.address)
-		connect_to(reach, reach->terms.address, on_dialed);
-	else
-		connect_usual(reach);
+	reach->users_num = EINVAL;
+	reach->at_users = !address && endpoint_of_user(reach->users);
+	connect_to(reach, address ? address : reach->at_users ? reach->users : ENDPOINT_SYSTEM);
 }
 
 /* ---- an agent that is not there yet ---- */

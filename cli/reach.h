@@ -20,6 +20,7 @@ struct reach {
 	struct dial dial;
 	char name[128];		       /* of the address, for messages */
 	char users[ENDPOINT_PATH_MAX]; /* without an address: the user's own place, or empty */
+	bool at_users;		       /* which is tried now */
 	int users_num;		       /* and why that could not be connected to, an errno */
 	uint64_t due_ms;	       /* when this try is late */
 	uint64_t wait_due_ms;	       /* when the last try begins */
