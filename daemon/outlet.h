@@ -31,7 +31,7 @@ struct outlet_member {
 	struct list_node by_id, turn;
 };
 
-/* Part of a client's connection. All but what outlet_init() sets begins as zero. */
+/* Part of a client's connection; for its own file alone. */
 struct outlet {
 	struct link *link; /* the connection's */
 	bool awaited;	   /* a member waits for the queue to move */

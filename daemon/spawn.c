@@ -18,61 +18,56 @@
 #include "interpreter.h"
 #include "pty.h"
 
-/* The child's ends, closed once it has its copies. */
-struct far_ends {
-	int in_fd, out_fd, err_fd, verdict_fd;
-};
-
 /* One pipe: the end for us non-blocking, the end for the child as commands expect it. */
-static int open_pipe(int *ret_ours, int *ret_theirs, bool we_read)
+static int open_pipe(int *ret_ours, int *ret_theirs, bool we_read, struct err *err)
 {
 	int ends[2];
 
 	if (pipe2(ends, O_CLOEXEC) < 0)
-		return -errno;
+		return err_set(err, errno, NULL, "cannot make a pipe");
 	*ret_ours = ends[we_read ? 0 : 1];
 	*ret_theirs = ends[we_read ? 1 : 0];
 	/* A new pipe has no other flags that would have to be kept. */
-	return fcntl(*ret_ours, F_SETFL, O_NONBLOCK) < 0 ? -errno : 0;
+	if (fcntl(*ret_ours, F_SETFL, O_NONBLOCK) < 0)
+		return err_set(err, errno, NULL, "cannot make a pipe");
+	return 0;
 }
 
-static int open_pipes(struct spawn_child *child, struct far_ends *far, struct err *err)
+static int open_pipes(struct spawn_child *ours, struct child_plan *theirs, struct err *err)
 {
-	int r = open_pipe(&child->in_fd, &far->in_fd, false);
+	int r = open_pipe(&ours->in_fd, &theirs->in_fd, false, err);
 
 	if (r == 0)
-		r = open_pipe(&child->out_fd, &far->out_fd, true);
-	if (r == 0)
-		r = open_pipe(&child->err_fd, &far->err_fd, true);
-	return r < 0 ? err_set(err, -r, NULL, "cannot make a pipe") : 0;
+		r = open_pipe(&ours->out_fd, &theirs->out_fd, true, err);
+	return r < 0 ? r : open_pipe(&ours->err_fd, &theirs->err_fd, true, err);
 }
 
-static int open_pty(const struct msg_exec_request *request, struct spawn_child *child,
-		    struct far_ends *far, struct err *err)
+static int open_pty(const struct msg_exec_request *request, struct spawn_child *ours,
+		    struct child_plan *theirs, struct err *err)
 {
 	const struct msg_exec_resize size = {.rows = request->rows,
 					     .cols = request->cols,
 					     .xpixel = request->xpixel,
 					     .ypixel = request->ypixel};
-	int r = pty_open(&size, &child->out_fd, &far->in_fd, err);
+	int r = pty_open(&size, &ours->out_fd, &theirs->in_fd, err);
 
 	if (r < 0)
 		return r;
-	child->in_fd = child->out_fd;
-	far->out_fd = far->err_fd = far->in_fd;
+	ours->in_fd = ours->out_fd;
+	theirs->out_fd = theirs->err_fd = theirs->in_fd;
 	return 0;
 }
 
 /* What a command opens by name (/dev/stderr, its tty) must be its own user's. */
-static int give_away(const struct child_plan *plan, const struct far_ends *far, struct err *err)
+static int give_away(const struct child_plan *theirs, struct err *err)
 {
-	int fds[] = {far->in_fd, far->out_fd, far->err_fd};
+	int fds[] = {theirs->in_fd, theirs->out_fd, theirs->err_fd};
 
-	if (!plan->switch_user)
+	if (!theirs->switch_user)
 		return 0;
-	for (size_t i = 0; i < (plan->tty ? 1 : 3); i++)
+	for (size_t i = 0; i < (theirs->tty ? 1 : 3); i++)
 		/* A terminal keeps the group that devpts gave it. EPERM: the switch will say so. */
-		if (fchown(fds[i], plan->uid, plan->tty ? (gid_t)-1 : plan->gid) < 0 &&
+		if (fchown(fds[i], theirs->uid, theirs->tty ? (gid_t)-1 : theirs->gid) < 0 &&
 		    errno != EPERM)
 			return err_set(err, errno, NULL, "cannot hand over the standard streams");
 	return 0;
@@ -101,61 +96,47 @@ static pid_t clone_child(const struct child_plan *plan, int *ret_pid_fd)
 	return pid < 0 ? -errno : pid;
 }
 
-static void close_far_ends(struct far_ends *far)
+/* A pty's end is several of them. */
+static void close_ends(bool tty, int in_fd, int out_fd, int err_fd, int verdict_fd)
 {
-	if (far->out_fd == far->in_fd)
-		far->out_fd = far->err_fd = -1;
-	fd_close(&far->in_fd);
-	fd_close(&far->out_fd);
-	fd_close(&far->err_fd);
-	fd_close(&far->verdict_fd);
-}
-
-static void close_near_ends(struct spawn_child *child)
-{
-	if (child->out_fd == child->in_fd)
-		child->out_fd = -1;
-	fd_close(&child->in_fd);
-	fd_close(&child->out_fd);
-	fd_close(&child->err_fd);
-	fd_close(&child->verdict_fd);
+	fd_close(&in_fd);
+	if (!tty) {
+		fd_close(&out_fd);
+		fd_close(&err_fd);
+	}
+	fd_close(&verdict_fd);
 }
 
 static int launch(const struct spawn_plan *plan, const struct msg_exec_request *request,
-		  struct spawn_child *child, struct spawn_failure *failure)
+		  struct spawn_child *ours, struct spawn_failure *failure)
 {
-	struct far_ends far = {-1, -1, -1, -1};
 	struct child_plan theirs = plan->child;
 	enum spawn_stage stage = theirs.tty ? SPAWN_PTY : SPAWN_PIPE;
 	struct err err;
 	int r;
 
-	r = theirs.tty ? open_pty(request, child, &far, &err) : open_pipes(child, &far, &err);
+	theirs.in_fd = theirs.out_fd = theirs.err_fd = theirs.verdict_fd = -1;
+	r = theirs.tty ? open_pty(request, ours, &theirs, &err) : open_pipes(ours, &theirs, &err);
 	if (r < 0)
 		goto out;
 	stage = SPAWN_PIPE;
-	r = open_pipe(&child->verdict_fd, &far.verdict_fd, true);
-	if (r < 0) {
-		err_set(&err, -r, NULL, "cannot make a pipe");
-		goto out;
-	}
-	stage = theirs.tty ? SPAWN_GIVE_PTY : SPAWN_GIVE_PIPES;
-	r = give_away(&theirs, &far, &err);
+	r = open_pipe(&ours->verdict_fd, &theirs.verdict_fd, true, &err);
 	if (r < 0)
 		goto out;
-	theirs.in_fd = far.in_fd;
-	theirs.out_fd = far.out_fd;
-	theirs.err_fd = far.err_fd;
-	theirs.verdict_fd = far.verdict_fd;
+	stage = theirs.tty ? SPAWN_GIVE_PTY : SPAWN_GIVE_PIPES;
+	r = give_away(&theirs, &err);
+	if (r < 0)
+		goto out;
 	stage = SPAWN_CLONE;
-	r = child->pid = clone_child(&theirs, &child->pid_fd);
+	r = ours->pid = clone_child(&theirs, &ours->pid_fd);
 	if (r < 0)
 		err_set(&err, -r, NULL, "cannot make a process");
 out:
-	close_far_ends(&far);
+	/* The child has its copies. */
+	close_ends(theirs.tty, theirs.in_fd, theirs.out_fd, theirs.err_fd, theirs.verdict_fd);
 	if (r >= 0)
 		return 0;
-	close_near_ends(child);
+	close_ends(theirs.tty, ours->in_fd, ours->out_fd, ours->err_fd, ours->verdict_fd);
 	return spawn_fail(failure, stage, plan->cmd, &err);
 }
 
