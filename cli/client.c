@@ -158,20 +158,17 @@ void client_expect(struct client *client, uint64_t within_ms)
 void client_add(struct client *client, struct client_session *session, uint32_t id,
 		const struct client_session_calls *calls)
 {
-	*session = (struct client_session){client, client->sessions, id, calls};
-	client->sessions = session;
+	*session = (struct client_session){.client = client, .id = id, .calls = calls};
+	list_append(&client->sessions, &session->of_client);
 }
 
 void client_remove(struct client_session *session)
 {
 	struct client *client = session->client;
-	struct client_session **at;
 
 	if (!client)
 		return;
-	for (at = &client->sessions; *at != session;)
-		at = &(*at)->next;
-	*at = session->next;
+	list_remove(&client->sessions, &session->of_client);
 	if (client->body_of == session)
 		client->body_of = NULL;
 	session->client = NULL;
@@ -181,7 +178,7 @@ static void drop(struct client *client)
 {
 	struct client_session *session;
 
-	while ((session = client->sessions)) {
+	while ((session = list_first(&client->sessions, struct client_session, of_client))) {
 		client_remove(session);
 		if (session->calls->on_dropped)
 			session->calls->on_dropped(session);
@@ -398,31 +395,31 @@ static int on_bytes(struct link *link, struct buf *in)
 static enum link_wish wish(struct link *link)
 {
 	struct client *client = container_of(link, struct client, link);
+	struct client_session *session, *next;
 
 	if (client->lost)
 		return LINK_WAIT;
 	if (!client->greeted)
 		return LINK_TAKE;
-	for (struct client_session *session = client->sessions, *next; session; session = next) {
-		next = session->next;
+	list_each_safe(session, next, &client->sessions, of_client)
 		if (session->client && session->calls->on_turn)
 			session->calls->on_turn(session);
-	}
 	return client->on_turn(client) ? LINK_TAKE : LINK_WAIT;
 }
 
 static int on_frame(struct link *link, const struct frame *frame)
 {
 	struct client *client = container_of(link, struct client, link);
-	struct client_session *session = client->sessions;
+	struct client_session *session;
 	struct msg_envelope envelope;
 
 	if (client->answer_id && frame->id == client->answer_id) {
 		patience_answered(&client->patience);
 		settle_patience(client);
 	}
-	while (session && session->id != frame->id)
-		session = session->next;
+	list_each(session, &client->sessions, of_client)
+		if (session->id == frame->id)
+			break;
 	if (session && msg_open(frame, &envelope) == 0)
 		session->calls->on_frame(session, &envelope);
 	return 0;
@@ -431,11 +428,12 @@ static int on_frame(struct link *link, const struct frame *frame)
 static bool on_part(struct link *link, const struct buf *in, size_t *ret_head, size_t *ret_body)
 {
 	struct client *client = container_of(link, struct client, link);
-	struct client_session *session = client->sessions;
+	struct client_session *session;
 
-	while (session && !(session->calls->on_part &&
-			    session->calls->on_part(session, in, ret_head, ret_body)))
-		session = session->next;
+	list_each(session, &client->sessions, of_client)
+		if (session->calls->on_part &&
+		    session->calls->on_part(session, in, ret_head, ret_body))
+			break;
 	client->body_of = session;
 	return session;
 }

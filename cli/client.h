@@ -9,6 +9,7 @@
 
 #include "../shared/err.h"
 #include "../shared/link.h"
+#include "../shared/list.h"
 #include "../shared/liveness.h"
 #include "../shared/msg.h"
 #include "../shared/process.h"
@@ -33,7 +34,7 @@ struct client_session_calls {
 /* An id of a connection, and whose its frames are. All zero: nobody's. */
 struct client_session {
 	struct client *client; /* not owned */
-	struct client_session *next;
+	struct list_node of_client;
 	uint32_t id;
 	const struct client_session_calls *calls;
 };
@@ -51,10 +52,10 @@ struct client {
 	bool linked;		    /* there is a link */
 	bool greeted;
 	bool lost;
-	struct greeting agent;		 /* what it is, once greeted */
-	uint32_t last_id;		 /* that was used: of a ping, or of one more session */
-	struct client_session *sessions; /* the last one first */
-	struct client_session *body_of;	 /* whose the rest of the present frame is, or NULL */
+	struct greeting agent; /* what it is, once greeted */
+	uint32_t last_id;      /* that was used: of a ping, or of one more session */
+	struct list sessions;
+	struct client_session *body_of; /* whose the rest of the present frame is, or NULL */
 
 	bool listens; /* the link is read dry, so that silence is the agent's */
 	struct liveness liveness;

@@ -226,8 +226,9 @@ bool remote_tell_window(struct remote *remote, bool repaint)
 void remote_tell_all(struct client *client)
 {
 	struct msg_exec_resize size = window(client, true);
+	struct client_session *session;
 
-	for (struct client_session *session = client->sessions; session; session = session->next)
+	list_each(session, &client->sessions, of_client)
 		if (session->calls == &calls && remote_of(session)->tty)
 			resize(remote_of(session), &size);
 }
