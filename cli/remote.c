@@ -293,7 +293,7 @@ static void on_data(struct remote *remote, const struct msg_envelope *envelope)
 	if (is_garbled(remote, r, "output") || r < 0)
 		return;
 	if (remote->on_part)
-		link_read_narrow(&remote->session.client->link, 0);
+		link_limit_readahead(&remote->session.client->link, 0);
 	remote->output.received += data.data.len;
 	if (remote->on_data)
 		remote->on_data(remote, envelope->type, (const char *)data.data.ptr, data.data.len);
@@ -319,7 +319,7 @@ static bool on_part(struct client_session *session, const struct buf *in, size_t
 	    !remote->on_part(remote, type, (const char *)buf_head(in) + *ret_head, len))
 		return false;
 	remote->output.received += len;
-	link_read_narrow(&client->link, MSG_BULK_HEAD_OUTPUT);
+	link_limit_readahead(&client->link, MSG_BULK_HEAD_OUTPUT);
 	return true;
 }
 

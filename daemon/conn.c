@@ -74,7 +74,7 @@ static bool on_part(struct link *link, const struct buf *in, size_t *ret_head, s
 	have = (struct msg_bytes){buf_head(in) + *ret_head, buf_len(in) - *ret_head};
 	if (have.len)
 		job_input(job, have);
-	link_read_narrow(link, MSG_BULK_HEAD_STDIN);
+	link_limit_readahead(link, MSG_BULK_HEAD_STDIN);
 	conn->host->jobs->activity++;
 	return true;
 }
@@ -91,7 +91,7 @@ static int on_frame(struct link *link, const struct frame *frame)
 	struct conn *conn = container_of(link, struct conn, link);
 
 	if (frame->wire_len < CONN_BULK_MIN)
-		link_read_narrow(link, 0);
+		link_limit_readahead(link, 0);
 	return conn->calls->on_frame(conn, frame);
 }
 

@@ -26,7 +26,7 @@ static void on_stdin(struct conn *conn, struct job *job, const union payload *pa
 
 	/* More of that size may be moved, if the link reads their heads alone. */
 	if (data.len >= CONN_BULK_MIN && job_can_move_input(job))
-		link_read_narrow(&conn->link, MSG_BULK_HEAD_STDIN);
+		link_limit_readahead(&conn->link, MSG_BULK_HEAD_STDIN);
 	job_input(job, data);
 }
 

@@ -136,7 +136,7 @@ static size_t read_size(const struct link *link)
 	struct frame frame;
 
 	if (!buf_len(&link->in))
-		return link->narrow ? link->narrow : share;
+		return link->readahead ? link->readahead : share;
 	if (frame_next(&link->in, &frame, &missing) == 0 && missing > READ_MAX)
 		return missing;
 	return share;
@@ -203,9 +203,9 @@ void link_take_raw(struct link *link, bool raw)
 	link->raw = raw;
 }
 
-void link_read_narrow(struct link *link, size_t len)
+void link_limit_readahead(struct link *link, size_t len)
 {
-	link->narrow = link->in_socket ? len : 0;
+	link->readahead = link->in_socket ? len : 0;
 }
 
 /* ---- writing ---- */

@@ -95,16 +95,16 @@ struct link {
 	bool nonblock;	  /* out_fd is, as bulk needs it */
 	uint64_t sent;	  /* bytes that have gone out */
 	uint64_t taken;	  /* frames that have come in */
-	size_t narrow; /* bytes to read at a frame's beginning, to leave a large body where it is; or 0 */
-	bool raw;      /* what comes is no frame, whatever it looks like */
-	size_t body;   /* bytes in the stream that the owner takes itself */
-	bool held;     /* and would not have just now */
-	bool put_off;  /* a frame, to another turn */
-	bool ended;    /* the peer said end of file, or reading failed */
-	bool broken;   /* writing failed */
-	bool stopped;  /* nothing is read or written any more */
-	unsigned told; /* a bit for each link_end that its owner has heard of */
-	int error;     /* the errno behind that, 0 for a plain end */
+	size_t readahead; /* bytes to read at a frame's beginning, so that a large body stays; or 0 */
+	bool raw;	  /* what comes is no frame, whatever it looks like */
+	size_t body;	  /* bytes in the stream that the owner takes itself */
+	bool held;	  /* and would not have just now */
+	bool put_off;	  /* a frame, to another turn */
+	bool ended;	  /* the peer said end of file, or reading failed */
+	bool broken;	  /* writing failed */
+	bool stopped;	  /* nothing is read or written any more */
+	unsigned told;	  /* a bit for each link_end that its owner has heard of */
+	int error;	  /* the errno behind that, 0 for a plain end */
 	struct loop_timer
 		starved; /* armed: it does not read, as there is no memory for what comes */
 };
@@ -135,7 +135,7 @@ void link_stop(struct link *link);
 void link_take_raw(struct link *link, bool raw);
 
 /* Of each frame no more than that is read at first, so that its body may be moved; 0: as much as there is. */
-void link_read_narrow(struct link *link, size_t len);
+void link_limit_readahead(struct link *link, size_t len);
 
 /* What has come and was not taken. */
 static inline struct buf *link_in(struct link *link)

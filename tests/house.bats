@@ -93,7 +93,7 @@ only_still() {
 }
 
 @test "house: the inside of a link is touched in its own file alone" {
-	inside='calls|in|out|bulk|nonblock|sent|taken|narrow|raw|body|held|put_off|ended|broken|stopped|told|error|starved'
+	inside='calls|in|out|bulk|nonblock|sent|taken|readahead|raw|body|held|put_off|ended|broken|stopped|told|error|starved'
 	run in_sources -n --exclude='link.[ch]' \
 		"\\blink(\\.|->)($inside|turn|manner|in_fd|out_fd|in_socket|out_socket|in_source|out_source)\\b" \
 		shared daemon cli
