@@ -1,7 +1,7 @@
 /*
- * One client's connection: the greeting, its turns and its queue, who it is, its time for a frame, and
- * its end. What becomes of its frames is its taker's affair. A client that breaks the framing or the
- * rules loses its own connection; nobody else notices.
+ * One client's connection: the greeting, its turns and its queue, who it is, its time for a frame,
+ * and its end. What becomes of its frames is its taker's affair. A client that breaks the framing or
+ * the rules loses its own connection; nobody else notices.
  */
 #ifndef MSB_CONN_H
 #define MSB_CONN_H

@@ -112,7 +112,7 @@ static int on_shutdown(struct conn *conn, const struct letter *letter, struct le
 	return 0;
 }
 
-/* With none of the three: it is for another place (a serial port), another direction, or for nobody any more. */
+/* With none of the three: for another place (a serial port), another direction, or for nobody. */
 struct handler {
 	bool passive; /* does not count as activity */
 	void (*run_job)(struct conn *conn, struct job *job, const union payload *payload);

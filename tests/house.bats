@@ -106,6 +106,13 @@ only_still() {
 	[[ -z $output ]]
 }
 
+@test "house: a connection of the daemon's is written in its own file alone" {
+	run grep -nE "\\bconn(\.|->)(calls|in_host|grave|body_id|open|clock|said)\\b" daemon/[!c]*.[ch]
+	[[ -z $output ]]
+	run grep -nE "\\bconn(\.|->)(host|name|trusted|outlet\.[a-z_]+) [-+|&]?= " daemon/[!c]*.[ch]
+	[[ -z $output ]]
+}
+
 @test "house: the console alone links readline; the others need libc and libcbor alone" {
 	for program in msb-exec msb-execd msb-relayd; do
 		run bash -c "readelf -d $ROOT/build/$program | grep NEEDED"
