@@ -79,9 +79,9 @@ CONSOLE  := $(patsubst %.c,$(BUILD)/%.o,$(sort $(wildcard cli/console/*.c)))
 CLI      := $(patsubst %.c,$(BUILD)/%.o,$(sort $(wildcard cli/*.c)))
 DAEMON   := $(patsubst %.c,$(BUILD)/%.o,$(sort $(wildcard daemon/*.c)))
 PROGRAMS := $(BUILD)/msb-exec $(BUILD)/msb-execd $(BUILD)/msb-relayd
-# Two programs live in daemon/. What is named after the relay is its own; the letters, the listening
-# and a few more are common to both.
-RELAY    := $(filter $(BUILD)/daemon/relay%.o,$(DAEMON)) $(patsubst %,$(BUILD)/daemon/%.o,letter \
+# Two programs live in daemon/. What is named after the relay is its own; the listening and a few
+# more are common to both.
+RELAY    := $(filter $(BUILD)/daemon/relay%.o,$(DAEMON)) $(patsubst %,$(BUILD)/daemon/%.o,\
 	budget listen notify passed peer signals)
 EXECD    := $(filter-out $(BUILD)/daemon/relay%.o,$(DAEMON))
 

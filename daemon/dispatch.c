@@ -48,63 +48,66 @@ static void on_output_credit(struct conn *conn, struct job *job, const union pay
 	job_output_credit(job, payload->credit.consumed);
 }
 
-/* ---- the others: as dispatch_letter() ---- */
+/* ---- the others: as dispatch_incoming() ---- */
 
-static int on_request(struct conn *conn, const struct letter *letter, struct letter_fault *fault)
+static int on_request(struct conn *conn, const struct incoming *incoming,
+		      struct incoming_fault *fault)
 {
-	uint32_t id = letter->frame->id;
+	uint32_t id = incoming->frame->id;
 	struct msg_exec_request request;
 	int r;
 
 	if (job_find(&conn->outlet, id))
 		return -EEXIST;
-	if (letter->frame->wire_len - FRAME_PREFIX_LEN > conn->host->budget->request) {
+	if (incoming->frame->wire_len - FRAME_PREFIX_LEN > conn->host->budget->request) {
 		conn->host->jobs->activity++;
 		return msg_put_exec_failed(link_out(&conn->link), id, MSG_FAILURE_RESOURCE_LIMIT, 0,
 					   "cannot spawn: the request has more text than "
 					   "--max-request allows",
 					   NULL);
 	}
-	r = letter_decode(letter, &request, fault);
+	r = incoming_decode(incoming, &request, fault);
 	if (r == 0)
 		job_start(conn->host->jobs, &conn->outlet, id, &request,
 			  dispatch_of(conn)->max_jobs);
 	return r;
 }
 
-static int on_output_close(struct conn *conn, const struct letter *letter,
-			   struct letter_fault *fault)
+static int on_output_close(struct conn *conn, const struct incoming *incoming,
+			   struct incoming_fault *fault)
 {
-	struct job *job = job_find(&conn->outlet, letter->frame->id);
+	struct job *job = job_find(&conn->outlet, incoming->frame->id);
 	enum msg_stream stream;
-	int r = letter_decode_stream(letter, &stream, fault);
+	int r = incoming_decode_stream(incoming, &stream, fault);
 
 	if (r == 0 && job)
 		job_close_output(job, stream);
 	return r;
 }
 
-static int on_ping(struct conn *conn, const struct letter *letter, struct letter_fault *fault)
+static int on_ping(struct conn *conn, const struct incoming *incoming, struct incoming_fault *fault)
 {
-	int r = letter_decode(letter, NULL, fault);
+	int r = incoming_decode(incoming, NULL, fault);
 
-	return r < 0 ? r : msg_put_empty(link_out(&conn->link), letter->frame->id, MSG_PONG);
+	return r < 0 ? r : msg_put_empty(link_out(&conn->link), incoming->frame->id, MSG_PONG);
 }
 
-static int on_touch(struct conn *conn, const struct letter *letter, struct letter_fault *fault)
+static int on_touch(struct conn *conn, const struct incoming *incoming,
+		    struct incoming_fault *fault)
 {
-	int r = letter_decode(letter, NULL, fault);
+	int r = incoming_decode(incoming, NULL, fault);
 
 	return r < 0 ? r
-		     : msg_put_touched(link_out(&conn->link), letter->frame->id,
+		     : msg_put_touched(link_out(&conn->link), incoming->frame->id,
 				       ++conn->host->jobs->activity);
 }
 
-static int on_shutdown(struct conn *conn, const struct letter *letter, struct letter_fault *fault)
+static int on_shutdown(struct conn *conn, const struct incoming *incoming,
+		       struct incoming_fault *fault)
 {
 	struct dispatch *dispatch = dispatch_of(conn);
 
-	(void)letter, (void)fault;
+	(void)incoming, (void)fault;
 	if (conn->trusted)
 		dispatch->on_shutdown(dispatch);
 	else if (conn_may_say(conn))
@@ -116,7 +119,8 @@ static int on_shutdown(struct conn *conn, const struct letter *letter, struct le
 struct handler {
 	bool passive; /* does not count as activity */
 	void (*run_job)(struct conn *conn, struct job *job, const union payload *payload);
-	int (*run)(struct conn *conn, const struct letter *letter, struct letter_fault *fault);
+	int (*run)(struct conn *conn, const struct incoming *incoming,
+		   struct incoming_fault *fault);
 	int (*answer)(struct buf *out, uint32_t id); /* counts as two */
 };
 
@@ -131,36 +135,37 @@ static const struct handler handlers[MSG_TYPE_COUNT] = {
 	[MSG_EXEC_SIGNAL] = {.run_job = on_signal},
 	[MSG_EXEC_OUTPUT_CLOSE] = {.run = on_output_close},
 	[MSG_EXEC_OUTPUT_CREDIT] = {.passive = true, .run_job = on_output_credit},
-	[MSG_FS_REQUEST] = {.answer = letter_refuse_fs},
-	[MSG_TCP_CONNECT] = {.answer = letter_refuse_tcp},
+	[MSG_FS_REQUEST] = {.answer = incoming_refuse_fs},
+	[MSG_TCP_CONNECT] = {.answer = incoming_refuse_tcp},
 };
 
-int dispatch_letter(struct conn *conn, const struct letter *letter, struct letter_fault *fault)
+int dispatch_incoming(struct conn *conn, const struct incoming *incoming,
+		      struct incoming_fault *fault)
 {
-	const struct handler *handler = &handlers[letter->envelope.type];
-	struct job *job = job_find(&conn->outlet, letter->frame->id);
+	const struct handler *handler = &handlers[incoming->envelope.type];
+	struct job *job = job_find(&conn->outlet, incoming->frame->id);
 	union payload payload;
 	int r;
 
 	conn->host->jobs->activity += handler->answer ? 2 : !handler->passive;
 	if (handler->answer)
-		return handler->answer(link_out(&conn->link), letter->frame->id);
+		return handler->answer(link_out(&conn->link), incoming->frame->id);
 	if (handler->run)
-		return handler->run(conn, letter, fault);
+		return handler->run(conn, incoming, fault);
 	if (!handler->run_job) {
-		log_debug("%s: %s ignored", conn->name, msg_name(letter->envelope.type));
+		log_debug("%s: %s ignored", conn->name, msg_name(incoming->envelope.type));
 		return 0;
 	}
-	r = letter_decode(letter, &payload, fault);
+	r = incoming_decode(incoming, &payload, fault);
 	if (r == 0 && job)
 		handler->run_job(conn, job, &payload);
 	return r;
 }
 
-int dispatch_refuse(struct conn *conn, const struct letter *letter,
-		    const struct letter_fault *fault)
+int dispatch_refuse(struct conn *conn, const struct incoming *incoming,
+		    const struct incoming_fault *fault)
 {
-	uint32_t id = letter->frame->id;
+	uint32_t id = incoming->frame->id;
 	struct job *job = job_find(&conn->outlet, id);
 
 	if (conn_may_say(conn))
@@ -168,19 +173,19 @@ int dispatch_refuse(struct conn *conn, const struct letter *letter,
 	/* core.error is terminal: the client forgets the id, so the command must not go on. */
 	if (job)
 		job_abandon(job);
-	return letter_refuse(link_out(&conn->link), letter, fault, job != NULL);
+	return incoming_refuse(link_out(&conn->link), incoming, fault, job != NULL);
 }
 
 int dispatch_frame(struct conn *conn, const struct frame *frame)
 {
-	struct letter_fault fault;
-	struct letter letter;
+	struct incoming_fault fault;
+	struct incoming incoming;
 	int r;
 
 	if (frame->id >= CONN_ID_END)
 		return -EPROTO;
-	r = letter_open(&letter, frame, &fault);
+	r = incoming_open(&incoming, frame, &fault);
 	if (r == 0)
-		r = dispatch_letter(conn, &letter, &fault);
-	return r == -EBADMSG ? dispatch_refuse(conn, &letter, &fault) : r;
+		r = dispatch_incoming(conn, &incoming, &fault);
+	return r == -EBADMSG ? dispatch_refuse(conn, &incoming, &fault) : r;
 }

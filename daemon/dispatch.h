@@ -5,8 +5,8 @@
 #ifndef MSB_DISPATCH_H
 #define MSB_DISPATCH_H
 
+#include "../shared/incoming.h"
 #include "conn.h"
-#include "letter.h"
 
 /* What all clients of a daemon may ask for; every connection's host is part of one. */
 struct dispatch {
@@ -19,16 +19,17 @@ struct dispatch {
 int dispatch_frame(struct conn *conn, const struct frame *frame);
 
 /*
- * For takers that let less be lost. Acts upon an opened letter: 0; -EBADMSG with the fault, to be
+ * For takers that let less be lost. Acts upon an opened frame: 0; -EBADMSG with the fault, to be
  * refused; -EEXIST, and nothing is done, for a request whose id is in use; or -errno of the queue.
  */
-int dispatch_letter(struct conn *conn, const struct letter *letter, struct letter_fault *ret_fault);
+int dispatch_incoming(struct conn *conn, const struct incoming *incoming,
+		      struct incoming_fault *ret_fault);
 
 /*
- * Says why a letter was refused, and ends its id. 0, or -EPROTO when its sender cannot be told
+ * Says why a frame was refused, and ends its id. 0, or -EPROTO when its sender cannot be told
  * and would wait for ever.
  */
-int dispatch_refuse(struct conn *conn, const struct letter *letter,
-		    const struct letter_fault *fault);
+int dispatch_refuse(struct conn *conn, const struct incoming *incoming,
+		    const struct incoming_fault *fault);
 
 #endif

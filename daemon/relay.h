@@ -7,9 +7,9 @@
 #ifndef MSB_RELAY_H
 #define MSB_RELAY_H
 
+#include "../shared/incoming.h"
 #include "../shared/log.h"
 #include "budget.h"
-#include "letter.h"
 #include "peer.h"
 #include "relay_agent.h"
 #include "relay_route.h"

@@ -21,9 +21,9 @@ static struct buf *out_of(const struct relay_client *client)
 	return relay_agent_out(&client->relay->agent);
 }
 
-static struct route *find(const struct relay_client *client, const struct letter *letter)
+static struct route *find(const struct relay_client *client, const struct incoming *incoming)
 {
-	return route_find(relay_routes((struct relay_client *)client), letter->frame->id);
+	return route_find(relay_routes((struct relay_client *)client), incoming->frame->id);
 }
 
 /* ---- answers ---- */
@@ -45,40 +45,41 @@ static void abandon(struct relay_client *client, struct route *route)
 								     (enum msg_stream)i));
 }
 
-static int refuse(struct relay_client *client, const struct letter *letter,
-		  const struct letter_fault *fault)
+static int refuse(struct relay_client *client, const struct incoming *incoming,
+		  const struct incoming_fault *fault)
 {
-	struct route *route = find(client, letter);
+	struct route *route = find(client, incoming);
 	bool live = route && route->kind == ROUTE_EXEC && !route->abandoned;
 
 	if (log_may(&client->said, loop_now_ms(), client->name))
-		log_info("%s: id %u: %s", client->name, letter->frame->id, fault->message);
+		log_info("%s: id %u: %s", client->name, incoming->frame->id, fault->message);
 	if (live)
 		abandon(client, route);
-	return letter_refuse(link_out(&client->link), letter, fault, live);
+	return incoming_refuse(link_out(&client->link), incoming, fault, live);
 }
 
 /* The same for what is well said, but cannot be had. */
-static int refuse_session(struct relay_client *client, const struct letter *letter, const char *why)
+static int refuse_session(struct relay_client *client, const struct incoming *incoming,
+			  const char *why)
 {
-	struct letter_fault fault = {.kind = MSG_REFUSAL_INVALID_SESSION};
+	struct incoming_fault fault = {.kind = MSG_REFUSAL_INVALID_SESSION};
 
 	strncpy(fault.message, why, sizeof(fault.message) - 1);
-	return letter_refuse(link_out(&client->link), letter, &fault, true);
+	return incoming_refuse(link_out(&client->link), incoming, &fault, true);
 }
 
 /* Decodes the payload on the side, so that it can still be passed on as it came. */
-static int decode_aside(struct relay_client *client, const struct letter *letter, void *ret_struct,
-			struct letter_fault *ret_fault)
+static int decode_aside(struct relay_client *client, const struct incoming *incoming,
+			void *ret_struct, struct incoming_fault *ret_fault)
 {
 	struct buf *scratch = &client->relay->scratch;
-	struct letter copy = *letter;
+	struct incoming copy = *incoming;
 
 	buf_consume(scratch, buf_len(scratch));
-	if (buf_append(scratch, letter->envelope.payload.ptr, letter->envelope.payload.len) < 0)
+	if (buf_append(scratch, incoming->envelope.payload.ptr, incoming->envelope.payload.len) < 0)
 		return -ENOMEM;
 	copy.envelope.payload.ptr = buf_head(scratch);
-	return letter_decode(&copy, ret_struct, ret_fault);
+	return incoming_decode(&copy, ret_struct, ret_fault);
 }
 
 /* ---- exec ---- */
@@ -96,12 +97,12 @@ static struct msg_windows windows_for(const struct relay_client *client,
 	return add;
 }
 
-static int start(struct relay_client *client, const struct letter *letter,
+static int start(struct relay_client *client, const struct incoming *incoming,
 		 const struct msg_exec_request *request)
 {
 	struct route_table *routes = relay_routes(client);
 	struct msg_windows add = windows_for(client, request);
-	uint32_t id = letter->frame->id;
+	uint32_t id = incoming->frame->id;
 	struct route *route = route_add(routes, id, ROUTE_EXEC);
 	int r = -EMSGSIZE;
 
@@ -113,7 +114,8 @@ static int start(struct relay_client *client, const struct letter *letter,
 	if (r == -EMSGSIZE) {
 		/* Byte for byte, or too large for more: a frame has its limit. */
 		add = (struct msg_windows){0};
-		r = msg_put_payload(out_of(client), id, MSG_EXEC_REQUEST, letter->envelope.payload);
+		r = msg_put_payload(out_of(client), id, MSG_EXEC_REQUEST,
+				    incoming->envelope.payload);
 	}
 	if (r == -EBADMSG) {
 		route_remove(routes, route);
@@ -121,7 +123,7 @@ static int start(struct relay_client *client, const struct letter *letter,
 					   0, "a malformed resource limit", "setrlimit");
 	}
 	relay_agent_told(agent_of(client), r);
-	route->v = letter->envelope.v;
+	route->v = incoming->envelope.v;
 	route->probe = relay_agent_probe(agent_of(client));
 	route->tty = request->tty;
 	route->counts_input = add.input;
@@ -130,11 +132,11 @@ static int start(struct relay_client *client, const struct letter *letter,
 	return 0;
 }
 
-static int on_request(struct relay_client *client, const struct letter *letter)
+static int on_request(struct relay_client *client, const struct incoming *incoming)
 {
-	struct route *route = find(client, letter);
+	struct route *route = find(client, incoming);
 	struct msg_exec_request request;
-	struct letter_fault fault;
+	struct incoming_fault fault;
 	int r;
 
 	/* One that was killed for a bad frame ends soon, if the agent can be told all. */
@@ -143,16 +145,16 @@ static int on_request(struct relay_client *client, const struct letter *letter)
 		return -EAGAIN;
 	if (route)
 		return -EEXIST;
-	r = decode_aside(client, letter, &request, &fault);
+	r = decode_aside(client, incoming, &request, &fault);
 	if (r < 0)
-		return r == -EBADMSG ? refuse(client, letter, &fault) : r;
+		return r == -EBADMSG ? refuse(client, incoming, &fault) : r;
 	if (!relay_agent_is_up(agent_of(client)))
-		return refuse_session(client, letter, no_guest);
+		return refuse_session(client, incoming, no_guest);
 	if (relay_routes(client)->execs >= ROUTE_EXECS_MAX)
-		return msg_put_exec_failed(link_out(&client->link), letter->frame->id,
+		return msg_put_exec_failed(link_out(&client->link), incoming->frame->id,
 					   MSG_FAILURE_RESOURCE_LIMIT, 0,
 					   "too many commands of one client are running", NULL);
-	return start(client, letter, &request);
+	return start(client, incoming, &request);
 }
 
 void relay_pump_input(struct relay_client *client, struct route *route)
@@ -214,78 +216,78 @@ static int hold_input(struct relay_client *client, struct route *route, struct m
 	return route_hold(relay_routes(client), route, data.ptr + now.len, data.len - now.len);
 }
 
-static int on_stdin(struct relay_client *client, const struct letter *letter)
+static int on_stdin(struct relay_client *client, const struct incoming *incoming)
 {
-	struct route *route = find(client, letter);
-	struct letter_fault fault;
+	struct route *route = find(client, incoming);
+	struct incoming_fault fault;
 	struct msg_data data;
 
-	if (letter_decode(letter, &data, &fault) < 0)
-		return refuse(client, letter, &fault);
+	if (incoming_decode(incoming, &data, &fault) < 0)
+		return refuse(client, incoming, &fault);
 	if (!route || route->kind != ROUTE_EXEC || route->abandoned)
 		return 0;
 	return hold_input(client, route, data.data);
 }
 
 /* The route to pass something on to, or NULL when there is no such session. */
-static struct route *find_exec(struct relay_client *client, const struct letter *letter)
+static struct route *find_exec(struct relay_client *client, const struct incoming *incoming)
 {
-	struct route *route = find(client, letter);
+	struct route *route = find(client, incoming);
 
 	return route && route->kind == ROUTE_EXEC && !route->abandoned ? route : NULL;
 }
 
-static int on_resize(struct relay_client *client, const struct letter *letter)
+static int on_resize(struct relay_client *client, const struct incoming *incoming)
 {
 	struct msg_exec_resize resize;
-	struct letter_fault fault;
+	struct incoming_fault fault;
 
-	if (letter_decode(letter, &resize, &fault) < 0)
-		return refuse(client, letter, &fault);
+	if (incoming_decode(incoming, &resize, &fault) < 0)
+		return refuse(client, incoming, &fault);
 	/* Anew: an agent that cannot read it says core.error, and the session is lost to all. */
-	if (find_exec(client, letter))
+	if (find_exec(client, incoming))
 		relay_agent_told(agent_of(client),
-				 msg_put_exec_resize(out_of(client), letter->frame->id, &resize));
+				 msg_put_exec_resize(out_of(client), incoming->frame->id, &resize));
 	return 0;
 }
 
-static int on_signal(struct relay_client *client, const struct letter *letter)
+static int on_signal(struct relay_client *client, const struct incoming *incoming)
 {
 	struct msg_exec_signal signal;
-	struct letter_fault fault;
+	struct incoming_fault fault;
 
-	if (letter_decode(letter, &signal, &fault) < 0)
-		return refuse(client, letter, &fault);
-	if (find_exec(client, letter))
+	if (incoming_decode(incoming, &signal, &fault) < 0)
+		return refuse(client, incoming, &fault);
+	if (find_exec(client, incoming))
 		relay_agent_told(
 			agent_of(client),
-			msg_put_exec_signal(out_of(client), letter->frame->id, signal.signal));
+			msg_put_exec_signal(out_of(client), incoming->frame->id, signal.signal));
 	return 0;
 }
 
-static int on_output_close(struct relay_client *client, const struct letter *letter)
+static int on_output_close(struct relay_client *client, const struct incoming *incoming)
 {
-	struct letter_fault fault;
+	struct incoming_fault fault;
 	enum msg_stream stream;
 
-	if (letter_decode_stream(letter, &stream, &fault) < 0)
-		return refuse(client, letter, &fault);
-	if (find_exec(client, letter) &&
+	if (incoming_decode_stream(incoming, &stream, &fault) < 0)
+		return refuse(client, incoming, &fault);
+	if (find_exec(client, incoming) &&
 	    relay_agent_has(agent_of(client), MSG_FEATURE_OUTPUT_CLOSE))
 		relay_agent_told(agent_of(client),
-				 msg_put_output_close(out_of(client), letter->frame->id, stream));
+				 msg_put_output_close(out_of(client), incoming->frame->id, stream));
 	return 0;
 }
 
-static int on_output_credit(struct relay_client *client, const struct letter *letter)
+static int on_output_credit(struct relay_client *client, const struct incoming *incoming)
 {
-	struct letter_fault fault;
+	struct incoming_fault fault;
 	struct msg_credit credit;
 	struct route *route;
 
-	if (letter_decode(letter, &credit, &fault) < 0)
-		return refuse(client, letter, &fault);
-	route = find_exec(client, letter);
+	if (incoming_decode(incoming, &credit, &fault) < 0)
+		return refuse(client, incoming, &fault);
+	route = find_exec(client, incoming);
 	/* Where we count ourselves the client has asked for nothing. */
 	if (route && !route->output.window &&
 	    relay_agent_has(agent_of(client), MSG_FEATURE_OUTPUT_WINDOW))
@@ -298,23 +300,23 @@ static int on_output_credit(struct relay_client *client, const struct letter *le
 /* ---- the rest ---- */
 
 /* Ping and touch: one answer is due for each. */
-static int on_ask(struct relay_client *client, const struct letter *letter)
+static int on_ask(struct relay_client *client, const struct incoming *incoming)
 {
-	enum msg_type type = letter->envelope.type;
-	struct route *route = find(client, letter);
-	struct letter_fault fault;
+	enum msg_type type = incoming->envelope.type;
+	struct route *route = find(client, incoming);
+	struct incoming_fault fault;
 
-	if (letter_decode(letter, NULL, &fault) < 0)
-		return refuse(client, letter, &fault);
+	if (incoming_decode(incoming, NULL, &fault) < 0)
+		return refuse(client, incoming, &fault);
 	if (!relay_agent_is_up(agent_of(client)))
-		return refuse_session(client, letter, no_guest);
+		return refuse_session(client, incoming, no_guest);
 	if (relay_routes(client)->count >= ROUTE_MAX)
-		return refuse_session(client, letter, "too many ids of one client are in use");
+		return refuse_session(client, incoming, "too many ids of one client are in use");
 	if (!route) {
-		route = route_add(relay_routes(client), letter->frame->id, ROUTE_ASK);
+		route = route_add(relay_routes(client), incoming->frame->id, ROUTE_ASK);
 		if (!route)
 			return -ENOMEM;
-		route->v = letter->envelope.v;
+		route->v = incoming->envelope.v;
 	}
 	route->asks++;
 	relay_agent_told(agent_of(client), msg_put_empty(out_of(client), route->id, type));
@@ -325,54 +327,54 @@ static int on_ask(struct relay_client *client, const struct letter *letter)
 }
 
 /* The beginning of a stream of files or TCP, of which only its ids concern us. */
-static int on_stream(struct relay_client *client, const struct letter *letter)
+static int on_stream(struct relay_client *client, const struct incoming *incoming)
 {
-	bool is_fs = letter->envelope.type == MSG_FS_REQUEST;
+	bool is_fs = incoming->envelope.type == MSG_FS_REQUEST;
 	struct relay_agent *agent = agent_of(client);
-	struct letter_fault fault = {.kind = MSG_REFUSAL_INVALID_PAYLOAD};
-	uint32_t id = letter->frame->id;
+	struct incoming_fault fault = {.kind = MSG_REFUSAL_INVALID_PAYLOAD};
+	uint32_t id = incoming->frame->id;
 	struct route *route;
 
 	/* Our own agent refuses them without a look, and so can we. */
 	if (relay_agent_is_up(agent) && agent->features)
-		return is_fs ? letter_refuse_fs(link_out(&client->link), id)
-			     : letter_refuse_tcp(link_out(&client->link), id);
+		return is_fs ? incoming_refuse_fs(link_out(&client->link), id)
+			     : incoming_refuse_tcp(link_out(&client->link), id);
 	if (!relay_agent_is_up(agent) || relay_routes(client)->count >= ROUTE_MAX)
 		return is_fs ? msg_put_fs_refusal(link_out(&client->link), id, no_guest)
 			     : msg_put_tcp_refusal(link_out(&client->link), id, no_guest);
-	if (find(client, letter))
+	if (find(client, incoming))
 		return -EEXIST;
-	if (msg_check(letter->envelope.payload) < 0) {
+	if (msg_check(incoming->envelope.payload) < 0) {
 		strcpy(fault.message, "the payload is no map");
-		return refuse(client, letter, &fault);
+		return refuse(client, incoming, &fault);
 	}
 	route = route_add(relay_routes(client), id, ROUTE_STREAM);
 	if (!route)
 		return -ENOMEM;
-	route->v = letter->envelope.v;
-	relay_agent_told(agent, msg_put_payload(out_of(client), id, letter->envelope.type,
-						letter->envelope.payload));
+	route->v = incoming->envelope.v;
+	relay_agent_told(agent, msg_put_payload(out_of(client), id, incoming->envelope.type,
+						incoming->envelope.payload));
 	route->probe = relay_agent_probe(agent);
 	return 0;
 }
 
-static int on_stream_data(struct relay_client *client, const struct letter *letter)
+static int on_stream_data(struct relay_client *client, const struct incoming *incoming)
 {
-	struct route *route = find(client, letter);
+	struct route *route = find(client, incoming);
 
-	if (!route || route->kind != ROUTE_STREAM || msg_check(letter->envelope.payload) < 0)
+	if (!route || route->kind != ROUTE_STREAM || msg_check(incoming->envelope.payload) < 0)
 		return 0;
 	if (!relay_agent_has_stream_room(agent_of(client)))
 		return -EAGAIN;
 	relay_agent_told(agent_of(client),
 			 msg_put_payload(relay_agent_out_stream(agent_of(client)), route->id,
-					 letter->envelope.type, letter->envelope.payload));
+					 incoming->envelope.type, incoming->envelope.payload));
 	return 0;
 }
 
-static int on_shutdown(struct relay_client *client, const struct letter *letter)
+static int on_shutdown(struct relay_client *client, const struct incoming *incoming)
 {
-	(void)letter;
+	(void)incoming;
 	if (!client->trusted) {
 		if (log_may(&client->said, loop_now_ms(), client->name))
 			log_warn("%s: may not shut down the agent", client->name);
@@ -383,7 +385,7 @@ static int on_shutdown(struct relay_client *client, const struct letter *letter)
 	return 0;
 }
 
-typedef int handler(struct relay_client *client, const struct letter *letter);
+typedef int handler(struct relay_client *client, const struct incoming *incoming);
 
 /* What has no row is for another place or another direction, and ignored. */
 static handler *const handlers[MSG_TYPE_COUNT] = {
@@ -406,16 +408,16 @@ static handler *const handlers[MSG_TYPE_COUNT] = {
 
 int relay_letter(struct relay_client *client, const struct frame *frame)
 {
-	struct letter_fault fault;
-	struct letter letter;
+	struct incoming_fault fault;
+	struct incoming incoming;
 	int r;
 
 	if (frame->id && relay_slot_of(frame->id) != client->slot)
 		return -EPROTO;
-	r = letter_open(&letter, frame, &fault);
+	r = incoming_open(&incoming, frame, &fault);
 	if (r == -EBADMSG)
-		return refuse(client, &letter, &fault);
-	if (r < 0 || !handlers[letter.envelope.type])
+		return refuse(client, &incoming, &fault);
+	if (r < 0 || !handlers[incoming.envelope.type])
 		return r;
-	return handlers[letter.envelope.type](client, &letter);
+	return handlers[incoming.envelope.type](client, &incoming);
 }

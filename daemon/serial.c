@@ -80,16 +80,16 @@ static void on_ack(struct serial *serial)
 	greet(serial);
 }
 
-static int take_hosts(struct serial *serial, const struct letter *letter,
-		      struct letter_fault *ret_fault)
+static int take_hosts(struct serial *serial, const struct incoming *incoming,
+		      struct incoming_fault *ret_fault)
 {
 	struct msg_bootstrap bootstrap;
 	struct msg_id_range range;
 	int r = 0;
 
-	switch (letter->envelope.type) {
+	switch (incoming->envelope.type) {
 	case MSG_BOOTSTRAP:
-		r = letter_decode(letter, &bootstrap, ret_fault);
+		r = incoming_decode(incoming, &bootstrap, ret_fault);
 		if (r == 0)
 			on_bootstrap(serial, &bootstrap);
 		break;
@@ -97,13 +97,13 @@ static int take_hosts(struct serial *serial, const struct letter *letter,
 		on_ack(serial);
 		break;
 	case MSG_RELAY_CLIENT_DISCONNECTED:
-		r = letter_decode(letter, &range, ret_fault);
+		r = incoming_decode(incoming, &range, ret_fault);
 		/* Whatever they still write: an answer to a later ping comes behind their last frame. */
 		if (r == 0)
 			outlet_lose(&serial->conn.outlet, range.start, range.end);
 		break;
 	default:
-		return dispatch_letter(&serial->conn, letter, ret_fault);
+		return dispatch_incoming(&serial->conn, incoming, ret_fault);
 	}
 	serial->conn.host->jobs->activity++;
 	return r;
@@ -111,14 +111,14 @@ static int take_hosts(struct serial *serial, const struct letter *letter,
 
 /* ---- the stream ---- */
 
-static void refuse(struct serial *serial, const struct letter *letter,
-		   const struct letter_fault *fault)
+static void refuse(struct serial *serial, const struct incoming *incoming,
+		   const struct incoming_fault *fault)
 {
-	const struct frame *frame = letter->frame;
-	enum msg_type type = letter->envelope.type;
+	const struct frame *frame = incoming->frame;
+	enum msg_type type = incoming->envelope.type;
 
 	/* On a stream that many share, one of them cannot be closed. */
-	if (dispatch_refuse(&serial->conn, letter, fault) < 0)
+	if (dispatch_refuse(&serial->conn, incoming, fault) < 0)
 		msg_put_exec_failed(link_out(&serial->conn.link), frame->id, MSG_FAILURE_OTHER, 0,
 				    fault->message, NULL);
 	if (frame->id || fault->kind == MSG_REFUSAL_UNSUPPORTED_MESSAGE_TYPE)
@@ -132,8 +132,8 @@ static void refuse(struct serial *serial, const struct letter *letter,
 static int on_frame(struct conn *conn, const struct frame *frame)
 {
 	struct serial *serial = container_of(conn, struct serial, conn);
-	struct letter_fault fault;
-	struct letter letter;
+	struct incoming_fault fault;
+	struct incoming incoming;
 	int r;
 
 	/* What was meant for another host's agent, or by one whose bootstrap was no good. */
@@ -143,17 +143,17 @@ static int on_frame(struct conn *conn, const struct frame *frame)
 				 frame->id);
 		return 0;
 	}
-	r = letter_open(&letter, frame, &fault);
+	r = incoming_open(&incoming, frame, &fault);
 	if (r == -EPROTO)
-		log_debug("%s: %s ignored", conn->name, msg_name(letter.envelope.type));
+		log_debug("%s: %s ignored", conn->name, msg_name(incoming.envelope.type));
 	if (r == 0 && frame->id) {
-		serial->used |= letter.envelope.type == MSG_EXEC_REQUEST;
-		r = dispatch_letter(conn, &letter, &fault);
+		serial->used |= incoming.envelope.type == MSG_EXEC_REQUEST;
+		r = dispatch_incoming(conn, &incoming, &fault);
 	} else if (r == 0) {
-		r = take_hosts(serial, &letter, &fault);
+		r = take_hosts(serial, &incoming, &fault);
 	}
 	if (r == -EBADMSG)
-		refuse(serial, &letter, &fault);
+		refuse(serial, &incoming, &fault);
 	/* An answer would end the live one for its client. */
 	if (r == -EEXIST && conn_may_say(conn))
 		log_warn("%s: id %u is in use; a second request for it is dropped", conn->name,

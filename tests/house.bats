@@ -80,8 +80,8 @@ only_still() {
 @test "house: what is pure makes no system call" {
 	for file in shared/buf shared/frame shared/utf8 shared/duration shared/endpoint shared/sandbox \
 		shared/sha256 shared/liveness shared/msg_item shared/msg_wire shared/msg_write \
-		shared/msg_decode shared/msg_encode shared/msg_tables daemon/session daemon/environ daemon/interpreter \
-		daemon/letter \
+		shared/msg_decode shared/msg_encode shared/msg_tables shared/incoming \
+		daemon/session daemon/environ daemon/interpreter \
 		daemon/relay_slots daemon/relay_route daemon/relay_seek daemon/relay_quota \
 		daemon/relay_hello cli/escape cli/modes cli/patience cli/greeting \
 		cli/console/words cli/console/marks cli/console/typed cli/console/starter; do

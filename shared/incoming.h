@@ -2,20 +2,20 @@
  * A frame from a client, opened, and what is wrong with it: the one place where msb-execd and
  * msb-relayd decide which frames they act upon and how the others are answered. Pure.
  */
-#ifndef MSB_LETTER_H
-#define MSB_LETTER_H
+#ifndef MSB_INCOMING_H
+#define MSB_INCOMING_H
 
 #include <stdbool.h>
 
-#include "../shared/msg.h"
+#include "msg.h"
 
 /* A frame with what its envelope says. */
-struct letter {
+struct incoming {
 	const struct frame *frame;
 	struct msg_envelope envelope;
 };
 
-struct letter_fault {
+struct incoming_fault {
 	enum msg_refusal kind;
 	char message[160];
 };
@@ -24,25 +24,27 @@ struct letter_fault {
  * Opens the frame and checks all that needs neither the payload nor a session: 0; -EBADMSG with
  * the fault to refuse it for; -EPROTO when it costs the connection.
  */
-int letter_open(struct letter *letter, const struct frame *frame, struct letter_fault *ret_fault);
+int incoming_open(struct incoming *incoming, const struct frame *frame,
+		  struct incoming_fault *ret_fault);
 
 /* Decodes the payload as msg_decode() does: 0, or -EBADMSG with the fault. */
-int letter_decode(const struct letter *letter, void *ret_struct, struct letter_fault *ret_fault);
+int incoming_decode(const struct incoming *incoming, void *ret_struct,
+		    struct incoming_fault *ret_fault);
 
 /* The same for core.exec.output.close, whose stream must be one that there is. */
-int letter_decode_stream(const struct letter *letter, enum msg_stream *ret_stream,
-			 struct letter_fault *ret_fault);
+int incoming_decode_stream(const struct incoming *incoming, enum msg_stream *ret_stream,
+			   struct incoming_fault *ret_fault);
 
 /*
- * Queues the answer to a letter that is refused, if its sender can read one. live: its id has a
+ * Queues the answer to a frame that is refused, if its sender can read one. live: its id has a
  * session, which the answer ends. Returns 0, or -EPROTO when the sender cannot be told and would
  * wait for ever, so that the connection is to be closed.
  */
-int letter_refuse(struct buf *out, const struct letter *letter, const struct letter_fault *fault,
-		  bool live);
+int incoming_refuse(struct buf *out, const struct incoming *incoming,
+		    const struct incoming_fault *fault, bool live);
 
 /* The answers to what an agent that only runs commands does not do. 0, or -errno of the queue. */
-int letter_refuse_fs(struct buf *out, uint32_t id);
-int letter_refuse_tcp(struct buf *out, uint32_t id);
+int incoming_refuse_fs(struct buf *out, uint32_t id);
+int incoming_refuse_tcp(struct buf *out, uint32_t id);
 
 #endif
