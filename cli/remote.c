@@ -201,7 +201,7 @@ void remote_signal(struct remote *remote, int signal)
 
 static void resize(struct remote *remote, const struct msg_exec_resize *size)
 {
-	if (msg_put_exec_resize(out_of(remote), remote->session.id, size) == 0)
+	if (msg_put(out_of(remote), remote->session.id, MSG_EXEC_RESIZE, size) == 0)
 		remote->size = *size;
 	remote_mark(remote);
 }

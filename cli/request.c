@@ -123,7 +123,7 @@ int request_put(struct buf *out, uint32_t id, const struct opts *opts,
 	if (!env)
 		return err_set(err, ENOMEM, NULL, "cannot make the request");
 	request.env.strv = env;
-	r = msg_put_exec_request(out, id, &request);
+	r = msg_put(out, id, MSG_EXEC_REQUEST, &request);
 	free(env);
 	if (r == -EMSGSIZE || r == -ENOBUFS)
 		return err_set(err, E2BIG, NULL, "arguments and environment over 4 MiB");

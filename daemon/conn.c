@@ -160,7 +160,7 @@ int conn_greet(struct conn *conn)
 		.features = FEATURES,
 	};
 
-	return msg_put_ready(link_out(&conn->link), &ready);
+	return msg_put(link_out(&conn->link), 0, MSG_READY, &ready);
 }
 
 void conn_init(struct conn *conn, struct conn_host *host, int in_fd, int out_fd,

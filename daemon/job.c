@@ -257,7 +257,7 @@ static void send_started(struct job *job)
 		.stdin_window = job->input.window,
 	};
 
-	told(job, msg_put_exec_started(frames_of(job), job->member.id, &started));
+	told(job, msg_put(frames_of(job), job->member.id, MSG_EXEC_STARTED, &started));
 	if (job->input_error)
 		tell_input_error(job, job->input_error);
 	watch_pump(job);
@@ -275,7 +275,7 @@ static void send_exited(struct job *job)
 		.has_usage = true,
 	};
 
-	told(job, msg_put_exec_exited(frames_of(job), job->member.id, &exited));
+	told(job, msg_put(frames_of(job), job->member.id, MSG_EXEC_EXITED, &exited));
 }
 
 /* For a job, and where no job came to be. */

@@ -93,7 +93,7 @@ void relay_slot_leave(struct relay_slot *slot)
 		for (struct route *route = slot->routes.first; route; route = route->next)
 			if (route->kind == ROUTE_EXEC && !route->abandoned)
 				relay_agent_told(agent, msg_put_exec_signal(out, route->id, 9));
-	relay_agent_told(agent, msg_put_client_disconnected(out, &range));
+	relay_agent_told(agent, msg_put(out, 0, MSG_RELAY_CLIENT_DISCONNECTED, &range));
 	if (!slot->routes.count) {
 		free_slot(slot);
 		return;

@@ -99,7 +99,7 @@ static void take_steps(struct relay_agent *agent, unsigned steps)
 
 	buf_init(&frame, FRAME_WIRE_MAX, agent->spare);
 	if (steps & HELLO_BOOTSTRAP)
-		say(agent, &frame, msg_put_bootstrap(&frame, agent->bootstrap));
+		say(agent, &frame, msg_put(&frame, 0, MSG_BOOTSTRAP, agent->bootstrap));
 	for (int i = 0; i < 2; i++) {
 		buf_consume(&frame, buf_len(&frame));
 		if (steps & plain[i].step)
@@ -162,7 +162,7 @@ static void take_pong(struct relay_agent *agent, const uint8_t *wire)
 	agent->generation = generation;
 	agent->features = 0;
 	buf_release(&agent->ready);
-	if (msg_put_ready(&agent->ready, &ready) < 0) {
+	if (msg_put(&agent->ready, 0, MSG_READY, &ready) < 0) {
 		agent->doom = "no memory";
 		return;
 	}

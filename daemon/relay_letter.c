@@ -246,8 +246,8 @@ static int on_resize(struct relay_client *client, const struct incoming *incomin
 		return refuse(client, incoming, &fault);
 	/* Anew: an agent that cannot read it says core.error, and the session is lost to all. */
 	if (find_exec(client, incoming))
-		relay_agent_told(agent_of(client),
-				 msg_put_exec_resize(out_of(client), incoming->frame->id, &resize));
+		relay_agent_told(agent_of(client), msg_put(out_of(client), incoming->frame->id,
+							   MSG_EXEC_RESIZE, &resize));
 	return 0;
 }
 

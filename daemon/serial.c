@@ -63,7 +63,7 @@ static void on_bootstrap(struct serial *serial, struct msg_bootstrap *bootstrap)
 	}
 	forget_sessions(serial);
 	serial->state = SERIAL_NEW;
-	if (msg_put_init_resolved(link_out(&conn->link), &resolved) < 0)
+	if (msg_put(link_out(&conn->link), 0, MSG_INIT_RESOLVED, &resolved) < 0)
 		log_warn("%s: cannot answer the bootstrap: no memory", conn->name);
 	log_info("%s: bootstrap applied; commands run as %u:%u", conn->name,
 		 resolved.default_user.uid, resolved.default_user.gid);

@@ -292,21 +292,15 @@ const char *msg_name(enum msg_type type);
 /*
  * The message that the struct is, of the type that it goes with, as msg_decode() has it. Keys that
  * say nothing are null or left out, as msg_tables.c has it. The lists of a request as they were decoded,
- * too, which walks them: -EBADMSG for a limit that is none.
+ * too, which walks them: -EBADMSG for a limit that is none. A bootstrap's default_env are K=V entries.
  */
 int msg_put(struct buf *out, uint32_t id, enum msg_type type, const void *message);
 
+/* What says more than its struct, or less. */
 int msg_put_empty(struct buf *out, uint32_t id, enum msg_type type);
-int msg_put_ready(struct buf *out, const struct msg_ready *ready);
-int msg_put_init_resolved(struct buf *out, const struct msg_init_resolved *resolved);
-int msg_put_client_disconnected(struct buf *out, const struct msg_id_range *range);
-int msg_put_exec_request(struct buf *out, uint32_t id, const struct msg_exec_request *request);
-int msg_put_exec_started(struct buf *out, uint32_t id, const struct msg_exec_started *started);
 int msg_put_stdin_error(struct buf *out, uint32_t id, int num);
-int msg_put_exec_exited(struct buf *out, uint32_t id, const struct msg_exec_exited *exited);
 int msg_put_exec_failed(struct buf *out, uint32_t id, enum msg_failure kind, int num,
 			const char *message, const char *stage);
-int msg_put_exec_resize(struct buf *out, uint32_t id, const struct msg_exec_resize *size);
 int msg_put_exec_signal(struct buf *out, uint32_t id, int signal);
 int msg_put_output_close(struct buf *out, uint32_t id, enum msg_stream stream);
 /* type: MSG_EXEC_STDIN_CREDIT or MSG_EXEC_OUTPUT_CREDIT. */
@@ -316,9 +310,6 @@ int msg_put_error(struct buf *out, uint32_t id, enum msg_refusal kind, const cha
 int msg_put_touched(struct buf *out, uint32_t id, uint64_t activity_seq);
 int msg_put_fs_refusal(struct buf *out, uint32_t id, const char *message);
 int msg_put_tcp_refusal(struct buf *out, uint32_t id, const char *message);
-
-/* default_env as K=V entries. */
-int msg_put_bootstrap(struct buf *out, const struct msg_bootstrap *bootstrap);
 
 /*
  * What a relay passes on as it came, in an envelope of our own: the map that the payload is, byte
@@ -336,7 +327,7 @@ struct msg_windows {
 /*
  * A request that was decoded, with these windows: encoded anew from what was understood, never by
  * patching what came, which another decoder may read otherwise. Keys that we do not know are gone
- * from it. Errors as of msg_put_exec_request().
+ * from it. Errors as of msg_put().
  */
 int msg_put_request_with(struct buf *out, uint32_t id, const struct msg_exec_request *request,
 			 const struct msg_windows *add);

@@ -278,46 +278,6 @@ int msg_put_empty(struct buf *out, uint32_t id, enum msg_type type)
 	return put_by(out, id, type, &msg_empty_schema, NULL);
 }
 
-int msg_put_ready(struct buf *out, const struct msg_ready *ready)
-{
-	return msg_put(out, 0, MSG_READY, ready);
-}
-
-int msg_put_init_resolved(struct buf *out, const struct msg_init_resolved *resolved)
-{
-	return msg_put(out, 0, MSG_INIT_RESOLVED, resolved);
-}
-
-int msg_put_client_disconnected(struct buf *out, const struct msg_id_range *range)
-{
-	return msg_put(out, 0, MSG_RELAY_CLIENT_DISCONNECTED, range);
-}
-
-int msg_put_bootstrap(struct buf *out, const struct msg_bootstrap *bootstrap)
-{
-	return msg_put(out, 0, MSG_BOOTSTRAP, bootstrap);
-}
-
-int msg_put_exec_request(struct buf *out, uint32_t id, const struct msg_exec_request *request)
-{
-	return msg_put(out, id, MSG_EXEC_REQUEST, request);
-}
-
-int msg_put_exec_started(struct buf *out, uint32_t id, const struct msg_exec_started *started)
-{
-	return msg_put(out, id, MSG_EXEC_STARTED, started);
-}
-
-int msg_put_exec_exited(struct buf *out, uint32_t id, const struct msg_exec_exited *exited)
-{
-	return msg_put(out, id, MSG_EXEC_EXITED, exited);
-}
-
-int msg_put_exec_resize(struct buf *out, uint32_t id, const struct msg_exec_resize *size)
-{
-	return msg_put(out, id, MSG_EXEC_RESIZE, size);
-}
-
 int msg_put_exec_signal(struct buf *out, uint32_t id, int signal)
 {
 	return msg_put(out, id, MSG_EXEC_SIGNAL, &(struct msg_exec_signal){signal});
@@ -444,7 +404,7 @@ int msg_put_request_with(struct buf *out, uint32_t id, const struct msg_exec_req
 	asked.stdin_window |= add->input;
 	if (add->output)
 		asked.output_window = add->output;
-	return msg_put_exec_request(out, id, &asked);
+	return msg_put(out, id, MSG_EXEC_REQUEST, &asked);
 }
 
 /* ---- data ---- */

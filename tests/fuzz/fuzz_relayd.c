@@ -176,7 +176,7 @@ static uint8_t *agent_script(uint8_t how, const uint8_t *data, size_t len, size_
 	struct buf buf;
 
 	buf_init(&buf, FRAME_WIRE_MAX, NULL);
-	CLAIM(msg_put_ready(&buf, &ready) == 0);
+	CLAIM(msg_put(&buf, 0, MSG_READY, &ready) == 0);
 	CLAIM(frame_next(&buf, &frame, &missing) > 0);
 	/* A map of three, "v", and then it. */
 	CLAIM(frame.body[3] == MSG_GENERATION);

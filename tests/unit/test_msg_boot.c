@@ -115,7 +115,7 @@ static void resolved_user_survives_the_way(void **state)
 
 	(void)state;
 	buf_init(&out, 4096, NULL);
-	assert_int_equal(msg_put_init_resolved(&out, &resolved), 0);
+	assert_int_equal(msg_put(&out, 0, MSG_INIT_RESOLVED, &resolved), 0);
 	unit_assert_bytes(unit_payload(&out, MSG_INIT_RESOLVED, 0),
 			  "a1 6c'default_user'a2 63'uid'1903e8 63'gid'1afffffffe");
 	assert_int_equal(
@@ -135,7 +135,7 @@ static void range_of_a_client_survives_the_way(void **state)
 
 	(void)state;
 	buf_init(&out, 4096, NULL);
-	assert_int_equal(msg_put_client_disconnected(&out, &range), 0);
+	assert_int_equal(msg_put(&out, 0, MSG_RELAY_CLIENT_DISCONNECTED, &range), 0);
 	/* The example of the protocol, section 9. */
 	unit_assert_queued(&out,
 			   "000000500000000000a36176076174781e636f72652e72656c61792e636c69656e742e"

@@ -28,7 +28,7 @@ static void started_uses_the_shortest_head(void **state)
 		struct buf out;
 
 		buf_init(&out, 4096, NULL);
-		assert_int_equal(msg_put_exec_started(&out, UINT32_MAX, &started), 0);
+		assert_int_equal(msg_put(&out, UINT32_MAX, MSG_EXEC_STARTED, &started), 0);
 		unit_assert_bytes(unit_payload(&out, MSG_EXEC_STARTED, UINT32_MAX),
 				  rows[i].payload);
 		buf_release(&out);
@@ -42,7 +42,7 @@ static void started_says_the_window_of_stdin_only_to_who_asked(void **state)
 
 	(void)state;
 	buf_init(&out, 4096, NULL);
-	assert_int_equal(msg_put_exec_started(&out, 3, &started), 0);
+	assert_int_equal(msg_put(&out, 3, MSG_EXEC_STARTED, &started), 0);
 	unit_assert_bytes(unit_payload(&out, MSG_EXEC_STARTED, 3),
 			  "a2 63'pid'07 6c'stdin_window'1a00080000");
 	buf_release(&out);
@@ -61,11 +61,12 @@ static void small_messages_of_a_client_are_short(void **state)
 	assert_int_equal(msg_put_exec_signal(&out, 3, -25), 0);
 	unit_assert_bytes(unit_payload(&out, MSG_EXEC_SIGNAL, 3), "a1 66'signal'3818");
 	buf_consume(&out, buf_len(&out));
-	assert_int_equal(msg_put_exec_resize(&out, 3, &(struct msg_exec_resize){.cols = 65535}), 0);
+	assert_int_equal(
+		msg_put(&out, 3, MSG_EXEC_RESIZE, &(struct msg_exec_resize){.cols = 65535}), 0);
 	unit_assert_bytes(unit_payload(&out, MSG_EXEC_RESIZE, 3), "a2 64'rows'00 64'cols'19ffff");
 	buf_consume(&out, buf_len(&out));
-	assert_int_equal(msg_put_exec_resize(&out, 3, &(struct msg_exec_resize){1, 2, 0, 65535}),
-			 0);
+	assert_int_equal(
+		msg_put(&out, 3, MSG_EXEC_RESIZE, &(struct msg_exec_resize){1, 2, 0, 65535}), 0);
 	unit_assert_bytes(unit_payload(&out, MSG_EXEC_RESIZE, 3),
 			  "a4 64'rows'01 64'cols'02 66'xpixel'00 66'ypixel'19ffff");
 	buf_consume(&out, buf_len(&out));
@@ -99,7 +100,7 @@ static void exited_has_its_optional_keys_only_when_they_say_something(void **sta
 		struct buf out;
 
 		buf_init(&out, 4096, NULL);
-		assert_int_equal(msg_put_exec_exited(&out, 8, &rows[i].exited), 0);
+		assert_int_equal(msg_put(&out, 8, MSG_EXEC_EXITED, &rows[i].exited), 0);
 		unit_assert_bytes(unit_payload(&out, MSG_EXEC_EXITED, 8), rows[i].payload);
 		buf_release(&out);
 	}
@@ -117,12 +118,12 @@ static void text_without_room_is_refused(void **state)
 	(void)state;
 	memset(text, 'x', sizeof(text));
 	buf_init(&out, 100000, NULL);
-	assert_int_equal(msg_put_ready(&out, &ready), -EMSGSIZE);
-	assert_int_equal(msg_put_exec_request(&out, 1, &request), -EMSGSIZE);
+	assert_int_equal(msg_put(&out, 0, MSG_READY, &ready), -EMSGSIZE);
+	assert_int_equal(msg_put(&out, 1, MSG_EXEC_REQUEST, &request), -EMSGSIZE);
 	assert_int_equal(buf_len(&out), 0);
 	assert_null(out.data);
 	assert_int_equal(buf_append(&out, "abc", 3), 0);
-	assert_int_equal(msg_put_ready(&out, &ready), -EMSGSIZE);
+	assert_int_equal(msg_put(&out, 0, MSG_READY, &ready), -EMSGSIZE);
 	assert_int_equal(buf_len(&out), 3);
 	assert_memory_equal(buf_head(&out), "abc", 3);
 	buf_release(&out);
@@ -142,7 +143,7 @@ static void ready_lists_each_feature_by_its_name(void **state)
 		struct buf out;
 
 		buf_init(&out, 4096, NULL);
-		assert_int_equal(msg_put_ready(&out, &ready), 0);
+		assert_int_equal(msg_put(&out, 0, MSG_READY, &ready), 0);
 		payload = unit_payload(&out, MSG_READY, 0);
 		assert_non_null(memmem(payload.ptr, payload.len, names[i], strlen(names[i])));
 		assert_int_equal(msg_decode(MSG_READY, payload, &again), 0);
@@ -282,7 +283,7 @@ static void queue_that_is_full_stays_as_it_was(void **state)
 	buf_init(&out, 64, NULL);
 	assert_int_equal(buf_append(&out, "abc", 3), 0);
 	assert_int_equal(msg_put_empty(&out, 1, MSG_PING), -ENOBUFS);
-	assert_int_equal(msg_put_exec_exited(&out, 1, &exited), -ENOBUFS);
+	assert_int_equal(msg_put(&out, 1, MSG_EXEC_EXITED, &exited), -ENOBUFS);
 	assert_int_equal(msg_data_begin(&out, 64, &space), -ENOBUFS);
 	assert_null(space);
 	assert_int_equal(buf_len(&out), 3);

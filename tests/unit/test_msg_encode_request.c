@@ -18,7 +18,7 @@ static void request_has_our_keys_only_when_they_say_something(void **state)
 
 	(void)state;
 	buf_init(&out, 4096, NULL);
-	assert_int_equal(msg_put_exec_request(&out, 8, &request), 0);
+	assert_int_equal(msg_put(&out, 8, MSG_EXEC_REQUEST, &request), 0);
 	unit_assert_bytes(unit_payload(&out, MSG_EXEC_REQUEST, 8),
 			  "af 63'cmd'60 64'args'80 63'env'80 63'cwd'f6 64'user'f6 63'tty'f4"
 			  "64'rows'00 64'cols'00 67'rlimits'82"
@@ -36,7 +36,7 @@ static void request_has_the_windows_pixels_when_they_are_known(void **state)
 
 	(void)state;
 	buf_init(&out, 4096, NULL);
-	assert_int_equal(msg_put_exec_request(&out, 8, &request), 0);
+	assert_int_equal(msg_put(&out, 8, MSG_EXEC_REQUEST, &request), 0);
 	unit_assert_bytes(unit_payload(&out, MSG_EXEC_REQUEST, 8),
 			  "ab 63'cmd'60 64'args'80 63'env'80 63'cwd'f6 64'user'f6 63'tty'f4"
 			  "64'rows'01 64'cols'02 67'rlimits'80 66'xpixel'03 66'ypixel'190100");
@@ -54,7 +54,7 @@ static int put_long_request(struct buf *out, size_t len)
 	assert_non_null(arg);
 	memset(arg, 'a', len);
 	arg[len] = '\0';
-	r = msg_put_exec_request(out, 1, &request);
+	r = msg_put(out, 1, MSG_EXEC_REQUEST, &request);
 	free(arg);
 	return r;
 }
@@ -94,7 +94,7 @@ static int put_wide_request(struct buf *out, char *first, size_t len)
 	memset(first, 'a', len);
 	first[len] = '\0';
 	buf_consume(out, buf_len(out));
-	r = msg_put_exec_request(out, 1, &request);
+	r = msg_put(out, 1, MSG_EXEC_REQUEST, &request);
 	return r < 0 ? r : (int)frame_u32(buf_head(out));
 }
 
@@ -136,10 +136,10 @@ static void request_with_many_entries_survives_the_way(void **state)
 	request.env = (struct msg_list){.count = COUNT, .strv = entries};
 	buf_init(&out, 2 * FRAME_WIRE_MAX, NULL);
 	/* Cut in two: the whole is over the limit. */
-	assert_int_equal(msg_put_exec_request(&out, 1, &request), -EMSGSIZE);
+	assert_int_equal(msg_put(&out, 1, MSG_EXEC_REQUEST, &request), -EMSGSIZE);
 	assert_int_equal(buf_len(&out), 0);
 	request.env.count = COUNT / 2;
-	assert_int_equal(msg_put_exec_request(&out, 1, &request), 0);
+	assert_int_equal(msg_put(&out, 1, MSG_EXEC_REQUEST, &request), 0);
 	assert_int_equal(
 		msg_decode(MSG_EXEC_REQUEST, unit_payload(&out, MSG_EXEC_REQUEST, 1), &again), 0);
 	for (int i = 0; i < COUNT / 2; i++) {

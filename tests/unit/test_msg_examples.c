@@ -68,9 +68,9 @@ static void agents_frames_are_encoded_as_the_reference_does(void **state)
 
 	(void)state;
 	buf_init(&out, FRAME_WIRE_MAX, NULL);
-	assert_int_equal(msg_put_exec_started(&out, 1, &started), 0);
-	assert_int_equal(msg_put_exec_exited(&out, 1, &ended), 0);
-	assert_int_equal(msg_put_exec_exited(&out, 1, &killed), 0);
+	assert_int_equal(msg_put(&out, 1, MSG_EXEC_STARTED, &started), 0);
+	assert_int_equal(msg_put(&out, 1, MSG_EXEC_EXITED, &ended), 0);
+	assert_int_equal(msg_put(&out, 1, MSG_EXEC_EXITED, &killed), 0);
 	assert_int_equal(msg_put_exec_failed(&out, 1, MSG_FAILURE_OTHER, 0, "x", NULL), 0);
 	assert_int_equal(msg_put_empty(&out, 1, MSG_PONG), 0);
 	assert_int_equal(msg_put_error(&out, 7, MSG_REFUSAL_INVALID_FLAGS, "bad", no_type), 0);
@@ -89,10 +89,10 @@ static void clients_frames_are_encoded_as_the_reference_does(void **state)
 
 	(void)state;
 	buf_init(&out, FRAME_WIRE_MAX, NULL);
-	assert_int_equal(msg_put_exec_request(&out, 1, &request), 0);
-	assert_int_equal(
-		msg_put_exec_resize(&out, 1, &(struct msg_exec_resize){.rows = 50, .cols = 132}),
-		0);
+	assert_int_equal(msg_put(&out, 1, MSG_EXEC_REQUEST, &request), 0);
+	assert_int_equal(msg_put(&out, 1, MSG_EXEC_RESIZE,
+				 &(struct msg_exec_resize){.rows = 50, .cols = 132}),
+			 0);
 	assert_int_equal(msg_put_exec_signal(&out, 1, 15), 0);
 	assert_int_equal(msg_put_empty(&out, 1, MSG_PING), 0);
 	unit_assert_queued(&out, REQUEST_TRUE RESIZE SIGNAL_15 PING);
@@ -118,7 +118,7 @@ static void full_request_is_encoded_as_the_reference_does(void **state)
 
 	(void)state;
 	buf_init(&out, FRAME_WIRE_MAX, NULL);
-	assert_int_equal(msg_put_exec_request(&out, 2, &request), 0);
+	assert_int_equal(msg_put(&out, 2, MSG_EXEC_REQUEST, &request), 0);
 	unit_assert_queued(&out, REQUEST_ALL);
 	buf_release(&out);
 }
@@ -159,7 +159,7 @@ static void ready_adds_keys_and_changes_none(void **state)
 
 	(void)state;
 	buf_init(&out, FRAME_WIRE_MAX, NULL);
-	assert_int_equal(msg_put_ready(&out, &ready), 0);
+	assert_int_equal(msg_put(&out, 0, MSG_READY, &ready), 0);
 	unit_assert_queued(&out, "00000087 00000000 00 a3 61'v'07 61't'6a'core.ready' 61'p'586d"
 				 "a5 6c'boot_time_ns'01 6c'init_time_ns'02 6d'ready_time_ns'03"
 				 "6d'agent_version'6f'msb-execd/1.2.3'"

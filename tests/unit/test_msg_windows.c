@@ -119,7 +119,7 @@ static void a_bootstrap_decodes_to_what_was_put(void **state)
 	bootstrap.default_env = (struct msg_list){.strv = env, .count = 2};
 	bootstrap.rlimits = (struct msg_list){.count = 1, .limits = &limit};
 	buf_init(&out, 65536, NULL);
-	assert_int_equal(msg_put_bootstrap(&out, &bootstrap), 0);
+	assert_int_equal(msg_put(&out, 0, MSG_BOOTSTRAP, &bootstrap), 0);
 	assert_int_equal(frame_next(&out, &frame, &missing), 1);
 	assert_int_equal(msg_open(&frame, &envelope), 0);
 	assert_int_equal(envelope.type, MSG_BOOTSTRAP);

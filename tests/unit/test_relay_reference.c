@@ -112,7 +112,7 @@ static void say_ready(uint8_t generation)
 	struct buf out;
 
 	buf_init(&out, 4096, NULL);
-	assert_int_equal(msg_put_ready(&out, &ready), 0);
+	assert_int_equal(msg_put(&out, 0, MSG_READY, &ready), 0);
 	/* Behind the head come the map and the key of one letter. */
 	buf_head(&out)[FRAME_HEADER_LEN + 3] = generation;
 	write_all(guest, &out);
@@ -125,7 +125,7 @@ static void say_resolved(void)
 	struct buf out;
 
 	buf_init(&out, 4096, NULL);
-	assert_int_equal(msg_put_init_resolved(&out, &resolved), 0);
+	assert_int_equal(msg_put(&out, 0, MSG_INIT_RESOLVED, &resolved), 0);
 	write_all(guest, &out);
 	buf_release(&out);
 }
@@ -147,7 +147,7 @@ static void say_request(int fd, uint32_t id)
 	struct buf out;
 
 	buf_init(&out, 4096, NULL);
-	assert_int_equal(msg_put_exec_request(&out, id, &request), 0);
+	assert_int_equal(msg_put(&out, id, MSG_EXEC_REQUEST, &request), 0);
 	write_all(fd, &out);
 	buf_release(&out);
 }

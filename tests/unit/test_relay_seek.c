@@ -10,8 +10,8 @@ static struct buf greeting(enum msg_type type)
 	struct buf out;
 
 	buf_init(&out, 65536, NULL);
-	assert_int_equal(type == MSG_READY ? msg_put_ready(&out, &ready)
-					   : msg_put_init_resolved(&out, &resolved),
+	assert_int_equal(type == MSG_READY ? msg_put(&out, 0, MSG_READY, &ready)
+					   : msg_put(&out, 0, MSG_INIT_RESOLVED, &resolved),
 			 0);
 	return out;
 }

@@ -68,7 +68,7 @@ void __wrap_dial_start(struct dial *dial, struct loop *unused, const struct endp
 	agent = pair[1];
 	buf_init(&out, 1 << 20, NULL);
 	assert_int_equal(buf_append(&out, range, sizeof(range)), 0);
-	assert_int_equal(msg_put_ready(&out, &ready), 0);
+	assert_int_equal(msg_put(&out, 0, MSG_READY, &ready), 0);
 	assert_int_equal(write(agent, buf_head(&out), buf_len(&out)), buf_len(&out));
 	buf_release(&out);
 	on_done(dial, pair[0], 0, NULL);

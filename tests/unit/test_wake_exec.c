@@ -72,7 +72,7 @@ static void agent_say(void)
 		struct msg_exec_exited exited = {.code = 7};
 
 		agent.told = true;
-		assert_int_equal(msg_put_exec_exited(out, agent.id, &exited), 0);
+		assert_int_equal(msg_put(out, agent.id, MSG_EXEC_EXITED, &exited), 0);
 	}
 }
 
@@ -92,8 +92,8 @@ static void agent_hear(const struct frame *frame)
 		agent.started = true;
 		agent.deaf = agent.deafens;
 		agent.output.window = request.output_window;
-		assert_int_equal(msg_put_exec_started(link_out(&agent.link), agent.id, &started),
-				 0);
+		assert_int_equal(
+			msg_put(link_out(&agent.link), agent.id, MSG_EXEC_STARTED, &started), 0);
 		break;
 	case MSG_EXEC_STDIN:
 		assert_int_equal(msg_decode(envelope.type, envelope.payload, &data), 0);
@@ -163,7 +163,7 @@ static void agent_accept(struct loop_source *source, uint32_t ready)
 	frame_put_u32(range, 1);
 	frame_put_u32(range + 4, 1000);
 	assert_int_equal(buf_append(link_out(&agent.link), range, sizeof(range)), 0);
-	assert_int_equal(msg_put_ready(link_out(&agent.link), &greeting), 0);
+	assert_int_equal(msg_put(link_out(&agent.link), 0, MSG_READY, &greeting), 0);
 	link_mark(&agent.link);
 }
 

@@ -85,7 +85,7 @@ static void guest_accept(struct loop_source *source, uint32_t ready)
 	loop_source_init(&guest.source, guest.fd, guest_ready);
 	buf_init(&guest.out, 2 * PIECE, NULL);
 	buf_init(&out, 4096, NULL);
-	assert_int_equal(msg_put_ready(&out, &words), 0);
+	assert_int_equal(msg_put(&out, 0, MSG_READY, &words), 0);
 	assert_int_equal(write(guest.fd, buf_head(&out), buf_len(&out)), buf_len(&out));
 	buf_release(&out);
 }
@@ -236,7 +236,7 @@ static int client_open(size_t bytes)
 	buf_init(&client.out, 4 * PIECE, NULL);
 	client.left = bytes;
 	client.id = relay_slot_min(relay.clients->slot);
-	assert_int_equal(msg_put_exec_request(&client.out, client.id, &request), 0);
+	assert_int_equal(msg_put(&client.out, client.id, MSG_EXEC_REQUEST, &request), 0);
 	loop_source_init(&client.source, pair[1], client_ready);
 	loop_want(&loop, &client.source, LOOP_OUT);
 	return pair[1];

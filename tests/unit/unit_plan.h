@@ -33,7 +33,7 @@ static inline struct planned plan(const struct spawn_config *config,
 	if (!defaults.env)
 		defaults.env = (char **)none;
 	buf_init(&planned.wire, FRAME_WIRE_MAX, NULL);
-	assert_int_equal(msg_put_exec_request(&planned.wire, 1, asked), 0);
+	assert_int_equal(msg_put(&planned.wire, 1, MSG_EXEC_REQUEST, asked), 0);
 	envelope = unit_open(&planned.wire, &frame);
 	assert_int_equal(msg_decode(MSG_EXEC_REQUEST, envelope.payload, &request), 0);
 	planned.plan = spawn_plan_new(&defaults, &request, &planned.failure);
