@@ -47,6 +47,11 @@ void loop_stop(struct loop *loop)
 	loop->stopped = true;
 }
 
+void loop_go_on(struct loop *loop)
+{
+	loop->stopped = false;
+}
+
 uint64_t loop_now_us(void)
 {
 	struct timespec ts;

@@ -83,6 +83,9 @@ void loop_release(struct loop *loop);
 __attribute__((warn_unused_result)) int loop_run(struct loop *loop);
 void loop_stop(struct loop *loop);
 
+/* After a run within a callback, which that has ended: the one around it goes on. */
+void loop_go_on(struct loop *loop);
+
 /* The monotonic clock. */
 uint64_t loop_now_ms(void);
 uint64_t loop_now_us(void);

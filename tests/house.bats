@@ -59,7 +59,6 @@ only_still() {
 	run -0 python3 -B tests/circles.py build cli daemon shared
 	echo "$output"
 	cut -d: -f1 <<<"$output" | only_still '
-		cli/console/commands cli/console/complete cli/console/console
 		daemon/relay daemon/relay_answer daemon/relay_client daemon/relay_letter'
 }
 
@@ -84,7 +83,7 @@ only_still() {
 		daemon/session daemon/environ daemon/interpreter \
 		daemon/relay_slots daemon/relay_route daemon/relay_seek daemon/relay_quota \
 		daemon/relay_hello cli/escape cli/modes cli/patience cli/greeting \
-		cli/console/words cli/console/marks cli/console/typed cli/console/starter; do
+		cli/console/words cli/console/marks cli/console/typed cli/console/starter cli/console/record; do
 		[[ -f $ROOT/build/$file.o ]]
 		run bash -c "nm -u $ROOT/build/$file.o | awk '{ print \$2 }' |
 			grep -E '^(read|write|open|close|socket|send|recv|kill|fork|epoll.*|poll|ioctl|fcntl)(64)?$'"

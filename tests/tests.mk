@@ -100,7 +100,7 @@ WRAPPING = $(patsubst %,-Wl$(comma)--wrap=%,$(shell sed -n 's:^/\* WRAP\: \(.*\)
 
 $(EVERYTHING): $(SHARED) $(DAEMON) $(CLI) $(filter-out %/prompt.o,$(CONSOLE))
 	@rm -f $@
-	$(call run,AR  ,ar rcs $@ $^)
+	$(call run,AR  ,ar qcs $@ $^)
 
 $(BUILD)/tests/%: tests/unit/%.c $(EVERYTHING)
 	@mkdir -p $(@D)

@@ -19,67 +19,80 @@
 #include "../../shared/utf8.h"
 #include "../exit.h"
 #include "../term.h"
-#include "console.h"
 #include "words.h"
 
 extern char **environ;
 
+#define NAME_ENDS " \t;|&<>()$'\"\\"
+
 /* $f is $1, with ~ for the home there. */
 #define HOME_OF_GUEST "f=$1;case $f in '~/'*)f=$HOME${f#'~'};;esac;"
 
-/* Says why it came to nothing. */
-#define FAIL(console, ...)                          \
-	do {                                        \
-		console_say(console, __VA_ARGS__);  \
-		console_done(console, EXIT_FAILED); \
-	} while (0)
+#define LATER	(-1) /* instead of a command's status: on_done is called when it has one */
+#define NAME_MS 1000 /* for the guest to say whether it has a command of that name */
+
+/* The status of what came to nothing, when why is said. */
+#define FAIL(commands, ...) (output_say((commands)->output, __VA_ARGS__), EXIT_FAILED)
+
+static void settle(struct commands *commands, int status)
+{
+	if (status != LATER)
+		commands->on_done(commands->owner, status);
+}
 
 /* ---- of the shell ---- */
 
-static void run_in_shell(struct console *console, const char *before, const char *argument)
+static int run_in_shell(struct commands *commands, const char *before, const char *argument)
 {
 	char *text = NULL;
 
-	if (asprintf(&text, "%s%s", before, argument) < 0) {
-		console_done(console, EXIT_FAILED);
-		return;
-	}
-	console_run(console, text);
+	if (asprintf(&text, "%s%s", before, argument) < 0)
+		return EXIT_FAILED;
+	commands->type_line(commands->owner, text);
 	free(text);
+	return LATER;
 }
 
-static void run_quit(struct console *console, const char *argument)
+static int run_quit(struct commands *commands, const char *argument)
 {
-	char line[32] = "exit";
+	char status[16] = "";
 
 	(void)argument;
 	/* It may be that of a command of ours, or of a shell that was killed. */
-	if (console->status != console->guest.shell->status)
-		snprintf(line, sizeof(line), "exit %d", console->status);
-	console_run(console, line);
+	if (commands->last_status != commands->guest->shell->status)
+		snprintf(status, sizeof(status), " %d", commands->last_status);
+	return run_in_shell(commands, "exit", status);
 }
 
-static void run_cd(struct console *console, const char *argument)
+static int run_cd(struct commands *commands, const char *argument)
 {
-	run_in_shell(console, "cd ", argument);
+	return run_in_shell(commands, "cd ", argument);
 }
 
-static void run_env(struct console *console, const char *argument)
+static int run_env(struct commands *commands, const char *argument)
 {
-	run_in_shell(console, argument[0] ? "export " : "export -p", argument);
+	return run_in_shell(commands, argument[0] ? "export " : "export -p", argument);
 }
 
 static void on_killed(struct side *side, int status)
 {
-	struct console *console = side->owner;
+	struct commands *commands = side->owner;
 
 	if (status)
-		console_say(console, "no jobs");
-	console_done(console, status ? 1 : 0);
+		output_say(commands->output, "no jobs");
+	commands->on_done(commands->owner, status ? 1 : 0);
+}
+
+static void ask_guest(struct commands *commands, struct side_terms terms,
+		      void (*on_done)(struct side *side, int status))
+{
+	commands->side.owner = commands;
+	commands->side.on_done = on_done;
+	guest_ask(commands->guest, &commands->side, terms);
 }
 
 /* With job control each job is a process group of its own, in the shell's session. */
-static void run_kill(struct console *console, const char *argument)
+static int run_kill(struct commands *commands, const char *argument)
 {
 	static const char script[] =
 		"p=$1;n=$2;r=1;for f in /proc/[0-9]*/stat;do read -r s 2>/dev/null <$f||continue;"
@@ -90,30 +103,25 @@ static void run_kill(struct console *console, const char *argument)
 	int number = SIGTERM;
 	struct err err;
 
-	if (argument[0] && value_signal(argument, &number, &err) < 0) {
-		FAIL(console, "\\kill: %s", err.text);
-		return;
-	}
+	if (argument[0] && value_signal(argument, &number, &err) < 0)
+		return FAIL(commands, "\\kill: %s", err.text);
 	terms.args[0] = signal_name(number);
-	console->killer.owner = console;
-	console->killer.on_done = on_killed;
-	guest_ask(&console->guest, &console->killer, terms);
+	ask_guest(commands, terms, on_killed);
+	return LATER;
 }
 
-static void run_timing(struct console *console, const char *argument)
+static int run_timing(struct commands *commands, const char *argument)
 {
 	bool on = strcmp(argument, "on") == 0;
 
-	if (argument[0] && !on && strcmp(argument, "off") != 0) {
-		FAIL(console, "\\timing takes on or off, not %s", argument);
-		return;
-	}
-	console->timing = argument[0] ? on : !console->timing;
-	console_say(console, "timing is %s", console->timing ? "on" : "off");
-	console_done(console, 0);
+	if (argument[0] && !on && strcmp(argument, "off") != 0)
+		return FAIL(commands, "\\timing takes on or off, not %s", argument);
+	commands->timing = argument[0] ? on : !commands->timing;
+	output_say(commands->output, "timing is %s", commands->timing ? "on" : "off");
+	return 0;
 }
 
-static void run_help(struct console *console, const char *argument)
+static int run_help(struct commands *commands, const char *argument)
 {
 	char *text = NULL;
 	size_t len = 0;
@@ -125,41 +133,83 @@ static void run_help(struct console *console, const char *argument)
 		fclose(out);
 	}
 	if (text)
-		console_print_lines(console, text, len);
+		output_print_lines(commands->output, text, len);
 	free(text);
-	console_done(console, 0);
+	return 0;
 }
 
-static void run_watch(struct console *console, const char *argument)
+static int run_watch(struct commands *commands, const char *argument)
 {
 	size_t len = strcspn(argument, " \t");
 	const char *line = argument + len + strspn(argument + len, " \t");
 	char *duration = strndup(argument, len);
 	struct err err = {.text = "\\watch takes a duration and a line, such as \\watch 2s date"};
+	int status = LATER;
 
-	if (!line[0] || !duration || duration_parse(duration, &console->watch_ms, &err) < 0) {
-		FAIL(console, "%s", err.text);
+	if (!line[0] || !duration || duration_parse(duration, &commands->watch_ms, &err) < 0) {
+		status = FAIL(commands, "%s", err.text);
 	} else {
-		free(console->watched);
-		console->watched = strdup(line);
-		console_run(console, line);
+		free(commands->watched);
+		commands->watched = strdup(line);
+		commands->type_line(commands->owner, line);
 	}
 	free(duration);
+	return status;
+}
+
+static void on_watch_due(struct loop_timer *timer)
+{
+	struct commands *commands = container_of(timer, struct commands, watch_due);
+
+	if (commands->watched)
+		commands->type_line(commands->owner, commands->watched);
+}
+
+void commands_watch_again(struct commands *commands)
+{
+	commands->watch_due.on_due = on_watch_due;
+	loop_arm(commands->guest->loop, &commands->watch_due, commands->watch_ms);
+}
+
+void commands_end_watch(struct commands *commands)
+{
+	free(commands->watched);
+	commands->watched = NULL;
+	loop_disarm(commands->guest->loop, &commands->watch_due);
 }
 
 /* ---- another shell ---- */
 
-static void keep_argument(struct console *console, const char *argument)
+static void keep_argument(struct commands *commands, const char *argument)
 {
-	free(console->argument);
-	console->argument = strdup(argument);
+	free(commands->argument);
+	commands->argument = strdup(argument);
+}
+
+/* Reads what the shell exports, for then(), which returns as a command does. */
+static int with_environ(struct commands *commands, const char *argument,
+			int (*then)(struct commands *commands))
+{
+	keep_argument(commands, argument);
+	buf_release(&commands->captured);
+	buf_init(&commands->captured, OUTPUT_MAX, commands->guest->spare);
+	output_keep(commands->output, &commands->captured);
+	commands->then = then;
+	commands->type_line(commands->owner, " command cat /proc/self/environ");
+	return LATER;
+}
+
+void commands_go_on(struct commands *commands)
+{
+	output_keep(commands->output, NULL);
+	settle(commands, commands->then(commands));
 }
 
 /* Entries of an environment, each ended by NUL, as they came through a terminal and behind a trace. */
-static void read_environ(struct console *console, struct env_list *list)
+static void read_environ(struct commands *commands, struct env_list *list)
 {
-	char *text = (char *)buf_head(&console->captured);
-	size_t len = buf_len(&console->captured), kept = 0;
+	char *text = (char *)buf_head(&commands->captured);
+	size_t len = buf_len(&commands->captured), kept = 0;
 	struct err err;
 
 	/* The terminal made each newline two bytes. */
@@ -176,7 +226,7 @@ static void read_environ(struct console *console, struct env_list *list)
 		if (equals && utf8_valid(name, strlen(name)))
 			env_add(list, name, &err);
 	}
-	buf_release(&console->captured);
+	buf_release(&commands->captured);
 }
 
 /* What belongs to the user, which the agent sets for each. */
@@ -191,132 +241,116 @@ static bool is_users(const char *entry)
 	return false;
 }
 
-static void become_user(struct console *console)
+static int become_user(struct commands *commands)
 {
 	struct env_list list = {0}, carried = {0};
 	struct err err;
 
-	read_environ(console, &list);
+	read_environ(commands, &list);
 	for (size_t i = 0; i < list.count; i++)
 		if (!is_users(list.entries[i]))
 			env_add(&carried, list.entries[i], &err);
 	env_release(&list);
-	guest_become(&console->guest, console->argument, &carried);
+	guest_become(commands->guest, commands->argument, &carried);
+	return LATER;
 }
 
-static void run_user(struct console *console, const char *argument)
+static int run_user(struct commands *commands, const char *argument)
 {
 	if (!argument[0]) {
-		console_say(console, "%s", console->guest.shell->user);
-		console_done(console, 0);
-		return;
+		output_say(commands->output, "%s", commands->guest->shell->user);
+		return 0;
 	}
-	keep_argument(console, argument);
-	console_capture(console, " command cat /proc/self/environ", become_user);
+	return with_environ(commands, argument, become_user);
 }
 
-static void run_connect(struct console *console, const char *argument)
+static int run_connect(struct commands *commands, const char *argument)
 {
-	const struct client *client = guest_client(&console->guest);
+	const struct client *client = guest_client(commands->guest);
 
 	if (argument[0]) {
-		guest_connect(&console->guest, argument);
-		return;
+		guest_connect(commands->guest, argument);
+		return LATER;
 	}
-	console_say(console, "%s, %s", client->name, client->agent.version);
-	console_done(console, 0);
+	output_say(commands->output, "%s, %s", client->name, client->agent.version);
+	return 0;
 }
 
 static void on_program_data(struct remote *remote, enum msg_type stream, const char *data,
 			    size_t len)
 {
+	struct commands *commands = remote->owner;
+
 	(void)stream;
-	console_print(remote->owner, data, len);
+	output_print(commands->output, data, len);
 }
 
 static void on_program_end(struct remote *remote, const struct remote_end *end)
 {
-	struct console *console = remote->owner;
+	struct commands *commands = remote->owner;
 
 	if (end->why)
-		console_say(console, "\\tty: %s", end->why);
-	console_beside_done(console, end->why ? EXIT_FAILED : exit_status(&end->exited));
+		output_say(commands->output, "\\tty: %s", end->why);
+	commands->on_done(commands->owner, end->why ? EXIT_FAILED : exit_status(&end->exited));
 }
 
-static void start_program(struct console *console)
+static int start_program(struct commands *commands)
 {
-	struct guest *guest = &console->guest;
+	struct guest *guest = commands->guest;
 	char *command[] = {(char *)(guest->shell->kind == SHELL_BASH ? "bash" : "/bin/sh"),
-			   (char *)"-c", console->argument, NULL};
+			   (char *)"-c", commands->argument, NULL};
 	struct remote_terms terms = {.tty = true};
 	struct opts opts = guest->opts;
 	char words[ERR_TEXT_MAX + 64 + ERR_HINT_MAX];
 	struct env_list list = {0};
 	struct err err;
+	int status = LATER;
 
-	read_environ(console, &list);
+	read_environ(commands, &list);
 	opts.command = command;
 	opts.command_len = 3;
 	opts.env = list;
 	opts.workdir = guest->shell->cwd;
-	console->program.owner = console;
-	console->program.on_data = on_program_data;
-	console->program.on_end = on_program_end;
-	if (remote_start(&console->program, guest_client(guest), &opts, &terms, &err) < 0)
-		FAIL(console, "\\tty: %s", err_sentence(&err, words, sizeof(words)));
-	else
-		console_give_held(console);
+	commands->program.owner = commands;
+	commands->program.on_data = on_program_data;
+	commands->program.on_end = on_program_end;
+	if (remote_start(&commands->program, guest_client(guest), &opts, &terms, &err) < 0)
+		status = FAIL(commands, "\\tty: %s", err_sentence(&err, words, sizeof(words)));
 	env_release(&list);
+	return status;
 }
 
-static void run_tty(struct console *console, const char *argument)
+bool commands_keys(struct commands *commands, const char *keys, size_t len)
 {
-	if (!argument[0]) {
-		FAIL(console, "\\tty needs a command");
-		return;
-	}
-	keep_argument(console, argument);
-	console_capture(console, " command cat /proc/self/environ", start_program);
+	if (!remote_runs(&commands->program))
+		return false;
+	remote_send(&commands->program, keys, len);
+	return true;
+}
+
+static int run_tty(struct commands *commands, const char *argument)
+{
+	if (!argument[0])
+		return FAIL(commands, "\\tty needs a command");
+	return with_environ(commands, argument, start_program);
 }
 
 /* ---- of the host ---- */
 
-/* The next word, in malloced memory: without the shell's quotes; of the host with ~ for our home. */
-static char *next_word(const char **text, bool is_local)
-{
-	const char *home = getenv("HOME"), *at = *text;
-	char *quoted, *word, *path = NULL;
-	size_t len = 0;
-
-	while (at[len] && (words_look(at, len).quote || words_look(at, len).escaped ||
-			   !strchr(" \t", at[len])))
-		len++;
-	*text = at + len + strspn(at + len, " \t");
-	quoted = strndup(at, len);
-	word = quoted ? words_unquote(quoted, 0) : NULL;
-	free(quoted);
-	if (is_local && word && word[0] == '~' && (!word[1] || word[1] == '/') && home &&
-	    asprintf(&path, "%s%s", home, word + 1) > 0) {
-		free(word);
-		return path;
-	}
-	return word;
-}
-
-static void run_lcd(struct console *console, const char *argument)
+static int run_lcd(struct commands *commands, const char *argument)
 {
 	const char *at = argument[0] ? argument : "~";
-	char *path = next_word(&at, true);
+	char *path = words_next(&at, getenv("HOME"));
+	int status = 0;
 
-	if (path && chdir(path) == 0)
-		console_done(console, 0);
-	else
-		FAIL(console, "\\lcd %s: %s", path ? path : argument, strerror(errno));
+	if (!path || chdir(path) < 0)
+		status = FAIL(commands, "\\lcd %s: %s", path ? path : argument, strerror(errno));
 	free(path);
+	return status;
 }
 
 /* With the terminal as it was and the signals that we have blocked. The guest waits meanwhile. */
-static void run_child(struct console *console, char *argv[])
+static int run_child(struct commands *commands, char *argv[])
 {
 	posix_spawnattr_t attr;
 	sigset_t none, all;
@@ -332,20 +366,18 @@ static void run_child(struct console *console, char *argv[])
 	posix_spawnattr_setsigdefault(&attr, &all);
 	errno = posix_spawnp(&pid, argv[0], NULL, &attr, argv, environ);
 	posix_spawnattr_destroy(&attr);
-	if (errno) {
-		FAIL(console, "%s: %s", argv[0], strerror(errno));
-		return;
-	}
+	if (errno)
+		return FAIL(commands, "%s: %s", argv[0], strerror(errno));
 	while ((r = waitpid(pid, &status, WUNTRACED)) < 0 ? errno == EINTR : WIFSTOPPED(status))
 		if (r > 0)
 			/* With it, by a key that was for both. */
 			raise(SIGSTOP);
 	/* The agent was not listened to, so its silence was not its own. */
-	client_awake(guest_client(&console->guest));
-	console_done(console, WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status));
+	client_awake(guest_client(commands->guest));
+	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 
-static void run_local(struct console *console, const char *argument)
+static int run_local(struct commands *commands, const char *argument)
 {
 	const char *shell = getenv("SHELL");
 	char *argv[] = {(char *)"/bin/sh", (char *)"-c", (char *)argument, NULL};
@@ -354,44 +386,56 @@ static void run_local(struct console *console, const char *argument)
 		argv[0] = (char *)(shell && shell[0] ? shell : "/bin/sh");
 		argv[1] = NULL;
 	}
-	run_child(console, argv);
+	return run_child(commands, argv);
 }
 
 static void on_copy_said(void *owner, const char *data, size_t len)
 {
-	console_print_lines(owner, data, len);
+	struct commands *commands = owner;
+
+	output_print_lines(commands->output, data, len);
 }
 
 static void on_copied(void *owner, int status, const char *why)
 {
-	struct console *console = owner;
+	struct commands *commands = owner;
 
 	if (why)
-		console_say(console, "%s: %s", console->copy.to_guest ? "\\put" : "\\get", why);
-	console_beside_done(console, status);
+		output_say(commands->output, "%s: %s", commands->copy.to_guest ? "\\put" : "\\get",
+			   why);
+	commands->on_done(commands->owner, status);
 }
 
 /* In the shell's folder, as its user, by a script that has file and more for $1 and $2. */
-static void copy(struct console *console, const char *script, const char *file, const char *more,
-		 bool to_guest, int fd)
+static int copy(struct commands *commands, const char *script, const char *file, const char *more,
+		bool to_guest, int fd)
 {
 	const char *command[] = {"/bin/sh", "-c", script, "sh", file, more};
-	struct guest *guest = &console->guest;
+	struct guest *guest = commands->guest;
 	struct opts opts = guest->opts;
 
 	opts.command = (char **)command;
 	opts.command_len = ARRAY_LEN(command);
 	opts.workdir = guest->shell->cwd;
-	console->copy.owner = console;
-	console->copy.on_said = on_copy_said;
-	console->copy.on_done = on_copied;
-	copy_start(&console->copy, guest_client(guest), &opts, to_guest, fd, &console->spare);
+	commands->copy.owner = commands;
+	commands->copy.on_said = on_copy_said;
+	commands->copy.on_done = on_copied;
+	copy_start(&commands->copy, guest_client(guest), &opts, to_guest, fd, guest->spare);
+	return LATER;
+}
+
+bool commands_interrupt(struct commands *commands)
+{
+	if (!copy_runs(&commands->copy))
+		return false;
+	copy_cancel(&commands->copy, 128 + SIGINT);
+	return true;
 }
 
 /* What the second word says, or is to be by default: the first one's last part. */
-static char *destination(const char *from, const char **argument, bool is_local)
+static char *destination(const char *from, const char **argument, const char *home)
 {
-	char *path = strdup(from), *name = (*argument)[0] ? next_word(argument, is_local) : NULL;
+	char *path = strdup(from), *name = (*argument)[0] ? words_next(argument, home) : NULL;
 
 	if (path && !name)
 		name = strdup(basename(path));
@@ -399,32 +443,34 @@ static char *destination(const char *from, const char **argument, bool is_local)
 	return name;
 }
 
-static void run_put(struct console *console, const char *argument)
+static int run_put(struct commands *commands, const char *argument)
 {
 	static const char script[] =
 		HOME_OF_GUEST "[ ! -d \"$f\" ]||f=$f/${2#*/};[ -e \"$f\" ]||n=1;"
 			      "cat >\"$f\"||exit;[ ! \"$n\" ]||chmod -- \"${2%%/*}\" \"$f\"";
-	char *from = next_word(&argument, true), *more;
-	char *to = from ? destination(from, &argument, false) : NULL;
+	char *from = words_next(&argument, getenv("HOME")), *more;
+	char *to = from ? destination(from, &argument, NULL) : NULL;
 	cleanup_fd int in = from ? open(from, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK) : -1;
 	struct stat st;
+	int status;
 
 	if (!from || !from[0] || argument[0])
-		FAIL(console, "\\put takes a file of the host, and a name in the guest");
+		status = FAIL(commands, "\\put takes a file of the host, and a name in the guest");
 	else if (in < 0 || fstat(in, &st) < 0)
-		FAIL(console, "\\put %s: %s", from, strerror(errno));
+		status = FAIL(commands, "\\put %s: %s", from, strerror(errno));
 	else if (S_ISDIR(st.st_mode))
-		FAIL(console, "\\put %s: %s", from, strerror(EISDIR));
+		status = FAIL(commands, "\\put %s: %s", from, strerror(EISDIR));
 	else if (!S_ISREG(st.st_mode))
-		FAIL(console, "\\put %s: it is no file", from);
+		status = FAIL(commands, "\\put %s: it is no file", from);
 	else if (asprintf(&more, "%03o/%s", (unsigned)st.st_mode & 0777, basename(from)) < 0)
-		FAIL(console, "\\put: no memory");
+		status = FAIL(commands, "\\put: no memory");
 	else {
-		copy(console, script, to, more, true, fd_steal(&in));
+		status = copy(commands, script, to, more, true, fd_steal(&in));
 		free(more);
 	}
 	free(from);
 	free(to);
+	return status;
 }
 
 /* Not even a fifo without a reader is waited for. */
@@ -437,14 +483,14 @@ static int open_new(const char *path)
 	return fd;
 }
 
-static void run_get(struct console *console, const char *argument)
+static int run_get(struct commands *commands, const char *argument)
 {
-	char *from = next_word(&argument, false);
-	char *to = from ? destination(from, &argument, true) : NULL;
+	char *from = words_next(&argument, NULL);
+	char *to = from ? destination(from, &argument, getenv("HOME")) : NULL;
 	char path[PATH_MAX], name[PATH_MAX], part[PATH_MAX + 8];
 	struct stat st;
 	bool direct;
-	int out;
+	int out, status;
 
 	snprintf(name, sizeof(name), "%s", from ? from : "");
 	snprintf(path, sizeof(path), "%s", to ? to : "");
@@ -454,38 +500,39 @@ static void run_get(struct console *console, const char *argument)
 	direct = lstat(path, &st) == 0 && !S_ISREG(st.st_mode);
 	snprintf(part, sizeof(part), direct ? "%.4080s" : "%.4080s.part", path);
 	if (!from || !from[0] || argument[0]) {
-		FAIL(console, "\\get takes a file of the guest, and a name on the host");
+		status = FAIL(commands, "\\get takes a file of the guest, and a name on the host");
 	} else if ((out = open_new(part)) < 0) {
-		FAIL(console, "\\get %s: %s", part, strerror(errno));
+		status = FAIL(commands, "\\get %s: %s", part, strerror(errno));
 	} else {
-		console->copy.path = strdup(path);
-		console->copy.part = direct ? NULL : strdup(part);
-		copy(console, HOME_OF_GUEST "exec cat <\"$f\"", from, "", false, out);
+		commands->copy.path = strdup(path);
+		commands->copy.part = direct ? NULL : strdup(part);
+		status = copy(commands, HOME_OF_GUEST "exec cat <\"$f\"", from, "", false, out);
 	}
 	free(from);
 	free(to);
+	return status;
 }
 
-static void run_save(struct console *console, const char *argument)
+static int run_save(struct commands *commands, const char *argument)
 {
-	char *path = next_word(&argument, true);
-	size_t len = buf_len(&console->saved);
+	char *path = words_next(&argument, getenv("HOME"));
+	size_t len = buf_len(&commands->record->kept);
 	int fd = path && path[0] && !argument[0] ? open_new(path) : -1;
 	FILE *file = fd < 0 ? NULL : fdopen(fd, "w");
-	bool written = file && fwrite(buf_head(&console->saved), 1, len, file) == len;
+	bool written = file && fwrite(buf_head(&commands->record->kept), 1, len, file) == len;
+	int status = 0;
 
 	if (!path || !path[0] || argument[0])
-		FAIL(console, "\\save takes a file of the host");
+		status = FAIL(commands, "\\save takes a file of the host");
 	else if (!file || fclose(file) < 0 || !written)
-		FAIL(console, "\\save %s: %s", path, strerror(errno));
-	else
-		console_done(console, 0);
+		status = FAIL(commands, "\\save %s: %s", path, strerror(errno));
 	free(path);
+	return status;
 }
 
 /* ---- the table ---- */
 
-const struct command commands[] = {
+const struct command commands_table[] = {
 	{"\\q", NULL, "leave, with the last status", COMMAND_NONE, run_quit},
 	{"\\?", NULL, "print this help", COMMAND_NONE, run_help},
 	{"\\cd", "DIR", "change the guest's folder", COMMAND_FOLDER, run_cd},
@@ -511,26 +558,21 @@ const struct command commands[] = {
 	 run_local},
 };
 
-const unsigned commands_count = ARRAY_LEN(commands);
+const unsigned commands_count = ARRAY_LEN(commands_table);
 
-const struct command *commands_find(char *line, const char **ret_argument)
+const struct command *commands_find(const char *line)
 {
-	char *name = line + strspn(line, " \t");
-	size_t len = strcspn(name, " \t"), end;
-	char *argument = name + len + strspn(name + len, " \t");
+	const char *name = line + strspn(line, " \t");
+	size_t len = strcspn(name, " \t");
 
-	for (unsigned i = 0; i < commands_count; i++) {
-		if (strlen(commands[i].name) != len || memcmp(commands[i].name, name, len) != 0)
-			continue;
-		for (end = strlen(argument); end && strchr(" \t", argument[end - 1]); end--)
-			argument[end - 1] = '\0';
-		*ret_argument = argument;
-		return &commands[i];
-	}
+	for (unsigned i = 0; i < commands_count; i++)
+		if (strlen(commands_table[i].name) == len &&
+		    memcmp(commands_table[i].name, name, len) == 0)
+			return &commands_table[i];
 	return NULL;
 }
 
-const struct command *commands_near(const char *line)
+static const struct command *nearest(const char *line)
 {
 	const char *word = line + strspn(line, " \t");
 	size_t least = 3, len;
@@ -538,12 +580,12 @@ const struct command *commands_near(const char *line)
 
 	if (word[0] != '\\')
 		return NULL;
-	len = 1 + strcspn(word + 1, " \t;|&<>()$'\"\\");
+	len = 1 + strcspn(word + 1, NAME_ENDS);
 	for (unsigned i = 0; i < commands_count && len > 3; i++) {
-		size_t far = options_distance(word, len, commands[i].name);
+		size_t far = options_distance(word, len, commands_table[i].name);
 
-		if (far < least && strlen(commands[i].name) > 3) {
-			best = &commands[i];
+		if (far < least && strlen(commands_table[i].name) > 3) {
+			best = &commands_table[i];
 			least = far;
 		}
 	}
@@ -555,8 +597,73 @@ void commands_help(FILE *out)
 	for (unsigned i = 0; i < commands_count; i++) {
 		char usage[40];
 
-		snprintf(usage, sizeof(usage), "%s %s", commands[i].name,
-			 commands[i].arg ? commands[i].arg : "");
-		fprintf(out, "  %-20s %s\n", usage, commands[i].help);
+		snprintf(usage, sizeof(usage), "%s %s", commands_table[i].name,
+			 commands_table[i].arg ? commands_table[i].arg : "");
+		fprintf(out, "  %-20s %s\n", usage, commands_table[i].help);
 	}
+}
+
+/* ---- running them ---- */
+
+void commands_run(struct commands *commands, const struct command *command, const char *line,
+		  int last_status)
+{
+	const char *argument = line + strspn(line, " \t") + strlen(command->name);
+	size_t len;
+	char *text;
+
+	argument += strspn(argument, " \t");
+	for (len = strlen(argument); len && strchr(" \t", argument[len - 1]);)
+		len--;
+	text = strndup(argument, len);
+	commands->last_status = last_status;
+	settle(commands, text ? command->run(commands, text) : EXIT_FAILED);
+	free(text);
+}
+
+static void on_named(struct side *side, int status)
+{
+	struct commands *commands = side->owner;
+	char *line = commands->argument;
+
+	commands->argument = NULL;
+	if (status == 0)
+		commands->type_line(commands->owner, line);
+	else
+		settle(commands,
+		       FAIL(commands, "there is no %.*s; did you mean %s? \\? lists them all",
+			    (int)strcspn(line, " \t"), line, nearest(line)->name));
+	free(line);
+}
+
+bool commands_ask(struct commands *commands, const char *line)
+{
+	const char *word = line + strspn(line, " \t");
+	char name[32];
+	struct side_terms terms = {.script = "PATH=${3:-$PATH};command -v -- \"$2\" >/dev/null",
+				   .args = {name, commands->guest->shell->path},
+				   .within_ms = NAME_MS};
+
+	if (!nearest(word))
+		return false;
+	snprintf(name, sizeof(name), "%.*s", (int)strcspn(word + 1, NAME_ENDS), word + 1);
+	keep_argument(commands, word);
+	ask_guest(commands, terms, on_named);
+	return true;
+}
+
+void commands_cancel(struct commands *commands)
+{
+	side_cancel(&commands->side);
+	copy_release(&commands->copy);
+}
+
+void commands_release(struct commands *commands)
+{
+	side_release(&commands->side);
+	remote_release(&commands->program);
+	copy_release(&commands->copy);
+	buf_release(&commands->captured);
+	free(commands->watched);
+	free(commands->argument);
 }

@@ -72,7 +72,8 @@ static bool ask_guest(struct complete *complete, const char *script, const char 
 		complete->answered = false;
 	side_cancel(&complete->side);
 	/* Something else may have ended it, and means it. */
-	complete->loop->stopped = *complete->finished;
+	if (!*complete->finished)
+		loop_go_on(complete->loop);
 	return prompt_end_wait(complete->prompt) && !*complete->finished && complete->answered;
 }
 
@@ -163,34 +164,22 @@ static void match_argument(struct complete *complete, struct prompt_matches *mat
 		add_if_begun(matches, word, addresses[i]);
 }
 
-/* The backslash command that the line before the word begins with, or NULL. */
-static const struct command *command_before(const struct prompt_word *word)
-{
-	char *head = strndup(word->line, (size_t)word->start);
-	const struct command *command = NULL;
-	const char *argument;
-
-	if (head)
-		command = commands_find(head, &argument);
-	free(head);
-	return command;
-}
-
 void complete_word(struct complete *complete, const struct prompt_word *ask,
 		   struct prompt_matches *matches)
 {
-	bool first = strspn(ask->line, " \t") == (size_t)ask->start;
-	const struct command *command = complete->prompt->continues ? NULL : command_before(ask);
-	struct words_place place = words_look(ask->line, (size_t)ask->start);
+	size_t blanks = strspn(ask->line, " \t"), start = (size_t)ask->start;
+	const struct command *command =
+		start > blanks && !complete->prompt->continues ? commands_find(ask->line) : NULL;
+	struct words_place place = words_look(ask->line, start);
 	char *word = words_unquote(ask->text, ask->quote);
 
 	if (command && command->argument == COMMAND_LOCAL_FILE)
 		matches->local = true;
 	else if (!word)
 		;
-	else if (first && ask->text[0] == '\\' && !complete->prompt->continues)
+	else if (start == blanks && ask->text[0] == '\\' && !complete->prompt->continues)
 		for (unsigned i = 0; i < commands_count; i++)
-			add_if_begun(matches, ask->text, commands[i].name);
+			add_if_begun(matches, ask->text, commands_table[i].name);
 	else if (command && command->argument != COMMAND_LINE)
 		match_argument(complete, matches, word, ask->quote, command->argument);
 	else if (ask->text[0] == '$' && ask->quote != '\'' && !strpbrk(ask->text, "/}"))

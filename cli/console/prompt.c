@@ -18,10 +18,10 @@
 #include "../../shared/utf8.h"
 #include "../term.h"
 #include "history.h"
+#include "words.h"
 
-#define LOOK_MS	  50   /* for a signal, in the midst of a sequence of keys */
-#define HELD_MAX  4096 /* as a terminal holds, which drops what is over */
-#define ABOVE_MS  300  /* for the rest of a line */
+#define LOOK_MS	  50  /* for a signal, in the midst of a sequence of keys */
+#define ABOVE_MS  300 /* for the rest of a line */
 #define ABOVE_MAX 65536
 #define CTRL_C	  '\x03'
 
@@ -124,6 +124,15 @@ void prompt_hold(struct prompt *prompt, const char *keys, size_t len)
 	}
 	room = held->max - buf_len(held);
 	buf_append(held, keys, len < room ? len : room);
+}
+
+size_t prompt_take_held(struct prompt *prompt, char keys[PROMPT_HELD_MAX])
+{
+	size_t len = buf_len(&prompt->held);
+
+	memcpy(keys, buf_head(&prompt->held), len);
+	buf_consume(&prompt->held, len);
+	return len;
 }
 
 /* ---- history ---- */
@@ -400,7 +409,9 @@ static char **attempt(const char *text, int start, int end)
 /* What a backslash or a quote before it makes part of a word. */
 static int is_quoted(char *line, int index)
 {
-	return the->is_quoted(line, index);
+	struct words_place place = words_look(line, (size_t)index);
+
+	return place.escaped || place.quote;
 }
 
 /* The last part of each path, in columns. Nothing of a name can act on the terminal. */
@@ -442,7 +453,7 @@ void prompt_init(struct prompt *prompt)
 	rl_completer_quote_characters = "'\"";
 	rl_char_is_quoted_p = is_quoted;
 	load_history();
-	buf_init(&prompt->held, HELD_MAX, NULL);
+	buf_init(&prompt->held, PROMPT_HELD_MAX, NULL);
 	buf_init(&prompt->above, SIZE_MAX / 2, NULL);
 	prompt->held_due.on_due = on_held;
 	prompt->above_due.on_due = on_above;

@@ -18,6 +18,7 @@ struct prompt_word {
 };
 
 #define PROMPT_MATCHES_MAX 4096
+#define PROMPT_HELD_MAX	   4096 /* as a terminal holds, which drops what is over */
 
 struct prompt_matches {
 	char *list[PROMPT_MATCHES_MAX]; /* malloced words, as they are to stand in the line */
@@ -46,7 +47,6 @@ struct prompt {
 	void (*on_interrupt)(void *owner); /* Ctrl-C: the line is gone, and no prompt shown */
 	void (*on_hangup)(void *owner);	   /* the terminal is gone */
 	void (*on_tab)(void *owner, const struct prompt_word *word, struct prompt_matches *matches);
-	bool (*is_quoted)(const char *line, int index); /* that character of it */
 };
 
 /* Once, with all of the above that is not owned set. */
@@ -70,6 +70,9 @@ void prompt_above(struct prompt *prompt, const char *data, size_t len);
 
 /* Keys that nothing can take yet. As a terminal does, Ctrl-C forgets what was typed before it. */
 void prompt_hold(struct prompt *prompt, const char *keys, size_t len);
+
+/* Those keys, which the prompt has no more, in their order: how many. */
+size_t prompt_take_held(struct prompt *prompt, char keys[PROMPT_HELD_MAX]);
 
 void prompt_interrupt(struct prompt *prompt);
 void prompt_resize(struct prompt *prompt);

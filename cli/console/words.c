@@ -126,3 +126,24 @@ char *words_unquote(const char *text, char quote)
 	*at = '\0';
 	return out;
 }
+
+char *words_next(const char **text, const char *home)
+{
+	const char *at = *text;
+	char *quoted, *word, *path = NULL;
+	size_t len = 0;
+
+	while (at[len] && (words_look(at, len).quote || words_look(at, len).escaped ||
+			   !strchr(" \t", at[len])))
+		len++;
+	*text = at + len + strspn(at + len, " \t");
+	quoted = strndup(at, len);
+	word = quoted ? words_unquote(quoted, 0) : NULL;
+	free(quoted);
+	if (home && word && word[0] == '~' && (!word[1] || word[1] == '/') &&
+	    asprintf(&path, "%s%s", home, word + 1) > 0) {
+		free(word);
+		return path;
+	}
+	return word;
+}

@@ -86,6 +86,28 @@ static void words_are_unquoted(void **state)
 	}
 }
 
+static void a_text_is_taken_word_by_word(void **state)
+{
+	static const struct {
+		const char *text, *home, *word, *rest;
+	} rows[] = {
+		{"a b", NULL, "a", "b"},	 {"a\\ b \t c d", NULL, "a b", "c d"},
+		{"'a b'c", NULL, "a bc", ""},	 {"", NULL, "", ""},
+		{"~/x y", NULL, "~/x", "y"},	 {"~/x y", "/home/u", "/home/u/x", "y"},
+		{"~", "/home/u", "/home/u", ""}, {"~x", "/home/u", "~x", ""},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < UNIT_COUNT(rows); i++) {
+		const char *text = rows[i].text;
+		char *word = words_next(&text, rows[i].home);
+
+		assert_string_equal(word, rows[i].word);
+		assert_string_equal(text, rows[i].rest);
+		free(word);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -93,6 +115,7 @@ int main(void)
 		cmocka_unit_test(what_is_open_at_a_place),
 		cmocka_unit_test(words_are_quoted),
 		cmocka_unit_test(words_are_unquoted),
+		cmocka_unit_test(a_text_is_taken_word_by_word),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
