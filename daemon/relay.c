@@ -1,108 +1,109 @@
-/* The relay's clients and their slots: see relay.h. */
+/* The relay's clients and its agent: see relay.h. */
 #include "relay.h"
 
 #include <errno.h>
-#include <stddef.h>
-#include <stdlib.h>
+#include <string.h>
 
 #include "../shared/base.h"
 #include "../shared/log.h"
 
-#define LEAVE_LIMIT_MS 30000
+/* ---- the clients ---- */
 
-/* ---- slots whose client is gone ---- */
-
-static int index_of(const struct relay_slot *slot)
+static struct relay *relay_of(const struct relay_client *client)
 {
-	return (int)(slot - slot->relay->by_slot);
+	return container_of(client->host, struct relay, clients);
 }
 
-static void free_slot(struct relay_slot *slot)
+static struct relay_range *range_of(const struct relay_client *client)
 {
-	loop_disarm(slot->relay->loop, &slot->limit);
-	route_clear(&slot->routes);
-	slot->pong_id = 0;
-	relay_slots_free(&slot->relay->slots, index_of(slot));
+	return &relay_of(client)->ranges[client->slot];
 }
 
-/* The agent has closed them on its client's leave, and need not say so of each. */
-static void forget_streams(struct relay_slot *slot)
+static enum link_wish wish(struct relay_client *client)
 {
-	struct route *route, *next;
+	const struct route_table *routes = &range_of(client)->routes;
+	struct relay *relay = relay_of(client);
+	struct relay_agent *agent = &relay->agent;
 
-	for (route = slot->routes.first; route; route = next) {
-		next = route->next;
-		if (route->kind == ROUTE_STREAM)
-			route_remove(&slot->routes, route);
+	if (route_table_is_full(routes) || relay_client_is_choked(client, routes->count))
+		return LINK_CHOKED;
+	/* Behind what waits for the next guest already, so does what is said now. */
+	if (relay->ending ||
+	    ((relay_agent_is_up(agent) || agent->keeps) && !relay_agent_has_room(agent)))
+		return LINK_WAIT;
+	return LINK_TAKE;
+}
+
+static int on_client_frame(struct relay_client *client, const struct frame *frame)
+{
+	return range_ask(range_of(client), frame);
+}
+
+static void on_flushed(struct relay_client *client)
+{
+	struct relay *relay = relay_of(client);
+
+	if (relay_agent_is_up(&relay->agent))
+		range_flushed(range_of(client), relay_client_sent(client));
+	if (relay->agent_waits && !relay_client_is_behind(client)) {
+		relay->agent_waits = false;
+		relay_agent_mark(&relay->agent);
 	}
 }
 
-static void on_limit(struct loop_timer *timer)
+static bool is_owed(const struct relay_client *client)
 {
-	struct relay_slot *slot = container_of(timer, struct relay_slot, limit);
+	const struct route_table *routes = &range_of(client)->routes;
 
-	/* An agent that knows no ping. */
-	if (!slot->pong_id)
-		forget_streams(slot);
-	if (!slot->routes.count) {
-		free_slot(slot);
+	for (const struct route *route = routes->first; route; route = route->next)
+		if (route->kind == ROUTE_ASK)
+			return true;
+	return false;
+}
+
+static void on_closed(struct relay_client *client)
+{
+	struct relay_range *range = range_of(client);
+
+	if (range->client)
+		range_leave(range);
+	/* It may have been the one that kept the agent waiting. */
+	relay_agent_mark(&relay_of(client)->agent);
+}
+
+static const struct relay_client_calls client_calls = {
+	.wish = wish,
+	.on_frame = on_client_frame,
+	.on_flushed = on_flushed,
+	.is_owed = is_owed,
+	.on_closed = on_closed,
+};
+
+static void greet(struct relay *relay, struct relay_client *client)
+{
+	relay_client_greet(client, relay_slot_min(client->slot) + relay->ids_passed,
+			   relay_slot_end(client->slot), &relay->agent.ready);
+}
+
+void relay_open(struct relay *relay, int fd, const struct peer *peer)
+{
+	int slot = relay_slots_take(&relay->slots);
+	struct relay_client *client =
+		slot < 0 ? NULL : relay_client_open(&relay->clients, fd, peer, slot);
+
+	if (!client) {
+		const char *why = slot < 0 ? "all 128 ranges of ids are taken" : strerror(ENOMEM);
+
+		if (slot >= 0)
+			relay_slots_free(&relay->slots, slot);
+		log_warn("refused %s: %s", peer->name, why);
+		budget_refuse(fd, why);
 		return;
 	}
-	/* Whoever got them now would hear of what was started for somebody else. */
-	log_warn("the range of a client that is gone is not given again yet: %zu of its ids have "
-		 "not ended",
-		 slot->routes.count);
-}
-
-void relay_slot_settle(struct relay_slot *slot, bool pong)
-{
-	if (pong)
-		forget_streams(slot);
-	/* An agent that ends the sessions of a range says no more about them behind the pong. */
-	if (!slot->routes.count ||
-	    (pong && relay_agent_has(&slot->relay->agent, MSG_FEATURE_ON_DISCONNECT)))
-		free_slot(slot);
-}
-
-/* An id that the client has not used, for a ping of ours. */
-static uint32_t unused_id(struct relay_slot *slot)
-{
-	uint32_t id = relay_slot_end(index_of(slot)) - 1;
-
-	while (route_find(&slot->routes, id))
-		id--;
-	return id;
-}
-
-void relay_slot_leave(struct relay_slot *slot)
-{
-	struct relay_agent *agent = &slot->relay->agent;
-	int index = index_of(slot);
-	struct msg_id_range range = {relay_slot_min(index), relay_slot_end(index)};
-	struct buf *out;
-
-	slot->client = NULL;
-	/* The next guest gets what was asked of it, and then hears that nobody waits for it. */
-	if (!relay_agent_is_up(agent) && !agent->keeps) {
-		free_slot(slot);
-		return;
-	}
-	out = relay_agent_out(agent);
-	/* The reference closes files on that message, but leaves commands alone. */
-	if (!relay_agent_has(agent, MSG_FEATURE_ON_DISCONNECT))
-		for (struct route *route = slot->routes.first; route; route = route->next)
-			if (route->kind == ROUTE_EXEC && !route->abandoned)
-				relay_agent_told(agent, msg_put_exec_signal(out, route->id, 9));
-	relay_agent_told(agent, msg_put(out, 0, MSG_RELAY_CLIENT_DISCONNECTED, &range));
-	if (!slot->routes.count) {
-		free_slot(slot);
-		return;
-	}
-	if (agent->generation >= MSG_GENERATION_PING) {
-		slot->pong_id = unused_id(slot);
-		relay_agent_told(agent, msg_put_empty(out, slot->pong_id, MSG_PING));
-	}
-	loop_arm(slot->relay->loop, &slot->limit, LEAVE_LIMIT_MS);
+	range_take(&relay->ranges[slot], client);
+	/* Otherwise when the guest is there. */
+	if (relay_agent_is_up(&relay->agent))
+		greet(relay, client);
 }
 
 /* ---- the agent ---- */
@@ -110,66 +111,39 @@ void relay_slot_leave(struct relay_slot *slot)
 static void on_up(struct relay_agent *agent)
 {
 	struct relay *relay = container_of(agent, struct relay, agent);
+	struct relay_client *client;
 
 	/* What an earlier relay left running has ids from another moment. */
 	relay->ids_passed = agent->ran_before ? (uint32_t)(loop_now_ms() % (RELAY_STEP / 2)) : 0;
-	for (struct relay_client *client = relay->clients; client; client = client->next)
-		relay_client_greet(client);
-}
-
-/* Ends what the guest had of a slot, for the client and for us. */
-static void end_routes(struct relay_slot *slot, const char *why)
-{
-	struct route *route, *next;
-
-	for (route = slot->routes.first; route; route = next) {
-		next = route->next;
-		if (relay_agent_keeps(&slot->relay->agent, route->probe))
-			continue;
-		if (slot->client)
-			relay_client_end_id(slot->client, route, why);
-		route_remove(&slot->routes, route);
-	}
+	list_each(client, &relay->clients.list, in_host)
+		greet(relay, client);
 }
 
 /* Every session is over; clients stay. */
 static void on_down(struct relay_agent *agent, const char *why)
 {
 	struct relay *relay = container_of(agent, struct relay, agent);
+	struct relay_client *client;
 
-	for (int i = 0; i < RELAY_SLOTS; i++) {
-		struct relay_slot *slot = &relay->by_slot[i];
-
-		end_routes(slot, why);
-		if (!slot->client && relay->slots.taken[i] && !slot->routes.count)
-			free_slot(slot);
-	}
-	for (struct relay_client *client = relay->clients; client; client = client->next)
+	for (int i = 0; i < RELAY_SLOTS; i++)
+		range_lose_guest(&relay->ranges[i], why);
+	list_each(client, &relay->clients.list, in_host)
 		relay_client_mark(client);
 }
 
-static void on_frame(struct relay_agent *agent, const struct frame *frame)
-{
-	relay_answer(container_of(agent, struct relay, agent), frame);
-}
-
-/* Clients take turns: whoever comes first now comes last the next time. */
-static void on_room(struct relay_agent *agent)
+static void on_agent_frame(struct relay_agent *agent, const struct frame *frame)
 {
 	struct relay *relay = container_of(agent, struct relay, agent);
-	struct relay_client *first = relay->clients, *last = first;
+	int slot = relay_slot_of(frame->id);
 
-	for (struct relay_client *client = first; client; client = client->next) {
-		relay_client_mark(client);
-		last = client;
-	}
-	if (first == last)
-		return;
-	relay->clients = first->next;
-	first->next->prev = NULL;
-	first->next = NULL;
-	first->prev = last;
-	last->next = first;
+	/* Else nobody's: our own pings, and what is for relays of another kind. */
+	if (slot >= 0)
+		range_answer(&relay->ranges[slot], frame);
+}
+
+static void on_room(struct relay_agent *agent)
+{
+	relay_clients_wake(&container_of(agent, struct relay, agent)->clients);
 }
 
 /*
@@ -179,75 +153,57 @@ static void on_room(struct relay_agent *agent)
 static bool may_read(struct relay_agent *agent)
 {
 	struct relay *relay = container_of(agent, struct relay, agent);
+	struct relay_client *client;
 
 	if (relay_agent_has(agent, MSG_FEATURE_OUTPUT_WINDOW))
 		return true;
-	for (struct relay_client *client = relay->clients; client; client = client->next)
-		if (link_unsent(&client->link) >= RELAY_CLIENT_FULL) {
+	list_each(client, &relay->clients.list, in_host)
+		if (relay_client_is_behind(client)) {
 			relay->agent_waits = true;
 			return false;
 		}
 	return true;
 }
 
-static void on_wrong(struct relay_agent *agent, const char *why)
-{
-	struct relay *relay = container_of(agent, struct relay, agent);
-
-	relay->on_wrong(relay, why);
-}
-
 /* ---- all of it ---- */
 
 void relay_start(struct relay *relay)
 {
-	for (int i = 0; i < RELAY_SLOTS; i++) {
-		relay->by_slot[i].relay = relay;
-		relay->by_slot[i].limit.on_due = on_limit;
-	}
-	buf_init(&relay->scratch, FRAME_WIRE_MAX, NULL);
-	relay->agent.loop = relay->loop;
-	relay->agent.spare = &relay->agent_spare;
-	relay->agent.on_up = on_up;
-	relay->agent.on_down = on_down;
-	relay->agent.on_frame = on_frame;
-	relay->agent.on_room = on_room;
-	relay->agent.on_wrong = on_wrong;
-	relay->agent.may_read = may_read;
-	relay_agent_start(&relay->agent);
+	struct relay_agent *agent = &relay->agent;
+
+	for (int i = 0; i < RELAY_SLOTS; i++)
+		range_init(&relay->ranges[i], agent, &relay->slots, i);
+	relay->clients.loop = agent->loop = relay->loop;
+	relay->clients.calls = &client_calls;
+	agent->spare = &relay->agent_spare;
+	agent->on_up = on_up;
+	agent->on_down = on_down;
+	agent->on_frame = on_agent_frame;
+	agent->on_room = on_room;
+	agent->may_read = may_read;
+	relay_agent_start(agent);
 }
 
 void relay_end(struct relay *relay, const char *why)
 {
-	relay->ending = true;
-	for (struct relay_client *client = relay->clients; client; client = client->next) {
-		struct relay_slot *slot = &relay->by_slot[client->slot];
+	struct relay_client *client;
 
-		for (struct route *route = slot->routes.first; route; route = route->next)
-			relay_client_end_id(client, route, why);
-		relay_slot_leave(slot);
-	}
+	relay->ending = true;
+	list_each(client, &relay->clients.list, in_host)
+		range_end(range_of(client), why);
 }
 
 size_t relay_flush(struct relay *relay)
 {
-	size_t left = 0;
-
-	for (struct relay_client *client = relay->clients; client; client = client->next) {
-		link_flush(&client->link);
-		left += link_is_broken(&client->link) ? 0 : link_unsent(&client->link);
-	}
-	return left + relay_agent_flush(&relay->agent);
+	return relay_clients_flush(&relay->clients) + relay_agent_flush(&relay->agent);
 }
 
 void relay_stop(struct relay *relay)
 {
 	relay_agent_stop(&relay->agent);
-	while (relay->clients)
-		relay_client_close(relay->clients, "the relay ends");
+	relay_clients_close(&relay->clients, "the relay ends");
 	for (int i = 0; i < RELAY_SLOTS; i++)
-		route_clear(&relay->by_slot[i].routes);
-	buf_release(&relay->scratch);
-	buf_spare_release(&relay->spare);
+		range_release(&relay->ranges[i]);
+	buf_spare_release(&relay->clients.spare);
 	buf_spare_release(&relay->agent_spare);
 }

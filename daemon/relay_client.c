@@ -1,161 +1,136 @@
-/* One client of the relay: its greeting, its turns, its queues. */
+/* One client of the relay: see relay_client.h. */
+#include "relay_client.h"
+
 #include <errno.h>
-#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "../shared/base.h"
-#include "../shared/log.h"
-#include "relay.h"
 
 /* Over so much that it does not take, a client is given up: it asked for windows it cannot use. */
 #define OUT_HARD  (64 * 1024 * 1024)
 #define OUT_SHORT (2 * 1024 * 1024) /* at least, while all clients together hold too much */
 #define OUT_MAX	  (OUT_HARD + 2 * FRAME_WIRE_MAX)
+#define BEHIND	  (4 * 1024 * 1024) /* queued bytes at which an agent without credit waits */
 /* Answers that nobody reads must not pile up: beyond this, no more is asked of it. */
 #define CHOKED		(1024 * 1024)
 #define CHOKED_FOR_EACH (512 * 1024) /* session, whose output may rightly be there */
 #define SESSIONS_MAX	64
-#define PARTING_MS	2000 /* for the agent's answers to what a client asked before it ended */
+#define ANSWERS_MS	2000 /* for the agent's answers to what a client asked before it ended */
 
-static struct relay_slot *slot_of(const struct relay_client *client)
-{
-	return &client->relay->by_slot[client->slot];
-}
+static const char takes_too_little[] = "it takes too little of what it asked for";
+
+/* ---- its end ---- */
 
 static void free_client(struct loop_grave *grave)
 {
 	free(container_of(grave, struct relay_client, grave));
 }
 
-void relay_client_close(struct relay_client *client, const char *why)
+static void close_client(struct relay_client *client, const char *why)
 {
-	struct relay *relay = client->relay;
+	struct relay_clients *host = client->host;
 
 	log_info("%s: closed: %s", client->name, why);
-	if (slot_of(client)->client)
-		relay_slot_leave(slot_of(client));
-	loop_disarm(relay->loop, &client->part_limit);
+	loop_disarm(host->loop, &client->answer_limit);
 	frame_clock_stop(&client->clock);
 	if (client->open)
 		--*client->open;
 	link_release(&client->link);
-	*(client->prev ? &client->prev->next : &relay->clients) = client->next;
-	if (client->next)
-		client->next->prev = client->prev;
-	relay->client_count--;
-	loop_bury(relay->loop, &client->grave, free_client);
-	/* It may have been the one that kept the agent waiting. */
-	relay_agent_mark(&relay->agent);
+	list_remove(&host->list, &client->in_host);
+	host->count--;
+	loop_bury(host->loop, &client->grave, free_client);
+	host->calls->on_closed(client);
 }
 
-void relay_client_mark(struct relay_client *client)
+void relay_client_drop(struct relay_client *client, const char *why)
 {
+	client->closing = why;
 	link_mark(&client->link);
 }
 
-void relay_client_end_id(struct relay_client *client, const struct route *route, const char *why)
+static bool is_owed(const struct relay_client *client)
 {
-	struct msg_text none = {0};
+	return client->host->calls->is_owed(client);
+}
 
-	relay_client_mark(client);
-	if (route->abandoned)
+/* The client has said its last. What it asked before is still answered, as the agent would. */
+static void finish(struct relay_client *client, const char *why)
+{
+	if (client->ended)
 		return;
-	if (route->v < MSG_GENERATION_ERR)
-		client->doom = why;
-	else if (msg_put_error(link_out(&client->link), route->id, MSG_REFUSAL_INVALID_SESSION, why,
-			       none) < 0)
-		client->doom = "it takes nothing";
+	if (!is_owed(client)) {
+		close_client(client, why);
+		return;
+	}
+	client->ended = why;
+	loop_arm(client->host->loop, &client->answer_limit, ANSWERS_MS);
+}
+
+static void on_answer_limit(struct loop_timer *timer)
+{
+	struct relay_client *client = container_of(timer, struct relay_client, answer_limit);
+
+	relay_client_drop(client, client->ended);
+}
+
+static void on_frame_late(struct loop_timer *timer)
+{
+	struct relay_client *client = container_of(timer, struct relay_client, clock.timer);
+
+	relay_client_drop(client, frame_clock_late(&client->clock, &client->link));
 }
 
 /* ---- the turn: after each batch, everything is derived anew from the queues ---- */
 
-static bool is_choked(const struct relay_client *client)
+bool relay_client_is_choked(const struct relay_client *client, size_t sessions)
 {
-	const struct route_table *routes = &slot_of(client)->routes;
-	size_t sessions = routes->count < SESSIONS_MAX ? routes->count : SESSIONS_MAX;
-
-	return route_table_is_full(routes) ||
-	       link_unsent(&client->link) >= CHOKED + sessions * CHOKED_FOR_EACH;
+	sessions = sessions < SESSIONS_MAX ? sessions : SESSIONS_MAX;
+	return link_unsent(&client->link) >= CHOKED + sessions * CHOKED_FOR_EACH;
 }
 
-/* Whether the client has to wait for the agent, which takes one turn's worth after the other. */
-static bool must_wait(const struct relay_client *client)
+bool relay_client_is_behind(const struct relay_client *client)
 {
-	struct relay_agent *agent = &client->relay->agent;
-
-	/* Behind what waits for the next guest already, so does what is said now. */
-	return client->relay->ending ||
-	       ((relay_agent_is_up(agent) || agent->keeps) && !relay_agent_has_room(agent));
+	return link_unsent(&client->link) >= BEHIND;
 }
 
 static enum link_wish wish(struct link *link)
 {
 	struct relay_client *client = container_of(link, struct relay_client, link);
 
-	if (client->doom || client->parting || is_choked(client))
-		return LINK_CHOKED;
-	return must_wait(client) ? LINK_WAIT : LINK_TAKE;
+	return client->closing || client->ended ? LINK_CHOKED : client->host->calls->wish(client);
 }
 
-/* -EAGAIN: it is for later, when the agent has said something. */
 static int on_frame(struct link *link, const struct frame *frame)
 {
-	return relay_letter(container_of(link, struct relay_client, link), frame);
-}
+	struct relay_client *client = container_of(link, struct relay_client, link);
 
-/* Tells the agent what the client's socket has taken, and gives it the input that may go. */
-static void settle_routes(struct relay_client *client)
-{
-	struct relay_agent *agent = &client->relay->agent;
-	uint64_t consumed;
-
-	for (struct route *route = slot_of(client)->routes.first; route; route = route->next) {
-		if (route_sent(route, link_sent(&client->link), &consumed))
-			relay_agent_told(agent, msg_put_credit(relay_agent_out(agent), route->id,
-							       MSG_EXEC_OUTPUT_CREDIT, consumed));
-		relay_pump_input(client, route);
-	}
+	return client->host->calls->on_frame(client, frame);
 }
 
 /* While they hold too much together, each has its share of what is too much. */
-static size_t out_limit(const struct relay *relay)
+static size_t out_limit(const struct relay_clients *host)
 {
-	size_t share = relay->spare.limit / 2 / (relay->client_count + 1);
+	size_t share = host->spare.limit / 2 / (host->count + 1);
 
-	if (!buf_spare_is_short(&relay->spare) || share > OUT_HARD)
+	if (!buf_spare_is_short(&host->spare) || share > OUT_HARD)
 		return OUT_HARD;
 	return share > OUT_SHORT ? share : OUT_SHORT;
-}
-
-static bool awaits_answers(const struct relay_client *client)
-{
-	for (const struct route *route = slot_of(client)->routes.first; route; route = route->next)
-		if (route->kind == ROUTE_ASK)
-			return true;
-	return false;
 }
 
 static void on_flushed(struct link *link, bool emptied)
 {
 	struct relay_client *client = container_of(link, struct relay_client, link);
-	struct relay *relay = client->relay;
 
 	(void)emptied;
-	if (link_unsent(link) >= out_limit(relay))
-		client->doom = "it takes too little of what it asked for";
-	if (relay_agent_is_up(&relay->agent))
-		settle_routes(client);
-	if (relay->agent_waits && link_unsent(link) < RELAY_CLIENT_FULL) {
-		relay->agent_waits = false;
-		relay_agent_mark(&relay->agent);
-	}
-	if (client->parting && !awaits_answers(client))
-		client->doom = client->parting;
-	if (client->doom)
-		relay_client_close(client, client->doom);
+	if (link_unsent(link) >= out_limit(client->host))
+		client->closing = takes_too_little;
+	client->host->calls->on_flushed(client);
+	if (client->ended && !is_owed(client))
+		client->closing = client->ended;
+	if (client->closing)
+		close_client(client, client->closing);
 }
 
 static void on_watched(struct link *link, bool reads)
@@ -166,42 +141,21 @@ static void on_watched(struct link *link, bool reads)
 		frame_clock_run(&client->clock, link, reads);
 }
 
-/* The client has said its last. What it asked before is still answered, as the agent would. */
-static void part(struct relay_client *client, const char *why)
-{
-	if (client->parting)
-		return;
-	if (!awaits_answers(client)) {
-		relay_client_close(client, why);
-		return;
-	}
-	client->parting = why;
-	loop_arm(client->relay->loop, &client->part_limit, PARTING_MS);
-}
-
-static void on_part_limit(struct loop_timer *timer)
-{
-	struct relay_client *client = container_of(timer, struct relay_client, part_limit);
-
-	client->doom = client->parting;
-	relay_client_mark(client);
-}
-
 static void on_end(struct link *link, enum link_end how, int error)
 {
 	struct relay_client *client = container_of(link, struct relay_client, link);
 
 	if (how == LINK_BROKEN)
-		relay_client_close(client, "it takes no more");
+		close_client(client, "it takes no more");
 	else if (how == LINK_ENDED)
-		part(client, "the client is gone");
+		finish(client, "the client is gone");
 	else if (error == EMSGSIZE || error == EBADMSG)
-		part(client, "framing lost");
+		finish(client, "framing lost");
 	else
-		relay_client_close(client, strerror(error));
+		close_client(client, strerror(error));
 }
 
-static const struct link_calls calls = {
+static const struct link_calls link_calls = {
 	.wish = wish,
 	.on_frame = on_frame,
 	.on_flushed = on_flushed,
@@ -209,66 +163,89 @@ static const struct link_calls calls = {
 	.on_end = on_end,
 };
 
-static void on_frame_late(struct loop_timer *timer)
-{
-	struct relay_client *client = container_of(timer, struct relay_client, clock.timer);
+/* ---- opening, and what it is told ---- */
 
-	client->doom = frame_clock_late(&client->clock, &client->link);
-	relay_client_mark(client);
+struct relay_client *relay_client_open(struct relay_clients *host, int fd, const struct peer *peer,
+				       int slot)
+{
+	struct relay_client *client = malloc(sizeof(*client));
+
+	if (!client)
+		return NULL;
+	*client = (struct relay_client){
+		.host = host,
+		.slot = slot,
+		.trusted = peer->trusted,
+		.open = peer->open,
+		.answer_limit.on_due = on_answer_limit,
+	};
+	snprintf(client->name, sizeof(client->name), "%s", peer->name);
+	link_init(&client->link, host->loop, fd, fd, OUT_MAX, &host->spare, &link_calls,
+		  LINK_HEARS_HANGUP);
+	if (client->open)
+		++*client->open;
+	list_append(&host->list, &client->in_host);
+	host->count++;
+	link_mark(&client->link);
+	return client;
 }
 
-/* ---- opening ---- */
-
-void relay_client_greet(struct relay_client *client)
+void relay_client_greet(struct relay_client *client, uint32_t id_min, uint32_t id_end,
+			const struct buf *ready)
 {
-	const struct buf *ready = &client->relay->agent.ready;
+	struct buf *out = link_out(&client->link);
 	uint8_t range[8];
 
 	if (client->greeted)
 		return;
 	client->greeted = true;
-	frame_clock_start(&client->clock, client->relay->loop, client->relay->budget,
-			  on_frame_late);
-	frame_put_u32(range, relay_slot_min(client->slot) + client->relay->ids_passed);
-	frame_put_u32(range + 4, relay_slot_end(client->slot));
-	if (buf_append(link_out(&client->link), range, sizeof(range)) < 0 ||
-	    buf_append(link_out(&client->link), buf_head(ready), buf_len(ready)) < 0)
-		client->doom = "no memory";
-	relay_client_mark(client);
+	frame_clock_start(&client->clock, client->host->loop, client->host->budget, on_frame_late);
+	frame_put_u32(range, id_min);
+	frame_put_u32(range + 4, id_end);
+	if (buf_append(out, range, sizeof(range)) < 0 ||
+	    buf_append(out, buf_head(ready), buf_len(ready)) < 0)
+		client->closing = "no memory";
+	link_mark(&client->link);
 }
 
-void relay_client_open(struct relay *relay, int fd, const struct peer *peer)
+void relay_client_pass(struct relay_client *client, const struct frame *frame)
 {
-	struct relay_client *client = calloc(1, sizeof(*client));
-	int slot = client ? relay_slots_take(&relay->slots) : -ENOMEM;
+	if (link_put(&client->link, frame->body - FRAME_HEADER_LEN, frame->wire_len) < 0)
+		client->closing = takes_too_little;
+	link_mark(&client->link);
+}
 
-	if (slot < 0) {
-		const char *why =
-			slot == -EBUSY ? "all 128 ranges of ids are taken" : strerror(-slot);
+/* ---- all of them ---- */
 
-		log_warn("refused %s: %s", peer->name, why);
-		free(client);
-		budget_refuse(fd, why);
+void relay_clients_wake(struct relay_clients *host)
+{
+	struct relay_client *client;
+	struct list_node *first = host->list.first;
+
+	list_each(client, &host->list, in_host)
+		link_mark(&client->link);
+	if (!first)
 		return;
+	list_remove(&host->list, first);
+	list_append(&host->list, first);
+}
+
+size_t relay_clients_flush(struct relay_clients *host)
+{
+	struct relay_client *client;
+	size_t left = 0;
+
+	list_each(client, &host->list, in_host) {
+		link_flush(&client->link);
+		left += link_is_broken(&client->link) ? 0 : link_unsent(&client->link);
 	}
-	link_init(&client->link, relay->loop, fd, fd, OUT_MAX, &relay->spare, &calls,
-		  LINK_HEARS_HANGUP);
-	client->relay = relay;
-	client->slot = slot;
-	client->trusted = peer->trusted;
-	client->open = peer->open;
-	if (client->open)
-		++*client->open;
-	client->part_limit.on_due = on_part_limit;
-	snprintf(client->name, sizeof(client->name), "%s", peer->name);
-	relay->by_slot[slot].client = client;
-	client->next = relay->clients;
-	if (client->next)
-		client->next->prev = client;
-	relay->clients = client;
-	relay->client_count++;
-	/* Otherwise when the guest is there. */
-	if (relay_agent_is_up(&relay->agent))
-		relay_client_greet(client);
-	relay_client_mark(client);
+	return left;
+}
+
+void relay_clients_close(struct relay_clients *host, const char *why)
+{
+	struct relay_client *client;
+
+	while ((client = list_first(&host->list, struct relay_client, in_host)))
+		close_client(client, why);
 }

@@ -60,14 +60,14 @@ static void on_client(struct listen_host *listen, int fd, const struct peer *pee
 {
 	struct relayd *relayd = container_of(listen, struct relayd, listen);
 
-	relay_client_open(&relayd->relay, fd, peer);
+	relay_open(&relayd->relay, fd, peer);
 }
 
-static void on_wrong(struct relay *relay, const char *why)
+static void on_wrong(struct relay_agent *agent, const char *why)
 {
-	struct relayd *relayd = container_of(relay, struct relayd, relay);
+	struct relayd *relayd = container_of(agent, struct relayd, relay.agent);
 
-	log_error("%s: %s", relay->agent.name, why);
+	log_error("%s: %s", agent->name, why);
 	relayd->failed = true;
 	loop_stop(&relayd->loop);
 }
@@ -82,15 +82,15 @@ static int start(struct relayd *relayd, int passed, struct err *err)
 	relay->loop = &relayd->loop;
 	relay->agent.endpoint = &relayd->settings.agent;
 	endpoint_name(&relayd->settings.agent, relay->agent.name, sizeof(relay->agent.name));
-	relay->on_wrong = on_wrong;
+	relay->agent.on_wrong = on_wrong;
 	if (!relayd->settings.no_bootstrap)
 		relay->agent.bootstrap = &relayd->settings.bootstrap;
 	relayd->last_flush.on_due = on_last_flush;
 	relayd->listen.loop = &relayd->loop;
 	relayd->listen.rules = &relayd->settings.allow;
-	relayd->listen.taken = &relay->client_count;
-	relayd->listen.budget = relay->budget = &relayd->settings.budget;
-	relay->spare.limit = budget_memory(&relayd->settings.budget);
+	relayd->listen.taken = &relay->clients.count;
+	relayd->listen.budget = relay->clients.budget = &relayd->settings.budget;
+	relay->clients.spare.limit = budget_memory(&relayd->settings.budget);
 	relayd->listen.on_client = on_client;
 	if (r < 0)
 		return err_set(err, -r, NULL, "cannot set up the event loop");

@@ -206,11 +206,11 @@ static void run(struct relay *relay, uint8_t how, uint8_t *script, size_t script
 	loop_want(&f.loop, &f.client.source, LOOP_IN);
 	f.relay = relay;
 	relay->loop = &f.loop;
-	relay->budget = &unit_budget;
+	relay->clients.budget = &unit_budget;
 	relay->agent.endpoint = &endpoint;
 	relay_start(relay);
 	peer.trusted = how & 8;
-	relay_client_open(relay, client_fd, &peer);
+	relay_open(relay, client_fd, &peer);
 	f.clock.on_due = on_clock;
 	loop_arm(&f.loop, &f.clock, 0);
 	CLAIM(loop_run(&f.loop) == 0);

@@ -164,7 +164,7 @@ static void be_asked(void)
 	relay.agent.clock.on_due(&relay.agent.clock);
 }
 
-static void on_wrong(struct relay *unused, const char *why)
+static void on_wrong(struct relay_agent *unused, const char *why)
 {
 	(void)unused;
 	fail_msg("%s", why);
@@ -175,9 +175,10 @@ static void open_client(int i)
 	int pair[2];
 
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
-	relay_client_open(&relay, pair[0], &unit_peer);
+	relay_open(&relay, pair[0], &unit_peer);
 	client[i] = pair[1];
-	first[i] = relay_slot_min(relay.clients->slot);
+	first[i] = relay_slot_min(
+		list_owner(relay.clients.list.last, struct relay_client, in_host)->slot);
 	assert_string_equal(heard(client[i], false), "r");
 }
 
@@ -199,9 +200,9 @@ static int set_up(void **state)
 	client[0] = client[1] = -1;
 	relay.loop = &loop;
 	relay.agent.endpoint = &endpoint;
-	relay.budget = &unit_budget;
+	relay.clients.budget = &unit_budget;
 	relay.agent.bootstrap = &bootstrap;
-	relay.on_wrong = on_wrong;
+	relay.agent.on_wrong = on_wrong;
 	relay_start(&relay);
 	settle();
 	guest = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
@@ -430,7 +431,7 @@ static void streams_of_a_client_that_is_gone_end_with_the_pong(void **state)
 	close_client(0);
 	assert_string_equal(heard(guest, true), "DP");
 	assert_true(relay.slots.taken[slot]);
-	say_empty(guest, relay.by_slot[slot].pong_id, MSG_PONG);
+	say_empty(guest, relay.ranges[slot].pong_id, MSG_PONG);
 	settle();
 	assert_false(relay.slots.taken[slot]);
 }

@@ -90,7 +90,7 @@ static void guest_accept(struct loop_source *source, uint32_t ready)
 	buf_release(&out);
 }
 
-static void no_more(struct relay *unused, const char *why)
+static void no_more(struct relay_agent *unused, const char *why)
 {
 	(void)unused;
 	fail_msg("%s", why);
@@ -120,9 +120,9 @@ static int set_up(void **state)
 	loop_source_init(&guest.listener, fd, guest_accept);
 	relay.loop = &loop;
 	relay.agent.endpoint = &endpoint;
-	relay.budget = &unit_budget;
+	relay.clients.budget = &unit_budget;
 	relay.agent.bootstrap = &bootstrap;
-	relay.on_wrong = no_more;
+	relay.agent.on_wrong = no_more;
 	loop_want(&loop, &guest.listener, LOOP_IN);
 	relay_start(&relay);
 	on_up = relay.agent.on_up;
@@ -232,10 +232,11 @@ static int client_open(size_t bytes)
 	int pair[2];
 
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
-	relay_client_open(&relay, pair[0], &unit_peer);
+	relay_open(&relay, pair[0], &unit_peer);
 	buf_init(&client.out, 4 * PIECE, NULL);
 	client.left = bytes;
-	client.id = relay_slot_min(relay.clients->slot);
+	client.id = relay_slot_min(
+		list_owner(relay.clients.list.last, struct relay_client, in_host)->slot);
 	assert_int_equal(msg_put(&client.out, client.id, MSG_EXEC_REQUEST, &request), 0);
 	loop_source_init(&client.source, pair[1], client_ready);
 	loop_want(&loop, &client.source, LOOP_OUT);
@@ -262,7 +263,7 @@ static void input_of_a_client_goes_on_whenever_the_agent_takes_some(void **state
 		run();
 		client_close(fd);
 		loop_want(&loop, &guest.source, 0);
-		relay_client_close(relay.clients, "test");
+		relay_clients_close(&relay.clients, "test");
 	}
 }
 
