@@ -50,64 +50,60 @@ static void on_output_credit(struct conn *conn, struct job *job, const union pay
 
 /* ---- the others: as dispatch_incoming() ---- */
 
-static int on_request(struct conn *conn, const struct incoming *incoming,
-		      struct incoming_fault *fault)
+static int on_request(struct conn *conn, struct incoming *in)
 {
-	uint32_t id = incoming->frame->id;
+	uint32_t id = in->frame->id;
 	struct msg_exec_request request;
 	int r;
 
 	if (job_find(&conn->outlet, id))
 		return -EEXIST;
-	if (incoming->frame->wire_len - FRAME_PREFIX_LEN > conn->host->budget->request) {
+	if (in->frame->wire_len - FRAME_PREFIX_LEN > conn->host->budget->request) {
 		conn->host->jobs->activity++;
 		return msg_put_exec_failed(link_out(&conn->link), id, MSG_FAILURE_RESOURCE_LIMIT, 0,
 					   "cannot spawn: the request has more text than "
 					   "--max-request allows",
 					   NULL);
 	}
-	r = incoming_decode(incoming, &request, fault);
+	r = incoming_decode(in, &request);
 	if (r == 0)
 		job_start(conn->host->jobs, &conn->outlet, id, &request,
 			  dispatch_of(conn)->max_jobs);
 	return r;
 }
 
-static int on_output_close(struct conn *conn, const struct incoming *incoming,
-			   struct incoming_fault *fault)
+static int on_output_close(struct conn *conn, struct incoming *in)
 {
-	struct job *job = job_find(&conn->outlet, incoming->frame->id);
+	struct job *job = job_find(&conn->outlet, in->frame->id);
 	enum msg_stream stream;
-	int r = incoming_decode_stream(incoming, &stream, fault);
+	int r = incoming_decode_stream(in, &stream);
 
 	if (r == 0 && job)
 		job_close_output(job, stream);
 	return r;
 }
 
-static int on_ping(struct conn *conn, const struct incoming *incoming, struct incoming_fault *fault)
+static int on_ping(struct conn *conn, struct incoming *in)
 {
-	int r = incoming_decode(incoming, NULL, fault);
+	int r = incoming_decode(in, NULL);
 
-	return r < 0 ? r : msg_put_empty(link_out(&conn->link), incoming->frame->id, MSG_PONG);
+	return r < 0 ? r : msg_put_empty(link_out(&conn->link), in->frame->id, MSG_PONG);
 }
 
-static int on_touch(struct conn *conn, const struct incoming *incoming,
-		    struct incoming_fault *fault)
+static int on_touch(struct conn *conn, struct incoming *in)
 {
-	int r = incoming_decode(incoming, NULL, fault);
+	int r = incoming_decode(in, NULL);
 
 	return r < 0 ? r
-		     : msg_put_touched(link_out(&conn->link), incoming->frame->id,
+		     : msg_put_touched(link_out(&conn->link), in->frame->id,
 				       ++conn->host->jobs->activity);
 }
 
-static int on_shutdown(struct conn *conn, const struct incoming *incoming,
-		       struct incoming_fault *fault)
+static int on_shutdown(struct conn *conn, struct incoming *in)
 {
 	struct dispatch *dispatch = dispatch_of(conn);
 
-	(void)incoming, (void)fault;
+	(void)in;
 	if (conn->trusted)
 		dispatch->on_shutdown(dispatch);
 	else if (conn_may_say(conn))
@@ -119,8 +115,7 @@ static int on_shutdown(struct conn *conn, const struct incoming *incoming,
 struct handler {
 	bool passive; /* does not count as activity */
 	void (*run_job)(struct conn *conn, struct job *job, const union payload *payload);
-	int (*run)(struct conn *conn, const struct incoming *incoming,
-		   struct incoming_fault *fault);
+	int (*run)(struct conn *conn, struct incoming *in);
 	int (*answer)(struct buf *out, uint32_t id); /* counts as two */
 };
 
@@ -139,53 +134,50 @@ static const struct handler handlers[MSG_TYPE_COUNT] = {
 	[MSG_TCP_CONNECT] = {.answer = incoming_refuse_tcp},
 };
 
-int dispatch_incoming(struct conn *conn, const struct incoming *incoming,
-		      struct incoming_fault *fault)
+int dispatch_incoming(struct conn *conn, struct incoming *in)
 {
-	const struct handler *handler = &handlers[incoming->envelope.type];
-	struct job *job = job_find(&conn->outlet, incoming->frame->id);
+	const struct handler *handler = &handlers[in->envelope.type];
+	struct job *job = job_find(&conn->outlet, in->frame->id);
 	union payload payload;
 	int r;
 
 	conn->host->jobs->activity += handler->answer ? 2 : !handler->passive;
 	if (handler->answer)
-		return handler->answer(link_out(&conn->link), incoming->frame->id);
+		return handler->answer(link_out(&conn->link), in->frame->id);
 	if (handler->run)
-		return handler->run(conn, incoming, fault);
+		return handler->run(conn, in);
 	if (!handler->run_job) {
-		log_debug("%s: %s ignored", conn->name, msg_name(incoming->envelope.type));
+		log_debug("%s: %s ignored", conn->name, msg_name(in->envelope.type));
 		return 0;
 	}
-	r = incoming_decode(incoming, &payload, fault);
+	r = incoming_decode(in, &payload);
 	if (r == 0 && job)
 		handler->run_job(conn, job, &payload);
 	return r;
 }
 
-int dispatch_refuse(struct conn *conn, const struct incoming *incoming,
-		    const struct incoming_fault *fault)
+int dispatch_refuse(struct conn *conn, const struct incoming *in)
 {
-	uint32_t id = incoming->frame->id;
+	uint32_t id = in->frame->id;
 	struct job *job = job_find(&conn->outlet, id);
 
 	if (conn_may_say(conn))
-		log_info("%s: id %u: %s", conn->name, id, fault->message);
+		log_info("%s: id %u: %s", conn->name, id, in->why);
 	/* core.error is terminal: the client forgets the id, so the command must not go on. */
 	if (job)
 		job_abandon(job);
-	return incoming_refuse(link_out(&conn->link), incoming, fault, job != NULL);
+	return incoming_refuse(link_out(&conn->link), in, job != NULL);
 }
 
 int dispatch_frame(struct conn *conn, const struct frame *frame)
 {
-	struct incoming_fault fault;
-	struct incoming incoming;
+	struct incoming in;
 	int r;
 
 	if (frame->id >= CONN_ID_END)
 		return -EPROTO;
-	r = incoming_open(&incoming, frame, &fault);
+	r = incoming_open(&in, frame);
 	if (r == 0)
-		r = dispatch_incoming(conn, &incoming, &fault);
-	return r == -EBADMSG ? dispatch_refuse(conn, &incoming, &fault) : r;
+		r = dispatch_incoming(conn, &in);
+	return r == -EBADMSG ? dispatch_refuse(conn, &in) : r;
 }

@@ -22,14 +22,12 @@ int dispatch_frame(struct conn *conn, const struct frame *frame);
  * For takers that let less be lost. Acts upon an opened frame: 0; -EBADMSG with the fault, to be
  * refused; -EEXIST, and nothing is done, for a request whose id is in use; or -errno of the queue.
  */
-int dispatch_incoming(struct conn *conn, const struct incoming *incoming,
-		      struct incoming_fault *ret_fault);
+int dispatch_incoming(struct conn *conn, struct incoming *in);
 
 /*
  * Says why a frame was refused, and ends its id. 0, or -EPROTO when its sender cannot be told
  * and would wait for ever.
  */
-int dispatch_refuse(struct conn *conn, const struct incoming *incoming,
-		    const struct incoming_fault *fault);
+int dispatch_refuse(struct conn *conn, const struct incoming *in);
 
 #endif

@@ -194,26 +194,22 @@ static struct route *find_exec(const struct relay_range *range, uint32_t id)
 	return route && route->kind == ROUTE_EXEC && !route->abandoned ? route : NULL;
 }
 
-static int refuse(struct relay_range *range, const struct incoming *incoming,
-		  const struct incoming_fault *fault)
+static int refuse(struct relay_range *range, const struct incoming *in)
 {
-	struct route *route = find_exec(range, incoming->frame->id);
+	struct route *route = find_exec(range, in->frame->id);
 
 	if (relay_client_may_say(range->client))
-		log_info("%s: id %u: %s", range->client->name, incoming->frame->id, fault->message);
+		log_info("%s: id %u: %s", range->client->name, in->frame->id, in->why);
 	if (route)
 		abandon(range, route);
-	return incoming_refuse(to_client(range), incoming, fault, route != NULL);
+	return incoming_refuse(to_client(range), in, route != NULL);
 }
 
 /* The same for what is well said, but cannot be had. */
-static int refuse_session(struct relay_range *range, const struct incoming *incoming,
-			  const char *why)
+static int refuse_session(struct relay_range *range, struct incoming *in, const char *why)
 {
-	struct incoming_fault fault = {.kind = MSG_REFUSAL_INVALID_SESSION};
-
-	strncpy(fault.message, why, sizeof(fault.message) - 1);
-	return incoming_refuse(to_client(range), incoming, &fault, true);
+	incoming_fault(in, MSG_REFUSAL_INVALID_SESSION, why);
+	return incoming_refuse(to_client(range), in, true);
 }
 
 /* ---- requests ---- */
@@ -230,11 +226,11 @@ static struct msg_windows windows_for(const struct relay_range *range,
 	return add;
 }
 
-static int start(struct relay_range *range, const struct incoming *incoming,
+static int start(struct relay_range *range, struct incoming *in,
 		 const struct msg_exec_request *request)
 {
 	struct msg_windows add = windows_for(range, request);
-	uint32_t id = incoming->frame->id;
+	uint32_t id = in->frame->id;
 	struct route *route = route_add(&range->routes, id, ROUTE_EXEC);
 	int r = -EMSGSIZE;
 
@@ -246,8 +242,7 @@ static int start(struct relay_range *range, const struct incoming *incoming,
 	if (r == -EMSGSIZE) {
 		/* Byte for byte, or too large for more: a frame has its limit. */
 		add = (struct msg_windows){0};
-		r = msg_put_payload(to_agent(range), id, MSG_EXEC_REQUEST,
-				    incoming->envelope.payload);
+		r = msg_put_payload(to_agent(range), id, MSG_EXEC_REQUEST, in->envelope.payload);
 	}
 	if (r == -EBADMSG) {
 		route_remove(&range->routes, route);
@@ -255,7 +250,7 @@ static int start(struct relay_range *range, const struct incoming *incoming,
 					   "a malformed resource limit", "setrlimit");
 	}
 	tell_agent(range, r);
-	route->v = incoming->envelope.v;
+	route->v = in->envelope.v;
 	route->probe = relay_agent_probe(range->agent);
 	route->tty = request->tty;
 	route->counts_input = add.input;
@@ -264,34 +259,32 @@ static int start(struct relay_range *range, const struct incoming *incoming,
 	return 0;
 }
 
-/* Of what was decoded in a copy, so that it can still be passed on as it came. */
-static int take_request(struct relay_range *range, const struct incoming *incoming,
-			struct buf *copy, struct incoming_fault *fault)
+/* Decoded in a copy, so that it can still be passed on as it came. */
+static int take_request(struct relay_range *range, struct incoming *in, struct buf *copy)
 {
-	struct msg_bytes payload = incoming->envelope.payload;
-	struct incoming copied = *incoming;
+	struct msg_bytes payload = in->envelope.payload;
 	struct msg_exec_request request;
-	int r = buf_append(copy, payload.ptr, payload.len);
+	int r;
 
-	if (r < 0)
+	if (buf_append(copy, payload.ptr, payload.len) < 0)
 		return -ENOMEM;
-	copied.envelope.payload.ptr = buf_head(copy);
-	r = incoming_decode(&copied, &request, fault);
+	in->envelope.payload.ptr = buf_head(copy);
+	r = incoming_decode(in, &request);
+	in->envelope.payload = payload;
 	if (r < 0)
 		return r;
 	if (!relay_agent_is_up(range->agent))
-		return refuse_session(range, incoming, no_guest);
+		return refuse_session(range, in, no_guest);
 	if (range->routes.execs >= ROUTE_EXECS_MAX)
-		return msg_put_exec_failed(to_client(range), incoming->frame->id,
+		return msg_put_exec_failed(to_client(range), in->frame->id,
 					   MSG_FAILURE_RESOURCE_LIMIT, 0,
 					   "too many commands of one client are running", NULL);
-	return start(range, incoming, &request);
+	return start(range, in, &request);
 }
 
-static int on_request(struct relay_range *range, const struct incoming *incoming,
-		      struct incoming_fault *fault)
+static int on_request(struct relay_range *range, struct incoming *in)
 {
-	struct route *route = route_find(&range->routes, incoming->frame->id);
+	struct route *route = route_find(&range->routes, in->frame->id);
 	struct buf copy;
 	int r;
 
@@ -300,7 +293,7 @@ static int on_request(struct relay_range *range, const struct incoming *incoming
 		return route->abandoned && agent_has(range, MSG_FEATURE_OUTPUT_CLOSE) ? -EAGAIN
 										      : -EEXIST;
 	buf_init(&copy, FRAME_WIRE_MAX, NULL);
-	r = take_request(range, incoming, &copy, fault);
+	r = take_request(range, in, &copy);
 	buf_release(&copy);
 	return r;
 }
@@ -365,12 +358,11 @@ static int take_input(struct relay_range *range, struct route *route, struct msg
 	return route_hold(&range->routes, route, data.ptr + now.len, data.len - now.len);
 }
 
-static int on_stdin(struct relay_range *range, const struct incoming *incoming,
-		    struct incoming_fault *fault)
+static int on_stdin(struct relay_range *range, struct incoming *in)
 {
-	struct route *route = find_exec(range, incoming->frame->id);
+	struct route *route = find_exec(range, in->frame->id);
 	struct msg_data data;
-	int r = incoming_decode(incoming, &data, fault);
+	int r = incoming_decode(in, &data);
 
 	return r < 0 || !route ? r : take_input(range, route, data.data);
 }
@@ -378,39 +370,36 @@ static int on_stdin(struct relay_range *range, const struct incoming *incoming,
 /* ---- what else a client says of its commands ---- */
 
 /* Anew: an agent that cannot read it says core.error, and the session is lost to all. */
-static int on_resize_or_signal(struct relay_range *range, const struct incoming *incoming,
-			       struct incoming_fault *fault)
+static int on_resize_or_signal(struct relay_range *range, struct incoming *in)
 {
-	uint32_t id = incoming->frame->id;
+	uint32_t id = in->frame->id;
 	union {
 		struct msg_exec_resize resize;
 		struct msg_exec_signal signal;
 	} said;
-	int r = incoming_decode(incoming, &said, fault);
+	int r = incoming_decode(in, &said);
 
 	if (r == 0 && find_exec(range, id))
-		tell_agent(range, msg_put(to_agent(range), id, incoming->envelope.type, &said));
+		tell_agent(range, msg_put(to_agent(range), id, in->envelope.type, &said));
 	return r;
 }
 
-static int on_output_close(struct relay_range *range, const struct incoming *incoming,
-			   struct incoming_fault *fault)
+static int on_output_close(struct relay_range *range, struct incoming *in)
 {
-	uint32_t id = incoming->frame->id;
+	uint32_t id = in->frame->id;
 	enum msg_stream stream;
-	int r = incoming_decode_stream(incoming, &stream, fault);
+	int r = incoming_decode_stream(in, &stream);
 
 	if (r == 0 && find_exec(range, id) && agent_has(range, MSG_FEATURE_OUTPUT_CLOSE))
 		tell_agent(range, msg_put_output_close(to_agent(range), id, stream));
 	return r;
 }
 
-static int on_output_credit(struct relay_range *range, const struct incoming *incoming,
-			    struct incoming_fault *fault)
+static int on_output_credit(struct relay_range *range, struct incoming *in)
 {
-	struct route *route = find_exec(range, incoming->frame->id);
+	struct route *route = find_exec(range, in->frame->id);
 	struct msg_credit credit;
-	int r = incoming_decode(incoming, &credit, fault);
+	int r = incoming_decode(in, &credit);
 
 	/* Where we count ourselves the client has asked for nothing. */
 	if (r == 0 && route && !route->output.window && agent_has(range, MSG_FEATURE_OUTPUT_WINDOW))
@@ -422,26 +411,25 @@ static int on_output_credit(struct relay_range *range, const struct incoming *in
 /* ---- the rest ---- */
 
 /* Ping and touch: one answer is due for each. */
-static int on_question(struct relay_range *range, const struct incoming *incoming,
-		       struct incoming_fault *fault)
+static int on_question(struct relay_range *range, struct incoming *in)
 {
-	struct route *route = route_find(&range->routes, incoming->frame->id);
-	int r = incoming_decode(incoming, NULL, fault);
+	struct route *route = route_find(&range->routes, in->frame->id);
+	int r = incoming_decode(in, NULL);
 
 	if (r < 0)
 		return r;
 	if (!relay_agent_is_up(range->agent))
-		return refuse_session(range, incoming, no_guest);
+		return refuse_session(range, in, no_guest);
 	if (range->routes.count >= ROUTE_MAX)
-		return refuse_session(range, incoming, "too many ids of one client are in use");
+		return refuse_session(range, in, "too many ids of one client are in use");
 	if (!route) {
-		route = route_add(&range->routes, incoming->frame->id, ROUTE_ASK);
+		route = route_add(&range->routes, in->frame->id, ROUTE_ASK);
 		if (!route)
 			return -ENOMEM;
-		route->v = incoming->envelope.v;
+		route->v = in->envelope.v;
 	}
 	route->asks++;
-	tell_agent(range, msg_put_empty(to_agent(range), route->id, incoming->envelope.type));
+	tell_agent(range, msg_put_empty(to_agent(range), route->id, in->envelope.type));
 	/* A command that was there before is no other guest's for being asked after. */
 	if (route->kind == ROUTE_ASK && route->asks == 1)
 		route->probe = relay_agent_probe(range->agent);
@@ -449,12 +437,11 @@ static int on_question(struct relay_range *range, const struct incoming *incomin
 }
 
 /* The beginning of a stream of files or TCP, of which only its ids concern us. */
-static int on_stream(struct relay_range *range, const struct incoming *incoming,
-		     struct incoming_fault *fault)
+static int on_stream(struct relay_range *range, struct incoming *in)
 {
-	bool is_fs = incoming->envelope.type == MSG_FS_REQUEST;
+	bool is_fs = in->envelope.type == MSG_FS_REQUEST;
 	bool is_up = relay_agent_is_up(range->agent);
-	uint32_t id = incoming->frame->id;
+	uint32_t id = in->frame->id;
 	struct route *route;
 
 	/* Our own agent refuses them without a look, and so can we. */
@@ -465,40 +452,34 @@ static int on_stream(struct relay_range *range, const struct incoming *incoming,
 									  no_guest);
 	if (route_find(&range->routes, id))
 		return -EEXIST;
-	if (msg_check(incoming->envelope.payload) < 0) {
-		fault->kind = MSG_REFUSAL_INVALID_PAYLOAD;
-		strcpy(fault->message, "the payload is no map");
-		return -EBADMSG;
-	}
+	if (msg_check(in->envelope.payload) < 0)
+		return incoming_fault(in, MSG_REFUSAL_INVALID_PAYLOAD, "the payload is no map");
 	route = route_add(&range->routes, id, ROUTE_STREAM);
 	if (!route)
 		return -ENOMEM;
-	route->v = incoming->envelope.v;
-	tell_agent(range, msg_put_payload(to_agent(range), id, incoming->envelope.type,
-					  incoming->envelope.payload));
+	route->v = in->envelope.v;
+	tell_agent(range,
+		   msg_put_payload(to_agent(range), id, in->envelope.type, in->envelope.payload));
 	route->probe = relay_agent_probe(range->agent);
 	return 0;
 }
 
-static int on_stream_data(struct relay_range *range, const struct incoming *incoming,
-			  struct incoming_fault *fault)
+static int on_stream_data(struct relay_range *range, struct incoming *in)
 {
-	struct route *route = route_find(&range->routes, incoming->frame->id);
+	struct route *route = route_find(&range->routes, in->frame->id);
 
-	(void)fault;
-	if (!route || route->kind != ROUTE_STREAM || msg_check(incoming->envelope.payload) < 0)
+	if (!route || route->kind != ROUTE_STREAM || msg_check(in->envelope.payload) < 0)
 		return 0;
 	if (!relay_agent_has_stream_room(range->agent))
 		return -EAGAIN;
 	tell_agent(range, msg_put_payload(relay_agent_out_stream(range->agent), route->id,
-					  incoming->envelope.type, incoming->envelope.payload));
+					  in->envelope.type, in->envelope.payload));
 	return 0;
 }
 
-static int on_shutdown(struct relay_range *range, const struct incoming *incoming,
-		       struct incoming_fault *fault)
+static int on_shutdown(struct relay_range *range, struct incoming *in)
 {
-	(void)incoming, (void)fault;
+	(void)in;
 	if (range->client->trusted) {
 		if (relay_agent_is_up(range->agent))
 			tell_agent(range, msg_put_empty(to_agent(range), 0, MSG_SHUTDOWN));
@@ -508,11 +489,8 @@ static int on_shutdown(struct relay_range *range, const struct incoming *incomin
 	return 0;
 }
 
-typedef int handler(struct relay_range *range, const struct incoming *incoming,
-		    struct incoming_fault *fault);
-
 /* What has no row is for another place or another direction, and ignored. */
-static handler *const handlers[MSG_TYPE_COUNT] = {
+static int (*const handlers[MSG_TYPE_COUNT])(struct relay_range *range, struct incoming *in) = {
 	[MSG_SHUTDOWN] = on_shutdown,
 	[MSG_PING] = on_question,
 	[MSG_TOUCH] = on_question,
@@ -532,16 +510,15 @@ static handler *const handlers[MSG_TYPE_COUNT] = {
 
 int range_ask(struct relay_range *range, const struct frame *frame)
 {
-	struct incoming_fault fault;
-	struct incoming incoming;
+	struct incoming in;
 	int r;
 
 	if (frame->id && relay_slot_of(frame->id) != range->slot)
 		return -EPROTO;
-	r = incoming_open(&incoming, frame, &fault);
-	if (r == 0 && handlers[incoming.envelope.type])
-		r = handlers[incoming.envelope.type](range, &incoming, &fault);
-	return r == -EBADMSG ? refuse(range, &incoming, &fault) : r;
+	r = incoming_open(&in, frame);
+	if (r == 0 && handlers[in.envelope.type])
+		r = handlers[in.envelope.type](range, &in);
+	return r == -EBADMSG ? refuse(range, &in) : r;
 }
 
 /* ---- what the agent says ---- */

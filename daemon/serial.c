@@ -80,16 +80,15 @@ static void on_ack(struct serial *serial)
 	greet(serial);
 }
 
-static int take_hosts(struct serial *serial, const struct incoming *incoming,
-		      struct incoming_fault *ret_fault)
+static int take_hosts(struct serial *serial, struct incoming *in)
 {
 	struct msg_bootstrap bootstrap;
 	struct msg_id_range range;
 	int r = 0;
 
-	switch (incoming->envelope.type) {
+	switch (in->envelope.type) {
 	case MSG_BOOTSTRAP:
-		r = incoming_decode(incoming, &bootstrap, ret_fault);
+		r = incoming_decode(in, &bootstrap);
 		if (r == 0)
 			on_bootstrap(serial, &bootstrap);
 		break;
@@ -97,13 +96,13 @@ static int take_hosts(struct serial *serial, const struct incoming *incoming,
 		on_ack(serial);
 		break;
 	case MSG_RELAY_CLIENT_DISCONNECTED:
-		r = incoming_decode(incoming, &range, ret_fault);
+		r = incoming_decode(in, &range);
 		/* Whatever they still write: an answer to a later ping comes behind their last frame. */
 		if (r == 0)
 			outlet_lose(&serial->conn.outlet, range.start, range.end);
 		break;
 	default:
-		return dispatch_incoming(&serial->conn, incoming, ret_fault);
+		return dispatch_incoming(&serial->conn, in);
 	}
 	serial->conn.host->jobs->activity++;
 	return r;
@@ -111,29 +110,27 @@ static int take_hosts(struct serial *serial, const struct incoming *incoming,
 
 /* ---- the stream ---- */
 
-static void refuse(struct serial *serial, const struct incoming *incoming,
-		   const struct incoming_fault *fault)
+static void refuse(struct serial *serial, const struct incoming *in)
 {
-	const struct frame *frame = incoming->frame;
-	enum msg_type type = incoming->envelope.type;
+	const struct frame *frame = in->frame;
+	enum msg_type type = in->envelope.type;
 
 	/* On a stream that many share, one of them cannot be closed. */
-	if (dispatch_refuse(&serial->conn, incoming, fault) < 0)
+	if (dispatch_refuse(&serial->conn, in) < 0)
 		msg_put_exec_failed(link_out(&serial->conn.link), frame->id, MSG_FAILURE_OTHER, 0,
-				    fault->message, NULL);
-	if (frame->id || fault->kind == MSG_REFUSAL_UNSUPPORTED_MESSAGE_TYPE)
+				    in->why, NULL);
+	if (frame->id || in->fault == MSG_REFUSAL_UNSUPPORTED_MESSAGE_TYPE)
 		return;
 	/* Later a client may be behind it: relays let id 0 pass with the flag of a shutdown. */
 	if (serial->state == SERIAL_GREETED ? type == MSG_BOOTSTRAP && !frame->flags
 					    : type == MSG_BOOTSTRAP || type == MSG_UNKNOWN)
-		refuse_host(serial, "", fault->message);
+		refuse_host(serial, "", in->why);
 }
 
 static int on_frame(struct conn *conn, const struct frame *frame)
 {
 	struct serial *serial = container_of(conn, struct serial, conn);
-	struct incoming_fault fault;
-	struct incoming incoming;
+	struct incoming in;
 	int r;
 
 	/* What was meant for another host's agent, or by one whose bootstrap was no good. */
@@ -143,17 +140,17 @@ static int on_frame(struct conn *conn, const struct frame *frame)
 				 frame->id);
 		return 0;
 	}
-	r = incoming_open(&incoming, frame, &fault);
+	r = incoming_open(&in, frame);
 	if (r == -EPROTO)
-		log_debug("%s: %s ignored", conn->name, msg_name(incoming.envelope.type));
+		log_debug("%s: %s ignored", conn->name, msg_name(in.envelope.type));
 	if (r == 0 && frame->id) {
-		serial->used |= incoming.envelope.type == MSG_EXEC_REQUEST;
-		r = dispatch_incoming(conn, &incoming, &fault);
+		serial->used |= in.envelope.type == MSG_EXEC_REQUEST;
+		r = dispatch_incoming(conn, &in);
 	} else if (r == 0) {
-		r = take_hosts(serial, &incoming, &fault);
+		r = take_hosts(serial, &in);
 	}
 	if (r == -EBADMSG)
-		refuse(serial, &incoming, &fault);
+		refuse(serial, &in);
 	/* An answer would end the live one for its client. */
 	if (r == -EEXIST && conn_may_say(conn))
 		log_warn("%s: id %u is in use; a second request for it is dropped", conn->name,

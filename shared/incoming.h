@@ -9,39 +9,35 @@
 
 #include "msg.h"
 
-/* A frame with what its envelope says. */
+/* A frame with what its envelope says; and once a function has returned -EBADMSG, its fault. */
 struct incoming {
 	const struct frame *frame;
 	struct msg_envelope envelope;
-};
-
-struct incoming_fault {
-	enum msg_refusal kind;
-	char message[160];
+	enum msg_refusal fault;
+	char why[160];
 };
 
 /*
- * Opens the frame and checks all that needs neither the payload nor a session: 0; -EBADMSG with
- * the fault to refuse it for; -EPROTO when it costs the connection.
+ * Opens the frame and checks all that needs neither the payload nor a session: 0; -EBADMSG; or
+ * -EPROTO when it costs the connection.
  */
-int incoming_open(struct incoming *incoming, const struct frame *frame,
-		  struct incoming_fault *ret_fault);
+int incoming_open(struct incoming *in, const struct frame *frame);
 
-/* Decodes the payload as msg_decode() does: 0, or -EBADMSG with the fault. */
-int incoming_decode(const struct incoming *incoming, void *ret_struct,
-		    struct incoming_fault *ret_fault);
+/* Decodes the payload as msg_decode() does: 0 or -EBADMSG. */
+int incoming_decode(struct incoming *in, void *ret_struct);
 
 /* The same for core.exec.output.close, whose stream must be one that there is. */
-int incoming_decode_stream(const struct incoming *incoming, enum msg_stream *ret_stream,
-			   struct incoming_fault *ret_fault);
+int incoming_decode_stream(struct incoming *in, enum msg_stream *ret_stream);
+
+/* Finds that fault with it: -EBADMSG. */
+int incoming_fault(struct incoming *in, enum msg_refusal fault, const char *why);
 
 /*
- * Queues the answer to a frame that is refused, if its sender can read one. live: its id has a
+ * Queues the answer to a frame with a fault, if its sender can read one. live: its id has a
  * session, which the answer ends. Returns 0, or -EPROTO when the sender cannot be told and would
  * wait for ever, so that the connection is to be closed.
  */
-int incoming_refuse(struct buf *out, const struct incoming *incoming,
-		    const struct incoming_fault *fault, bool live);
+int incoming_refuse(struct buf *out, const struct incoming *in, bool live);
 
 /* The answers to what an agent that only runs commands does not do. 0, or -errno of the queue. */
 int incoming_refuse_fs(struct buf *out, uint32_t id);
