@@ -9,7 +9,6 @@
 #include "request.h"
 #include "term.h"
 
-#define INPUT_UNASKED (64 * 1024)  /* what may go before the agent has said what its window is */
 #define INPUT_AHEAD   (256 * 1024) /* in the link's queue */
 #define INPUT_CHUNK   (32 * 1024)
 #define FEED_MAX      (64 * 1024 * 1024)
@@ -61,7 +60,7 @@ int remote_start(struct remote *remote, struct client *client, const struct opts
 	remote->input = (struct credit){0};
 	remote->output = (struct credit_account){0};
 	if (client->agent.features & MSG_FEATURE_STDIN_WINDOW)
-		remote->input.window = INPUT_UNASKED;
+		remote->input.window = MSG_INPUT_UNASKED;
 	if (client->agent.features & MSG_FEATURE_OUTPUT_WINDOW)
 		remote->output.window = terms->tty	   ? TTY_WINDOW
 					: terms->in_flight ? terms->in_flight
@@ -188,7 +187,7 @@ bool remote_is_moving(const struct remote *remote)
 
 bool remote_may_be_stuck(const struct remote *remote)
 {
-	return !remote->input.window && remote->input.sent > INPUT_UNASKED;
+	return !remote->input.window && remote->input.sent > MSG_INPUT_UNASKED;
 }
 
 void remote_signal(struct remote *remote, int signal)

@@ -53,12 +53,7 @@ static void on_flushed(struct relay_client *client)
 
 static bool is_owed(const struct relay_client *client)
 {
-	const struct route_table *routes = &range_of(client)->routes;
-
-	for (const struct route *route = routes->first; route; route = route->next)
-		if (route->kind == ROUTE_ASK)
-			return true;
-	return false;
+	return range_of(client)->routes.asks > 0;
 }
 
 static void on_closed(struct relay_client *client)

@@ -66,8 +66,7 @@ void range_lose_guest(struct relay_range *range, const char *why)
 {
 	struct route *route, *next;
 
-	for (route = range->routes.first; route; route = next) {
-		next = route->next;
+	list_each_safe(route, next, &range->routes.list, in_table) {
 		if (relay_agent_keeps(range->agent, route->probe))
 			continue;
 		if (range->client)
@@ -83,11 +82,9 @@ static void forget_streams(struct relay_range *range)
 {
 	struct route *route, *next;
 
-	for (route = range->routes.first; route; route = next) {
-		next = route->next;
+	list_each_safe(route, next, &range->routes.list, in_table)
 		if (route->kind == ROUTE_STREAM)
 			route_remove(&range->routes, route);
-	}
 }
 
 static void on_limit(struct loop_timer *timer)
@@ -138,6 +135,7 @@ void range_leave(struct relay_range *range)
 {
 	struct msg_id_range ids = {relay_slot_min(range->slot), relay_slot_end(range->slot)};
 	struct relay_agent *agent = range->agent;
+	struct route *route;
 	struct buf *out;
 
 	range->client = NULL;
@@ -149,7 +147,7 @@ void range_leave(struct relay_range *range)
 	out = to_agent(range);
 	/* The reference closes files on that message, but leaves commands alone. */
 	if (!agent_has(range, MSG_FEATURE_ON_DISCONNECT))
-		for (struct route *route = range->routes.first; route; route = route->next)
+		list_each(route, &range->routes.list, in_table)
 			if (route->kind == ROUTE_EXEC && !route->abandoned)
 				tell_agent(range, msg_put_exec_signal(out, route->id, SIGKILL));
 	tell_agent(range, msg_put(out, 0, MSG_RELAY_CLIENT_DISCONNECTED, &ids));
@@ -166,7 +164,9 @@ void range_leave(struct relay_range *range)
 
 void range_end(struct relay_range *range, const char *why)
 {
-	for (struct route *route = range->routes.first; route; route = route->next)
+	struct route *route;
+
+	list_each(route, &range->routes.list, in_table)
 		end_id(range, route, why);
 	range_leave(range);
 }
@@ -254,7 +254,7 @@ static int start(struct relay_range *range, struct incoming *in,
 	route->probe = relay_agent_probe(range->agent);
 	route->tty = request->tty;
 	route->counts_input = add.input;
-	route->input.window = add.input ? ROUTE_EARLY_INPUT : 0;
+	route->input.window = add.input ? MSG_INPUT_UNASKED : 0;
 	route->output.window = add.output;
 	return 0;
 }
@@ -640,9 +640,10 @@ void range_answer(struct relay_range *range, const struct frame *frame)
 
 void range_flushed(struct relay_range *range, uint64_t sent)
 {
+	struct route *route;
 	uint64_t consumed;
 
-	for (struct route *route = range->routes.first; route; route = route->next) {
+	list_each(route, &range->routes.list, in_table) {
 		if (route_sent(route, sent, &consumed))
 			tell_agent(range, msg_put_credit(to_agent(range), route->id,
 							 MSG_EXEC_OUTPUT_CREDIT, consumed));

@@ -38,12 +38,10 @@ struct route *route_add(struct route_table *table, uint32_t id, enum route_kind 
 	buf_init(&route->held, HELD_MAX, NULL);
 	route->next_of_bucket = *first;
 	*first = route;
-	route->next = table->first;
-	if (table->first)
-		table->first->prev = route;
-	table->first = route;
+	list_append(&table->list, &route->in_table);
 	table->count++;
 	table->execs += kind == ROUTE_EXEC;
+	table->asks += kind == ROUTE_ASK;
 	return route;
 }
 
@@ -60,11 +58,10 @@ void route_remove(struct route_table *table, struct route *route)
 	while (*at != route)
 		at = &(*at)->next_of_bucket;
 	*at = route->next_of_bucket;
-	*(route->prev ? &route->prev->next : &table->first) = route->next;
-	if (route->next)
-		route->next->prev = route->prev;
+	list_remove(&table->list, &route->in_table);
 	table->count--;
 	table->execs -= route->kind == ROUTE_EXEC;
+	table->asks -= route->kind == ROUTE_ASK;
 	count_held(table, buf_len(&route->held), 0);
 	buf_release(&route->held);
 	free(route);
@@ -74,12 +71,11 @@ void route_clear(struct route_table *table)
 {
 	struct route *route, *next;
 
-	for (route = table->first; route; route = next) {
-		next = route->next;
+	list_each_safe(route, next, &table->list, in_table) {
 		buf_release(&route->held);
 		free(route);
 	}
-	*table = (struct route_table){.first = NULL};
+	*table = (struct route_table){.count = 0};
 }
 
 /* ---- output ---- */

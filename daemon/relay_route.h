@@ -15,11 +15,11 @@
 
 #include "../shared/buf.h"
 #include "../shared/credit.h"
+#include "../shared/list.h"
 
-#define ROUTE_EXECS_MAX	  1024 /* commands of one client that may be alive */
-#define ROUTE_MAX	  4096 /* ids of one client that may be alive */
-#define ROUTE_BUCKETS	  64
-#define ROUTE_EARLY_INPUT 65536 /* bytes that may go before the agent says how many */
+#define ROUTE_EXECS_MAX 1024 /* commands of one client that may be alive */
+#define ROUTE_MAX	4096 /* ids of one client that may be alive */
+#define ROUTE_BUCKETS	64
 
 enum route_kind {
 	ROUTE_EXEC,
@@ -47,16 +47,17 @@ struct route {
 	bool marked;
 	uint64_t mark_at, mark_received; /* once so much is sent, so many have passed */
 
-	struct route *next_of_bucket, *next, *prev;
+	struct route *next_of_bucket;
+	struct list_node in_table;
 };
 
 /* The live ids of one range. All zero to start with. */
 struct route_table {
 	struct route *buckets[ROUTE_BUCKETS];
-	struct route *first;
-	size_t count, execs;
-	size_t held; /* bytes of input, of all */
-	size_t full; /* routes that hold too much of it */
+	struct list list;
+	size_t count, execs, asks; /* of all, and of two kinds */
+	size_t held;		   /* bytes of input, of all */
+	size_t full;		   /* routes that hold too much of it */
 };
 
 struct route *route_find(const struct route_table *table, uint32_t id);

@@ -19,6 +19,8 @@
 #define MSG_GENERATION_ERR  5 /* the first whose peers can decode core.error */
 #define MSG_GENERATION_PING 6 /* the first whose agents answer a ping */
 
+#define MSG_INPUT_UNASKED (64 * 1024) /* bytes of stdin that may go before a window is known */
+
 /* A text that is not terminated; ptr is NULL where an optional one is absent or null. */
 struct msg_text {
 	const char *ptr;

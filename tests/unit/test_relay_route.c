@@ -12,6 +12,7 @@ static void ids_are_found_until_they_end(void **state)
 		assert_non_null(route_add(&table, id, id % 2 ? ROUTE_EXEC : ROUTE_ASK));
 	assert_int_equal(table.count, 1000);
 	assert_int_equal(table.execs, 500);
+	assert_int_equal(table.asks, 500);
 	for (uint32_t id = 1; id <= 1000; id += 3)
 		route_remove(&table, route_find(&table, id));
 	for (uint32_t id = 1; id <= 1000; id++) {
@@ -23,7 +24,8 @@ static void ids_are_found_until_they_end(void **state)
 	route_clear(&table);
 	assert_int_equal(table.count, 0);
 	assert_int_equal(table.execs, 0);
-	assert_null(table.first);
+	assert_int_equal(table.asks, 0);
+	assert_null(table.list.first);
 }
 
 /* The stream holds other things too: positions in it grow faster than the route's bytes. */
