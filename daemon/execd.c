@@ -254,11 +254,41 @@ static int start(struct execd *execd, int passed, struct err *err)
 	return listen_all(execd, passed, err);
 }
 
+/* What can be wrong before anything is served: the exit status, or -1. */
+static int prepare(struct execd *execd, int *ret_passed, struct err *err)
+{
+	*ret_passed = passed_take(err);
+	if (*ret_passed < 0)
+		return 1;
+	if (prepare_settings(&execd->settings, &execd->jobs.spawn, err) < 0)
+		return prepare_is_usage(err) ? BAD_USAGE : 1;
+	if (check_stdin(&execd->settings, *ret_passed, err) < 0)
+		return BAD_USAGE;
+	if (execd->jobs.spawn.only_user)
+		log_info("commands run as %s and nobody else", execd->jobs.spawn.user);
+	return -1;
+}
+
+static void release(struct execd *execd)
+{
+	execd->ending = true;
+	listen_close_all(&execd->listen);
+	port_retire_all(&execd->ports);
+	conn_close_all(&execd->dispatch.conns);
+	port_close_all(&execd->ports);
+	job_free_all(&execd->jobs);
+	reaper_release(&execd->jobs.reaper);
+	boot_release(&execd->boot);
+	buf_spare_release(&execd->jobs.spare);
+	loop_release(&execd->loop);
+	stdio_give_back();
+}
+
 int main(int argc, char *argv[])
 {
 	static struct execd execd = {.loop = {.epoll_fd = -1, .signal_fd = -1}};
 	struct err err;
-	int passed, r;
+	int passed, status, r;
 
 	fd_open_standard();
 	log_init("msb-execd", LOG_LEVEL_WARN);
@@ -279,21 +309,11 @@ int main(int argc, char *argv[])
 	budget_return_memory();
 	if (execd.settings.init && init_supervise(&r))
 		return r;
-	passed = passed_take(&err);
-	if (passed < 0) {
+	status = prepare(&execd, &passed, &err);
+	if (status >= 0) {
 		log_err(&err);
-		return 1;
+		return status;
 	}
-	if (prepare_settings(&execd.settings, &execd.jobs.spawn, &err) < 0) {
-		log_err(&err);
-		return prepare_is_usage(&err) ? BAD_USAGE : 1;
-	}
-	if (check_stdin(&execd.settings, passed, &err) < 0) {
-		log_err(&err);
-		return BAD_USAGE;
-	}
-	if (execd.jobs.spawn.only_user)
-		log_info("commands run as %s and nobody else", execd.jobs.spawn.user);
 	r = start(&execd, passed, &err);
 	if (r < 0) {
 		log_err(&err);
@@ -301,16 +321,6 @@ int main(int argc, char *argv[])
 		notify_systemd("READY=1");
 		r = loop_run(&execd.loop);
 	}
-	execd.ending = true;
-	listen_close_all(&execd.listen);
-	port_retire_all(&execd.ports);
-	conn_close_all(&execd.dispatch.conns);
-	port_close_all(&execd.ports);
-	job_free_all(&execd.jobs);
-	reaper_release(&execd.jobs.reaper);
-	boot_release(&execd.boot);
-	buf_spare_release(&execd.jobs.spare);
-	loop_release(&execd.loop);
-	stdio_give_back();
+	release(&execd);
 	return r < 0 ? 1 : 0;
 }
