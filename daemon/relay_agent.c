@@ -45,7 +45,7 @@ static void close_stream(struct relay_agent *agent)
 		process_end_on(&agent->ending, agent->loop, agent->process, ENDING_MS);
 	agent->process = 0;
 	agent->state = AGENT_DOWN;
-	agent->doom = NULL;
+	agent->lost = NULL;
 }
 
 static void complain(struct relay_agent *agent, const char *why)
@@ -107,7 +107,7 @@ static void take_steps(struct relay_agent *agent, unsigned steps)
 	}
 	buf_release(&frame);
 	if (steps & HELLO_HANG_UP)
-		agent->doom = "no answer from the guest yet";
+		agent->lost = "no answer from the guest yet";
 }
 
 static void go_up(struct relay_agent *agent, bool ran_before)
@@ -139,7 +139,7 @@ static void take_ready(struct relay_agent *agent, const uint8_t *wire, size_t le
 
 	buf_release(&agent->ready);
 	if (buf_append(&agent->ready, wire, len) < 0) {
-		agent->doom = "no memory";
+		agent->lost = "no memory";
 		return;
 	}
 	if (seek_open(wire, len, copy, &envelope) == 0)
@@ -163,7 +163,7 @@ static void take_pong(struct relay_agent *agent, const uint8_t *wire)
 	agent->features = 0;
 	buf_release(&agent->ready);
 	if (msg_put(&agent->ready, 0, MSG_READY, &ready) < 0) {
-		agent->doom = "no memory";
+		agent->lost = "no memory";
 		return;
 	}
 	log_info("%s: the guest was running already", agent->name);
@@ -239,7 +239,7 @@ static int on_bytes(struct link *link, struct buf *in)
 
 	pass_over(agent, buf_head(in), at);
 	if (found == SEEK_READY && is_for_clients(agent))
-		agent->doom = no_stream;
+		agent->lost = no_stream;
 	else if (found != SEEK_NOTHING)
 		greet(agent, found, buf_head(in) + at, len);
 	buf_consume(in, at + len);
@@ -278,7 +278,7 @@ static int on_frame(struct link *link, const struct frame *frame)
 static enum link_wish wish(struct link *link)
 {
 	struct relay_agent *agent = container_of(link, struct relay_agent, link);
-	bool may = !agent->doom && (agent->state == AGENT_SEEKING || agent->may_read(agent));
+	bool may = !agent->lost && (agent->state == AGENT_SEEKING || agent->may_read(agent));
 
 	return may ? LINK_TAKE : LINK_WAIT;
 }
@@ -346,10 +346,10 @@ static void on_flushed(struct link *link, bool emptied)
 	(void)emptied;
 	/* What came may have been quota. */
 	if (outbox_pump(&agent->outbox) < 0)
-		agent->doom = takes_nothing;
+		agent->lost = takes_nothing;
 	link_flush(link);
-	if (agent->doom) {
-		lose(agent, agent->doom);
+	if (agent->lost) {
+		lose(agent, agent->lost);
 		return;
 	}
 	serve_waiting(agent);
@@ -502,7 +502,7 @@ static void on_seeking(struct relay_agent *agent)
 	complain(agent, "connected, but no answer from the guest yet");
 	take_steps(agent, hello_look(&agent->hello, &wait_ms));
 	loop_arm(agent->loop, &agent->clock, wait_ms);
-	if (agent->doom)
+	if (agent->lost)
 		agent->pause_ms = PAUSE_MIN_MS;
 	relay_agent_mark(agent);
 }
@@ -592,7 +592,7 @@ void relay_agent_told(struct relay_agent *agent, int result)
 	if (result == 0)
 		result = outbox_pump(&agent->outbox);
 	if (result < 0 && result != -EMSGSIZE)
-		agent->doom = takes_nothing;
+		agent->lost = takes_nothing;
 	relay_agent_mark(agent);
 }
 

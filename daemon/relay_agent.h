@@ -61,7 +61,7 @@ struct relay_agent {
 	bool complained;    /* this outage is in the log */
 	bool was_up;	    /* at any time */
 	bool ran_before;    /* the guest served an earlier host, whose commands may still run */
-	const char *doom;   /* why the stream is to be given up after this batch */
+	const char *lost;   /* why the stream is to be given up after this batch */
 	uint8_t first[8];   /* what the stream began with */
 	size_t passed_over; /* bytes before the first greeting */
 

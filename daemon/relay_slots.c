@@ -11,7 +11,6 @@ int relay_slots_take(struct relay_slots *slots)
 		if (slots->taken[slot])
 			continue;
 		slots->taken[slot] = 1;
-		slots->count++;
 		slots->next = (slot + 1) % RELAY_SLOTS;
 		return slot;
 	}
@@ -21,7 +20,6 @@ int relay_slots_take(struct relay_slots *slots)
 void relay_slots_free(struct relay_slots *slots, int slot)
 {
 	slots->taken[slot] = 0;
-	slots->count--;
 }
 
 int relay_slot_of(uint32_t id)

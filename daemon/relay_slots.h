@@ -5,7 +5,6 @@
 #ifndef MSB_RELAY_SLOTS_H
 #define MSB_RELAY_SLOTS_H
 
-#include <stddef.h>
 #include <stdint.h>
 
 #define RELAY_SLOTS 128
@@ -14,8 +13,7 @@
 /* All zero to start with. */
 struct relay_slots {
 	uint8_t taken[RELAY_SLOTS];
-	size_t count; /* of those that are taken */
-	int next;     /* where to look first: the one that was free the longest is as good as any */
+	int next; /* where to look first: the one that was free the longest is as good as any */
 };
 
 /* A free slot, or -EBUSY. Each is given again as late as possible. */
