@@ -39,12 +39,12 @@ static int on_client_frame(struct relay_client *client, const struct frame *fram
 	return range_ask(range_of(client), frame);
 }
 
-static void on_flushed(struct relay_client *client)
+static void on_flushed(struct relay_client *client, uint64_t sent)
 {
 	struct relay *relay = relay_of(client);
 
 	if (relay_agent_is_up(&relay->agent))
-		range_flushed(range_of(client), relay_client_sent(client));
+		range_flushed(range_of(client), sent);
 	if (relay->agent_waits && !relay_client_is_behind(client)) {
 		relay->agent_waits = false;
 		relay_agent_mark(&relay->agent);

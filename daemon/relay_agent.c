@@ -544,35 +544,30 @@ static void on_held(struct loop_timer *timer)
 
 /* ---- for the owner ---- */
 
+/* What there is no room for is waited for. */
+static size_t look_for(struct relay_agent *agent, size_t room, bool *ret_wants)
+{
+	if (room)
+		return room;
+	*ret_wants = true;
+	relay_agent_mark(agent);
+	return 0;
+}
+
 bool relay_agent_has_room(struct relay_agent *agent)
 {
-	if (has_room(agent))
-		return true;
-	agent->wants_room = true;
-	relay_agent_mark(agent);
-	return false;
+	return look_for(agent, has_room(agent), &agent->wants_room);
 }
 
 bool relay_agent_has_stream_room(struct relay_agent *agent)
 {
-	if (has_stream_room(agent))
-		return true;
-	agent->wants_stream = true;
-	relay_agent_mark(agent);
-	return false;
+	return look_for(agent, has_stream_room(agent), &agent->wants_stream);
 }
 
 size_t relay_agent_input_room(struct relay_agent *agent)
 {
-	size_t room;
-
 	probe(agent);
-	room = input_room(agent);
-	if (!room) {
-		agent->wants_input = true;
-		relay_agent_mark(agent);
-	}
-	return room;
+	return look_for(agent, input_room(agent), &agent->wants_input);
 }
 
 struct buf *relay_agent_out(struct relay_agent *agent)

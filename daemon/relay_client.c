@@ -126,7 +126,7 @@ static void on_flushed(struct link *link, bool emptied)
 	(void)emptied;
 	if (link_unsent(link) >= out_limit(client->host))
 		client->closing = takes_too_little;
-	client->host->calls->on_flushed(client);
+	client->host->calls->on_flushed(client, link_sent(link));
 	if (client->ended && !is_owed(client))
 		client->closing = client->ended;
 	if (client->closing)
@@ -208,11 +208,12 @@ void relay_client_greet(struct relay_client *client, uint32_t id_min, uint32_t i
 	link_mark(&client->link);
 }
 
-void relay_client_pass(struct relay_client *client, const struct frame *frame)
+uint64_t relay_client_pass(struct relay_client *client, const struct frame *frame)
 {
 	if (link_put(&client->link, frame->body - FRAME_HEADER_LEN, frame->wire_len) < 0)
 		client->closing = takes_too_little;
 	link_mark(&client->link);
+	return link_queued(&client->link);
 }
 
 /* ---- all of them ---- */

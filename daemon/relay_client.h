@@ -20,8 +20,8 @@ struct relay_client_calls {
 	/* 0; -EAGAIN to be called again for the same frame later; or -errno to close it. */
 	int (*on_frame)(struct relay_client *client, const struct frame *frame);
 
-	/* After the flush of each turn. */
-	void (*on_flushed)(struct relay_client *client);
+	/* After the flush of each turn: its socket has taken so many bytes since it was opened. */
+	void (*on_flushed)(struct relay_client *client, uint64_t sent);
 
 	/* Whether answers are due to it: one that says no more is not closed before, for a while. */
 	bool (*is_owed)(const struct relay_client *client);
@@ -77,24 +77,16 @@ static inline void relay_client_mark(struct relay_client *client)
 /* Closes it after this batch. */
 void relay_client_drop(struct relay_client *client, const char *why);
 
-/* Queues a frame as it came; if that is too much, drops the client. */
-void relay_client_pass(struct relay_client *client, const struct frame *frame);
+/*
+ * Queues a frame as it came; if that is too much, drops the client. Returns the number of bytes, since
+ * it was opened, once all that is queued is sent.
+ */
+uint64_t relay_client_pass(struct relay_client *client, const struct frame *frame);
 
 /* The queue of what it is told; relay_client_mark() comes after that, unless it is on_frame(). */
 static inline struct buf *relay_client_out(struct relay_client *client)
 {
 	return link_out(&client->link);
-}
-
-/* Where its stream stands: the bytes that its socket took, and with those that are queued. */
-static inline uint64_t relay_client_sent(const struct relay_client *client)
-{
-	return link_sent(&client->link);
-}
-
-static inline uint64_t relay_client_queued(const struct relay_client *client)
-{
-	return link_queued(&client->link);
 }
 
 /* Whether it leaves more unread than it may for so many sessions, to be asked for yet more. */

@@ -543,19 +543,22 @@ static void open_answer(struct answer *answer, const struct frame *frame)
 		answer->envelope.type = MSG_UNKNOWN;
 }
 
-/* Counts output that the client's own stream now holds. */
-static void count_output(struct relay_range *range, struct route *route, const struct frame *frame,
-			 struct msg_envelope *envelope)
+/* Gives the client the frame, and counts output that its own stream now holds. */
+static void pass_on(struct relay_range *range, struct route *route, const struct frame *frame,
+		    struct msg_envelope *envelope)
 {
+	uint64_t stream_end = relay_client_pass(range->client, frame);
 	struct msg_data data;
 
+	if (!route->output.window)
+		return;
 	/* Large ones are opened where they are: they have been passed on by now. */
 	if (envelope->type == MSG_UNKNOWN && msg_open(frame, envelope) < 0)
 		return;
 	if (envelope->type != MSG_EXEC_STDOUT && envelope->type != MSG_EXEC_STDERR)
 		return;
 	if (msg_decode(envelope->type, envelope->payload, &data) == 0)
-		route_queued(route, data.data.len, relay_client_queued(range->client));
+		route_queued(route, data.data.len, stream_end);
 }
 
 /* Credit for input that we hold on the client's behalf. True: it is not for the client. */
@@ -602,9 +605,7 @@ static void deliver(struct relay_range *range, struct route *route, const struct
 		if (answer.envelope.type == MSG_ERROR && route->v < MSG_GENERATION_ERR)
 			relay_client_drop(range->client, "it cannot be told what is wrong");
 		else
-			relay_client_pass(range->client, frame);
-		if (route->output.window)
-			count_output(range, route, frame, &answer.envelope);
+			pass_on(range, route, frame, &answer.envelope);
 	}
 	if ((frame->flags & FRAME_TERMINAL) && is_last(route, answer.envelope.type))
 		route_remove(&range->routes, route);
