@@ -70,20 +70,20 @@ run = $(if $(V),$(2),@echo "  $(1) $@"; $(2))
 BORROWED := $(if $(STATIC),$(BUILD)/include/made)
 BORROW   := linux/types.h asm/types.h asm-generic/types.h cbor.h cbor/common.h readline/readline.h
 
-COMPILE = $(CC) -std=gnu17 -D_GNU_SOURCE -MMD -MP $(WARNINGS) $(HARDENING) $(FLAVOUR) \
+COMPILE = $(CC) -std=gnu17 -D_GNU_SOURCE -iquote . -MMD -MP $(WARNINGS) $(HARDENING) $(FLAVOUR) \
 	$(CBOR_CFLAGS) $(patsubst %/made,-idirafter %,$(BORROWED)) $(CPPFLAGS) $(CFLAGS)
 LINK    = $(CC) $(LINKING) $(FLAVOUR) $(CFLAGS) $(LDFLAGS)
 
-SHARED   := $(patsubst %.c,$(BUILD)/%.o,$(sort $(wildcard shared/*.c)))
-CONSOLE  := $(patsubst %.c,$(BUILD)/%.o,$(sort $(wildcard cli/console/*.c)))
-CLI      := $(patsubst %.c,$(BUILD)/%.o,$(sort $(wildcard cli/*.c)))
-DAEMON   := $(patsubst %.c,$(BUILD)/%.o,$(sort $(wildcard daemon/*.c)))
+# A room is a folder: what lies there belongs to whom the room belongs to.
+objects   = $(patsubst %.c,$(BUILD)/%.o,$(sort $(wildcard $(1:%=%/*.c) $(1:%=%/*/*.c))))
+SHARED   := $(call objects,shared)
+CONSOLE  := $(call objects,cli/console)
+CLI      := $(filter-out $(CONSOLE),$(call objects,cli))
+DAEMON   := $(filter-out $(BUILD)/daemon/bundle/%,$(call objects,daemon))
 PROGRAMS := $(BUILD)/msb-exec $(BUILD)/msb-execd $(BUILD)/msb-relayd
-# Two programs live in daemon/. What is named after the relay is its own; the listening and a few
-# more are common to both.
-RELAY    := $(filter $(BUILD)/daemon/relay%.o,$(DAEMON)) $(patsubst %,$(BUILD)/daemon/%.o,\
-	budget listen notify passed peer signals)
-EXECD    := $(filter-out $(BUILD)/daemon/relay%.o,$(DAEMON))
+# The door is for both daemons.
+RELAY    := $(call objects,daemon/door daemon/relay)
+EXECD    := $(filter-out $(BUILD)/daemon/relay/%,$(DAEMON))
 
 # The console is the one program that needs readline, and the only one that may be missing. A static
 # program is for guests, which need none.

@@ -4,16 +4,16 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "../shared/base.h"
-#include "../shared/fd.h"
-#include "../shared/log.h"
-#include "../shared/process.h"
-#include "../shared/version.h"
-#include "exec.h"
-#include "exit.h"
-#include "ping.h"
-#include "script.h"
-#include "signals.h"
+#include "cli/exec/exec.h"
+#include "cli/exec/ping.h"
+#include "cli/exec/script.h"
+#include "cli/options/exit.h"
+#include "cli/terminal/signals.h"
+#include "shared/base.h"
+#include "shared/fd.h"
+#include "shared/io/process.h"
+#include "shared/log.h"
+#include "shared/version.h"
 
 struct program {
 	struct loop loop;

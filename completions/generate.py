@@ -54,9 +54,9 @@ def table(path, pattern):
 class Facts:
     def __init__(self, root, programs):
         self.options = {os.path.basename(p): read_help(p) for p in sorted(programs)}
-        self.limits = table(root + "/shared/rlimit.c", r'ROW\("([a-z]+)"')
+        self.limits = table(root + "/shared/wire/rlimit.c", r'ROW\("([a-z]+)"')
         self.signals = table(root + "/shared/names.c", r"\bS\(([A-Z0-9]+)\)")
-        self.kinds = table(root + "/shared/endpoint.c", r'= \{"([a-z]+):", (\w+)')
+        self.kinds = table(root + "/shared/address/endpoint.c", r'= \{"([a-z]+):", (\w+)')
 
     def schemes(self, program):
         side = "CLIENT" if program in ("msb-exec", "msb-exec-console") else "DAEMON"

@@ -11,21 +11,21 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "../shared/base.h"
-#include "../shared/fd.h"
-#include "../shared/log.h"
-#include "../shared/version.h"
-#include "boot.h"
-#include "dispatch.h"
-#include "init.h"
-#include "listen.h"
-#include "notify.h"
-#include "passed.h"
-#include "port.h"
+#include "daemon/door/listen.h"
+#include "daemon/door/notify.h"
+#include "daemon/door/passed.h"
+#include "daemon/door/signals.h"
+#include "daemon/init/init.h"
+#include "daemon/serve/boot.h"
+#include "daemon/serve/dispatch.h"
+#include "daemon/serve/port.h"
+#include "daemon/serve/stdio.h"
 #include "prepare.h"
 #include "settings.h"
-#include "signals.h"
-#include "stdio.h"
+#include "shared/base.h"
+#include "shared/fd.h"
+#include "shared/log.h"
+#include "shared/version.h"
 
 #define LAST_FLUSH_MS 10 /* how often, and how many times, to offer clients the last frames */
 #define LAST_FLUSHES  100

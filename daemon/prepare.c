@@ -9,9 +9,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "../shared/fd.h"
-#include "caps.h"
-#include "user.h"
+#include "daemon/spawn/caps.h"
+#include "daemon/spawn/user.h"
+#include "shared/fd.h"
 
 /* Many sessions need many descriptors; commands get back what we had. */
 static void raise_nofile(struct spawn_config *config)

@@ -4,8 +4,8 @@
 
 #include <stdbool.h>
 
+#include "daemon/spawn/spawn.h"
 #include "settings.h"
-#include "spawn.h"
 
 /*
  * What the command line says about all spawns to come, checked now, since it would fail each of them. 0,

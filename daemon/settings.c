@@ -6,8 +6,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "../shared/size.h"
-#include "rows.h"
+#include "daemon/door/rows.h"
+#include "shared/size.h"
 
 static int add_listen(const char *text, void *settings, struct err *err)
 {

@@ -6,12 +6,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "../shared/duration.h"
-#include "../shared/endpoint.h"
-#include "../shared/err.h"
-#include "../shared/log.h"
-#include "budget.h"
-#include "peer.h"
+#include "daemon/door/budget.h"
+#include "daemon/door/peer.h"
+#include "shared/address/endpoint.h"
+#include "shared/duration.h"
+#include "shared/err.h"
+#include "shared/log.h"
 
 #define SETTINGS_LISTEN_MAX 16
 

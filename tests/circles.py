@@ -15,7 +15,8 @@ INCLUDE = re.compile(r'^\s*#\s*include\s*"([^"]+)"', re.MULTILINE)
 def known_by_include(sources):
     for source in sources:
         for name in INCLUDE.findall(source.read_text(encoding="utf-8")):
-            yield source.with_suffix(""), Path(os.path.normpath(source.parent / name)).with_suffix("")
+            beside = Path(os.path.normpath(source.parent / name))
+            yield source.with_suffix(""), (beside if beside.exists() else Path(name)).with_suffix("")
 
 
 def known_by_symbol(build, sources):

@@ -12,14 +12,14 @@ setup() {
 }
 
 @test "house: the child's half is one file of at most 200 lines" {
-	[[ $(wc -l <daemon/child.c) -le 200 ]]
+	[[ $(wc -l <daemon/spawn/child.c) -le 200 ]]
 }
 
 @test "house: the child's half calls only what may be called between clone and exec" {
 	allowed='__errno_location __read_chk _exit chdir close dup2 dup3 execve getppid ioctl open prctl read setrlimit
 		setrlimit64 setsid sigaction sigemptyset sigprocmask stat stat64 strlen syscall sysconf umask write
 		open64 __stack_chk_fail __open_2 __open64_2 _GLOBAL_OFFSET_TABLE_'
-	nm -u "$ROOT/build/daemon/child.o" | awk '{ print $2 }' | sort >"$BATS_TEST_TMPDIR/needed"
+	nm -u "$ROOT/build/daemon/spawn/child.o" | awk '{ print $2 }' | sort >"$BATS_TEST_TMPDIR/needed"
 	[[ -s $BATS_TEST_TMPDIR/needed ]]
 	tr -s ' \t' '\n' <<<"$allowed" | sort >"$BATS_TEST_TMPDIR/allowed"
 	run comm -23 "$BATS_TEST_TMPDIR/needed" "$BATS_TEST_TMPDIR/allowed"
@@ -45,6 +45,39 @@ in_sources() {
 	[[ -z $output ]]
 }
 
+# What each room knows, besides itself and the files of shared/.
+ROOMS='
+	shared:
+	shared/wire:
+	shared/io: shared/wire
+	shared/address: shared/io
+	daemon/door: shared/wire shared/io shared/address
+	daemon/spawn: shared/wire
+	daemon/session: daemon/spawn shared/wire shared/io
+	daemon/serve: daemon/session daemon/spawn daemon/door shared/wire shared/io shared/address
+	daemon/init: daemon/spawn
+	daemon/relay: daemon/door shared/wire shared/io shared/address
+	cli/terminal: shared/wire shared/io
+	cli/options: cli/terminal shared/wire shared/address
+	cli/client: cli/options cli/terminal shared/wire shared/io shared/address
+	cli/exec: cli/client cli/options cli/terminal shared/io
+	cli/console: cli/client cli/options cli/terminal shared/wire shared/io
+'
+
+@test "house: a room knows those below it, and no other" {
+	local room known strange
+	while IFS=: read -r room known; do
+		[[ -d $room ]] || continue
+		strange=$(grep -ohE '#include "[a-z]+(/[a-z]+)?/[a-z_]+[.]h"' "$room"/*.[ch] |
+			sed -E 's/.*"(.*)\/.*/\1/' | sort -u | grep -vxF -e shared -e "$room" ${known:+$(printf -- '-e %s ' $known)} || true)
+		echo "$room:" $strange
+		[[ -z $strange ]]
+	done < <(tr -d '\t' <<<"$ROOMS" | grep .)
+	# Each is on the list, but the programs' own files.
+	[[ -z $(find cli daemon shared -name '*.h' -printf '%h\n' | sort -u | grep -vxE 'cli|daemon' |
+		grep -vxFf <(sed -nE 's/^\t([a-z/]+):.*/\1/p' <<<"$ROOMS")) ]]
+}
+
 @test "house: no files are in a circle, by what they include or by what they call" {
 	run -0 python3 -B tests/circles.py build cli daemon shared
 	echo "$output"
@@ -58,20 +91,20 @@ in_sources() {
 
 @test "house: libcbor is known to the msg files alone, epoll to the loop alone, readline to the console" {
 	run in_sources -l '#include *<cbor' shared daemon cli
-	[[ $(grep -v '^shared/msg' <<<"$output") == '' ]]
+	[[ $(grep -v '^shared/wire/msg' <<<"$output") == '' ]]
 	run in_sources -l '#include *<sys/epoll' shared daemon cli
-	[[ $output == shared/loop.c ]]
+	[[ $output == shared/io/loop.c ]]
 	run in_sources -l '#include *<readline' shared daemon cli
 	[[ $output == cli/console/prompt.c ]]
 }
 
 @test "house: what is pure makes no system call" {
-	for file in shared/buf shared/frame shared/utf8 shared/duration shared/endpoint shared/sandbox \
-		shared/sha256 shared/liveness shared/msg_item shared/msg_wire shared/msg_write \
-		shared/msg_decode shared/msg_encode shared/msg_tables shared/incoming \
-		daemon/session daemon/environ daemon/interpreter \
-		daemon/relay_slots daemon/relay_route daemon/relay_seek daemon/relay_quota \
-		daemon/relay_hello cli/escape cli/modes cli/patience cli/greeting \
+	for file in shared/buf shared/wire/frame shared/wire/utf8 shared/duration shared/address/endpoint shared/address/sandbox \
+		shared/address/sha256 shared/address/liveness shared/wire/msg_item shared/wire/msg_wire shared/wire/msg_write \
+		shared/wire/msg_decode shared/wire/msg_encode shared/wire/msg_tables shared/wire/incoming \
+		daemon/session/session daemon/spawn/environ daemon/spawn/interpreter \
+		daemon/relay/slots daemon/relay/route daemon/relay/seek daemon/relay/quota \
+		daemon/relay/hello cli/terminal/escape cli/terminal/modes cli/client/patience cli/client/greeting \
 		cli/console/words cli/console/marks cli/console/typed cli/console/starter cli/console/record; do
 		[[ -f $ROOT/build/$file.o ]]
 		run bash -c "nm -u $ROOT/build/$file.o | awk '{ print \$2 }' |

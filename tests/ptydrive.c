@@ -38,8 +38,8 @@
 #include <unistd.h>
 #include <utmp.h>
 
-#include "../shared/fd.h"
-#include "../shared/loop.h"
+#include "shared/fd.h"
+#include "shared/io/loop.h"
 
 #define STEP_MS	  20000 /* generous: only what fails takes so long */
 #define ALL_MS	  50000

@@ -158,11 +158,10 @@ check-static-run:
 
 compiled: $(CLI) $(CONSOLE) $(DAEMON) $(SHARED)
 
-C_FILES   = $(wildcard shared/*.[ch] daemon/*.[ch] daemon/bundle/*.c cli/*.[ch] cli/console/*.[ch] tests/*.[ch] tests/unit/*.[ch] \
-	tests/bench/*.c tests/fuzz/*.[ch])
+C_FILES   = $(shell find shared daemon cli tests -name '*.[ch]')
 SH_FILES  = $(wildcard daemon/bundle/*.sh tests/*.sh tests/*.bash tests/*.bats tests/interop/*.sh \
 	tests/vm/*.sh tests/vm/*.bash tests/vm/*.bats) completions/msb-exec.bash .ci/run
-HEADERS   = $(wildcard shared/*.h daemon/*.h cli/*.h cli/console/*.h)
+HEADERS   = $(shell find shared daemon cli -name '*.h')
 MANUALS   = $(wildcard cli/*.1 daemon/*.8)
 PROCESSORS = $(shell nproc)
 
@@ -176,11 +175,11 @@ lint-run: check-static-run
 	@printf '%s\n' $(SH_FILES) | xargs -P $(PROCESSORS) -n 8 shellcheck
 	mandoc -Tlint -Wwarning $(MANUALS)
 	@for header in $(HEADERS); do \
-		printf '#include "%s"\n' "$(CURDIR)/$$header" | $(CC) -std=gnu17 -D_GNU_SOURCE \
+		printf '#include "%s"\n' "$(CURDIR)/$$header" | $(CC) -std=gnu17 -D_GNU_SOURCE -iquote . \
 			$(CBOR_CFLAGS) -Wall -Wextra -Werror -fsyntax-only -xc - || exit 1; \
 	done
-	@printf '%s\n' $(wildcard shared/*.c daemon/*.c cli/*.c cli/console/*.c) | xargs -P $(PROCESSORS) -n 4 sh -c \
-		'clang-tidy --quiet "$$@" -- -std=gnu17 -D_GNU_SOURCE $(CBOR_CFLAGS)' clang-tidy
+	@printf '%s\n' $(patsubst $(BUILD)/%.o,%.c,$(SHARED) $(DAEMON) $(CLI) $(CONSOLE)) | xargs -P $(PROCESSORS) -n 4 sh -c \
+		'clang-tidy --quiet "$$@" -- -std=gnu17 -D_GNU_SOURCE -iquote . $(CBOR_CFLAGS)' clang-tidy
 
 # ---- bench ----
 

@@ -13,12 +13,12 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "../../shared/base.h"
-#include "../../shared/fd.h"
-#include "../../shared/names.h"
-#include "../../shared/utf8.h"
-#include "../exit.h"
-#include "../term.h"
+#include "cli/options/exit.h"
+#include "cli/terminal/term.h"
+#include "shared/base.h"
+#include "shared/fd.h"
+#include "shared/names.h"
+#include "shared/wire/utf8.h"
 #include "words.h"
 
 extern char **environ;

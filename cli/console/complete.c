@@ -5,9 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../../shared/names.h"
-#include "../../shared/utf8.h"
 #include "commands.h"
+#include "shared/names.h"
+#include "shared/wire/utf8.h"
 #include "words.h"
 
 /* ---- the guest's side: each prints names, each ended by NUL; a folder's with its slash ---- */

@@ -12,16 +12,16 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "../../shared/base.h"
-#include "../../shared/log.h"
-#include "../../shared/names.h"
-#include "../../shared/utf8.h"
-#include "../exit.h"
-#include "../signals.h"
-#include "../term.h"
+#include "cli/options/exit.h"
+#include "cli/terminal/signals.h"
+#include "cli/terminal/term.h"
 #include "commands.h"
 #include "complete.h"
 #include "interrupts.h"
+#include "shared/base.h"
+#include "shared/log.h"
+#include "shared/names.h"
+#include "shared/wire/utf8.h"
 
 #define KEYS_AFTER_MS 100  /* what is typed until then may be the next line and not for this one */
 #define RESTART_MS    1000 /* a shell that lives shorter, and ran nothing, is not started again */

@@ -2,7 +2,7 @@
 #ifndef MSB_CONSOLE_H
 #define MSB_CONSOLE_H
 
-#include "../opts.h"
+#include "cli/options/opts.h"
 
 #define CONSOLE "msb-exec-console"
 

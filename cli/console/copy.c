@@ -8,8 +8,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "../../shared/fd.h"
-#include "../exit.h"
+#include "cli/options/exit.h"
+#include "shared/fd.h"
 
 #define CHUNK	  (64 * 1024)
 #define QUEUE_MAX (16 * 1024 * 1024) /* over all that the guest may send unasked */

@@ -5,8 +5,8 @@
 #ifndef MSB_CONSOLE_COPY_H
 #define MSB_CONSOLE_COPY_H
 
-#include "../remote.h"
-#include "../stream.h"
+#include "cli/client/remote.h"
+#include "cli/terminal/stream.h"
 
 struct copy {
 	struct remote remote;

@@ -6,10 +6,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../../shared/base.h"
-#include "../../shared/log.h"
-#include "../../shared/names.h"
-#include "../exit.h"
+#include "cli/options/exit.h"
+#include "shared/base.h"
+#include "shared/log.h"
+#include "shared/names.h"
 
 #define OUTPUT_AHEAD (1024 * 1024) /* of an agent without credit */
 

@@ -5,7 +5,7 @@
 #ifndef MSB_CONSOLE_GUEST_H
 #define MSB_CONSOLE_GUEST_H
 
-#include "../look.h"
+#include "cli/client/look.h"
 #include "shell.h"
 
 /* Ids are taken in order and never again. */

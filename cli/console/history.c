@@ -11,7 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "../../shared/fd.h"
+#include "shared/fd.h"
 
 static char *join(const char *folder, const char *rest)
 {

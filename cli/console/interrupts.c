@@ -1,8 +1,8 @@
 /* Ctrl-C that a command was given: see interrupts.h. */
 #include "interrupts.h"
 
-#include "../../shared/base.h"
-#include "../../shared/duration.h"
+#include "shared/base.h"
+#include "shared/duration.h"
 
 #define ENDS_MS	  2000 /* for a second one, which kills */
 #define PROMPT_MS 300  /* for the prompt behind one */

@@ -4,15 +4,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../../shared/base.h"
-#include "../../shared/fd.h"
-#include "../../shared/log.h"
-#include "../../shared/process.h"
-#include "../../shared/version.h"
-#include "../exit.h"
-#include "../signals.h"
+#include "cli/options/exit.h"
+#include "cli/terminal/signals.h"
 #include "commands.h"
 #include "console.h"
+#include "shared/base.h"
+#include "shared/fd.h"
+#include "shared/io/process.h"
+#include "shared/log.h"
+#include "shared/version.h"
 
 static void print_help(void)
 {

@@ -8,7 +8,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "../../shared/buf.h"
+#include "shared/buf.h"
 
 #define MARK_EDGE      '\036'
 #define MARK_FIELD     '\037' /* between the fields of a mark's text */

@@ -6,8 +6,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "../../shared/log.h"
-#include "../lines.h"
+#include "cli/terminal/lines.h"
+#include "shared/log.h"
 
 #define LAST_WORDS_MS 500 /* for the last line, of whoever leaves at once */
 

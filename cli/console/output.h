@@ -5,7 +5,7 @@
 #ifndef MSB_CONSOLE_OUTPUT_H
 #define MSB_CONSOLE_OUTPUT_H
 
-#include "../stream.h"
+#include "cli/terminal/stream.h"
 #include "prompt.h"
 
 #define OUTPUT_MAX (16 * 1024 * 1024)

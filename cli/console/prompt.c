@@ -12,12 +12,12 @@
 #include <readline/history.h>
 #include <readline/readline.h>
 
-#include "../../shared/base.h"
-#include "../../shared/fd.h"
-#include "../../shared/log.h"
-#include "../../shared/utf8.h"
-#include "../term.h"
+#include "cli/terminal/term.h"
 #include "history.h"
+#include "shared/base.h"
+#include "shared/fd.h"
+#include "shared/log.h"
+#include "shared/wire/utf8.h"
 #include "words.h"
 
 #define LOOK_MS	  50  /* for a signal, in the midst of a sequence of keys */

@@ -7,7 +7,7 @@
 
 #include <stdbool.h>
 
-#include "../stream.h"
+#include "cli/terminal/stream.h"
 
 /* What Tab is to complete. */
 struct prompt_word {

@@ -4,7 +4,7 @@
 
 #include <stdbool.h>
 
-#include "../../shared/buf.h"
+#include "shared/buf.h"
 
 struct record {
 	struct buf runs; /* the lines of the command that runs */

@@ -7,8 +7,8 @@
 #include <string.h>
 #include <sys/random.h>
 
-#include "../../shared/base.h"
-#include "../exit.h"
+#include "cli/options/exit.h"
+#include "shared/base.h"
 
 #define DUE_MAX 200 /* lines at once, in the midst of a command */
 #define ECHO_MAX \

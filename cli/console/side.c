@@ -4,7 +4,7 @@
 #include <signal.h>
 #include <stdio.h>
 
-#include "../../shared/base.h"
+#include "shared/base.h"
 
 static void finish(struct side *side, int status)
 {

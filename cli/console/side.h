@@ -5,7 +5,7 @@
 #ifndef MSB_CONSOLE_SIDE_H
 #define MSB_CONSOLE_SIDE_H
 
-#include "../remote.h"
+#include "cli/client/remote.h"
 
 #define SIDE_OUTPUT_MAX (1024 * 1024)
 #define SIDE_ARGS_MAX	6

@@ -7,7 +7,7 @@
 
 #include <stdbool.h>
 
-#include "../../shared/buf.h"
+#include "shared/buf.h"
 
 enum shell_kind { SHELL_SH, SHELL_BASH, SHELL_ZSH, SHELL_BUSYBOX, SHELL_KINDS };
 

@@ -8,7 +8,7 @@
 
 #include <stdbool.h>
 
-#include "../../shared/buf.h"
+#include "shared/buf.h"
 
 #define TYPED_MAX (64 * 1024 * 1024)
 

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../../shared/base.h"
+#include "shared/base.h"
 
 /* Whether another command follows that word, which begins one itself. */
 static bool is_before_command(const char *word, size_t len)

@@ -14,8 +14,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "../../shared/loop.h"
-#include "../../shared/msg.h"
+#include "shared/io/loop.h"
+#include "shared/wire/msg.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
 

@@ -7,9 +7,9 @@
 
 #include "fuzz.h"
 
-#include "../../cli/exec.h"
-#include "../../cli/ping.h"
-#include "../../shared/log.h"
+#include "cli/exec/exec.h"
+#include "cli/exec/ping.h"
+#include "shared/log.h"
 
 /* WRAP: dial_start */
 void __wrap_dial_start(struct dial *dial, struct loop *loop, const struct endpoint *endpoint,

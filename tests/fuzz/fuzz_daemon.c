@@ -10,11 +10,11 @@
 #include <signal.h>
 #include <sys/eventfd.h>
 
-#include "../../daemon/dispatch.h"
-#include "../../daemon/spawn_plan.h"
-#include "../../shared/fd.h"
-#include "../../shared/log.h"
-#include "../unit/unit_budget.h"
+#include "daemon/serve/dispatch.h"
+#include "daemon/spawn/plan.h"
+#include "shared/fd.h"
+#include "shared/log.h"
+#include "tests/unit/unit_budget.h"
 
 #define COMMANDS_MAX 16
 #define FIRST_PID    100000000 /* above the kernel's, were one of them ever to be signalled */

@@ -5,7 +5,7 @@
  */
 #include "fuzz.h"
 
-#include "../../daemon/relay_seek.h"
+#include "daemon/relay/seek.h"
 
 static bool same_text(struct msg_text a, struct msg_text b)
 {

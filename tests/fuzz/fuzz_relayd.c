@@ -8,9 +8,9 @@
 
 #include "fuzz.h"
 
-#include "../../daemon/relay.h"
-#include "../../shared/log.h"
-#include "../unit/unit_budget.h"
+#include "daemon/relay/relay.h"
+#include "shared/log.h"
+#include "tests/unit/unit_budget.h"
 
 #define LAST_ROUNDS 8 /* of the loop in which nothing more is sent */
 

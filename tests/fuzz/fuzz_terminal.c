@@ -5,8 +5,8 @@
  */
 #include "fuzz.h"
 
-#include "../../cli/escape.h"
-#include "../../cli/modes.h"
+#include "cli/terminal/escape.h"
+#include "cli/terminal/modes.h"
 
 static void take_keys(struct escape *escape, const uint8_t *keys, size_t len, size_t piece)
 {

@@ -5,13 +5,13 @@
  */
 #include "fuzz.h"
 
-#include "../../cli/opts.h"
-#include "../../daemon/interpreter.h"
-#include "../../daemon/settings.h"
-#include "../../daemon/user.h"
-#include "../../shared/duration.h"
-#include "../../shared/rlimit.h"
-#include "../../shared/utf8.h"
+#include "cli/options/opts.h"
+#include "daemon/settings.h"
+#include "daemon/spawn/interpreter.h"
+#include "daemon/spawn/user.h"
+#include "shared/duration.h"
+#include "shared/wire/rlimit.h"
+#include "shared/wire/utf8.h"
 
 #define WORDS_MAX 64
 

@@ -3,8 +3,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "../../shared/link.h"
-#include "../../shared/msg.h"
+#include "shared/io/link.h"
+#include "shared/wire/msg.h"
 #include "unit.h"
 
 #define PAYLOAD_LEN 100000

@@ -1,5 +1,5 @@
 /* The child's half of a spawn on kernels and in containers that do less than this machine. */
-#include "../../daemon/child.h"
+#include "daemon/spawn/child.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -8,7 +8,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "../../daemon/caps.h"
+#include "daemon/spawn/caps.h"
 #include "unit.h"
 
 /* WRAP: prctl */

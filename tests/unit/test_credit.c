@@ -1,5 +1,5 @@
 /* Flow control by credit: what may go, and when to say what was taken. */
-#include "../../shared/credit.h"
+#include "shared/wire/credit.h"
 #include "unit.h"
 
 static void without_a_window_everything_may_go(void **state)

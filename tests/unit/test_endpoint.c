@@ -1,5 +1,5 @@
 /* The text of addresses: what each kind takes, who may use it, and what is refused. */
-#include "../../shared/endpoint.h"
+#include "shared/address/endpoint.h"
 
 #include "unit.h"
 

@@ -1,5 +1,5 @@
 /* -e and --env-file: what becomes an entry, literally, as docker has it; and what is refused. */
-#include "../../cli/values.h"
+#include "cli/options/values.h"
 
 #include <unistd.h>
 

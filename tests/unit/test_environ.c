@@ -1,5 +1,5 @@
 /* The environment of a command: which entry wins, which are dropped, and that it stays quick. */
-#include "../../daemon/environ.h"
+#include "daemon/spawn/environ.h"
 
 #include <time.h>
 

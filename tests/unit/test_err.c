@@ -1,5 +1,5 @@
 /* Failures as values: what they return, how they are worded, and that nothing is overrun. */
-#include "../../shared/err.h"
+#include "shared/err.h"
 
 #include "unit.h"
 

@@ -1,5 +1,5 @@
 /* What is typed: which keys go on, which are ours, and that none is late. */
-#include "../../cli/escape.h"
+#include "cli/terminal/escape.h"
 #include "unit.h"
 
 #define TYPED_MAX 64

@@ -1,5 +1,5 @@
 /* The console's history: which lines are kept, and where. */
-#include "../../cli/console/history.h"
+#include "cli/console/history.h"
 
 #include <stdlib.h>
 

@@ -1,5 +1,5 @@
 /* What a program is run by, from how its file begins: scripts, ELF of both widths, and anything else. */
-#include "../../daemon/interpreter.h"
+#include "daemon/spawn/interpreter.h"
 
 #include <elf.h>
 

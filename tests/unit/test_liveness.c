@@ -1,5 +1,5 @@
 /* Signs of life: when a peer is asked, when it is lost, and which silence does not count. */
-#include "../../shared/liveness.h"
+#include "shared/address/liveness.h"
 
 #include "unit.h"
 

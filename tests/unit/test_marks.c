@@ -1,5 +1,5 @@
 /* Marks in the midst of output: found wherever it is cut, and never taken for what they are not. */
-#include "../../cli/console/marks.h"
+#include "cli/console/marks.h"
 
 #include <string.h>
 

@@ -1,7 +1,7 @@
 /* What errnos and signals are called: as glibc has it. */
 #include <signal.h>
 
-#include "../../shared/names.h"
+#include "shared/names.h"
 #include "unit.h"
 
 static void errnos_have_the_names_that_glibc_gives_them(void **state)

@@ -1,5 +1,5 @@
 /* The option table that both programs parse by: words to rows, and the help. */
-#include "../../shared/options.h"
+#include "shared/options.h"
 
 #include "unit.h"
 

@@ -1,5 +1,5 @@
 /* msb-exec's command line: what each option sets, where options end, and what is refused. */
-#include "../../cli/opts.h"
+#include "cli/options/opts.h"
 
 #include <signal.h>
 

@@ -1,7 +1,7 @@
 /* The answer to a signal: when its absence is said, when it is the end, and what counts as one. */
 #include <signal.h>
 
-#include "../../cli/patience.h"
+#include "cli/client/patience.h"
 
 #include "unit.h"
 

@@ -2,7 +2,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "../../daemon/port.h"
+#include "daemon/serve/port.h"
 #include "unit.h"
 
 static char folder[64];

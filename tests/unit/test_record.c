@@ -1,5 +1,5 @@
 /* What was run in the console, as a script. */
-#include "../../cli/console/record.h"
+#include "cli/console/record.h"
 
 #include "unit.h"
 

@@ -1,5 +1,5 @@
 /* The host's half of a greeting, with each kind of guest that may be behind the stream. */
-#include "../../daemon/relay_hello.h"
+#include "daemon/relay/hello.h"
 
 #include "unit.h"
 

@@ -1,5 +1,5 @@
 /* What may be sent to an agent that counts: against what was recorded of one, and where its count is not known. */
-#include "../../daemon/relay_quota.h"
+#include "daemon/relay/quota.h"
 
 #include "unit.h"
 

@@ -7,8 +7,8 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "../../daemon/relay.h"
-#include "../../daemon/relay_seek.h"
+#include "daemon/relay/relay.h"
+#include "daemon/relay/seek.h"
 #include "unit_budget.h"
 #include "unit_loop.h"
 

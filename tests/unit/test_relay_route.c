@@ -1,7 +1,7 @@
 /* Live ids: found, ended, bounded; credit for output that a client's socket took; held input. */
 #include "unit.h"
 
-#include "../../daemon/relay_route.h"
+#include "daemon/relay/route.h"
 
 static void ids_are_found_until_they_end(void **state)
 {

@@ -1,7 +1,7 @@
 /* A greeting found in the midst of anything, and windows added to requests in any encoding. */
 #include "unit.h"
 
-#include "../../daemon/relay_seek.h"
+#include "daemon/relay/seek.h"
 
 static struct buf greeting(enum msg_type type)
 {

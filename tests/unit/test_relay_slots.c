@@ -1,7 +1,7 @@
 /* Ranges of ids: what section 4 of the protocol fixes, and slots that are given again late. */
 #include "unit.h"
 
-#include "../../daemon/relay_slots.h"
+#include "daemon/relay/slots.h"
 
 static void ranges_are_those_of_the_reference(void **state)
 {

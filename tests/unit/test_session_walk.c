@@ -2,7 +2,7 @@
  * The state machine of one command on 100,000 random courses: whatever happens in whatever order
  * the world allows, what must never happen does not, and what must happen in the end does.
  */
-#include "../../daemon/session.h"
+#include "daemon/session/session.h"
 
 #include "unit.h"
 

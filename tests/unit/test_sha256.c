@@ -1,7 +1,7 @@
 /* SHA-256 against the examples of FIPS 180-4 and the NIST's, and what sandboxes are called by it. */
-#include "../../shared/sha256.h"
+#include "shared/address/sha256.h"
 
-#include "../../shared/sandbox.h"
+#include "shared/address/sandbox.h"
 #include "unit.h"
 
 static void check(const void *data, size_t len, const char *wanted)

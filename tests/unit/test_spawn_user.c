@@ -3,7 +3,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-#include "../../daemon/prepare.h"
+#include "daemon/prepare.h"
 
 /* WRAP: open */
 #include "unit_plan.h"

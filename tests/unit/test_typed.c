@@ -1,5 +1,5 @@
 /* Lines as they are typed into a terminal, and their echo among other output. */
-#include "../../cli/console/typed.h"
+#include "cli/console/typed.h"
 
 #include <string.h>
 

@@ -1,5 +1,5 @@
 /* Users and groups of the guest, from files that the tests answer for. */
-#include "../../daemon/user.h"
+#include "daemon/spawn/user.h"
 
 #include <sys/stat.h>
 #include <sys/syscall.h>

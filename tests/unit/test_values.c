@@ -1,10 +1,10 @@
 /* The values of msb-exec's options: durations, signals, limits. */
-#include "../../cli/values.h"
+#include "cli/options/values.h"
 #include <inttypes.h>
 
-#include "../../shared/duration.h"
-#include "../../shared/rlimit.h"
-#include "../../shared/size.h"
+#include "shared/duration.h"
+#include "shared/size.h"
+#include "shared/wire/rlimit.h"
 
 #include <signal.h>
 

@@ -4,7 +4,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "../../cli/client.h"
+#include "cli/client/client.h"
 #include "unit_loop.h"
 
 static struct client client;

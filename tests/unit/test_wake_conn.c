@@ -1,6 +1,6 @@
 /* A connection of the daemon's that stopped reading, or whose jobs did: each is woken. */
-#include "../../daemon/job.c"
-#include "../../daemon/serial.h"
+#include "daemon/serve/serial.h"
+#include "daemon/session/job.c"
 #include "unit_wake.h"
 
 /* What held up the frames is gone with the flush of the same turn, and nothing else will happen. */

@@ -9,9 +9,9 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "../../cli/exec.h"
-#include "../../cli/exit.h"
-#include "../../shared/log.h"
+#include "cli/exec/exec.h"
+#include "cli/options/exit.h"
+#include "shared/log.h"
 #include "unit_loop.h"
 
 #define MUCH   3000000

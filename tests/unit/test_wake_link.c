@@ -4,7 +4,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "../../shared/link.h"
+#include "shared/io/link.h"
 #include "unit_loop.h"
 
 static struct link under_test;

@@ -8,7 +8,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "../../daemon/relay.h"
+#include "daemon/relay/relay.h"
 #include "unit_budget.h"
 #include "unit_loop.h"
 

@@ -1,5 +1,5 @@
 /* Words of the shell as Tab sees them: where one stands, and its quotes. */
-#include "../../cli/console/words.h"
+#include "cli/console/words.h"
 
 #include <stdlib.h>
 #include <string.h>

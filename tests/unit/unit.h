@@ -18,9 +18,9 @@
 
 #include <cmocka.h>
 
-#include "../../shared/buf.h"
-#include "../../shared/frame.h"
-#include "../../shared/msg.h"
+#include "shared/buf.h"
+#include "shared/wire/frame.h"
+#include "shared/wire/msg.h"
 
 #define UNIT_COUNT(array) (sizeof(array) / sizeof((array)[0]))
 

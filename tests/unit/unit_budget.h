@@ -2,9 +2,9 @@
 #ifndef MSB_UNIT_BUDGET_H
 #define MSB_UNIT_BUDGET_H
 
-#include "../../daemon/budget.h"
-#include "../../daemon/peer.h"
-#include "../../shared/duration.h"
+#include "daemon/door/budget.h"
+#include "daemon/door/peer.h"
+#include "shared/duration.h"
 
 static const struct budget unit_budget = {
 	.connections = 1000,

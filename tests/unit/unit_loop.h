@@ -5,7 +5,7 @@
 #ifndef MSB_UNIT_LOOP_H
 #define MSB_UNIT_LOOP_H
 
-#include "../../shared/loop.h"
+#include "shared/io/loop.h"
 #include "unit.h"
 
 #define LIMIT_MS 10000 /* what hangs is a failure */

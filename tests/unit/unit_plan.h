@@ -5,8 +5,8 @@
 #ifndef MSB_UNIT_PLAN_H
 #define MSB_UNIT_PLAN_H
 
-#include "../../daemon/environ.h"
-#include "../../daemon/spawn_plan.h"
+#include "daemon/spawn/environ.h"
+#include "daemon/spawn/plan.h"
 #include "unit.h"
 #include "unit_files.h"
 

@@ -2,7 +2,7 @@
 #ifndef MSB_UNIT_SESSION_H
 #define MSB_UNIT_SESSION_H
 
-#include "../../daemon/session.h"
+#include "daemon/session/session.h"
 #include "unit.h"
 
 /* The last frame, and all that follows from it when nobody needs the command any more. */

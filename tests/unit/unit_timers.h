@@ -4,7 +4,7 @@
 
 #include <time.h>
 
-#include "../../shared/loop.h"
+#include "shared/io/loop.h"
 #include "unit.h"
 
 static struct loop loop;

@@ -11,7 +11,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "../../daemon/dispatch.h"
+#include "daemon/serve/dispatch.h"
 #include "unit_budget.h"
 #include "unit_loop.h"
 

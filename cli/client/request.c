@@ -1,0 +1,131 @@
+/* The request that msb-exec's options make: see request.h. */
+#include "request.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "shared/base.h"
+#include "shared/wire/utf8.h"
+
+static struct msg_text text(const char *string)
+{
+	return (struct msg_text){string, string ? strlen(string) : 0};
+}
+
+/* What a terminal's command should know of the host's: how people want to be spoken to, and colours. */
+static bool goes_with_terminal(const char *entry)
+{
+	static const char *const prefixes[] = {"LANG=", "LC_", "COLORTERM="};
+
+	for (size_t i = 0; i < ARRAY_LEN(prefixes); i++)
+		if (strncmp(entry, prefixes[i], strlen(prefixes[i])) == 0)
+			return utf8_valid(entry, strlen(entry));
+	return false;
+}
+
+static size_t count_environ(void)
+{
+	size_t count = 0;
+
+	while (environ[count])
+		count++;
+	return count;
+}
+
+/* The entries of the options, over what goes with a terminal; of a name the last one counts. */
+static char **environment(const struct opts *opts, const struct request_terms *terms, char *term,
+			  size_t term_len, size_t *ret_count)
+{
+	const char *name = terms->term ? terms->term : getenv("TERM");
+	size_t host = terms->tty ? count_environ() : 0;
+	char **entries = reallocarray(NULL, host + opts->env.count + 1, sizeof(char *));
+
+	if (!entries)
+		return NULL;
+	*ret_count = 0;
+	if (terms->tty && !env_has(&opts->env, "TERM")) {
+		snprintf(term, term_len, "TERM=%s",
+			 name && name[0] && utf8_valid(name, strlen(name)) ? name : "xterm");
+		entries[(*ret_count)++] = term;
+	}
+	for (size_t i = 0; i < host; i++)
+		if (goes_with_terminal(environ[i]))
+			entries[(*ret_count)++] = environ[i];
+	for (size_t i = 0; i < opts->env.count; i++)
+		entries[(*ret_count)++] = opts->env.entries[i];
+	return entries;
+}
+
+/* The keys that a reference agent does not know. */
+static int ask_features(struct msg_exec_request *request, const struct opts *opts,
+			uint32_t features, struct err *err)
+{
+	static const char *const words[] = {"kill", "hangup", "keep"};
+
+	if (features & MSG_FEATURE_TIMEOUT) {
+		request->timeout_ms = opts->timeout_ms;
+		request->timeout_signal = opts->timeout_signal;
+		request->kill_after_ms = opts->kill_after_ms;
+	}
+	/* Endless too: an agent may have a silence of its own for requests that do not say. */
+	if (features & MSG_FEATURE_LINGER) {
+		request->has_linger = true;
+		request->linger_ms = request->tty && !opts->has_linger ? 0 : opts->linger_ms;
+	}
+	if (opts->on_disconnect == MSG_DISCONNECT_KILL)
+		return 0;
+	if (!(features & MSG_FEATURE_ON_DISCONNECT))
+		return err_set(err, 0, NULL, "this agent cannot do --on-disconnect %s",
+			       words[opts->on_disconnect]);
+	request->on_disconnect = text(words[opts->on_disconnect]);
+	return 0;
+}
+
+int request_put(struct buf *out, uint32_t id, const struct opts *opts,
+		const struct request_terms *terms, struct err *err)
+{
+	static char *const login_args[] = {(char *)"-l", NULL};
+	struct msg_exec_request request = {
+		.cwd = text(opts->workdir),
+		.user = text(opts->user),
+		.tty = terms->tty,
+		.rows = terms->size.rows,
+		.cols = terms->size.cols,
+		.xpixel = terms->size.xpixel,
+		.ypixel = terms->size.ypixel,
+		.rlimits = {.count = opts->rlimit_count, .limits = opts->rlimits},
+		.stdin_window = terms->features & MSG_FEATURE_STDIN_WINDOW,
+		.output_window = terms->output_window,
+	};
+	char term[256];
+	char **env;
+	int r;
+
+	if (opts->command_len) {
+		request.cmd = text(opts->command[0]);
+		request.args.strv = opts->command + 1;
+		request.args.count = opts->command_len - 1;
+	} else if (terms->features & MSG_FEATURE_LOGIN_SHELL) {
+		request.cmd = text("");
+		request.login_shell = true;
+	} else {
+		request.cmd = text("/bin/sh");
+		request.args.strv = login_args;
+		request.args.count = 1;
+	}
+	r = ask_features(&request, opts, terms->features, err);
+	if (r < 0)
+		return r;
+	env = environment(opts, terms, term, sizeof(term), &request.env.count);
+	if (!env)
+		return err_set(err, ENOMEM, NULL, "cannot make the request");
+	request.env.strv = env;
+	r = msg_put(out, id, MSG_EXEC_REQUEST, &request);
+	free(env);
+	if (r == -EMSGSIZE || r == -ENOBUFS)
+		return err_set(err, E2BIG, NULL, "arguments and environment over 4 MiB");
+	return r < 0 ? err_set(err, -r, NULL, "cannot make the request") : 0;
+}

@@ -1,0 +1,727 @@
+/* One command as msb-exec sees it: see exec.h. */
+#include "exec.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cli/options/exit.h"
+#include "cli/options/hint.h"
+#include "cli/terminal/lines.h"
+#include "cli/terminal/term.h"
+#include "shared/base.h"
+#include "shared/log.h"
+#include "shared/names.h"
+
+#define OUTPUT_AHEAD  (1024 * 1024) /* what may wait for our readers, of an agent without credit */
+#define OUTPUT_WINDOW (2 * 1024 * 1024)
+#define LEAVING_AHEAD \
+	(8 * 1024 * 1024)  /* the same once told to end, so that we learn that it did */
+#define LAST_CALL_MS  1000 /* without progress */
+#define LAST_WORDS_MS 500  /* for the last line, of whoever leaves at once */
+#define OUTPUT_MAX    (LEAVING_AHEAD + OUTPUT_WINDOW + FRAME_WIRE_MAX)
+
+static bool is_over(const struct exec *exec)
+{
+	return exec->state >= EXEC_OVER;
+}
+
+/* It was asked for, and is not over. */
+static bool is_under_way(const struct exec *exec)
+{
+	return exec->state == EXEC_RUNNING || exec->state == EXEC_LEAVING;
+}
+
+static size_t queued(const struct exec *exec)
+{
+	return buf_len(&exec->out.queue) + buf_len(&exec->err.queue);
+}
+
+/* ---- the end ---- */
+
+/* However long our readers take for the rest, which a raw terminal was meant for. */
+static void cook_terminal(struct exec *exec)
+{
+	term_cook(stream_waits_for_terminal(&exec->out) || stream_waits_for_terminal(&exec->err));
+}
+
+/* The line to leave with, when the terminal is itself again and the output is out. */
+static void say_last(struct exec *exec)
+{
+	bool in_line = exec->modes.in_line;
+
+	if (exec->state == EXEC_SAID)
+		return;
+	exec->state = EXEC_SAID;
+	term_restore();
+	/* It does not continue the command's. */
+	if (exec->complaint[0] && in_line && isatty(STDERR_FILENO))
+		stream_write(&exec->err, "\n", 1);
+	if (exec->complaint[0])
+		log_error("%s", exec->complaint);
+	if (exec->hint[0])
+		log_error("%s", exec->hint);
+}
+
+/* Once nothing is left to write, that was all. */
+static void settle(struct exec *exec)
+{
+	bool body = !is_over(exec) && link_has_body(&exec->client.link);
+
+	/* Also of what the command wrote before it ended. */
+	exec->write_failed |= stream_complain(&exec->out, "output");
+	exec->write_failed |= stream_complain(&exec->err, "error");
+	stream_watch_output(&exec->out, body && exec_body_waits_for(&exec->body, &exec->out));
+	stream_watch_output(&exec->err, body && exec_body_waits_for(&exec->body, &exec->err));
+	if (!is_over(exec) || queued(exec))
+		return;
+	say_last(exec);
+	if (!buf_len(&exec->err.queue))
+		loop_stop(exec->loop);
+}
+
+/* What is queued for our readers is still written. */
+static void finish(struct exec *exec, int status)
+{
+	if (is_over(exec))
+		return;
+	exec->state = EXEC_OVER;
+	exec->status = status;
+	look_cancel(&exec->look);
+	loop_disarm(exec->loop, &exec->timeout);
+	loop_disarm(exec->loop, &exec->kill_after);
+	exec_input_shut(&exec->in);
+	cook_terminal(exec);
+	if (exec->die_of)
+		loop_arm(exec->loop, &exec->last_call, LAST_CALL_MS);
+	settle(exec);
+}
+
+/* Killed by the signal that we are to die of: a reader that takes nothing is not waited for. */
+static void on_last_call(struct loop_timer *timer)
+{
+	struct exec *exec = container_of(timer, struct exec, last_call);
+
+	log_info("left %zu bytes that nobody took", queued(exec));
+	loop_stop(exec->loop);
+}
+
+/* The same, with a line to leave with. */
+static void finish_with(struct exec *exec, int status, const char *complaint)
+{
+	if (is_over(exec))
+		return;
+	snprintf(exec->complaint, sizeof(exec->complaint), "%s",
+		 complaint[0] ? complaint : "the agent could not run it, and does not say why");
+	finish(exec, status);
+}
+
+void exec_fail(struct exec *exec, int status, const struct err *err)
+{
+	char words[ERR_TEXT_MAX + 64];
+
+	if (!is_over(exec))
+		snprintf(exec->hint, sizeof(exec->hint), "%s", err->hint);
+	finish_with(exec, status, err_words(err, words, sizeof(words)));
+}
+
+/* Now, whatever is queued. */
+static void leave_by(struct exec *exec, int signal)
+{
+	exec->die_of = signal;
+	exec->status = 128 + signal;
+	if (!is_over(exec))
+		exec->state = EXEC_OVER;
+	exec_input_shut(&exec->in);
+	loop_stop(exec->loop);
+}
+
+static void on_lost(struct client *client, const struct err *err)
+{
+	exec_fail(client->owner, EXIT_FAILED, err);
+}
+
+/* ---- the terminal ---- */
+
+/*
+ * A window that is dragged changes faster than a slow link takes it: while one size waits to go
+ * out, the next one is not read, so that what follows it is the latest.
+ */
+static void tell_size(struct exec *exec)
+{
+	struct link *link = &exec->client.link;
+	bool repaint = exec->window == EXEC_WINDOW_REPAINT;
+
+	if (exec->window == EXEC_WINDOW_TOLD || !exec->tty || !is_under_way(exec) ||
+	    link_sent(link) < exec->window_end)
+		return;
+	exec->window = EXEC_WINDOW_TOLD;
+	if (remote_tell_window(&exec->remote, repaint))
+		exec->window_end = link_queued(link);
+}
+
+static void begin_terminal(struct exec *exec)
+{
+	if (isatty(STDOUT_FILENO))
+		exec->out.modes = &exec->modes;
+	if (exec->in_terminal)
+		term_make_raw(STDIN_FILENO);
+}
+
+/* Somebody else may have had the terminal, and changed it. */
+static void look_again(struct exec *exec)
+{
+	if (exec->tty && is_under_way(exec) && exec->in_terminal)
+		term_resume(STDIN_FILENO);
+	if (is_over(exec))
+		cook_terminal(exec);
+	exec->window =
+		modes_have_screen(exec->modes.on) ? EXEC_WINDOW_REPAINT : EXEC_WINDOW_MAY_DIFFER;
+	client_awake(&exec->client);
+	client_mark(&exec->client);
+}
+
+/* Stops msb-exec, or all of its group, until it is continued. */
+static void suspend(struct exec *exec, bool whole_group)
+{
+	/* What came before goes out before; a terminal that takes nothing is not waited for. */
+	stream_flush(&exec->out);
+	stream_flush(&exec->err);
+	term_suspend(whole_group);
+	look_again(exec);
+}
+
+static void on_foreground(void *owner)
+{
+	look_again(owner);
+}
+
+/* Goes without asking the command; what becomes of it is for the agent, as the request said. */
+static void leave(struct exec *exec, bool detach)
+{
+	static const char *const fates[] = {
+		[MSG_DISCONNECT_KILL] = "the agent ends the command",
+		[MSG_DISCONNECT_HANGUP] = "the agent hangs up on the command",
+		[MSG_DISCONNECT_KEEP] = "the command runs on",
+	};
+	enum msg_on_disconnect what = exec->opts->on_disconnect;
+	bool private = exec->opts->endpoint && strcmp(exec->opts->endpoint, "local:") == 0;
+	bool kept = what == MSG_DISCONNECT_KEEP && !private;
+	char complaint[160];
+
+	/* A private agent ends with us, and ends what it runs. */
+	if (private)
+		what = MSG_DISCONNECT_KILL;
+	snprintf(complaint, sizeof(complaint), "%s: %s%s", detach ? "detached" : "disconnected",
+		 kept && exec->client.process > 0 ? "the command runs on if its agent does"
+						  : fates[what],
+		 !detach || kept ? ""
+		 : !private && exec->client.agent.features & MSG_FEATURE_ON_DISCONNECT
+			 ? "; with --on-disconnect keep it would run on"
+			 : "; this one cannot keep it");
+	finish_with(exec, detach && kept ? 0 : EXIT_FAILED, complaint);
+	loop_stop(exec->loop);
+}
+
+static void show_help(struct exec *exec)
+{
+	char character[4], text[512];
+	int c = exec->in.escape.character, n;
+
+	snprintf(character, sizeof(character), c < ' ' ? "^%c" : "%c", c < ' ' ? c + '@' : c);
+	n = snprintf(text, sizeof(text),
+		     "%s?\r\nAfter a newline:\r\n"
+		     " %s.   disconnect\r\n"
+		     " %s^Z  suspend msb-exec\r\n"
+		     " %s?   this help\r\n"
+		     " %s%s   send the escape character\r\n",
+		     character, character, character, character, character, character);
+	stream_write(&exec->err, text, (size_t)n);
+}
+
+static void on_escape(void *owner, enum escape_action action)
+{
+	struct exec *exec = owner;
+
+	if (action == ESCAPE_END || action == ESCAPE_DETACH)
+		leave(exec, action == ESCAPE_DETACH);
+	else if (action == ESCAPE_SUSPEND)
+		suspend(exec, true);
+	else if (action == ESCAPE_HELP)
+		show_help(exec);
+}
+
+/* ---- signals, for the command, or, where whoever sends them insists, for us ---- */
+
+static bool ends(int signal)
+{
+	return signal == SIGINT || signal == SIGTERM || signal == SIGQUIT;
+}
+
+/* By the stream and not by a write that our reader could hold up: the end has its time. */
+static void say_unanswered(struct exec *exec)
+{
+	bool on_terminal = isatty(STDERR_FILENO);
+	const char *newline = exec->tty && exec->in_terminal && on_terminal ? "\r\n" : "\n";
+	char words[256], line[300];
+	int len;
+
+	patience_words(&exec->client.patience, exec->client.name, "msb-exec", words, sizeof(words));
+	len = snprintf(line, sizeof(line), "%smsb-exec: %s%s",
+		       on_terminal && exec->modes.in_line ? newline : "", words, newline);
+	stream_write(&exec->err, line, (size_t)len);
+	client_mark(&exec->client);
+}
+
+static void on_unanswered(struct client *client, enum patience_step step)
+{
+	struct exec *exec = client->owner;
+
+	if (is_over(exec))
+		return;
+	if (step == PATIENCE_SAY) {
+		if (!exec->opts->quiet)
+			say_unanswered(exec);
+		return;
+	}
+	exec->die_of = client->patience.signal;
+	finish(exec, 128 + exec->die_of);
+}
+
+/* Passes it on to the command, or leaves by it, as it must. */
+static void forward(struct exec *exec, int signal)
+{
+	struct client *client = &exec->client;
+
+	exec->forwarded |= 1u << signal;
+	/* How it ends is heard in the background, too. */
+	if (ends(signal)) {
+		exec->state = EXEC_LEAVING;
+		term_end_stops();
+	}
+	remote_signal(&exec->remote, signal);
+	if (signal == SIGHUP) {
+		link_flush(&client->link);
+		leave_by(exec, SIGHUP);
+	} else if (ends(signal) && client_signalled(client, signal)) {
+		leave_by(exec, signal);
+	} else if ((signal == SIGINT || signal == SIGTERM) &&
+		   signals_insist(&exec->insist, loop_now_ms())) {
+		finish_with(exec, EXIT_FAILED,
+			    "gave up after three signals; the agent ends the command");
+		loop_stop(exec->loop);
+	}
+}
+
+static void on_signal_key(void *owner, int signal, bool sent)
+{
+	struct exec *exec = owner;
+
+	if (sent && client_typed(&exec->client, signal))
+		leave_by(exec, signal);
+	else if (!sent && !is_over(exec))
+		forward(exec, signal);
+}
+
+void exec_signal(struct exec *exec, const struct loop_signal *signal)
+{
+	if (signal->number == SIGTSTP) {
+		suspend(exec, false);
+	} else if (signal->number == SIGCONT) {
+		look_again(exec);
+	} else if (signal->number == SIGWINCH) {
+		if (exec->window == EXEC_WINDOW_TOLD)
+			exec->window = EXEC_WINDOW_MAY_DIFFER;
+		client_mark(&exec->client);
+	} else if (is_under_way(exec)) {
+		forward(exec, signal->number);
+	} else {
+		leave_by(exec, signal->number);
+	}
+}
+
+/* For agents that keep no time themselves. */
+static void on_timeout(struct loop_timer *timer)
+{
+	struct exec *exec = container_of(timer, struct exec, timeout);
+
+	exec->timed_out = true;
+	log_info("--timeout has passed: sending SIG%s", signal_name(exec->opts->timeout_signal));
+	remote_signal(&exec->remote, exec->opts->timeout_signal);
+	if (exec->opts->kill_after_ms)
+		loop_arm(exec->loop, &exec->kill_after, exec->opts->kill_after_ms);
+}
+
+static void on_kill_after(struct loop_timer *timer)
+{
+	struct exec *exec = container_of(timer, struct exec, kill_after);
+
+	log_info("--kill-after has passed: sending SIGKILL");
+	remote_signal(&exec->remote, SIGKILL);
+}
+
+/* ---- output ---- */
+
+static struct stream *stream_of(struct exec *exec, enum msg_type type)
+{
+	return type == MSG_EXEC_STDERR ? &exec->err : &exec->out;
+}
+
+static void on_data(struct remote *remote, enum msg_type type, const char *data, size_t len)
+{
+	struct exec *exec = remote->owner;
+
+	if (stream_write(stream_of(exec, type), data, len) < 0)
+		finish_with(exec, EXIT_FAILED, "no memory for the output");
+}
+
+static bool on_part(struct remote *remote, enum msg_type type, const char *data, size_t len)
+{
+	struct exec *exec = remote->owner;
+
+	/* What cannot be written now must be out of the way of how the command ends. */
+	if (exec->state == EXEC_LEAVING || !exec_body_begin(&exec->body, stream_of(exec, type)))
+		return false;
+	on_data(remote, type, data, len);
+	return true;
+}
+
+static ssize_t on_body(struct remote *remote, int fd, size_t len)
+{
+	struct exec *exec = remote->owner;
+
+	return exec_body_move(&exec->body, fd, len, exec->state == EXEC_LEAVING);
+}
+
+/* Our reader is gone: the command is to learn it as it would locally. */
+static void close_output(struct exec *exec, const struct stream *stream, enum msg_stream which)
+{
+	bool knows = exec->client.agent.features & MSG_FEATURE_OUTPUT_CLOSE;
+
+	/* Before it is asked for there is nothing to tell. */
+	if (!stream->gone || exec->closed & 1u << which || is_over(exec) ||
+	    (knows && !is_under_way(exec)))
+		return;
+	exec->closed |= 1u << which;
+	if (knows) {
+		remote_close_output(&exec->remote, which);
+		return;
+	}
+	remote_signal(&exec->remote, SIGPIPE);
+	link_flush(&exec->client.link);
+	finish(exec, 128 + SIGPIPE);
+}
+
+static void on_output(struct stream *stream)
+{
+	struct exec *exec = stream->owner;
+
+	stream_flush(stream);
+	if (exec->last_call.armed)
+		loop_arm(exec->loop, &exec->last_call, LAST_CALL_MS);
+	client_mark(&exec->client);
+	settle(exec);
+}
+
+static size_t waiting(struct client *client, const struct client_session *session)
+{
+	struct exec *exec = client->owner;
+
+	if (session != &exec->remote.session)
+		return 0;
+	if (is_over(exec))
+		return SIZE_MAX;
+	/* Behind what a reader does not take comes how the command ended. */
+	return exec->state == EXEC_LEAVING && queued(exec) < LEAVING_AHEAD ? 0 : queued(exec);
+}
+
+/* After each batch. Says whether to take more frames: not while our readers are behind. */
+static bool on_turn(struct client *client)
+{
+	struct exec *exec = client->owner;
+	size_t ahead = exec->state == EXEC_LEAVING ? LEAVING_AHEAD : OUTPUT_AHEAD;
+
+	/* It may be stuck on input of which no credit tells it that the command takes none. */
+	client->may_be_stuck = remote_may_be_stuck(&exec->remote);
+	close_output(exec, &exec->out, MSG_STREAM_STDOUT);
+	close_output(exec, &exec->err, MSG_STREAM_STDERR);
+	tell_size(exec);
+	exec_input_watch(&exec->in);
+	settle(exec);
+	if (is_over(exec))
+		return false;
+	/* With credit there is an end to what may come, and how the command ended comes after it. */
+	return exec->remote.output.window ||
+	       (buf_len(&exec->out.queue) < ahead && buf_len(&exec->err.queue) < ahead);
+}
+
+/* ---- what the agent says ---- */
+
+static void on_started(struct remote *remote)
+{
+	log_info("the command runs as process %u of the guest", remote->pid);
+}
+
+static void on_garbled(struct remote *remote, const char *what)
+{
+	char complaint[80];
+
+	snprintf(complaint, sizeof(complaint), "the agent sent %s that does not decode", what);
+	finish_with(remote->owner, EXIT_FAILED, complaint);
+}
+
+static void on_input_error(struct remote *remote, const struct msg_stdin_error *error)
+{
+	struct exec *exec = remote->owner;
+	/* A command that reads no more is no failure; input that got lost on its way to it is one. */
+	bool lost = !exec->tty && error->num != EPIPE && error->num;
+
+	if (lost)
+		log_error("the command's input is not whole: %.*s", (int)error->message.len,
+			  error->message.ptr);
+	else
+		log_info("the command's input: %.*s", (int)error->message.len, error->message.ptr);
+	exec_input_refuse(&exec->in, lost);
+}
+
+static void log_exit(const struct exec *exec, const struct msg_exec_exited *exited)
+{
+	const struct opts *opts = exec->opts;
+
+	if (exited->has_usage)
+		log_info("user %.3f s, system %.3f s, wall %.3f s, at most %llu KiB%s",
+			 (double)exited->usage.user_us / 1e6, (double)exited->usage.sys_us / 1e6,
+			 (double)exited->usage.wall_us / 1e6,
+			 (unsigned long long)exited->usage.max_rss_kib,
+			 exited->core_dumped ? ", core dumped" : "");
+	/* By the agent's clock: by ours it was said when it struck. */
+	if (exited->timed_out && opts->timeout_ms)
+		log_info("--timeout has passed: it was sent SIG%s%s",
+			 signal_name(opts->timeout_signal),
+			 exited->signal == SIGKILL && opts->timeout_signal != SIGKILL
+				 ? ", and SIGKILL when --kill-after had passed too"
+				 : "");
+}
+
+static void on_exited(struct exec *exec, const struct msg_exec_exited *exited)
+{
+	int signal = exit_signal(exited), status = exit_status(exited);
+	char complaint[80];
+
+	log_exit(exec, exited);
+	if (exited->timed_out && !exec->opts->timeout_ms) {
+		finish_with(exec, EXIT_TIMED_OUT,
+			    "the command ran for longer than the agent lets any");
+	} else if (exited->timed_out || exec->timed_out) {
+		finish(exec, EXIT_TIMED_OUT);
+	} else if (exited->signal && !signal) {
+		snprintf(complaint, sizeof(complaint),
+			 "signal %u ended the command, as this agent says; there is none",
+			 exited->signal);
+		finish_with(exec, status, complaint);
+	} else if (!signal && exited->code < 0) {
+		finish_with(exec, status,
+			    "a signal ended the command; this agent does not say which");
+	} else {
+		/* Of one that we passed on we die too, so that a script's loop stops. */
+		if (signal && signal < 32 && exec->forwarded & 1u << signal)
+			exec->die_of = signal;
+		finish(exec, status);
+	}
+}
+
+static bool is_of_exec(struct msg_text stage)
+{
+	static const char exec[] = "execve";
+
+	return stage.len == sizeof(exec) - 1 && memcmp(stage.ptr, exec, stage.len) == 0;
+}
+
+static void on_failed(struct exec *exec, const struct msg_exec_failed *failed)
+{
+	static const int statuses[] = {
+		[MSG_FAILURE_NOT_FOUND] = EXIT_NOT_FOUND,
+		[MSG_FAILURE_PERMISSION_DENIED] = EXIT_CANNOT_RUN,
+		[MSG_FAILURE_NOT_EXECUTABLE] = EXIT_CANNOT_RUN,
+	};
+	char complaint[sizeof(exec->complaint)];
+	int kind = msg_failure_parse(failed->kind);
+	const char *hint;
+
+	/* As shells and env(1) have it, what the kernel says of the program or of its arguments. */
+	if (kind == MSG_FAILURE_BAD_ARGS && is_of_exec(failed->stage))
+		kind = MSG_FAILURE_NOT_EXECUTABLE;
+	snprintf(complaint, sizeof(complaint), "%.*s", (int)failed->message.len,
+		 failed->message.ptr);
+	hint = kind == MSG_FAILURE_NOT_FOUND ? hint_command(exec->opts) : NULL;
+	if (hint && !is_over(exec))
+		snprintf(exec->hint, sizeof(exec->hint), "%s", hint);
+	if (kind < 0 || kind > MSG_FAILURE_NOT_EXECUTABLE)
+		finish_with(exec, EXIT_FAILED, complaint);
+	else
+		finish_with(exec, statuses[kind], complaint);
+}
+
+static void on_refused(struct exec *exec, const struct remote_end *end)
+{
+	struct msg_text message = end->failed.message;
+	char complaint[sizeof(exec->complaint)];
+
+	snprintf(complaint, sizeof(complaint), "the agent %s the session%s%.*s",
+		 end->had_started ? "ended" : "refused", message.len ? ": " : "", (int)message.len,
+		 message.ptr);
+	finish_with(exec, EXIT_FAILED, complaint);
+}
+
+static void on_end(struct remote *remote, const struct remote_end *end)
+{
+	if (end->how == REMOTE_EXITED)
+		on_exited(remote->owner, &end->exited);
+	else if (end->how == REMOTE_FAILED)
+		on_failed(remote->owner, &end->failed);
+	else
+		on_refused(remote->owner, end);
+}
+
+/* ---- the beginning ---- */
+
+static void decide_tty(struct exec *exec)
+{
+	const struct opts *opts = exec->opts;
+
+	exec->in_terminal = !opts->no_stdin && isatty(STDIN_FILENO);
+	exec->tty = opts->tty == OPTS_TTY_FORCED ||
+		    (opts->tty == OPTS_TTY_IF_TERMINAL && exec->in_terminal) ||
+		    (opts->tty == OPTS_TTY_AUTO && !opts->command_len && exec->in_terminal &&
+		     isatty(STDOUT_FILENO));
+	if (opts->tty == OPTS_TTY_IF_TERMINAL && !exec->tty)
+		log_warn("stdin is no terminal, so the command gets none; -tt forces one");
+}
+
+static void start_command(struct exec *exec)
+{
+	const struct opts *opts = exec->opts;
+	struct remote_terms terms = {.tty = exec->tty,
+				     .is_first = true,
+				     .in_flight = OUTPUT_WINDOW,
+				     .term = exec->look.term};
+	struct remote *remote = &exec->remote;
+	struct err err;
+
+	remote->owner = exec;
+	remote->on_started = on_started;
+	remote->on_data = on_data;
+	remote->on_part = on_part;
+	remote->on_body = on_body;
+	remote->on_input_error = on_input_error;
+	remote->on_garbled = on_garbled;
+	remote->on_end = on_end;
+	if (remote_start(remote, &exec->client, opts, &terms, &err) < 0) {
+		exec_fail(exec, err.num == E2BIG ? EXIT_CANNOT_RUN : EXIT_FAILED, &err);
+		return;
+	}
+	exec->state = EXEC_RUNNING;
+	exec_input_open(&exec->in, remote, exec->in_terminal, opts);
+	if (opts->no_stdin)
+		exec_input_none(&exec->in);
+	if (exec->tty)
+		begin_terminal(exec);
+	if (opts->timeout_ms && !(exec->client.agent.features & MSG_FEATURE_TIMEOUT))
+		loop_arm(exec->loop, &exec->timeout, opts->timeout_ms);
+}
+
+static void on_looked(struct look *look, const struct err *err)
+{
+	struct exec *exec = look->owner;
+
+	if (err)
+		exec_fail(exec, EXIT_FAILED, err);
+	/* It may have failed before the agent greeted, as a script does that cannot be read. */
+	else if (!is_over(exec))
+		start_command(exec);
+}
+
+static void on_greeted(struct client *client)
+{
+	struct exec *exec = client->owner;
+
+	log_info("connected to %s: %s, generation %u", client->name, client->agent.version,
+		 client->agent.generation);
+	exec->look.owner = exec;
+	exec->look.on_done = on_looked;
+	look_at_guest(&exec->look, client, exec->opts, exec->tty);
+	if (exec->on_greeted)
+		exec->on_greeted(exec->owner);
+}
+
+static void on_input_failed(void *owner, const char *why)
+{
+	finish_with(owner, EXIT_FAILED, why);
+}
+
+static void begin_streams(struct exec *exec, struct loop *loop, struct buf_spare *spare)
+{
+	exec->in.owner = exec;
+	exec->in.on_escape = on_escape;
+	exec->in.on_signal_key = on_signal_key;
+	exec->in.on_foreground = on_foreground;
+	exec->in.on_failed = on_input_failed;
+	exec_input_init(&exec->in, loop, spare);
+	stream_init(&exec->out, loop, STDOUT_FILENO, OUTPUT_MAX, spare, exec, on_output);
+	stream_init(&exec->err, loop, STDERR_FILENO, OUTPUT_MAX, spare, exec, on_output);
+	lines_begin(&exec->err);
+	term_catch_stops();
+}
+
+static void connect_client(struct exec *exec, struct loop *loop, struct buf_spare *spare)
+{
+	const struct opts *opts = exec->opts;
+	struct reach_terms terms = {.address = opts->endpoint,
+				    .from = opts_endpoint_variable(opts),
+				    .connect_ms = opts->connect_ms,
+				    .wait_ms = opts->wait_ms};
+	struct client *client = &exec->client;
+
+	client->owner = exec;
+	client->on_greeted = on_greeted;
+	client->on_lost = on_lost;
+	client->on_unanswered = on_unanswered;
+	client->on_turn = on_turn;
+	client->waiting = waiting;
+	client_connect(client, loop, &terms, opts->keepalive_ms, spare);
+}
+
+void exec_run(struct exec *exec, const struct opts *opts, struct loop *loop,
+	      struct buf_spare *spare)
+{
+	int r;
+
+	exec->opts = opts;
+	exec->loop = loop;
+	exec->timeout.on_due = on_timeout;
+	exec->kill_after.on_due = on_kill_after;
+	exec->last_call.on_due = on_last_call;
+	begin_streams(exec, loop, spare);
+	decide_tty(exec);
+	connect_client(exec, loop, spare);
+	r = loop_run(loop);
+	if (!is_over(exec))
+		finish_with(exec, EXIT_FAILED, r < 0 ? strerror(-r) : "stopped");
+	say_last(exec);
+	lines_end(&exec->err, LAST_WORDS_MS);
+	if (exec->in.failed && exec->status == 0)
+		exec->status = EXIT_FAILED;
+	/* It is not the command's fault, nor how a pipe ends. */
+	if (exec->write_failed && (exec->status == 0 || exec->status == 128 + SIGPIPE))
+		exec->status = EXIT_FAILED;
+}
+
+void exec_release(struct exec *exec)
+{
+	client_release(&exec->client);
+	exec_input_release(&exec->in);
+	stream_release(&exec->out);
+	stream_release(&exec->err);
+}

@@ -1,0 +1,75 @@
+/*
+ * One command as msb-exec sees it: the connection, the three streams, the terminal, the signals, and how it
+ * ended.
+ */
+#ifndef MSB_EXEC_H
+#define MSB_EXEC_H
+
+#include "body.h"
+#include "cli/client/client.h"
+#include "cli/client/look.h"
+#include "cli/client/remote.h"
+#include "cli/terminal/modes.h"
+#include "cli/terminal/signals.h"
+#include "cli/terminal/stream.h"
+#include "input.h"
+
+enum exec_state {
+	EXEC_REACHING, /* the command has not been asked for */
+	EXEC_RUNNING,
+	EXEC_LEAVING, /* INT, TERM or QUIT went to it: our readers are not waited for any more */
+	EXEC_OVER,    /* only what is queued for our readers is still to be written, */
+	EXEC_SAID,    /* and the last line to leave with is among it */
+};
+
+/* What the agent knows of our window. */
+enum exec_window {
+	EXEC_WINDOW_TOLD,
+	EXEC_WINDOW_MAY_DIFFER,
+	EXEC_WINDOW_REPAINT, /* it is to be told even if it is the same */
+};
+
+struct exec {
+	struct loop *loop;
+	const struct opts *opts;
+	enum exec_state state;
+	struct client client;
+	struct look look;     /* what the guest is asked before the command starts */
+	struct remote remote; /* the command */
+	struct exec_input in;
+	struct stream out, err;
+	struct exec_body body; /* of the frame that is moved to one of them */
+	bool tty;	       /* the command gets a pty */
+	bool in_terminal;      /* our stdin is one */
+	struct modes modes;    /* that the command turned on in it */
+	enum exec_window window;
+	uint64_t window_end;	      /* what the link has sent once it has sent its size */
+	bool write_failed;	      /* our output went nowhere, for another reason than EPIPE */
+	unsigned closed;	      /* a bit for each enum msg_stream of which it was told */
+	bool timed_out;		      /* by our own clock, for agents that have none */
+	uint32_t forwarded;	      /* a bit for each signal that was */
+	struct signals_insist insist; /* of INT and TERM */
+	struct loop_timer timeout, kill_after, last_call;
+
+	int status;		 /* what to exit with */
+	int die_of;		 /* or the signal to die of, 0 for none */
+	char complaint[1024];	 /* the line to leave with, or empty */
+	char hint[ERR_HINT_MAX]; /* and the one after it */
+
+	/* Whoever has other sessions beside it, which may be started then; may be NULL. */
+	void *owner;
+	void (*on_greeted)(void *owner);
+};
+
+/* Connects and runs until the end; then status and die_of say how to leave. */
+void exec_run(struct exec *exec, const struct opts *opts, struct loop *loop,
+	      struct buf_spare *spare);
+void exec_release(struct exec *exec);
+
+/* A failure to leave with, with what to do about it. */
+void exec_fail(struct exec *exec, int status, const struct err *err);
+
+/* What came for msb-exec itself. */
+void exec_signal(struct exec *exec, const struct loop_signal *signal);
+
+#endif

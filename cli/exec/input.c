@@ -1,0 +1,224 @@
+/* What msb-exec reads for the command: see input.h. */
+#include "input.h"
+
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cli/terminal/term.h"
+#include "shared/base.h"
+#include "shared/log.h"
+
+#define INPUT_CHUNK   (64 * 1024)
+#define MOVE_MAX      (512 * 1024)
+#define LOOK_AGAIN_MS 200 /* for the terminal's foreground */
+#define END_OF_TEXT   "\x04"
+
+/* ---- whether it is read ---- */
+
+/* A background job that reads its terminal would be stopped; it waits for the foreground. */
+static bool may_read(struct exec_input *input)
+{
+	if (input->state == EXEC_INPUT_SHUT ||
+	    (input->state == EXEC_INPUT_ENDED && !input->has_keys))
+		return false;
+	if (input->is_terminal && !term_is_foreground(STDIN_FILENO)) {
+		input->away = true;
+		loop_arm(input->stream.loop, &input->background, LOOK_AGAIN_MS);
+		return false;
+	}
+	if (input->away) {
+		input->away = false;
+		input->on_foreground(input->owner);
+	}
+	if (input->plenty && remote_is_moving(input->remote))
+		return false;
+	if (input->state == EXEC_INPUT_ENDED)
+		return true;
+	return remote_room(input->remote, 2) > input->escape.held;
+}
+
+void exec_input_watch(struct exec_input *input)
+{
+	stream_watch_input(&input->stream, may_read(input));
+}
+
+static void on_background(struct loop_timer *timer)
+{
+	remote_mark(container_of(timer, struct exec_input, background)->remote);
+}
+
+/* ---- its end ---- */
+
+static void end(struct exec_input *input)
+{
+	uint8_t *space;
+
+	if (input->state != EXEC_INPUT_OPEN)
+		return;
+	input->state = EXEC_INPUT_ENDED;
+	if (!input->remote->tty) {
+		remote_end_input(input->remote);
+	} else if (remote_begin(input->remote, 2, &space) == 0) {
+		/* The first one only ends a line that has begun; the next one is the end. */
+		memcpy(space, END_OF_TEXT END_OF_TEXT, 2);
+		remote_commit(input->remote, input->newline ? 1 : 2);
+	}
+	remote_mark(input->remote);
+}
+
+void exec_input_none(struct exec_input *input)
+{
+	input->newline = true;
+	end(input);
+}
+
+void exec_input_refuse(struct exec_input *input, bool lost)
+{
+	input->failed |= lost;
+	if (input->state != EXEC_INPUT_OPEN)
+		return;
+	input->state = EXEC_INPUT_ENDED;
+	/* Our own keys are read as long as the terminal is ours. */
+	if (!input->has_keys)
+		stream_abandon(&input->stream);
+	remote_mark(input->remote);
+}
+
+/* ---- reading ---- */
+
+/* Does what those keys ask of us, and leaves the others, one more perhaps than came, in keys - 1. */
+static size_t take_keys(struct exec_input *input, uint8_t *keys, size_t len)
+{
+	uint64_t now_ms = loop_now_ms();
+	size_t done = 0, kept = 0;
+
+	while (done < len && input->state != EXEC_INPUT_SHUT) {
+		size_t taken, more;
+		enum escape_action action = escape_take(&input->escape, now_ms, keys + done,
+							len - done, keys - 1 + kept, &taken, &more);
+
+		done += taken;
+		kept += more;
+		input->on_escape(input->owner, action);
+	}
+	return kept;
+}
+
+/* The command takes no keys any more: what is left are ours, and those that stand for signals. */
+static void read_keys(struct exec_input *input)
+{
+	uint8_t keys[4096];
+	ssize_t n = stream_read(&input->stream, keys + 1, sizeof(keys) - 1);
+	size_t len = n > 0 ? take_keys(input, keys + 1, (size_t)n) : 0;
+	int signal = patience_key(keys, len);
+
+	if (signal)
+		input->on_signal_key(input->owner, signal, false);
+}
+
+/* One read, copied into the queue. */
+static ssize_t read_some(struct exec_input *input)
+{
+	struct remote *remote = input->remote;
+	bool keys = input->has_keys;
+	size_t max = remote_room(remote, INPUT_CHUNK) - input->escape.held, len;
+	uint8_t *space;
+	int signal;
+	ssize_t n;
+
+	/* One byte more: for the escape character that was held. */
+	if (remote_begin(remote, max + 1, &space) < 0)
+		return -EAGAIN;
+	n = stream_read(&input->stream, space + keys, max);
+	len = n <= 0 ? 0 : keys ? take_keys(input, space + 1, (size_t)n) : (size_t)n;
+	signal = keys ? patience_key(space, len) : 0;
+	if (len)
+		input->newline = space[len - 1] == '\n';
+	remote_commit(remote, len);
+	input->plenty = n == INPUT_CHUNK && input->stream.is_pipe && !remote->tty;
+	if (signal)
+		input->on_signal_key(input->owner, signal, true);
+	return n;
+}
+
+/* The same from a pipe that brings plenty, with the pages moved. */
+static ssize_t move_some(struct exec_input *input)
+{
+	ssize_t n;
+
+	stream_widen(&input->stream);
+	n = remote_move(input->remote, input->stream.fd, MOVE_MAX);
+	if (n > 0)
+		input->plenty = n >= INPUT_CHUNK;
+	else if (n == -ENOMEM || n == -ENOBUFS)
+		input->on_failed(input->owner, "no memory for the input");
+	return n;
+}
+
+static void read_input(struct exec_input *input)
+{
+	struct stream *stream = &input->stream;
+	ssize_t n = -EOPNOTSUPP;
+
+	if (input->plenty)
+		n = move_some(input);
+	/* The end is for stream_read() to see. */
+	if (n == -EOPNOTSUPP || n == 0)
+		n = read_some(input);
+	if (n != 0)
+		return;
+	/* What cannot be read at all is none: nohup(1) gives that in a terminal's place. */
+	if (stream->error && stream->error != EBADF) {
+		log_error("cannot read standard input: %s", strerror(stream->error));
+		input->failed = true;
+	}
+	end(input);
+}
+
+static void on_ready(struct stream *stream)
+{
+	struct exec_input *input = stream->owner;
+
+	/* Asked again: whether we are in the foreground may have changed since. */
+	if (!may_read(input)) {
+		stream_watch_input(stream, false);
+		return;
+	}
+	if (input->state == EXEC_INPUT_ENDED)
+		read_keys(input);
+	else
+		read_input(input);
+	remote_mark(input->remote);
+}
+
+/* ---- life ---- */
+
+void exec_input_init(struct exec_input *input, struct loop *loop, struct buf_spare *spare)
+{
+	input->background.on_due = on_background;
+	stream_init(&input->stream, loop, STDIN_FILENO, 0, spare, input, on_ready);
+}
+
+void exec_input_open(struct exec_input *input, struct remote *remote, bool is_terminal,
+		     const struct opts *opts)
+{
+	input->state = EXEC_INPUT_OPEN;
+	input->remote = remote;
+	input->is_terminal = is_terminal;
+	input->has_keys = remote->tty && is_terminal;
+	input->escape.character = opts->escape_char;
+	input->escape.detach = opts->detach_keys;
+}
+
+void exec_input_shut(struct exec_input *input)
+{
+	input->state = EXEC_INPUT_SHUT;
+	loop_disarm(input->stream.loop, &input->background);
+	stream_watch_input(&input->stream, false);
+}
+
+void exec_input_release(struct exec_input *input)
+{
+	stream_release(&input->stream);
+}

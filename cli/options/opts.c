@@ -1,0 +1,367 @@
+/* msb-exec's command line: see opts.h. */
+#include "opts.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "shared/address/endpoint.h"
+#include "shared/base.h"
+#include "shared/options.h"
+#include "shared/wire/rlimit.h"
+#include "shared/wire/utf8.h"
+
+#define CTRL(key) ((key)&0x1f)
+
+static const char endpoint_variable[] = "MSB_EXEC_ENDPOINT";
+static const char complete_variable[] = "MSB_EXEC_COMPLETE_TIMEOUT";
+
+/* ---- what the options do that are like no other: 0, or -errno with *err filled ---- */
+
+static int take_env(const char *value, void *target, struct err *err)
+{
+	return env_add(target, value, err);
+}
+
+static int take_env_file(const char *value, void *target, struct err *err)
+{
+	return env_add_file(target, value, err);
+}
+
+static int take_rlimit(const char *value, void *target, struct err *err)
+{
+	struct opts *o = target;
+
+	if (o->rlimit_count == OPTS_RLIMITS_MAX)
+		return err_set(err, 0, NULL, "more than %d resource limits", OPTS_RLIMITS_MAX);
+	return rlimit_parse(value, &o->rlimits[o->rlimit_count++], err);
+}
+
+static int take_linger(const char *value, void *target, struct err *err)
+{
+	struct opts *o = target;
+
+	o->has_linger = true;
+	return duration_parse(value, &o->linger_ms, err);
+}
+
+static int take_on_disconnect(const char *value, void *target, struct err *err)
+{
+	int what = msg_on_disconnect_parse((struct msg_text){value, strlen(value)});
+
+	if (what < 0)
+		return err_set(err, 0, NULL, "%s is not kill, hangup or keep", value);
+	*(enum msg_on_disconnect *)target = (enum msg_on_disconnect)what;
+	return 0;
+}
+
+/* Twice: always. */
+static int take_tty(const char *value, void *target, struct err *err)
+{
+	enum opts_tty *tty = target;
+
+	(void)value;
+	(void)err;
+	*tty = *tty >= OPTS_TTY_IF_TERMINAL ? OPTS_TTY_FORCED : OPTS_TTY_IF_TERMINAL;
+	return 0;
+}
+
+static int take_no_tty(const char *value, void *target, struct err *err)
+{
+	(void)value;
+	(void)err;
+	*(enum opts_tty *)target = OPTS_TTY_NEVER;
+	return 0;
+}
+
+/* Where several say it, the last one counts. */
+static void set_endpoint(struct opts *o, const char *text, const char *from)
+{
+	o->endpoint = text;
+	o->endpoint_from = from;
+}
+
+static int take_socket(const char *value, void *target, struct err *err)
+{
+	(void)err;
+	set_endpoint(target, value, "--socket");
+	return 0;
+}
+
+static int take_local(const char *value, void *target, struct err *err)
+{
+	(void)value;
+	(void)err;
+	set_endpoint(target, "local:", "--local");
+	return 0;
+}
+
+static int take_sandbox(const char *value, void *target, struct err *err)
+{
+	struct opts *o = target;
+
+	free(o->sandbox);
+	if (asprintf(&o->sandbox, "sandbox:%s", value) < 0) {
+		o->sandbox = NULL;
+		return err_set(err, ENOMEM, NULL, "sandbox %s", value);
+	}
+	set_endpoint(o, o->sandbox, "--sandbox");
+	return 0;
+}
+
+/* ---- the options ---- */
+
+#define TO(kind, member) OPTION_TO(kind, struct opts, member)
+#define BY(take, member) OPTION_BY(take, struct opts, member)
+#define EXEC		 .only = OPTS_EXEC
+#define CONSOLE		 .only = OPTS_CONSOLE
+
+static const struct option_row rows[] = {
+	{'c', "command", "LINE", "run this line, or these lines, and leave", TO(TEXT, line),
+	 CONSOLE},
+	{'f', "file", "FILE", "run the lines of a file of the host, or of stdin (-), and leave",
+	 TO(TEXT, file), CONSOLE},
+	{0, "shell", "COMMAND",
+	 "the guest's shell, such as dash or 'busybox sh' (default bash if there, else /bin/sh)",
+	 TO(TEXT, shell), CONSOLE},
+	{0, "complete-timeout", "DURATION",
+	 "how long Tab waits for the guest's answer (default 300ms; 0 or inf: until Ctrl-C)",
+	 TO(LIMIT_INFINITE, complete_ms), CONSOLE},
+	{0, "console", NULL, "accepted and needless: this is it", .kind = OPTION_IGNORED, CONSOLE},
+	{'S', "socket", "ENDPOINT",
+	 "the agent's address: unix:/path, vsock:CID:PORT, hvsock:/path:PORT, exec:COMMAND",
+	 OPTION_BY_ALL(take_socket)},
+	{'s', "sandbox", "NAME", "the same of a microsandbox sandbox", OPTION_BY_ALL(take_sandbox)},
+	{0, "local", NULL, "start a private msb-execd for this alone", OPTION_BY_ALL(take_local)},
+	{0, "connect-timeout", "DURATION",
+	 "give up if no agent has answered by then (default 10s; 0 or inf: never)",
+	 TO(LIMIT_INFINITE, connect_ms)},
+	{0, "wait-for", "DURATION",
+	 "try to connect again and again for so long, while there is no agent yet",
+	 TO(DURATION, wait_ms)},
+	{0, "keepalive", "DURATION",
+	 "ask a silent agent for a sign of life after this time, and give up after as much again "
+	 "(default 10s; 0 or inf: never)",
+	 TO(LIMIT, keepalive_ms)},
+	{'t', "tty", NULL, "give the command a terminal, if stdin is one; twice: always",
+	 BY(take_tty, tty), EXEC},
+	{'T', "no-tty", NULL, "give it none", BY(take_no_tty, tty), EXEC},
+	{'i', "interactive", NULL, "accepted and needless: stdin streams anyway",
+	 .kind = OPTION_IGNORED, EXEC},
+	{'n', "no-stdin", NULL, "do not read stdin: the command finds it at its end",
+	 TO(FLAG, no_stdin), EXEC},
+	{'u', "user", "USER[:GROUP]", "run as this user of the guest, by name or number",
+	 TO(TEXT, user)},
+	{'w', "workdir", "DIR", "run in this folder of the guest", TO(TEXT, workdir)},
+	{'e', "env", "NAME[=VALUE]", "set a variable, or copy the host's; repeatable",
+	 BY(take_env, env)},
+	{0, "env-file", "FILE", "set variables from lines NAME=VALUE; repeatable",
+	 BY(take_env_file, env)},
+	{0, "rlimit", "NAME=SOFT[:HARD]",
+	 "set a resource limit, such as nofile=64:128 or as=1G; repeatable",
+	 OPTION_BY_ALL(take_rlimit)},
+	{0, "timeout", "DURATION", "end the command after this time (exit status 124)",
+	 TO(LIMIT, timeout_ms)},
+	{'k', "kill-after", "DURATION",
+	 "kill it this long after the time-out's signal (default 5s, 0 never)",
+	 TO(LIMIT, kill_after_ms)},
+	{0, "signal", "SIGNAL", "the time-out's signal (default TERM)",
+	 BY(value_signal, timeout_signal)},
+	{0, "linger", "DURATION",
+	 "wait for descendants that hold the output until they are silent for so long (default "
+	 "500ms; inf: until they end)",
+	 OPTION_BY_ALL(take_linger)},
+	{0, "on-disconnect", "WHAT",
+	 "kill, hangup or keep the command if msb-exec is lost (default kill)",
+	 BY(take_on_disconnect, on_disconnect)},
+	{0, "escape-char", "C",
+	 "in a terminal, after a newline, C? tells what msb-exec itself does (default ~; ^X: a "
+	 "control character; none)",
+	 BY(value_escape_char, escape_char), EXEC},
+	{0, "detach-keys", "SEQ",
+	 "keys that disconnect, such as ctrl-p,ctrl-q (default ctrl-] three times within a second; "
+	 "empty: none)",
+	 BY(value_keys, detach_keys), EXEC},
+	{0, "console", NULL,
+	 "a prompt in the guest (msb-exec-console), or lines for its shell, with these options",
+	 .kind = OPTION_IGNORED, EXEC},
+	{0, "ping", NULL, "ask the agent for a sign of life, and run nothing", TO(FLAG, ping),
+	 EXEC},
+	{'q', "quiet", NULL, "no warnings", TO(FLAG, quiet)},
+	{'v', "verbose", NULL, "say what happens", TO(FLAG, verbose)},
+	{'c', "command", NULL, "a line for a shell is: -- sh -c 'LINE'", .kind = OPTION_REFUSED,
+	 EXEC},
+	{'d', "detach", NULL, "with --on-disconnect keep a command runs on when msb-exec goes away",
+	 .kind = OPTION_REFUSED, EXEC},
+	OPTIONS_LAST(struct opts),
+};
+
+void opts_help_options(enum opts_program program)
+{
+	options_help(stdout, rows, program);
+}
+
+void opts_help(void)
+{
+	puts("Usage: msb-exec [OPTION]... [--] COMMAND [ARG]...\n"
+	     "       msb-exec [OPTION]...\n"
+	     "       msb-exec --console [OPTION]...\n"
+	     "Runs a command in a guest, or, without one, the user's login shell there.\n");
+	opts_help_options(OPTS_EXEC);
+	puts("\nThe agent's address comes from -S, else from $MSB_EXEC_ENDPOINT, else it is\n"
+	     "$XDG_RUNTIME_DIR/msb-execd.sock or /run/msb-execd.sock. An address that is given is "
+	     "the\n"
+	     "only one tried; of -S, -s and --local the last one counts. exec:COMMAND talks to the "
+	     "stdin\n"
+	     "and stdout of a shell's command, such as exec:ssh HOST msb-execd --listen stdio:\n\n"
+	     "Exit status: the command's own; 124 it timed out; 125 msb-exec or the agent failed;\n"
+	     "126 it cannot be run; 127 it was not found; 128+N signal N killed it.");
+}
+
+/* ---- all of them ---- */
+
+static int settle_endpoint(struct opts *o, struct err *err)
+{
+	const char *usual = getenv(endpoint_variable);
+	struct endpoint endpoint;
+
+	if (!o->endpoint && usual && usual[0])
+		set_endpoint(o, usual, endpoint_variable);
+	if (o->endpoint && endpoint_parse(o->endpoint, ENDPOINT_CLIENT, &endpoint, err) < 0)
+		return err_about(err, "%s", o->endpoint_from);
+	return 0;
+}
+
+const char *opts_endpoint_variable(const struct opts *o)
+{
+	return o->endpoint_from == endpoint_variable ? endpoint_variable : NULL;
+}
+
+/* The wire carries UTF-8 and nothing else; better refused here than changed on the way. */
+static int check_text(const char *what, const char *text, struct err *err)
+{
+	if (!text || utf8_valid(text, strlen(text)))
+		return 0;
+	return err_set(err, 0, NULL, "%s is not UTF-8, which is all that the protocol carries",
+		       what);
+}
+
+static int check_texts(const struct opts *o, struct err *err)
+{
+	char what[64];
+
+	if (check_text("--user", o->user, err) < 0 ||
+	    check_text("--workdir", o->workdir, err) < 0 ||
+	    check_text("--command", o->line, err) < 0 || check_text("--shell", o->shell, err) < 0)
+		return -EINVAL;
+	for (size_t i = 0; i < o->command_len; i++) {
+		snprintf(what, sizeof(what), i ? "argument %zu" : "the command", i);
+		if (check_text(what, o->command[i], err) < 0)
+			return -EINVAL;
+	}
+	for (size_t i = 0; i < o->env.count; i++) {
+		const char *entry = o->env.entries[i];
+
+		snprintf(what, sizeof(what), "environment variable %.*s", (int)strcspn(entry, "="),
+			 entry);
+		if (check_text(what, entry, err) < 0)
+			return -EINVAL;
+	}
+	return 0;
+}
+
+static const struct opts defaults = {
+	.connect_ms = 10000,
+	.keepalive_ms = 10000,
+	.kill_after_ms = 5000,
+	.timeout_signal = SIGTERM,
+	.linger_ms = 500,
+	.on_disconnect = MSG_DISCONNECT_KILL,
+	.escape_char = '~',
+	.complete_ms = 300,
+	.detach_keys = {{CTRL(']'), CTRL(']'), CTRL(']')}, 3},
+};
+
+/* The first of these options among argv's, or NULL. What is wrong there is for opts_parse() to say. */
+static const char *find_option(int argc, char *argv[], enum opts_program program,
+			       const char *const *names)
+{
+	struct options o = {.rows = rows, .program = program, .argc = argc, .argv = argv};
+	const char *value;
+	struct err err;
+	int i;
+
+	while ((i = options_next(&o, &value, &err)) >= 0)
+		for (const char *const *name = names; *name; name++)
+			if (strcmp(rows[i].name, *name) == 0)
+				return *name;
+	return NULL;
+}
+
+bool opts_want_console(int argc, char *argv[])
+{
+	static const char *const names[] = {"console", NULL};
+
+	return find_option(argc, argv, OPTS_EXEC, names);
+}
+
+bool opts_want_lines(int argc, char *argv[])
+{
+	static const char *const answers[] = {"help", "version", NULL};
+	static const char *const lines[] = {"command", "file", NULL};
+
+	return !find_option(argc, argv, OPTS_CONSOLE, answers) &&
+	       (find_option(argc, argv, OPTS_CONSOLE, lines) || !isatty(STDIN_FILENO));
+}
+
+/* The same variable as for the completion in shells. */
+static int take_environment(struct opts *o, struct err *err)
+{
+	const char *limit = getenv(complete_variable);
+
+	if (!limit || !limit[0] ||
+	    duration_limit(limit, DURATION_INFINITE, &o->complete_ms, err) == 0)
+		return 0;
+	return err_about(err, "%s", complete_variable);
+}
+
+int opts_parse(int argc, char *argv[], enum opts_program program, struct opts *ret, struct err *err)
+{
+	struct options o = {.rows = rows, .program = program, .argc = argc, .argv = argv};
+
+	*ret = defaults;
+	if (program == OPTS_CONSOLE && take_environment(ret, err) < 0)
+		return -EINVAL;
+	if (options_parse(&o, ret, err) < 0)
+		return -EINVAL;
+	ret->command = argv + o.at + 1;
+	ret->command_len = argc > o.at ? (size_t)(argc - o.at - 1) : 0;
+	if (check_texts(ret, err) < 0)
+		return -EINVAL;
+	if (ret->help || ret->version)
+		return 0;
+	if (ret->ping && ret->command_len)
+		return err_set(err, 0, NULL, "--ping runs nothing, and so takes no command: %s",
+			       ret->command[0]);
+	if (program == OPTS_CONSOLE && ret->command_len)
+		return err_set(err, 0, NULL, "%s: a console takes no command; -c LINE runs one",
+			       ret->command[0]);
+	if (ret->line && ret->file)
+		return err_set(err, 0, NULL, "-c and -f exclude each other");
+	return settle_endpoint(ret, err);
+}
+
+enum log_level opts_log_level(const struct opts *opts)
+{
+	return opts->verbose ? LOG_LEVEL_INFO : opts->quiet ? LOG_LEVEL_ERROR : LOG_LEVEL_WARN;
+}
+
+void opts_release(struct opts *opts)
+{
+	env_release(&opts->env);
+	free(opts->sandbox);
+}

@@ -1,0 +1,78 @@
+/* The command lines of msb-exec and of its console: one table gives parsing and help. */
+#ifndef MSB_OPTS_H
+#define MSB_OPTS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "cli/terminal/escape.h"
+#include "shared/duration.h"
+#include "shared/err.h"
+#include "shared/log.h"
+#include "shared/options.h"
+#include "shared/wire/msg.h"
+#include "values.h"
+
+#define OPTS_RLIMITS_MAX 32
+
+enum opts_tty { OPTS_TTY_AUTO, OPTS_TTY_NEVER, OPTS_TTY_IF_TERMINAL, OPTS_TTY_FORCED };
+
+/* The programs that have them; some options are only one's. */
+enum opts_program { OPTS_EXEC = 1, OPTS_CONSOLE = 2 };
+
+/* Texts point into argv. */
+struct opts {
+	const char *endpoint;	   /* NULL: the usual places */
+	const char *endpoint_from; /* the option or the variable that says so, for messages */
+	char *sandbox;		   /* owned: the address that -s stands for, or NULL */
+	uint64_t connect_ms;	   /* DURATION_INFINITE: no limit */
+	uint64_t wait_ms;	   /* for an agent that is not there yet; 0: not */
+	uint64_t keepalive_ms;	   /* 0: never */
+	enum opts_tty tty;
+	bool no_stdin;
+	const char *user, *workdir;
+	struct env_list env; /* owned */
+	struct msg_rlimit rlimits[OPTS_RLIMITS_MAX];
+	size_t rlimit_count;
+	uint64_t timeout_ms; /* 0: none */
+	uint64_t kill_after_ms;
+	int timeout_signal;
+	bool has_linger;    /* else a terminal has none */
+	uint64_t linger_ms; /* DURATION_INFINITE: for ever */
+	enum msg_on_disconnect on_disconnect;
+	int escape_char; /* ESCAPE_OFF: none */
+	struct escape_keys detach_keys;
+	/* Of a console alone: */
+	const char *line, *file; /* -c and -f, which may be "-"; or NULL */
+	const char *shell;	 /* of the guest, or NULL: the one that it has */
+	uint64_t complete_ms;	 /* for the guest's answer to Tab; DURATION_INFINITE: no limit */
+
+	bool ping, quiet, verbose, help, version;
+	char **command; /* NULL at the end; empty for the login shell */
+	size_t command_len;
+};
+
+/*
+ * Before anything is parsed, which can be done once where a value is read from a pipe: whether msb-exec's argv
+ * is for a console; and whether a console's asks for lines without a prompt.
+ */
+bool opts_want_console(int argc, char *argv[]);
+bool opts_want_lines(int argc, char *argv[]);
+
+/* 0, or -errno with *err filled. What it holds is released by opts_release() either way. */
+int opts_parse(int argc, char *argv[], enum opts_program program, struct opts *ret,
+	       struct err *err);
+void opts_release(struct opts *opts);
+
+/* What -q and -v say. */
+enum log_level opts_log_level(const struct opts *opts);
+
+/* On stdout: all that msb-exec says to --help; and the options of either. */
+void opts_help(void);
+void opts_help_options(enum opts_program program);
+
+/* The variable that the address comes from, or NULL. */
+const char *opts_endpoint_variable(const struct opts *opts);
+
+#endif

@@ -1,0 +1,40 @@
+/* Who is at the other end of a connection, and whether it may be there. */
+#ifndef MSB_PEER_H
+#define MSB_PEER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "shared/err.h"
+
+#define PEER_NAMED_MAX 64
+
+/* Who is let in beside root and our own user, and beside the host of this machine. */
+struct peer_rules {
+	uid_t uids[PEER_NAMED_MAX];
+	size_t uid_count;
+	uint32_t cids[PEER_NAMED_MAX];
+	size_t cid_count;
+	size_t uids_open[PEER_NAMED_MAX]; /* connections of each, as its taker counts them */
+	size_t cids_open[PEER_NAMED_MAX];
+};
+
+struct peer {
+	bool trusted;  /* root, our own user, or the host: may end the program */
+	size_t *open;  /* where its connections are counted; NULL: they are not */
+	char name[32]; /* for log lines */
+};
+
+/* What an option adds to its struct peer_rules: a uid, or a CID. 0, or -EINVAL with *err filled. */
+int peer_allow_uid(const char *text, void *target, struct err *err);
+int peer_allow_cid(const char *text, void *target, struct err *err);
+
+/*
+ * Asks the kernel who is at the other end of a connected socket: 0 when it is let in, else -errno
+ * (-EACCES when the rules say so) with *err filled, which names the option that would let it in.
+ */
+int peer_check(struct peer_rules *rules, int fd, struct peer *ret, struct err *err);
+
+#endif

@@ -1,0 +1,252 @@
+/* One client of the relay: see client.h. */
+#include "client.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "shared/base.h"
+
+/* Over so much that it does not take, a client is given up: it asked for windows it cannot use. */
+#define OUT_HARD  (64 * 1024 * 1024)
+#define OUT_SHORT (2 * 1024 * 1024) /* at least, while all clients together hold too much */
+#define OUT_MAX	  (OUT_HARD + 2 * FRAME_WIRE_MAX)
+#define BEHIND	  (4 * 1024 * 1024) /* queued bytes at which an agent without credit waits */
+/* Answers that nobody reads must not pile up: beyond this, no more is asked of it. */
+#define CHOKED		(1024 * 1024)
+#define CHOKED_FOR_EACH (512 * 1024) /* session, whose output may rightly be there */
+#define SESSIONS_MAX	64
+#define ANSWERS_MS	2000 /* for the agent's answers to what a client asked before it ended */
+
+static const char takes_too_little[] = "it takes too little of what it asked for";
+
+/* ---- its end ---- */
+
+static void free_client(struct loop_grave *grave)
+{
+	free(container_of(grave, struct relay_client, grave));
+}
+
+static void close_client(struct relay_client *client, const char *why)
+{
+	struct relay_clients *host = client->host;
+
+	log_info("%s: closed: %s", client->name, why);
+	loop_disarm(host->loop, &client->answer_limit);
+	frame_clock_stop(&client->clock);
+	if (client->open)
+		--*client->open;
+	link_release(&client->link);
+	list_remove(&host->list, &client->in_host);
+	host->count--;
+	loop_bury(host->loop, &client->grave, free_client);
+	host->calls->on_closed(client);
+}
+
+void relay_client_drop(struct relay_client *client, const char *why)
+{
+	client->closing = why;
+	link_mark(&client->link);
+}
+
+static bool is_owed(const struct relay_client *client)
+{
+	return client->host->calls->is_owed(client);
+}
+
+/* The client has said its last. What it asked before is still answered, as the agent would. */
+static void finish(struct relay_client *client, const char *why)
+{
+	if (client->ended)
+		return;
+	if (!is_owed(client)) {
+		close_client(client, why);
+		return;
+	}
+	client->ended = why;
+	loop_arm(client->host->loop, &client->answer_limit, ANSWERS_MS);
+}
+
+static void on_answer_limit(struct loop_timer *timer)
+{
+	struct relay_client *client = container_of(timer, struct relay_client, answer_limit);
+
+	relay_client_drop(client, client->ended);
+}
+
+static void on_frame_late(struct loop_timer *timer)
+{
+	struct relay_client *client = container_of(timer, struct relay_client, clock.timer);
+
+	relay_client_drop(client, frame_clock_late(&client->clock, &client->link));
+}
+
+/* ---- the turn: after each batch, everything is derived anew from the queues ---- */
+
+bool relay_client_is_choked(const struct relay_client *client, size_t sessions)
+{
+	sessions = sessions < SESSIONS_MAX ? sessions : SESSIONS_MAX;
+	return link_unsent(&client->link) >= CHOKED + sessions * CHOKED_FOR_EACH;
+}
+
+bool relay_client_is_behind(const struct relay_client *client)
+{
+	return link_unsent(&client->link) >= BEHIND;
+}
+
+static enum link_wish wish(struct link *link)
+{
+	struct relay_client *client = container_of(link, struct relay_client, link);
+
+	return client->closing || client->ended ? LINK_CHOKED : client->host->calls->wish(client);
+}
+
+static int on_frame(struct link *link, const struct frame *frame)
+{
+	struct relay_client *client = container_of(link, struct relay_client, link);
+
+	return client->host->calls->on_frame(client, frame);
+}
+
+/* While they hold too much together, each has its share of what is too much. */
+static size_t out_limit(const struct relay_clients *host)
+{
+	size_t share = host->spare.limit / 2 / (host->count + 1);
+
+	if (!buf_spare_is_short(&host->spare) || share > OUT_HARD)
+		return OUT_HARD;
+	return share > OUT_SHORT ? share : OUT_SHORT;
+}
+
+static void on_flushed(struct link *link, bool emptied)
+{
+	struct relay_client *client = container_of(link, struct relay_client, link);
+
+	(void)emptied;
+	if (link_unsent(link) >= out_limit(client->host))
+		client->closing = takes_too_little;
+	client->host->calls->on_flushed(client, link_sent(link));
+	if (client->ended && !is_owed(client))
+		client->closing = client->ended;
+	if (client->closing)
+		close_client(client, client->closing);
+}
+
+static void on_watched(struct link *link, bool reads)
+{
+	struct relay_client *client = container_of(link, struct relay_client, link);
+
+	if (client->greeted)
+		frame_clock_run(&client->clock, link, reads);
+}
+
+static void on_end(struct link *link, enum link_end how, int error)
+{
+	struct relay_client *client = container_of(link, struct relay_client, link);
+
+	if (how == LINK_BROKEN)
+		close_client(client, "it takes no more");
+	else if (how == LINK_ENDED)
+		finish(client, "the client is gone");
+	else if (error == EMSGSIZE || error == EBADMSG)
+		finish(client, "framing lost");
+	else
+		close_client(client, strerror(error));
+}
+
+static const struct link_calls link_calls = {
+	.wish = wish,
+	.on_frame = on_frame,
+	.on_flushed = on_flushed,
+	.on_watched = on_watched,
+	.on_end = on_end,
+};
+
+/* ---- opening, and what it is told ---- */
+
+struct relay_client *relay_client_open(struct relay_clients *host, int fd, const struct peer *peer,
+				       int slot)
+{
+	struct relay_client *client = malloc(sizeof(*client));
+
+	if (!client)
+		return NULL;
+	*client = (struct relay_client){
+		.host = host,
+		.slot = slot,
+		.trusted = peer->trusted,
+		.open = peer->open,
+		.answer_limit.on_due = on_answer_limit,
+	};
+	snprintf(client->name, sizeof(client->name), "%s", peer->name);
+	link_init(&client->link, host->loop, fd, fd, OUT_MAX, &host->spare, &link_calls,
+		  LINK_HEARS_HANGUP);
+	if (client->open)
+		++*client->open;
+	list_append(&host->list, &client->in_host);
+	host->count++;
+	link_mark(&client->link);
+	return client;
+}
+
+void relay_client_greet(struct relay_client *client, uint32_t id_min, uint32_t id_end,
+			const struct buf *ready)
+{
+	struct buf *out = link_out(&client->link);
+	uint8_t range[8];
+
+	if (client->greeted)
+		return;
+	client->greeted = true;
+	frame_clock_start(&client->clock, client->host->loop, client->host->budget, on_frame_late);
+	frame_put_u32(range, id_min);
+	frame_put_u32(range + 4, id_end);
+	if (buf_append(out, range, sizeof(range)) < 0 ||
+	    buf_append(out, buf_head(ready), buf_len(ready)) < 0)
+		client->closing = "no memory";
+	link_mark(&client->link);
+}
+
+uint64_t relay_client_pass(struct relay_client *client, const struct frame *frame)
+{
+	if (link_put(&client->link, frame->body - FRAME_HEADER_LEN, frame->wire_len) < 0)
+		client->closing = takes_too_little;
+	link_mark(&client->link);
+	return link_queued(&client->link);
+}
+
+/* ---- all of them ---- */
+
+void relay_clients_wake(struct relay_clients *host)
+{
+	struct relay_client *client;
+	struct list_node *first = host->list.first;
+
+	list_each(client, &host->list, in_host)
+		link_mark(&client->link);
+	if (!first)
+		return;
+	list_remove(&host->list, first);
+	list_append(&host->list, first);
+}
+
+size_t relay_clients_flush(struct relay_clients *host)
+{
+	struct relay_client *client;
+	size_t left = 0;
+
+	list_each(client, &host->list, in_host) {
+		link_flush(&client->link);
+		left += link_is_broken(&client->link) ? 0 : link_unsent(&client->link);
+	}
+	return left;
+}
+
+void relay_clients_close(struct relay_clients *host, const char *why)
+{
+	struct relay_client *client;
+
+	while ((client = list_first(&host->list, struct relay_client, in_host)))
+		close_client(client, why);
+}

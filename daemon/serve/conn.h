@@ -1,0 +1,102 @@
+/*
+ * One client's connection: the greeting, its turns and its queue, who it is, its time for a frame,
+ * and its end. What becomes of its frames is its taker's affair. A client that breaks the framing or
+ * the rules loses its own connection; nobody else notices.
+ */
+#ifndef MSB_CONN_H
+#define MSB_CONN_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "daemon/door/budget.h"
+#include "daemon/door/peer.h"
+#include "daemon/session/job.h"
+#include "shared/io/link.h"
+#include "shared/list.h"
+#include "shared/log.h"
+
+/* Ids of the reference relay's first slot; they are per connection here. */
+#define CONN_ID_MIN 1u
+#define CONN_ID_END 33554431u /* exclusive */
+
+#define CONN_BULK_MIN (64 * 1024) /* bytes of a frame of input from which moving its pages pays */
+
+struct conn;
+
+/* What its taker makes of a connection. All but on_frame may be NULL. */
+struct conn_calls {
+	/* 0, or -errno: it makes no sense, and framing is lost with it. */
+	int (*on_frame)(struct conn *conn, const struct frame *frame);
+
+	/* A turn has ended. NULL: the budget bounds the time for a frame. */
+	void (*on_turn)(struct conn *conn);
+
+	/* What comes makes no sense. NULL: the connection is closed. */
+	void (*on_framing_lost)(struct conn *conn);
+
+	/*
+	 * It is closed, and the taker's to initialize again, but not before the batch's timers. NULL: it
+	 * came from conn_open() and is freed.
+	 */
+	void (*on_closed)(struct conn *conn);
+};
+
+/* All connections of a daemon, and what they share. The owner fills in the first part. */
+struct conn_host {
+	struct job_host *jobs;
+	const struct budget *budget;
+	const struct conn_calls *calls;	      /* of what conn_open() opens */
+	uint64_t boot_time_ns, ready_time_ns; /* what core.ready says */
+	void (*on_closed)(struct conn_host *host);
+
+	struct list conns;
+	size_t conn_count;
+};
+
+/* Written by conn.c alone; others read the first part, whose link and outlet have functions. */
+struct conn {
+	struct conn_host *host;
+	char name[32]; /* for log lines */
+	bool trusted;  /* may end the daemon */
+	struct link link;
+	struct outlet outlet;
+
+	const struct conn_calls *calls;
+	struct list_node in_host;
+	struct loop_grave grave;
+	uint32_t body_id; /* whose input the link's body is */
+	size_t *open;	  /* where it is counted besides; or NULL */
+	struct frame_clock clock;
+	struct log_rate said;
+};
+
+/*
+ * Takes ownership of the descriptors and greets; peer is copied. 0 or -errno, with the descriptors
+ * closed.
+ */
+int conn_open(struct conn_host *host, int in_fd, int out_fd, const struct peer *peer);
+
+/* The same for a connection that its taker holds, with on_closed. Says nothing yet. */
+void conn_init(struct conn *conn, struct conn_host *host, int in_fd, int out_fd,
+	       const struct peer *peer, enum link_manner manner, const struct conn_calls *calls);
+
+/* Queues core.ready. 0 or -errno. */
+int conn_greet(struct conn *conn);
+
+/* Whether one more line may be logged on account of what the client did. */
+static inline bool conn_may_say(struct conn *conn)
+{
+	return log_may(&conn->said, loop_now_ms(), conn->name);
+}
+
+/* Whether no frame is taken, since nobody takes what the ones before have caused. */
+bool conn_is_choked(struct conn *conn);
+
+/* Closes every connection at once; only when the daemon ends. */
+void conn_close_all(struct conn_host *host);
+
+/* Tries to get out what is queued for the clients; returns how many bytes are left. */
+size_t conn_flush_all(struct conn_host *host);
+
+#endif

@@ -1,0 +1,839 @@
+/*
+ * One command of one client, alive: see job.h. What its session decides is carried out; what it writes
+ * becomes frames in its outlet, what the client sends goes to it; and its output is waited for after the
+ * leader's end, for so long.
+ */
+#include "job.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "daemon/spawn/pty.h"
+#include "shared/base.h"
+#include "shared/fd.h"
+#include "shared/log.h"
+#include "shared/wire/credit.h"
+
+#define GRACE_MS	 2000
+#define POLL_MS		 20  /* where there is no pidfd */
+#define FORCED_LINGER_MS 500 /* for a forced end that waits for ever, or that nobody may put off */
+#define PARKED_LOOK_MS	 50  /* how often to look at a pty that nobody has open */
+#define LINGERS		 20  /* after a normal end, this many lingers at most, silence or not */
+#define BEHIND_LOOK_MS	 50  /* how often to look whether a client has caught up */
+#define PTY_TAIL	 (128 * 1024) /* more than a terminal holds, in bytes */
+
+struct job {
+	struct job_host *host;
+	struct list_node of_host;
+	struct outlet_member member; /* until the client has had its last frame, or is gone */
+
+	struct session session;
+	struct spawn_plan *plan; /* until the verdict */
+	struct spawn_failure failure;
+	struct reap_status status;
+	struct reap_watch watch;
+	pid_t pid;
+	int pid_fd, verdict_fd;
+	struct loop_source pid_source, verdict_source;
+	struct pump pump;
+
+	uint64_t linger_ms; /* UINT64_MAX: the end of output is waited for */
+	uint64_t read_ms, started_us;
+	uint64_t hup_ms; /* when the client passed on a SIGHUP, or 0 */
+	/* What was there to be read when nothing but others held the output any more. */
+	enum job_tail { TAIL_UNKNOWN, TAIL_KNOWN, TAIL_OF_FORCED_END } tail;
+	size_t tail_left[2];
+	int timeout_signal;
+	uint64_t kill_after_ms;
+	struct credit output;	     /* what the client lets us send */
+	struct credit_account input; /* what we let it send */
+	int input_error;	     /* to be told once it is said to run */
+	struct loop_timer timeout, max_time, grace, linger, limit, parked, poll;
+	struct loop_grave grave;
+};
+
+/* ---- the client's side ---- */
+
+static struct buf *frames_of(const struct job *job)
+{
+	return link_out(outlet_link(job->member.outlet));
+}
+
+/* A frame was put for the client; without room for it the connection is beyond help. */
+static void told_id(struct job_host *host, struct outlet *outlet, uint32_t id, int result)
+{
+	if (result < 0)
+		log_warn("session %u: cannot queue a frame: %s", id, strerror(-result));
+	host->activity++;
+	link_mark(outlet_link(outlet));
+}
+
+static void told(struct job *job, int result)
+{
+	told_id(job->host, job->member.outlet, job->member.id, result);
+}
+
+/* Nothing more is said to the client. */
+static void detach(struct job *job)
+{
+	if (!job->member.outlet)
+		return;
+	outlet_leave(&job->member);
+	loop_disarm(job->host->loop, &job->linger);
+	loop_disarm(job->host->loop, &job->limit);
+	/* Nobody is left who could send any. */
+	pump_end_input(&job->pump);
+}
+
+/* Queued frames at which output waits. */
+static size_t output_limit(const struct job *job)
+{
+	return buf_spare_is_short(&job->host->spare) ? JOB_SHORT : JOB_OUTPUT_LIMIT;
+}
+
+/* How much output may be read now: what the queue and the client's credit let in. */
+static size_t room(const struct job *job)
+{
+	if (!job->member.outlet)
+		return BULK_MAX;
+	/* Nothing comes before started: a terminal echoes what is typed to a command that is none yet. */
+	if (job->session.verdict == SESSION_VERDICT_NONE ||
+	    buf_len(frames_of(job)) >= output_limit(job))
+		return 0;
+	return credit_room(&job->output,
+			   buf_spare_is_short(&job->host->spare) ? JOB_SHORT : BULK_MAX);
+}
+
+/* Input that the command does not take holds up its client, unless that counts credit. */
+static bool is_stalled(const struct job *job)
+{
+	size_t waiting = buf_len(&job->pump.input);
+
+	/* Who counts credit stays below its window by itself, or is stalled like the others. */
+	return job->input.window ? waiting > job->input.window : waiting >= JOB_INPUT_LIMIT;
+}
+
+/* Derives what the child's descriptors are watched for. */
+static void watch_pump(struct job *job)
+{
+	struct outlet *outlet = job->member.outlet;
+	bool full = outlet && buf_len(frames_of(job)) >= output_limit(job);
+	bool bulk_free = !outlet || !link_bulk(outlet_link(outlet))->len;
+
+	if (full || !bulk_free)
+		outlet_await(outlet);
+	pump_watch(&job->pump, room(job) > 0, bulk_free);
+	if (outlet)
+		outlet_stall(&job->member, is_stalled(job));
+}
+
+/* Input was lost, and why; started comes before that. */
+static void tell_input_error(struct job *job, int error)
+{
+	job->input_error = error;
+	if (job->member.outlet && job->session.verdict == SESSION_VERDICT_RUNS)
+		told(job, msg_put_stdin_error(frames_of(job), job->member.id, error));
+}
+
+/* ---- the wait for output after the leader's end ---- */
+
+static bool output_is_open(const struct job *job)
+{
+	return pump_is_open(&job->pump, MSG_STREAM_STDOUT) ||
+	       pump_is_open(&job->pump, MSG_STREAM_STDERR);
+}
+
+static bool is_forced(const struct job *job)
+{
+	return job->session.ending;
+}
+
+/* Whether others alone hold the output, and nobody waits for its end without a bound. */
+static bool waits_for_silence(const struct job *job)
+{
+	return (job->linger_ms != UINT64_MAX || is_forced(job)) && job->session.leader_ended &&
+	       !session_is_reaching(&job->session) && !job->session.silent && job->member.outlet &&
+	       output_is_open(job);
+}
+
+static uint64_t linger_of(const struct job *job)
+{
+	bool hurry = job->linger_ms == UINT64_MAX || job->session.overdue || job->session.shutdown;
+
+	return hurry && job->linger_ms > FORCED_LINGER_MS ? FORCED_LINGER_MS : job->linger_ms;
+}
+
+/* Who talks on for ever is never silent. */
+static uint64_t limit_of(const struct job *job)
+{
+	uint64_t linger = linger_of(job);
+
+	return is_forced(job)		       ? linger
+	       : linger > UINT64_MAX / LINGERS ? UINT64_MAX
+					       : linger * LINGERS;
+}
+
+static size_t readable(const struct job *job, int fd)
+{
+	int n = 0;
+
+	if (fd < 0)
+		return 0;
+	/* The kernel does not say how much is on its way through a terminal. */
+	if (job->pump.pty)
+		return PTY_TAIL;
+	return ioctl(fd, FIONREAD, &n) == 0 && n > 0 ? (size_t)n : 0;
+}
+
+/* What is written by now is read before any limit counts. */
+static void measure_tail(struct job *job)
+{
+	enum job_tail tail = is_forced(job) ? TAIL_OF_FORCED_END : TAIL_KNOWN;
+
+	if (job->tail == tail)
+		return;
+	job->tail = tail;
+	job->tail_left[MSG_STREAM_STDOUT] = readable(job, job->pump.out_fd);
+	job->tail_left[MSG_STREAM_STDERR] = readable(job, job->pump.err_fd);
+	loop_disarm(job->host->loop, &job->limit);
+}
+
+static bool tail_is_read(const struct job *job)
+{
+	for (int stream = MSG_STREAM_STDOUT; stream <= MSG_STREAM_STDERR; stream++)
+		if (job->tail_left[stream] && pump_is_open(&job->pump, (enum msg_stream)stream))
+			return false;
+	return true;
+}
+
+/* All that is there may be read, and what was read is sent. */
+static bool is_level(const struct job *job)
+{
+	return !link_unsent(outlet_link(job->member.outlet)) && room(job);
+}
+
+/*
+ * The clock of silence runs only while the client is level with the output; the limit does from
+ * the moment at which the tail is read.
+ */
+static void run_linger_clocks(struct job *job)
+{
+	uint64_t quiet_since, sent_ms, now = loop_now_ms(), linger = linger_of(job);
+
+	if (!waits_for_silence(job)) {
+		loop_disarm(job->host->loop, &job->linger);
+		loop_disarm(job->host->loop, &job->limit);
+		return;
+	}
+	measure_tail(job);
+	if (tail_is_read(job) && !job->limit.armed)
+		loop_arm(job->host->loop, &job->limit, limit_of(job));
+	if (link_unsent(outlet_link(job->member.outlet)))
+		outlet_await(job->member.outlet);
+	if (!is_level(job)) {
+		loop_disarm(job->host->loop, &job->linger);
+		return;
+	}
+	sent_ms = outlet_sent_ms(job->member.outlet);
+	quiet_since = job->read_ms > sent_ms ? job->read_ms : sent_ms;
+	if (now - quiet_since >= linger)
+		linger = 0;
+	else
+		linger -= now - quiet_since;
+	loop_arm(job->host->loop, &job->linger, linger);
+}
+
+/* ---- carrying out what the session decides ---- */
+
+static void send_started(struct job *job)
+{
+	struct msg_exec_started started = {
+		.pid = (uint32_t)job->pid,
+		.stdin_window = job->input.window,
+	};
+
+	told(job, msg_put(frames_of(job), job->member.id, MSG_EXEC_STARTED, &started));
+	if (job->input_error)
+		tell_input_error(job, job->input_error);
+	watch_pump(job);
+}
+
+static void send_exited(struct job *job)
+{
+	struct msg_exec_exited exited = {
+		.code = job->status.code,
+		.signal = job->status.signal,
+		.core_dumped = job->status.core_dumped,
+		.timed_out = job->session.timed_out,
+		.usage = {job->status.user_us, job->status.sys_us, loop_now_us() - job->started_us,
+			  job->status.max_rss_kib},
+		.has_usage = true,
+	};
+
+	told(job, msg_put(frames_of(job), job->member.id, MSG_EXEC_EXITED, &exited));
+}
+
+/* For a job, and where no job came to be. */
+static void tell_failed(struct job_host *host, struct outlet *outlet, uint32_t id,
+			const struct spawn_failure *failure)
+{
+	told_id(host, outlet, id,
+		msg_put_exec_failed(link_out(outlet_link(outlet)), id, failure->kind, failure->num,
+				    failure->message, failure->stage[0] ? failure->stage : NULL));
+}
+
+/* Whether the end is the one that the request described, and not the daemon's. */
+static bool has_own_manner(const struct job *job)
+{
+	return job->session.timed_out && !job->session.overdue;
+}
+
+/* A stopped process acts on nothing but KILL, so each request to end comes with a CONT. */
+static void ask_to_end(struct job *job, int signal)
+{
+	reap_signal_group(job->pid, signal);
+	reap_signal_group(job->pid, SIGCONT);
+}
+
+static void free_job(struct loop_grave *grave)
+{
+	free(container_of(grave, struct job, grave));
+}
+
+static void release(struct job *job)
+{
+	struct job_host *host = job->host;
+
+	detach(job);
+	loop_disarm(host->loop, &job->timeout);
+	loop_disarm(host->loop, &job->max_time);
+	loop_disarm(host->loop, &job->grace);
+	loop_disarm(host->loop, &job->parked);
+	loop_disarm(host->loop, &job->poll);
+	reaper_unwatch(&host->reaper, &job->watch);
+	loop_remove(host->loop, &job->pid_source);
+	loop_remove(host->loop, &job->verdict_source);
+	fd_close(&job->pid_fd);
+	fd_close(&job->verdict_fd);
+	pump_release(&job->pump);
+	spawn_plan_free(job->plan);
+	list_remove(&host->jobs, &job->of_host);
+	host->job_count--;
+	loop_bury(host->loop, &job->grave, free_job);
+}
+
+static void bury(struct job *job)
+{
+	loop_disarm(job->host->loop, &job->timeout);
+	loop_disarm(job->host->loop, &job->max_time);
+	loop_disarm(job->host->loop, &job->grace);
+	loop_remove(job->host->loop, &job->pid_source);
+	fd_close(&job->pid_fd);
+	reap_bury(job->pid);
+}
+
+static void carry_out(struct job *job, uint32_t actions)
+{
+	struct job_host *host = job->host;
+
+	if (actions & SESSION_SEND_STARTED)
+		send_started(job);
+	if (actions & SESSION_SEND_FAILED)
+		tell_failed(host, job->member.outlet, job->member.id, &job->failure);
+	if (actions & SESSION_SEND_EXITED)
+		send_exited(job);
+	if (actions & SESSION_ASK)
+		ask_to_end(job, has_own_manner(job) ? job->timeout_signal
+				: job->pump.pty	    ? SIGHUP
+						    : SIGTERM);
+	if (actions & SESSION_HANG_UP)
+		ask_to_end(job, SIGHUP);
+	if (actions & (SESSION_ARM_GRACE | SESSION_ARM_AGAIN))
+		loop_arm(host->loop, &job->grace,
+			 has_own_manner(job) && job->kill_after_ms ? job->kill_after_ms : GRACE_MS);
+	if (actions & SESSION_HASTEN && job->grace.armed &&
+	    job->grace.due_ms > loop_now_ms() + GRACE_MS)
+		loop_arm(host->loop, &job->grace, GRACE_MS);
+	if (actions & SESSION_KILL)
+		job->watch.kill = true;
+	if (actions & (SESSION_WATCH | SESSION_KILL))
+		reaper_watch(&host->reaper, &job->watch);
+	if (actions & SESSION_DISCARD) {
+		detach(job);
+		watch_pump(job);
+	}
+	if (actions & SESSION_BURY)
+		bury(job);
+	if (actions & SESSION_OVER) {
+		release(job);
+		if (!host->job_count && host->on_idle)
+			host->on_idle(host);
+	}
+}
+
+/* Reports an event to the session and carries out what follows. The job may be over afterwards. */
+static void happen(struct job *job, enum session_event event)
+{
+	uint32_t actions;
+
+	if (event == SESSION_CLIENT_GONE)
+		job->session.hup_before = job->hup_ms && loop_now_ms() - job->hup_ms < GRACE_MS;
+	actions = session_event(&job->session, event);
+	/* What it was sent comes with a CONT, as all that asks for an end. */
+	if (event == SESSION_CLIENT_GONE && (job->session.eased || job->session.asked))
+		reap_signal_group(job->pid, SIGCONT);
+	carry_out(job, actions);
+	if (!(actions & (SESSION_OVER | SESSION_DISCARD)))
+		run_linger_clocks(job);
+}
+
+/* ---- what the kernel reports ---- */
+
+static void on_verdict(struct loop_source *source, uint32_t ready)
+{
+	struct job *job = container_of(source, struct job, verdict_source);
+	int verdict = spawn_verdict(job->plan, job->verdict_fd, &job->failure);
+
+	(void)ready;
+	if (verdict == 0)
+		return;
+	loop_remove(job->host->loop, &job->verdict_source);
+	fd_close(&job->verdict_fd);
+	spawn_plan_free(job->plan);
+	job->plan = NULL;
+	happen(job, verdict > 0 ? SESSION_RUNS : SESSION_FAILED);
+}
+
+/* The leader's end and its output must not overtake a verdict that is still in the pipe. */
+static void hear_verdict(struct job *job)
+{
+	if (job->verdict_fd >= 0)
+		on_verdict(&job->verdict_source, LOOP_IN);
+}
+
+static void look_at_leader(struct job *job)
+{
+	int r;
+
+	if (job->session.leader_ended)
+		return;
+	r = reap_peek(job->pid, &job->status);
+	if (r == 0)
+		return;
+	if (r < 0) {
+		/* Somebody reaped our child. Nothing is known of its end, and nothing is made up.
+		 */
+		log_error("session %u: cannot learn how %d ended: %s", job->member.id, job->pid,
+			  strerror(-r));
+		job->status.code = -1;
+	}
+	loop_remove(job->host->loop, &job->pid_source);
+	loop_disarm(job->host->loop, &job->poll);
+	hear_verdict(job);
+	job->read_ms = loop_now_ms();
+	if (job->pump.parked)
+		loop_arm(job->host->loop, &job->parked, 0);
+	happen(job, SESSION_LEADER_ENDED);
+}
+
+static void on_leader(struct loop_source *source, uint32_t ready)
+{
+	(void)ready;
+	look_at_leader(container_of(source, struct job, pid_source));
+}
+
+static void on_poll(struct loop_timer *timer)
+{
+	struct job *job = container_of(timer, struct job, poll);
+
+	loop_arm(job->host->loop, &job->poll, POLL_MS);
+	look_at_leader(job);
+}
+
+static void on_timeout(struct loop_timer *timer)
+{
+	happen(container_of(timer, struct job, timeout), SESSION_TIMED_OUT);
+}
+
+static void on_max_time(struct loop_timer *timer)
+{
+	struct job *job = container_of(timer, struct job, max_time);
+
+	log_info("session %u: process %d runs for longer than --max-time", job->member.id,
+		 job->pid);
+	happen(job, SESSION_OVERDUE);
+}
+
+static void on_grace(struct loop_timer *timer)
+{
+	happen(container_of(timer, struct job, grace), SESSION_GRACE_OVER);
+}
+
+static void on_empty(struct reap_watch *watch)
+{
+	happen(container_of(watch, struct job, watch), SESSION_EMPTY);
+}
+
+/* ---- output ---- */
+
+/* One read; returns what pump_read() returns. */
+static ssize_t take_output(struct job *job, enum msg_stream stream)
+{
+	struct pump_sink sink = {.id = job->member.id};
+	ssize_t n;
+
+	if (job->member.outlet) {
+		sink.frames = frames_of(job);
+		sink.bulk = link_bulk(outlet_link(job->member.outlet));
+	}
+	n = pump_read(&job->pump, stream, room(job), job->member.outlet ? &sink : NULL);
+
+	if (n == -EIO && job->pump.pty) {
+		if (job->session.leader_ended) {
+			pump_close_output(&job->pump, stream);
+		} else {
+			/* Somebody may open it again; while hung up it would be ready for ever. */
+			job->pump.parked = true;
+			loop_arm(job->host->loop, &job->parked, PARKED_LOOK_MS);
+		}
+	} else if (n < 0 && n != -EAGAIN) {
+		log_warn("session %u: reading its output failed: %s", job->member.id,
+			 strerror((int)-n));
+	}
+	if (n > 0) {
+		job->read_ms = loop_now_ms();
+		job->output.sent += (size_t)n;
+		job->tail_left[stream] -=
+			(size_t)n < job->tail_left[stream] ? (size_t)n : job->tail_left[stream];
+		if (job->member.outlet) {
+			outlet_served(&job->member);
+			told(job, 0);
+		}
+	}
+	return n;
+}
+
+static void after_output(struct job *job)
+{
+	watch_pump(job);
+	run_linger_clocks(job);
+	if (!output_is_open(job) && !job->session.output_ended)
+		happen(job, SESSION_OUTPUT_ENDED);
+}
+
+static void on_output(struct pump *pump, enum msg_stream stream)
+{
+	struct job *job = container_of(pump, struct job, pump);
+
+	hear_verdict(job);
+	/* That it failed may have been the last of it. */
+	if (!pump_is_open(pump, stream))
+		return;
+	if (room(job))
+		take_output(job, stream);
+	after_output(job);
+}
+
+static void on_parked(struct loop_timer *timer)
+{
+	struct job *job = container_of(timer, struct job, parked);
+
+	/* A read of nothing would look like its end. */
+	if (!room(job)) {
+		loop_arm(job->host->loop, &job->parked, PARKED_LOOK_MS);
+		return;
+	}
+	job->pump.parked = false;
+	take_output(job, MSG_STREAM_STDOUT);
+	after_output(job);
+}
+
+/* Silence is over only if a last look finds nothing and nothing is still to be sent. */
+static void on_linger(struct loop_timer *timer)
+{
+	struct job *job = container_of(timer, struct job, linger);
+	bool found = false;
+
+	for (int stream = MSG_STREAM_STDOUT; stream <= MSG_STREAM_STDERR; stream++)
+		if (pump_is_open(&job->pump, (enum msg_stream)stream) && room(job) &&
+		    take_output(job, (enum msg_stream)stream) > 0)
+			found = true;
+	if (!found && waits_for_silence(job) && is_level(job))
+		happen(job, SESSION_SILENT);
+	else
+		after_output(job);
+}
+
+/* Who cannot take output as fast as it is written has no part in how long that goes on. */
+static void on_linger_limit(struct loop_timer *timer)
+{
+	struct job *job = container_of(timer, struct job, limit);
+
+	if (!waits_for_silence(job))
+		return;
+	if (!is_forced(job) && limit_of(job) && !is_level(job))
+		loop_arm(job->host->loop, timer, BEHIND_LOOK_MS);
+	else
+		happen(job, SESSION_SILENT);
+}
+
+/* ---- input, and what else the client sends ---- */
+
+/* The queue of input has moved. */
+static void after_input(struct job *job)
+{
+	size_t waiting = buf_len(&job->pump.input);
+	uint64_t consumed;
+
+	/* Nothing comes before started. */
+	if (job->member.outlet && job->pump.in_fd >= 0 &&
+	    job->session.verdict == SESSION_VERDICT_RUNS &&
+	    credit_due(&job->input, waiting, &consumed))
+		told(job, msg_put_credit(frames_of(job), job->member.id, MSG_EXEC_STDIN_CREDIT,
+					 consumed));
+	watch_pump(job);
+}
+
+static void on_input(struct pump *pump, int error)
+{
+	struct job *job = container_of(pump, struct job, pump);
+
+	if (error)
+		tell_input_error(job, error);
+	after_input(job);
+}
+
+/* With a hole in it the rest would be something else. */
+static void refuse_input(struct job *job, int error)
+{
+	tell_input_error(job, error);
+	if (error != EPIPE)
+		pump_break_input(&job->pump);
+}
+
+void job_input(struct job *job, struct msg_bytes data)
+{
+	int r = 0;
+
+	job->input.received += data.len;
+	if (data.len)
+		r = pump_write(&job->pump, data.ptr, data.len);
+	else
+		pump_end_input(&job->pump);
+	if (r < 0)
+		refuse_input(job, -r);
+	after_input(job);
+}
+
+bool job_can_move_input(const struct job *job)
+{
+	return job->pump.in_fd >= 0 && !job->pump.input_ended;
+}
+
+static ssize_t read_away(int from_fd, size_t len)
+{
+	uint8_t waste[16 * 1024];
+	ssize_t n = recv(from_fd, waste, len < sizeof(waste) ? len : sizeof(waste), MSG_DONTWAIT);
+
+	return n < 0 ? -errno : n;
+}
+
+ssize_t job_move_input(struct job *job, int from_fd, size_t len)
+{
+	bool refused;
+	ssize_t n;
+
+	if (!job || !job_can_move_input(job))
+		return read_away(from_fd, len);
+	n = pump_move_input(&job->pump, from_fd, len);
+	refused = n == -EPIPE || n == -ENOBUFS || n == -ENOMEM;
+	if (refused)
+		refuse_input(job, (int)-n);
+	if (n > 0)
+		job->input.received += (size_t)n;
+	after_input(job);
+	return refused ? read_away(from_fd, len) : n;
+}
+
+void job_resize(struct job *job, const struct msg_exec_resize *size)
+{
+	if (job->pump.pty && job->pump.out_fd >= 0)
+		pty_resize(job->pump.out_fd, size);
+}
+
+void job_signal(struct job *job, int signal)
+{
+	if (signal < 1 || signal > 31) {
+		log_info("session %u: signal %d ignored", job->member.id, signal);
+		return;
+	}
+	if (signal == SIGHUP)
+		job->hup_ms = loop_now_ms();
+	reap_signal_group(job->pid, signal);
+}
+
+void job_output_credit(struct job *job, uint64_t consumed)
+{
+	credit_consumed(&job->output, consumed);
+	watch_pump(job);
+	run_linger_clocks(job);
+}
+
+void job_close_output(struct job *job, enum msg_stream stream)
+{
+	pump_close_output(&job->pump, stream);
+	after_output(job);
+}
+
+void job_abandon(struct job *job)
+{
+	job->session.on_disconnect = MSG_DISCONNECT_KILL;
+	happen(job, SESSION_CLIENT_GONE);
+}
+
+/* ---- what its outlet says ---- */
+
+static void on_moved(struct outlet_member *member)
+{
+	struct job *job = container_of(member, struct job, member);
+
+	watch_pump(job);
+	run_linger_clocks(job);
+}
+
+static void on_lost(struct outlet_member *member)
+{
+	happen(container_of(member, struct job, member), SESSION_CLIENT_GONE);
+}
+
+static const struct outlet_calls outlet_calls = {.on_moved = on_moved, .on_lost = on_lost};
+
+struct job *job_find(const struct outlet *outlet, uint32_t id)
+{
+	struct outlet_member *member = outlet_find(outlet, id);
+
+	return member ? container_of(member, struct job, member) : NULL;
+}
+
+/* ---- from its start to all ends ---- */
+
+static void take_child(struct job *job, const struct spawn_child *child,
+		       const struct msg_exec_request *request)
+{
+	struct job_host *host = job->host;
+
+	job->pid = job->watch.session = child->pid;
+	job->pid_fd = child->pid_fd;
+	job->verdict_fd = child->verdict_fd;
+	pump_init(&job->pump, host->loop, request->tty, child->in_fd, child->out_fd, child->err_fd,
+		  JOB_INPUT_WINDOW + FRAME_WIRE_MAX, &host->spare);
+	job->pump.on_output = on_output;
+	job->pump.on_input = on_input;
+	loop_source_init(&job->pid_source, job->pid_fd, on_leader);
+	loop_source_init(&job->verdict_source, job->verdict_fd, on_verdict);
+	loop_want(host->loop, &job->verdict_source, LOOP_IN);
+	loop_want(host->loop, &job->pid_source, LOOP_IN);
+	if (job->pid_fd < 0)
+		loop_arm(host->loop, &job->poll, POLL_MS);
+	if (request->timeout_ms)
+		loop_arm(host->loop, &job->timeout, request->timeout_ms);
+	if (host->limits.max_time_ms)
+		loop_arm(host->loop, &job->max_time, host->limits.max_time_ms);
+	watch_pump(job);
+}
+
+/* A terminal's shell takes no time to end, whatever its background jobs have to say. */
+static uint64_t asked_linger(const struct job_host *host, const struct msg_exec_request *request)
+{
+	if (request->has_linger)
+		return request->linger_ms;
+	if (request->tty)
+		return 0;
+	return host->limits.has_linger ? host->limits.linger_ms : UINT64_MAX;
+}
+
+static void take_options(struct job *job, const struct msg_exec_request *request)
+{
+	int on_disconnect =
+		request->on_disconnect.ptr ? msg_on_disconnect_parse(request->on_disconnect) : -1;
+
+	job->session.on_disconnect =
+		on_disconnect < 0 ? MSG_DISCONNECT_KILL : (enum msg_on_disconnect)on_disconnect;
+	job->session.never_kill = request->timeout_ms && !request->kill_after_ms;
+	job->session.hangs_up = request->tty;
+	job->linger_ms = asked_linger(job->host, request);
+	job->timeout_signal = request->timeout_signal > 0 && request->timeout_signal < NSIG
+				      ? request->timeout_signal
+				      : SIGTERM;
+	job->kill_after_ms = request->kill_after_ms;
+	job->input.window = !request->stdin_window		    ? 0
+			    : buf_spare_is_short(&job->host->spare) ? JOB_SHORT
+								    : JOB_INPUT_WINDOW;
+	job->output.window = request->output_window;
+	job->timeout.on_due = on_timeout;
+	job->max_time.on_due = on_max_time;
+	job->grace.on_due = on_grace;
+	job->linger.on_due = on_linger;
+	job->limit.on_due = on_linger_limit;
+	job->parked.on_due = on_parked;
+	job->poll.on_due = on_poll;
+	job->watch.on_empty = on_empty;
+}
+
+void job_start(struct job_host *host, struct outlet *outlet, uint32_t id,
+	       struct msg_exec_request *request, size_t max_jobs)
+{
+	static const struct spawn_failure too_many = {
+		.kind = MSG_FAILURE_RESOURCE_LIMIT,
+		.message = "cannot spawn: the agent has as many sessions as --max-sessions allows, "
+			   "with those whose output others still hold",
+	};
+	static const struct spawn_failure too_late = {
+		.kind = MSG_FAILURE_OTHER, .message = "cannot spawn: the agent is ending"};
+	const struct spawn_failure *refusal = host->ending		    ? &too_late
+					      : host->job_count >= max_jobs ? &too_many
+									    : NULL;
+	struct job *job = refusal ? NULL : calloc(1, sizeof(*job));
+	struct spawn_failure failure = {.num = 0};
+	struct spawn_child child;
+
+	if (!job) {
+		tell_failed(host, outlet, id, refusal ? refusal : &spawn_no_memory);
+		return;
+	}
+	job->host = host;
+	job->started_us = loop_now_us();
+	take_options(job, request);
+	if (spawn_start(&host->spawn, request, &child, &job->plan, &failure) < 0) {
+		tell_failed(host, outlet, id, &failure);
+		free(job);
+		return;
+	}
+	outlet_join(outlet, &job->member, id, &outlet_calls);
+	list_append(&host->jobs, &job->of_host);
+	host->job_count++;
+	take_child(job, &child, request);
+	log_debug("session %u: process %d", id, job->pid);
+}
+
+void job_end_all(struct job_host *host)
+{
+	struct job *job, *next;
+
+	host->ending = true;
+	list_each_safe(job, next, &host->jobs, of_host)
+		happen(job, SESSION_SHUTDOWN);
+}
+
+void job_free_all(struct job_host *host)
+{
+	struct job *job;
+
+	while ((job = list_first(&host->jobs, struct job, of_host)))
+		release(job);
+}

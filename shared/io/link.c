@@ -1,0 +1,443 @@
+/* Frames over a byte stream: see link.h. */
+#include "link.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stddef.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "shared/base.h"
+#include "shared/fd.h"
+
+#define FRAMES_A_TURN 256
+#define DIRECT_MIN    (16 * 1024)  /* from so many bytes on a write of their own pays */
+#define READ_MAX      (256 * 1024) /* bytes a turn, so that no peer holds up the others */
+#define READ_SHORT    (16 * 1024)  /* the same while all queues together hold too much */
+#define STARVED_MS    50	   /* between looks whether there is memory for a large frame */
+
+static void on_turn(struct loop_task *task);
+
+/* ---- the beginning and the end ---- */
+
+/* What a host that went away still had to say, or the next one's first words would be looked for behind it. */
+static void drain(struct link *link)
+{
+	char waste[4096];
+	ssize_t n;
+
+	/* Such streams hold little. */
+	for (int i = 0; i < 1024; i++) {
+		n = read(link->in_fd, waste, sizeof(waste));
+		if (n == 0 || (n < 0 && errno != EINTR))
+			return;
+	}
+}
+
+static void hear(struct link *link, uint32_t ready)
+{
+	if ((ready & LOOP_IN) && !link->ended) {
+		link_read(link);
+		if (link->calls->on_read)
+			link->calls->on_read(link);
+	}
+	if (ready & LOOP_HUP) {
+		if (link->manner == LINK_DRAINS_AT_HANGUP)
+			drain(link);
+		link->ended = true;
+	}
+	link_mark(link);
+}
+
+static void in_ready(struct loop_source *source, uint32_t ready)
+{
+	hear(container_of(source, struct link, in_source), ready);
+}
+
+static void out_ready(struct loop_source *source, uint32_t ready)
+{
+	hear(container_of(source, struct link, out_source), ready);
+}
+
+static void on_starved(struct loop_timer *timer)
+{
+	/* There may be memory by now. */
+	hear(container_of(timer, struct link, starved), LOOP_IN);
+}
+
+void link_init(struct link *link, struct loop *loop, int in_fd, int out_fd, size_t out_max,
+	       struct buf_spare *spare, const struct link_calls *calls, enum link_manner manner)
+{
+	*link = (struct link){
+		.loop = loop,
+		.calls = calls,
+		.manner = manner,
+		.in_fd = in_fd,
+		.out_fd = out_fd,
+		.in_socket = fd_is_socket(in_fd),
+		.turn.on_run = on_turn,
+		.starved.on_due = on_starved,
+	};
+	link->out_socket = in_fd == out_fd ? link->in_socket : fd_is_socket(out_fd);
+	buf_init(&link->in, FRAME_WIRE_MAX + READ_MAX, spare);
+	buf_init(&link->out, out_max, spare);
+	bulk_init(&link->bulk);
+	link->bulk.refused = !link->out_socket;
+	loop_source_init(&link->in_source, in_fd, in_ready);
+	loop_source_init(&link->out_source, in_fd == out_fd ? -1 : out_fd, out_ready);
+	loop_want(loop, &link->in_source, LOOP_IN);
+}
+
+void link_release(struct link *link)
+{
+	if (!link->loop)
+		return;
+	loop_unmark(link->loop, &link->turn);
+	loop_remove(link->loop, &link->in_source);
+	loop_remove(link->loop, &link->out_source);
+	loop_disarm(link->loop, &link->starved);
+	if (link->out_fd == link->in_fd)
+		link->out_fd = -1;
+	fd_close(&link->in_fd);
+	fd_close(&link->out_fd);
+	buf_release(&link->in);
+	buf_release(&link->out);
+	bulk_release(&link->bulk);
+	link->loop = NULL;
+}
+
+void link_mark(struct link *link)
+{
+	loop_mark(link->loop, &link->turn);
+}
+
+void link_stop(struct link *link)
+{
+	link->stopped = true;
+	loop_want(link->loop, &link->in_source, 0);
+	loop_want(link->loop, &link->out_source, 0);
+	loop_disarm(link->loop, &link->starved);
+}
+
+/* ---- reading ---- */
+
+static int next_frame(const struct link *link, struct frame *ret_frame)
+{
+	size_t missing;
+
+	return frame_next(&link->in, ret_frame, &missing);
+}
+
+/* How much to ask for: the rest of a frame that is known to be longer, else a fair share. */
+static size_t read_size(const struct link *link)
+{
+	bool is_short = link->in.spare && buf_spare_is_short(link->in.spare);
+	size_t share = is_short ? READ_SHORT : READ_MAX, missing = 0;
+	struct frame frame;
+
+	if (!buf_len(&link->in))
+		return link->readahead ? link->readahead : share;
+	if (frame_next(&link->in, &frame, &missing) == 0 && missing > READ_MAX)
+		return missing;
+	return share;
+}
+
+void link_read(struct link *link)
+{
+	size_t size = read_size(link);
+	uint8_t *space;
+	ssize_t n;
+	int r;
+
+	if (link->body || link->starved.armed)
+		return;
+	/* Whoever gets memory for a whole frame can end it; the others wait, and not half-way. */
+	if (!buf_may_hold(&link->in, size)) {
+		loop_arm(link->loop, &link->starved, STARVED_MS);
+		return;
+	}
+	r = buf_reserve(&link->in, size, &space);
+	if (r < 0) {
+		link->ended = true;
+		link->error = -r;
+		return;
+	}
+	do {
+		n = link->in_socket ? recv(link->in_fd, space, size, MSG_DONTWAIT)
+				    : read(link->in_fd, space, size);
+	} while (n < 0 && errno == EINTR);
+	if (n > 0) {
+		buf_commit(&link->in, (size_t)n);
+		return;
+	}
+	buf_settle(&link->in);
+	if (n < 0 && errno == EAGAIN)
+		return;
+	link->ended = true;
+	link->error = n < 0 ? errno : 0;
+}
+
+struct buf *link_cut(struct link *link)
+{
+	struct frame frame;
+	bool cut =
+		!link->body && !link->ended && buf_len(&link->in) && next_frame(link, &frame) == 0;
+
+	return cut ? &link->in : NULL;
+}
+
+bool link_is_dry(const struct link *link)
+{
+	struct pollfd in = {.fd = link->in_fd, .events = POLLIN};
+
+	return !link->body && poll(&in, 1, 0) == 0;
+}
+
+void link_drop_input(struct link *link)
+{
+	buf_consume(&link->in, buf_len(&link->in));
+}
+
+void link_take_raw(struct link *link, bool raw)
+{
+	link->raw = raw;
+}
+
+void link_limit_readahead(struct link *link, size_t len)
+{
+	link->readahead = link->in_socket ? len : 0;
+}
+
+/* ---- writing ---- */
+
+static ssize_t send_some(struct link *link, const uint8_t *data, size_t len)
+{
+	ssize_t n;
+
+	do {
+		n = link->out_socket ? send(link->out_fd, data, len, MSG_DONTWAIT | MSG_NOSIGNAL)
+				     : write(link->out_fd, data, len);
+	} while (n < 0 && errno == EINTR);
+	return n < 0 ? -errno : n;
+}
+
+static ssize_t send_bytes(struct link *link, size_t len)
+{
+	ssize_t n = send_some(link, buf_head(&link->out), len);
+
+	if (n > 0)
+		buf_consume(&link->out, (size_t)n);
+	return n;
+}
+
+/* One write of what comes next: bytes of the queue, or the pages in their midst. */
+static ssize_t send_next(struct link *link)
+{
+	ssize_t n;
+
+	if (!link->bulk.len)
+		return send_bytes(link, buf_len(&link->out));
+	if (link->bulk.before) {
+		n = send_bytes(link, link->bulk.before);
+		link->bulk.before -= n > 0 ? (size_t)n : 0;
+		return n;
+	}
+	/* splice() knows no MSG_DONTWAIT. */
+	if (!link->nonblock)
+		link->nonblock = fd_set_nonblock(link->out_fd) == 0;
+	return bulk_drain(&link->bulk, link->out_fd);
+}
+
+bool link_flush(struct link *link)
+{
+	bool unsent = link_unsent(link) > 0;
+
+	while (link_unsent(link) && !link->broken) {
+		ssize_t n = send_next(link);
+
+		if (n == -EAGAIN)
+			return false;
+		if (n < 0) {
+			link->broken = true;
+			link->error = (int)-n;
+			return false;
+		}
+		link->sent += (size_t)n;
+	}
+	return unsent && !link_unsent(link);
+}
+
+int link_put(struct link *link, const uint8_t *data, size_t len)
+{
+	if (len >= DIRECT_MIN)
+		link_flush(link);
+	if (len >= DIRECT_MIN && !link_unsent(link) && !link->broken) {
+		ssize_t n = send_some(link, data, len);
+
+		/* What is wrong with the stream, the next flush will see. */
+		if (n > 0) {
+			link->sent += (size_t)n;
+			data += n;
+			len -= (size_t)n;
+		}
+	}
+	return buf_append(&link->out, data, len);
+}
+
+/* ---- the turn ---- */
+
+/* The beginning of a frame, if its owner takes the rest from the stream itself. */
+static bool take_part(struct link *link)
+{
+	size_t head = 0, body = 0;
+
+	if (!link->calls->on_part || !link->in_socket || buf_len(&link->in) < FRAME_HEADER_LEN ||
+	    !link->calls->on_part(link, &link->in, &head, &body))
+		return false;
+	/* Nothing is read beyond a frame that is not whole, so that all of this is of it. */
+	link->body = body - (buf_len(&link->in) - head);
+	link_drop_input(link);
+	return true;
+}
+
+/* Whether all of it is taken. */
+static bool take_body(struct link *link)
+{
+	while (link->body && link->calls->wish(link) == LINK_TAKE) {
+		ssize_t n = link->calls->on_body(link, link->in_fd, link->body);
+
+		if (n == -EINTR)
+			continue;
+		link->held = n == -EBUSY;
+		if (n == -EAGAIN || n == -EBUSY)
+			return false;
+		if (n <= 0) {
+			link->ended = true;
+			link->error = (int)-n;
+			link->body = 0;
+			return false;
+		}
+		link->body -= (size_t)n;
+	}
+	return !link->body;
+}
+
+/* One frame, or what stands in for one: 1 to go on, 0 for nothing more now, or -errno. */
+static int take_one(struct link *link)
+{
+	struct frame frame;
+	int r;
+
+	if (!take_body(link) || link->calls->wish(link) != LINK_TAKE)
+		return 0;
+	if (link->raw)
+		return link->calls->on_bytes(link, &link->in);
+	r = next_frame(link, &frame);
+	if (r <= 0)
+		return r == 0 && take_part(link) ? 1 : r;
+	r = link->calls->on_frame(link, &frame);
+	if (!link->loop)
+		return 0;
+	if (r == -EAGAIN) {
+		link->put_off = true;
+		return 0;
+	}
+	link->taken++;
+	buf_consume(&link->in, frame.wire_len);
+	return r < 0 ? r : 1;
+}
+
+static int take(struct link *link)
+{
+	int r = 1;
+
+	link->held = link->put_off = false;
+	for (int i = 0; i < FRAMES_A_TURN && r > 0 && link->loop && !link->stopped; i++)
+		r = take_one(link);
+	return r < 0 ? r : 0;
+}
+
+/* Nothing is there that could be taken. */
+static bool has_nothing(const struct link *link)
+{
+	struct frame frame;
+
+	return !link->body && (link->raw || next_frame(link, &frame) <= 0);
+}
+
+/* Of a peer that has gone there may be more to read, and then an end; of other failures nothing. */
+static bool is_broken(const struct link *link)
+{
+	bool farewell = link->error == EPIPE || link->error == ECONNRESET;
+
+	return link->broken && !(link->manner == LINK_TO_THE_LAST && farewell && !link->ended);
+}
+
+/* Whether what came before the end was taken, as far as anybody waits for what becomes of it. */
+static bool is_over(const struct link *link, enum link_wish wish)
+{
+	if (!link->ended)
+		return false;
+	if (link->manner == LINK_TO_THE_LAST)
+		return wish == LINK_TAKE && !link->held && has_nothing(link);
+	return wish == LINK_CHOKED || link->put_off || has_nothing(link);
+}
+
+/*
+ * Watches for input, or for the peer's going away, and for room while output is queued. Nothing more is
+ * read while a whole frame waits to be taken, which nothing that is watched will tell.
+ */
+static void watch(struct link *link, bool reads)
+{
+	bool waits = !has_nothing(link) && !link->body;
+	uint32_t in = link->ended ? 0 : LOOP_HUP;
+	uint32_t out = link_unsent(link) && !link->broken ? LOOP_OUT : 0;
+
+	if (in && link->manner == LINK_TO_THE_LAST)
+		in = 0;
+	if (!link->ended && reads && !waits && !link->held && !link->starved.armed)
+		in = LOOP_IN;
+	if (link->in_fd == link->out_fd)
+		in |= out;
+	loop_want(link->loop, &link->in_source, in);
+	loop_want(link->loop, &link->out_source, out);
+	if (reads && waits && !link->put_off)
+		link_mark(link);
+	if (link->calls->on_watched)
+		link->calls->on_watched(link, reads && !link->put_off && !link->held &&
+						      !link->starved.armed);
+}
+
+/* Says so, of the stream's end once; whether the link goes on. */
+static bool tell_end(struct link *link, enum link_end how, int error)
+{
+	bool told = link->told & 1u << how;
+
+	if (how != LINK_SENSELESS)
+		link->told |= 1u << how;
+	if (!told)
+		link->calls->on_end(link, how, error);
+	return link->loop && !link->stopped;
+}
+
+static void on_turn(struct loop_task *task)
+{
+	struct link *link = container_of(task, struct link, turn);
+	enum link_wish wish;
+	int r;
+
+	if (link->stopped)
+		return;
+	r = take(link);
+	if (!link->loop || link->stopped)
+		return;
+	link->calls->on_flushed(link, link_flush(link));
+	if (!link->loop || link->stopped || (r < 0 && !tell_end(link, LINK_SENSELESS, -r)))
+		return;
+	/* Derived after the flush: what may be read depends on what could be written. */
+	wish = link->calls->wish(link);
+	if (is_broken(link) ? !tell_end(link, LINK_BROKEN, link->error)
+			    : is_over(link, wish) && !tell_end(link, LINK_ENDED, link->error))
+		return;
+	watch(link, wish == LINK_TAKE);
+}

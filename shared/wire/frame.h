@@ -1,0 +1,43 @@
+/*
+ * The frames of the wire: a big-endian length, a correlation id, a byte of flags, a body.
+ * Pure: no system call, no memory.
+ */
+#ifndef MSB_FRAME_H
+#define MSB_FRAME_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "shared/buf.h"
+
+#define FRAME_PREFIX_LEN 4	 /* the length itself */
+#define FRAME_HEADER_LEN 9	 /* the length, the id, the flags */
+#define FRAME_LEN_MIN	 5	 /* what the length counts: id, flags and body */
+#define FRAME_LEN_MAX	 4194304 /* the same, at most */
+#define FRAME_WIRE_MAX	 (FRAME_PREFIX_LEN + FRAME_LEN_MAX)
+
+#define FRAME_TERMINAL	    0x01 /* the last frame of its id */
+#define FRAME_SESSION_START 0x02
+#define FRAME_SHUTDOWN	    0x04
+#define FRAME_BULK	    0x08 /* the body is no CBOR; generation 8, not ours */
+
+struct frame {
+	uint32_t id;
+	uint8_t flags;
+	uint8_t *body; /* inside the queue, until it changes */
+	size_t body_len;
+	size_t wire_len; /* what to consume when done with it */
+};
+
+uint32_t frame_u32(const uint8_t *at);
+void frame_put_u32(uint8_t *at, uint32_t value);
+void frame_put_header(uint8_t *at, uint32_t id, uint8_t flags, size_t body_len);
+
+/*
+ * Looks at the head of the queue. Returns 1 and the frame when it is whole; 0 when bytes are
+ * missing, with *ret_missing of them at least; -EMSGSIZE or -EBADMSG when the length is over
+ * or under what the wire allows: framing is lost and the connection is of no more use.
+ */
+int frame_next(const struct buf *queue, struct frame *ret_frame, size_t *ret_missing);
+
+#endif
