@@ -171,8 +171,10 @@ static void begin_terminal(struct exec *exec)
 }
 
 /* Somebody else may have had the terminal, and changed it. */
-static void look_again(struct exec *exec)
+static void look_again(void *owner)
 {
+	struct exec *exec = owner;
+
 	if (exec->tty && is_under_way(exec) && exec->in_terminal)
 		term_resume(STDIN_FILENO);
 	if (is_over(exec))
@@ -191,11 +193,6 @@ static void suspend(struct exec *exec, bool whole_group)
 	stream_flush(&exec->err);
 	term_suspend(whole_group);
 	look_again(exec);
-}
-
-static void on_foreground(void *owner)
-{
-	look_again(owner);
 }
 
 /* Goes without asking the command; what becomes of it is for the agent, as the request said. */
@@ -666,7 +663,7 @@ static void begin_streams(struct exec *exec, struct loop *loop, struct buf_spare
 	exec->in.owner = exec;
 	exec->in.on_escape = on_escape;
 	exec->in.on_signal_key = on_signal_key;
-	exec->in.on_foreground = on_foreground;
+	exec->in.on_foreground = look_again;
 	exec->in.on_failed = on_input_failed;
 	exec_input_init(&exec->in, loop, spare);
 	stream_init(&exec->out, loop, STDOUT_FILENO, OUTPUT_MAX, spare, exec, on_output);
