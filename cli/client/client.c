@@ -172,6 +172,8 @@ void client_remove(struct client_session *session)
 	if (client->body_of == session)
 		client->body_of = NULL;
 	session->client = NULL;
+	/* In the turn of one before it: those behind it wait for the next. */
+	client_mark(client);
 }
 
 static void drop(struct client *client)
