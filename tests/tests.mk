@@ -171,7 +171,7 @@ lint: ## have the code, the scripts and the manuals read
 	@$(MAKE) --no-print-directory lint-run
 
 lint-run: check-static-run
-	clang-format --dry-run -Werror $(C_FILES)
+	@clang-format --dry-run -Werror $(C_FILES)
 	@printf '%s\n' $(SH_FILES) | xargs -P $(PROCESSORS) -n 8 shellcheck
 	mandoc -Tlint -Wwarning $(MANUALS)
 	@for header in $(HEADERS); do \
