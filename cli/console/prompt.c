@@ -130,7 +130,8 @@ size_t prompt_take_held(struct prompt *prompt, char keys[PROMPT_HELD_MAX])
 {
 	size_t len = buf_len(&prompt->held);
 
-	memcpy(keys, buf_head(&prompt->held), len);
+	if (len)
+		memcpy(keys, buf_head(&prompt->held), len);
 	buf_consume(&prompt->held, len);
 	return len;
 }
