@@ -352,13 +352,13 @@ static void on_input_credit(struct remote *remote, const struct msg_envelope *en
 static void finish(struct remote *remote, struct remote_end *end)
 {
 	struct msg_text *said = &end->failed.message;
-	char why[512];
 
 	if (!said->ptr)
 		said->ptr = "";
-	snprintf(why, sizeof(why), "%.*s", (int)said->len, said->ptr);
+	snprintf(end->line, sizeof(end->line), "%.*s", (int)said->len, said->ptr);
 	if (end->how != REMOTE_EXITED)
-		end->why = why[0] ? why : "the agent refused the session, and does not say why";
+		end->why = end->line[0] ? end->line
+					: "the agent refused the session, and does not say why";
 	end->had_started = remote->state == REMOTE_STARTED;
 	leave(remote);
 	if (remote->on_end)

@@ -26,6 +26,7 @@ struct remote_end {
 	bool had_started;
 	struct msg_exec_exited exited; /* of REMOTE_EXITED; code -1 where it does not decode */
 	struct msg_exec_failed failed; /* of REMOTE_FAILED; of REMOTE_REFUSED its message */
+	char line[512];
 	const char *why; /* that message as a line, never empty; NULL: REMOTE_EXITED */
 };
 

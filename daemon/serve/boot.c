@@ -119,8 +119,10 @@ static int take_texts(struct boot *made, const struct msg_bootstrap *bootstrap, 
 	/* A pair takes more bytes of CBOR than it needs here with its NUL. */
 	made->text = malloc(bootstrap->user.len + bootstrap->default_cwd.len +
 			    bootstrap->default_env.cbor.len + 3);
-	if (!made->text)
-		return err_set(err, ENOMEM, NULL, "cannot keep it");
+	if (!made->text) {
+		err_set(err, ENOMEM, NULL, "cannot keep it");
+		return -ENOMEM;
+	}
 	*at = made->text;
 	/* The only user there may be stays so, as the profile is not loosened. */
 	if (bootstrap->user.ptr && !is_blank(bootstrap->user) && !config->only_user) {
