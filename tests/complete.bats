@@ -47,6 +47,14 @@ cleared() {
 	wait_for 5 at_prompt '' 2>/dev/null
 }
 
+# run_line LINE: runs it, on a screen that is clear. The prompt may be the one before it, but for what is above.
+run_line() {
+	tm send-keys -l -- "$1; clear; echo line-ov\"er\""
+	tm send-keys Enter
+	wait_for 10 shows line-over
+	wait_for 10 at_prompt ''
+}
+
 # tab TYPED WANTED [BEHIND]: what the line becomes, with what is typed behind the Tab.
 tab() {
 	tm send-keys -l -- "$1"
@@ -63,17 +71,13 @@ tab() {
 start_bash() {
 	tm new-session -d -x 120 -y 30 -e 'PS1=> ' -e HISTFILE= -e PROMPT_COMMAND= bash --norc --noprofile 3>&-
 	wait_for 10 at_prompt ''
-	tm send-keys -l -- "source $ROOT/completions/msb-exec.bash; clear"
-	tm send-keys Enter
-	wait_for 10 at_prompt ''
+	run_line "source $ROOT/completions/msb-exec.bash"
 }
 
 start_zsh() {
 	tm new-session -d -x 120 -y 30 -e 'PS1=> ' -e "ZDOTDIR=$DIR" zsh -f 3>&-
 	wait_for 10 shows '>'
-	tm send-keys -l -- "PS1='> '; fpath=($ROOT/completions \$fpath); autoload -Uz compinit; compinit -u -D; clear"
-	tm send-keys Enter
-	wait_for 10 at_prompt ''
+	run_line "PS1='> '; fpath=($ROOT/completions \$fpath); autoload -Uz compinit; compinit -u -D"
 }
 
 start_fish() {
@@ -197,9 +201,7 @@ every_address() {
 	goes_on "msb-exec --socket='unix:$DIR/ho" "msb-exec --socket='unix:$DIR/home/"
 	goes_on "msb-exec -S unix:'$DIR/ho" "msb-exec -S unix:'$DIR/home/"
 	# Who has no colon in there.
-	tm send-keys -l 'COMP_WORDBREAKS=${COMP_WORDBREAKS//:}; clear'
-	tm send-keys Enter
-	wait_for 10 at_prompt ''
+	run_line 'COMP_WORDBREAKS=${COMP_WORDBREAKS//:}'
 	goes_on 'msb-exec -S exec:'
 	goes_on 'msb-exec -S ex' 'msb-exec -S exec:'
 	goes_on "msb-exec -S unix:$DIR/ho" "msb-exec -S unix:$DIR/home/"
