@@ -300,10 +300,11 @@ static int on_request(struct relay_range *range, struct incoming *in)
 
 /* ---- input ---- */
 
-/* Sends of the held input what may go. */
-static void pump_input(struct relay_range *range, struct route *route)
+/* Sends of the held input what may go. Whether any did. */
+static bool pump_input(struct relay_range *range, struct route *route)
 {
 	struct relay_agent *agent = range->agent;
+	bool any = false;
 	size_t len;
 
 	/* Joined on the way: each frame counts, however small. */
@@ -311,11 +312,13 @@ static void pump_input(struct relay_range *range, struct route *route)
 	       (len = route_may_go(route, relay_agent_input_room(agent))) > 0) {
 		relay_agent_put_input(agent, route->id, buf_head(&route->held), len);
 		route_went(&range->routes, route, len);
+		any = true;
 	}
 	if (route->end_due && !buf_len(&route->held) && relay_agent_input_room(agent)) {
 		route->end_due = false;
 		relay_agent_put_input(agent, route->id, (const uint8_t *)"", 0);
 	}
+	return any;
 }
 
 /* What is given at once goes uncopied, in as many frames as it takes; returns how much that was. */
@@ -641,15 +644,19 @@ void range_answer(struct relay_range *range, const struct frame *frame)
 
 void range_flushed(struct relay_range *range, uint64_t sent)
 {
-	struct route *route;
+	struct route *route, *served = NULL;
 	uint64_t consumed;
 
 	list_each(route, &range->routes.list, in_table) {
 		if (route_sent(route, sent, &consumed))
 			tell_agent(range, msg_put_credit(to_agent(range), route->id,
 							 MSG_EXEC_OUTPUT_CREDIT, consumed));
-		pump_input(range, route);
+		if (pump_input(range, route) && !served)
+			served = route;
 	}
+	/* The agent's room is there for all: who had some first is the last one the next time. */
+	if (served)
+		route_served(&range->routes, served);
 }
 
 /* ---- its beginning ---- */

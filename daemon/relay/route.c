@@ -67,6 +67,12 @@ void route_remove(struct route_table *table, struct route *route)
 	free(route);
 }
 
+void route_served(struct route_table *table, struct route *route)
+{
+	list_remove(&table->list, &route->in_table);
+	list_append(&table->list, &route->in_table);
+}
+
 void route_clear(struct route_table *table)
 {
 	struct route *route, *next;

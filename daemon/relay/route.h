@@ -67,6 +67,9 @@ struct route *route_add(struct route_table *table, uint32_t id, enum route_kind 
 void route_remove(struct route_table *table, struct route *route);
 void route_clear(struct route_table *table);
 
+/* The others of the table come before it. */
+void route_served(struct route_table *table, struct route *route);
+
 /* ---- output ---- */
 
 /* The window to ask for on behalf of a client that has so many commands alive. */

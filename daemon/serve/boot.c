@@ -21,6 +21,9 @@ void boot_release(struct boot *boot)
 	free(boot->text);
 	free(boot->env);
 	free(boot->limits);
+	boot->text = NULL;
+	boot->env = NULL;
+	boot->limits = NULL;
 }
 
 /* Copies a text as a C string to *at and moves *at behind it. False: a NUL inside. */

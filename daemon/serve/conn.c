@@ -171,9 +171,9 @@ void conn_init(struct conn *conn, struct conn_host *host, int in_fd, int out_fd,
 		.calls = calls,
 		.trusted = peer->trusted,
 		.open = peer->open,
-		.outlet = {.link = &conn->link},
 	};
 	snprintf(conn->name, sizeof(conn->name), "%s", peer->name);
+	outlet_init(&conn->outlet, &conn->link);
 	link_init(&conn->link, loop_of(conn), in_fd, out_fd, JOB_FRAMES_MAX, &host->jobs->spare,
 		  &link_calls, manner);
 	if (conn->open)

@@ -44,7 +44,7 @@ struct spawn_failure {
 	char message[ERR_TEXT_MAX + 320];
 };
 
-/* Where there was not even any for the request. */
+/* Where there was no memory even for the job or its plan. */
 extern const struct spawn_failure spawn_no_memory;
 
 /* What the stage is called on the wire. */

@@ -132,6 +132,20 @@ static void windows_of_all_commands_fit_what_a_client_may_have_queued(void **sta
 	assert_true(sum < 64 * 1024 * 1024);
 }
 
+static void who_was_served_comes_last(void **state)
+{
+	struct route_table table = {0};
+	struct route *first = route_add(&table, 1, ROUTE_EXEC);
+	struct route *second = route_add(&table, 2, ROUTE_EXEC);
+
+	(void)state;
+	assert_ptr_equal(list_first(&table.list, struct route, in_table), first);
+	route_served(&table, first);
+	assert_ptr_equal(list_first(&table.list, struct route, in_table), second);
+	assert_ptr_equal(list_after(second, in_table), first);
+	route_clear(&table);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -140,6 +154,7 @@ int main(void)
 		cmocka_unit_test(output_credit_never_falls_behind),
 		cmocka_unit_test(held_input_goes_as_far_as_there_is_credit),
 		cmocka_unit_test(too_much_held_input_of_one_or_of_all_is_seen),
+		cmocka_unit_test(who_was_served_comes_last),
 		cmocka_unit_test(windows_of_all_commands_fit_what_a_client_may_have_queued),
 	};
 
