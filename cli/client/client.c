@@ -535,7 +535,10 @@ static bool clear(struct reach *reach)
 	if (client->process > 0)
 		process_end_on(&client->old, client->loop, client->process, 0);
 	client->process = 0;
-	return !client->old.pid;
+	if (client->old.pid)
+		return false;
+	client->lost = false;
+	return true;
 }
 
 void client_connect(struct client *client, struct loop *loop, const struct reach_terms *terms,

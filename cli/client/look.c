@@ -13,6 +13,7 @@
 
 #define SHELL	     "/bin/sh"
 #define TERM_LOOK_MS 3000 /* for a look that is a convenience, and nothing to wait long for */
+#define LINGER_MS    500  /* for who holds its output, and there is nobody */
 
 /* What the shell ends with; those of its own failures are below and above. */
 enum { LOOK_ABSENT = 65, LOOK_NO_FOLDER, LOOK_DENIED };
@@ -43,8 +44,8 @@ static void look_at_term(struct look *look);
 
 void look_cancel(struct look *look)
 {
-	if (look->client)
-		loop_disarm(look->client->loop, &look->due);
+	if (look->loop)
+		loop_disarm(look->loop, &look->due);
 	remote_release(&look->remote);
 }
 
@@ -60,9 +61,15 @@ static void finish(struct look *look, const struct err *err)
 static int run(struct look *look, const struct opts *opts,
 	       void (*on_end)(struct remote *remote, const struct remote_end *end), struct err *err)
 {
+	struct opts own = *opts;
+
+	/* How long the command may take is not for this one. */
+	own.timeout_ms = 0;
+	own.has_linger = false;
+	own.linger_ms = LINGER_MS;
 	look->remote.owner = look;
 	look->remote.on_end = on_end;
-	return remote_start(&look->remote, look->client, opts, &(struct remote_terms){0}, err);
+	return remote_start(&look->remote, look->client, &own, &(struct remote_terms){0}, err);
 }
 
 /* ---- the terminal ---- */
@@ -149,7 +156,7 @@ static void look_at_term(struct look *look)
 		return;
 	}
 	look->due.on_due = on_due;
-	loop_arm(look->client->loop, &look->due, TERM_LOOK_MS);
+	loop_arm(look->loop, &look->due, TERM_LOOK_MS);
 }
 
 /* ---- the folder ---- */
@@ -235,6 +242,7 @@ void look_at_guest(struct look *look, struct client *client, const struct opts *
 {
 	struct err err;
 
+	look->loop = client->loop;
 	look->client = client;
 	look->opts = opts;
 	look->tty = tty;

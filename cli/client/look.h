@@ -19,6 +19,7 @@ struct look {
 	bool tty;	      /* the command gets one */
 	const char *ours;     /* TERM, while that is looked for */
 	const char *term;     /* the result: what it is to be instead, static; or NULL */
+	struct loop *loop;    /* NULL: nothing was ever looked at */
 	struct client *client,
 		*told; /* of the connection, and of the last one that a line told of */
 	const struct opts *opts;
