@@ -8,9 +8,9 @@
 #include <stdbool.h>
 
 #include "greeting.h"
+#include "liveness.h"
 #include "patience.h"
 #include "reach.h"
-#include "shared/address/liveness.h"
 #include "shared/err.h"
 #include "shared/io/link.h"
 #include "shared/io/process.h"

@@ -1,5 +1,5 @@
 /* Signs of life: when a peer is asked, when it is lost, and which silence does not count. */
-#include "shared/address/liveness.h"
+#include "cli/client/liveness.h"
 
 #include "unit.h"
 
