@@ -62,6 +62,15 @@ page_of() {
 	[[ ${#lines[@]} -eq 3 && $output == *--user* && $output == *--cwd* && $output == *--new* ]]
 }
 
+@test "manual: every command of the console is in its manual, and no other" {
+	sed -nE 's/^\t\{"\\\\([^"]+)", .*/\1/p' "$ROOT/cli/console/commands.c" | sort >"$DIR/table"
+	sed -nE 's/^\.It Ic \\e([^ ]+).*/\1/p' "$ROOT/cli/msb-exec-console.1" | sort -u >"$DIR/manual"
+	[[ -s $DIR/table ]]
+	run diff "$DIR/table" "$DIR/manual"
+	echo "$output"
+	[[ -z $output ]]
+}
+
 @test "manual: the examples do what they promise" {
 	daemon_start --cwd "$DIR"
 	cd "$DIR"
