@@ -20,7 +20,7 @@
  *	modes again       wait until they are what was remembered
  *	run COMMAND       of a shell elsewhere, until it succeeds; $PROGRAM is the program's number
  *	hangup            the terminal goes away
- *	wait [END[/END]]  wait until the program ends; END is a status, or a signal's name
+ *	wait [END]        wait until the program ends; END is a status, or a signal's name
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -331,10 +331,7 @@ static const char *wait_end(struct drive *d)
 	if (WIFSIGNALED(d->status))
 		snprintf(end, sizeof(end), "%s", sigabbrev_np(WTERMSIG(d->status)));
 	snprintf(d->why, sizeof(d->why), "it ended with %s", end);
-	for (char *one = strtok(d->text, "/"); one; one = strtok(NULL, "/"))
-		if (strcmp(end, one) == 0)
-			return NULL;
-	return d->text_len ? d->why : NULL;
+	return d->text_len && strcmp(end, d->text) != 0 ? d->why : NULL;
 }
 
 static const struct command {
