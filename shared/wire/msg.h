@@ -81,6 +81,18 @@ enum msg_type {
 	MSG_TCP_CLOSE,
 	MSG_TCP_FAILED,
 	MSG_TRANSPORT_CREDIT,
+	MSG_SESSION_LIST,
+	MSG_SESSION_ENTRY,
+	MSG_SESSION_ATTACH,
+	MSG_SESSION_INPUT,
+	MSG_SESSION_ATTACHED,
+	MSG_SESSION_SKIPPED,
+	MSG_SESSION_DETACH,
+	MSG_SESSION_REFUSED,
+	MSG_SESSION_DETACHED,
+	MSG_SESSION_SIGNAL,
+	MSG_SESSION_REMOVE,
+	MSG_SESSION_DONE,
 	MSG_TYPE_COUNT,
 };
 
@@ -124,7 +136,27 @@ enum msg_feature {
 	MSG_FEATURE_STDIN_WINDOW = 1 << 6,
 	MSG_FEATURE_OUTPUT_WINDOW = 1 << 7,
 	MSG_FEATURE_PIXELS = 1 << 8,
+	MSG_FEATURE_SESSIONS = 1 << 9,
 };
+
+/* How one comes to a kept session: what it wants of it. */
+enum msg_attach {
+	MSG_ATTACH_TAKE,  /* to be the one that has it; who had it is detached */
+	MSG_ATTACH_WATCH, /* to look on */
+	MSG_ATTACH_LOGS,  /* what it has printed so far */
+	MSG_ATTACH_WAIT,  /* its end, which is fetched with it */
+};
+
+/* Why an id is no longer attached to its session. */
+enum msg_detached {
+	MSG_DETACHED_ASKED,   /* by core.session.detach */
+	MSG_DETACHED_TAKEN,   /* somebody else has it now */
+	MSG_DETACHED_REMOVED, /* it is no more */
+	MSG_DETACHED_DONE,    /* all that was asked for has been sent */
+};
+
+#define MSG_SESSION_ID_LEN   12 /* of lower case hexadecimal digits */
+#define MSG_SESSION_NAME_MAX 64 /* bytes */
 
 struct msg_ready {
 	uint64_t boot_time_ns, init_time_ns, ready_time_ns;
@@ -176,11 +208,16 @@ struct msg_exec_request {
 	bool login_shell;
 	bool stdin_window;	/* the client counts credit for stdin */
 	uint64_t output_window; /* bytes of output that may be in flight; 0: any */
+	struct msg_text name;	/* of the kept session */
+	uint64_t hold_ms; /* a kept session drops no output for so long once its client is lost */
+	bool has_for_uid; /* said by a relay alone: */
+	uint32_t for_uid; /* whose request it is */
 };
 
 struct msg_exec_started {
 	uint32_t pid;
 	uint64_t stdin_window; /* bytes of stdin that may be in flight; 0: the agent does not say */
+	struct msg_text session; /* its id, if it is kept */
 };
 
 struct msg_data {
@@ -232,6 +269,84 @@ struct msg_credit {
 	uint64_t consumed;
 };
 
+/* ---- kept sessions; a session is named by its id or by its name ---- */
+
+struct msg_session_list {
+	bool has_for_uid;
+	uint32_t for_uid;
+};
+
+struct msg_session_entry {
+	struct msg_text session, name; /* ptr NULL: it has no name */
+	struct msg_text user;	       /* that it runs as, a name or a number */
+	uint32_t pid;
+	bool tty, ended;
+	uint64_t age_ms; /* since its start */
+	uint64_t cpu_us;
+	uint32_t attached;	 /* how many are, to have it or to look on */
+	struct msg_list command; /* maybe cut short */
+	/* Of the bytes since its start: the first that is still there, and the one behind the last. */
+	uint64_t stdout_begin, stdout_end, stderr_begin, stderr_end;
+	struct msg_exec_exited exited; /* if it has ended */
+};
+
+struct msg_session_attach {
+	struct msg_text session;
+	struct msg_text mode; /* as sent; see msg_attach_parse() */
+	/* The first byte that is wanted; without it the first that is there. */
+	bool has_stdout_since, has_stderr_since;
+	uint64_t stdout_since, stderr_since;
+	uint16_t rows, cols; /* 0: its terminal stays as it is */
+	uint16_t xpixel, ypixel;
+	bool stdin_window;
+	uint64_t output_window;
+	uint64_t hold_ms; /* as of msg_exec_request */
+	bool has_for_uid;
+	uint32_t for_uid;
+};
+
+struct msg_session_attached {
+	struct msg_text session, name;
+	uint32_t pid;
+	bool tty;
+	/* The first byte that comes; what lies between the one that was wanted and it is gone. */
+	uint64_t stdout_at, stderr_at;
+	uint64_t stdin_at;     /* bytes of its stdin that have come so far */
+	uint64_t stdin_window; /* as of msg_exec_started */
+	/* For a terminal that begins in the midst: what to print first. */
+	struct msg_bytes restore;
+};
+
+/* To one that looks on and is too slow: so many bytes are gone before what comes next. */
+struct msg_session_skipped {
+	struct msg_text stream;
+	uint64_t bytes;
+};
+
+/* It cannot be kept, and goes on as it is. */
+struct msg_session_refused {
+	struct msg_text message;
+};
+
+struct msg_session_detached {
+	struct msg_text why; /* see msg_detached_parse() */
+	struct msg_text session, name;
+	uint64_t stdin_at;
+};
+
+struct msg_session_signal {
+	struct msg_text session;
+	int32_t signal;
+	bool has_for_uid;
+	uint32_t for_uid;
+};
+
+struct msg_session_remove {
+	struct msg_text session;
+	bool has_for_uid;
+	uint32_t for_uid;
+};
+
 /*
  * Of core.workload.transport.credit: what a host may have sent in all, since the stream began, of
  * frames of two kinds (generation 9).
@@ -262,7 +377,7 @@ int msg_open(const struct frame *frame, struct msg_envelope *ret);
 /*
  * Decodes the payload into the struct that goes with the type: msg_exec_request for
  * MSG_EXEC_REQUEST and so on; msg_data for stdin, stdout and stderr; msg_id_range for
- * MSG_RELAY_CLIENT_DISCONNECTED; NULL for a type that has no fields. Keys that nobody knows are passed over.
+ * MSG_RELAY_CLIENT_DISCONNECTED; msg_session_attach for MSG_SESSION_INPUT, too; NULL for a type that has no fields. Keys that nobody knows are passed over.
  */
 int msg_decode(enum msg_type type, struct msg_bytes payload, void *ret_struct);
 
@@ -281,6 +396,11 @@ int msg_next_pair(struct msg_list *list, struct msg_pair *ret_pair);
 int msg_failure_parse(struct msg_text text);
 int msg_on_disconnect_parse(struct msg_text text);
 int msg_stream_parse(struct msg_text text);
+int msg_attach_parse(struct msg_text text);
+int msg_detached_parse(struct msg_text text);
+
+/* Whether it may be the name of a session: letters, digits and ._- behind a letter or a digit, and no id. */
+bool msg_is_session_name(struct msg_text text);
 
 /* The flags that exactly a frame of this type carries. */
 uint8_t msg_flags(enum msg_type type);

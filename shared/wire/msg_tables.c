@@ -29,6 +29,7 @@
 		 struct msg_list: FIELD_LIST,      \
 		 struct msg_usage: FIELD_MAP,      \
 		 struct msg_identity: FIELD_MAP,   \
+		 struct msg_exec_exited: FIELD_MAP, \
 		 bool: FIELD_BOOL,                 \
 		 uint8_t: FIELD_U8,                \
 		 uint16_t: FIELD_U16,              \
@@ -45,6 +46,9 @@
 /* A field that tells of itself; one of which the members from..to, no others between, tell. */
 #define ROW(type, key, member, rules)	    FIELD(type, key, member, rules, member, member, NULL)
 #define ROW_IF(type, key, member, from, to) FIELD(type, key, member, OMITTED, from, to, NULL)
+/* One that a bool of its own tells of. */
+#define ROW_NOTED(type, key, member, told) \
+	FIELD(type, key, member, OMITTED | FIELD_NOTED, told, told, NULL)
 
 #define SCHEMA_WITH(table, type, room, defaults)                                   \
 	{                                                                          \
@@ -113,12 +117,14 @@ static const struct field request_fields[] = {
 	ROW(exec_request, "timeout_ms", timeout_ms, OMITTED),
 	ROW_IF(exec_request, "timeout_signal", timeout_signal, timeout_ms, timeout_ms),
 	ROW_IF(exec_request, "kill_after_ms", kill_after_ms, timeout_ms, timeout_ms),
-	FIELD(exec_request, "linger_ms", linger_ms, OMITTED | FIELD_NOTED, has_linger, has_linger,
-	      NULL),
+	ROW_NOTED(exec_request, "linger_ms", linger_ms, has_linger),
 	ROW(exec_request, "on_disconnect", on_disconnect, OMITTED),
 	ROW(exec_request, "login_shell", login_shell, OMITTED),
 	ROW(exec_request, "stdin_window", stdin_window, OMITTED),
 	ROW(exec_request, "output_window", output_window, OMITTED),
+	ROW(exec_request, "name", name, OMITTED),
+	ROW(exec_request, "hold_ms", hold_ms, OMITTED),
+	ROW_NOTED(exec_request, "for_uid", for_uid, has_for_uid),
 };
 
 static const struct msg_exec_request request_defaults = {
@@ -152,6 +158,7 @@ static const struct field resolved_fields[] = {
 static const struct field started_fields[] = {
 	ROW(exec_started, "pid", pid, REQUIRED),
 	ROW(exec_started, "stdin_window", stdin_window, OMITTED),
+	ROW(exec_started, "session", session, OMITTED),
 };
 
 static const struct field data_fields[] = {
@@ -198,6 +205,83 @@ static const struct field output_close_fields[] = {
 
 static const struct field credit_fields[] = {
 	ROW(credit, "consumed", consumed, REQUIRED),
+};
+
+static const struct field session_list_fields[] = {
+	ROW_NOTED(session_list, "for_uid", for_uid, has_for_uid),
+};
+
+static const struct schema exited_schema = SCHEMA(exited_fields, exec_exited);
+
+static const struct field session_entry_fields[] = {
+	ROW(session_entry, "session", session, REQUIRED),
+	ROW(session_entry, "name", name, OMITTED),
+	ROW(session_entry, "user", user, 0),
+	ROW(session_entry, "pid", pid, 0),
+	ROW(session_entry, "tty", tty, OMITTED),
+	ROW(session_entry, "age_ms", age_ms, 0),
+	ROW(session_entry, "cpu_us", cpu_us, 0),
+	ROW(session_entry, "attached", attached, 0),
+	ROW(session_entry, "command", command, 0),
+	ROW(session_entry, "stdout_begin", stdout_begin, 0),
+	ROW(session_entry, "stdout_end", stdout_end, 0),
+	ROW(session_entry, "stderr_begin", stderr_begin, 0),
+	ROW(session_entry, "stderr_end", stderr_end, 0),
+	FIELD(session_entry, "exited", exited, OMITTED | FIELD_NOTED, ended, ended, &exited_schema),
+};
+
+static const struct field session_attach_fields[] = {
+	ROW(session_attach, "session", session, REQUIRED),
+	ROW(session_attach, "mode", mode, OMITTED),
+	ROW_NOTED(session_attach, "stdout_since", stdout_since, has_stdout_since),
+	ROW_NOTED(session_attach, "stderr_since", stderr_since, has_stderr_since),
+	ROW_IF(session_attach, "rows", rows, rows, cols),
+	ROW_IF(session_attach, "cols", cols, rows, cols),
+	ROW_IF(session_attach, "xpixel", xpixel, xpixel, ypixel),
+	ROW_IF(session_attach, "ypixel", ypixel, xpixel, ypixel),
+	ROW(session_attach, "stdin_window", stdin_window, OMITTED),
+	ROW(session_attach, "output_window", output_window, OMITTED),
+	ROW(session_attach, "hold_ms", hold_ms, OMITTED),
+	ROW_NOTED(session_attach, "for_uid", for_uid, has_for_uid),
+};
+
+static const struct field session_attached_fields[] = {
+	ROW(session_attached, "session", session, REQUIRED),
+	ROW(session_attached, "name", name, OMITTED),
+	ROW(session_attached, "pid", pid, 0),
+	ROW(session_attached, "tty", tty, OMITTED),
+	ROW(session_attached, "stdout_at", stdout_at, 0),
+	ROW(session_attached, "stderr_at", stderr_at, 0),
+	ROW(session_attached, "stdin_at", stdin_at, 0),
+	ROW(session_attached, "stdin_window", stdin_window, OMITTED),
+	ROW(session_attached, "restore", restore, OMITTED),
+};
+
+static const struct field session_skipped_fields[] = {
+	ROW(session_skipped, "stream", stream, REQUIRED),
+	ROW(session_skipped, "bytes", bytes, REQUIRED),
+};
+
+static const struct field session_refused_fields[] = {
+	ROW(session_refused, "message", message, REQUIRED),
+};
+
+static const struct field session_detached_fields[] = {
+	ROW(session_detached, "why", why, REQUIRED),
+	ROW(session_detached, "session", session, REQUIRED),
+	ROW(session_detached, "name", name, OMITTED),
+	ROW(session_detached, "stdin_at", stdin_at, 0),
+};
+
+static const struct field session_signal_fields[] = {
+	ROW(session_signal, "session", session, REQUIRED),
+	ROW(session_signal, "signal", signal, REQUIRED),
+	ROW_NOTED(session_signal, "for_uid", for_uid, has_for_uid),
+};
+
+static const struct field session_remove_fields[] = {
+	ROW(session_remove, "session", session, REQUIRED),
+	ROW_NOTED(session_remove, "for_uid", for_uid, has_for_uid),
 };
 
 static const struct field transport_credit_fields[] = {
@@ -284,6 +368,28 @@ const struct message msg_messages[MSG_TYPE_COUNT] = {
 	[MSG_TCP_FAILED] = {"core.tcp.failed", FRAME_TERMINAL, {0}},
 	[MSG_TRANSPORT_CREDIT] = {"core.workload.transport.credit", 0,
 				  SCHEMA(transport_credit_fields, transport_credit)},
+	[MSG_SESSION_LIST] = {"core.session.list", FRAME_SESSION_START,
+			      SCHEMA(session_list_fields, session_list)},
+	[MSG_SESSION_ENTRY] = {"core.session.entry", 0,
+			       SCHEMA_WITH(session_entry_fields, session_entry, 0, NULL)},
+	[MSG_SESSION_ATTACH] = {"core.session.attach", FRAME_SESSION_START,
+				SCHEMA_WITH(session_attach_fields, session_attach, 0, NULL)},
+	[MSG_SESSION_INPUT] = {"core.session.input", FRAME_SESSION_START,
+			       SCHEMA_WITH(session_attach_fields, session_attach, 0, NULL)},
+	[MSG_SESSION_ATTACHED] = {"core.session.attached", 0,
+				  SCHEMA_WITH(session_attached_fields, session_attached, 0, NULL)},
+	[MSG_SESSION_SKIPPED] = {"core.session.skipped", 0,
+				 SCHEMA(session_skipped_fields, session_skipped)},
+	[MSG_SESSION_DETACH] = {"core.session.detach", 0, {0}},
+	[MSG_SESSION_REFUSED] = {"core.session.refused", 0,
+				 SCHEMA_WITH(session_refused_fields, session_refused, 0, NULL)},
+	[MSG_SESSION_DETACHED] = {"core.session.detached", FRAME_TERMINAL,
+				  SCHEMA_WITH(session_detached_fields, session_detached, 0, NULL)},
+	[MSG_SESSION_SIGNAL] = {"core.session.signal", FRAME_SESSION_START,
+				SCHEMA_WITH(session_signal_fields, session_signal, 0, NULL)},
+	[MSG_SESSION_REMOVE] = {"core.session.remove", FRAME_SESSION_START,
+				SCHEMA_WITH(session_remove_fields, session_remove, 0, NULL)},
+	[MSG_SESSION_DONE] = {"core.session.done", FRAME_TERMINAL, {0}},
 };
 
 /* ---- words ---- */
@@ -321,9 +427,23 @@ const char *const msg_stream_names[] = {
 	[MSG_STREAM_STDERR] = "stderr",
 };
 
+const char *const msg_attach_names[] = {
+	[MSG_ATTACH_TAKE] = "take",
+	[MSG_ATTACH_WATCH] = "watch",
+	[MSG_ATTACH_LOGS] = "logs",
+	[MSG_ATTACH_WAIT] = "wait",
+};
+
+const char *const msg_detached_names[] = {
+	[MSG_DETACHED_ASKED] = "asked",
+	[MSG_DETACHED_TAKEN] = "taken",
+	[MSG_DETACHED_REMOVED] = "removed",
+	[MSG_DETACHED_DONE] = "done",
+};
+
 const char *const msg_feature_names[] = {
 	"timeout",	"linger",	"on_disconnect", "login_shell", "usage",
-	"output_close", "stdin_window", "output_window", "pixels",
+	"output_close", "stdin_window", "output_window", "pixels",	"sessions",
 };
 
 int msg_name_index(const char *const *names, size_t count, struct msg_text text)
@@ -366,4 +486,34 @@ int msg_on_disconnect_parse(struct msg_text text)
 int msg_stream_parse(struct msg_text text)
 {
 	return msg_name_index(msg_stream_names, MSG_STREAM_STDERR + 1, text);
+}
+
+int msg_attach_parse(struct msg_text text)
+{
+	return msg_name_index(msg_attach_names, MSG_ATTACH_WAIT + 1, text);
+}
+
+int msg_detached_parse(struct msg_text text)
+{
+	return msg_name_index(msg_detached_names, MSG_DETACHED_DONE + 1, text);
+}
+
+static bool is_alnum(char c)
+{
+	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+}
+
+bool msg_is_session_name(struct msg_text text)
+{
+	bool is_id = text.len == MSG_SESSION_ID_LEN;
+
+	if (!text.len || text.len > MSG_SESSION_NAME_MAX || !is_alnum(text.ptr[0]))
+		return false;
+	for (size_t i = 0; i < text.len; i++) {
+		if (!is_alnum(text.ptr[i]) && !strchr("._-", text.ptr[i]))
+			return false;
+		is_id &= (text.ptr[i] >= '0' && text.ptr[i] <= '9') ||
+			 (text.ptr[i] >= 'a' && text.ptr[i] <= 'f');
+	}
+	return !is_id;
 }

@@ -83,9 +83,11 @@ extern const char *const msg_failure_names[];
 extern const char *const msg_refusal_names[];
 extern const char *const msg_on_disconnect_names[];
 extern const char *const msg_stream_names[];
+extern const char *const msg_attach_names[];
+extern const char *const msg_detached_names[];
 
 /* In the order of their bits, MSG_FEATURE_COUNT of them. */
-#define MSG_FEATURE_COUNT 9
+#define MSG_FEATURE_COUNT 10
 extern const char *const msg_feature_names[];
 
 /* The index of text in names, or -EINVAL. */

@@ -181,6 +181,18 @@ static const struct type_row type_rows[] = {
 	{MSG_TCP_CLOSE, "core.tcp.close", 0},
 	{MSG_TCP_FAILED, "core.tcp.failed", 1},
 	{MSG_TRANSPORT_CREDIT, "core.workload.transport.credit", 0},
+	{MSG_SESSION_LIST, "core.session.list", 2},
+	{MSG_SESSION_ENTRY, "core.session.entry", 0},
+	{MSG_SESSION_ATTACH, "core.session.attach", 2},
+	{MSG_SESSION_INPUT, "core.session.input", 2},
+	{MSG_SESSION_ATTACHED, "core.session.attached", 0},
+	{MSG_SESSION_SKIPPED, "core.session.skipped", 0},
+	{MSG_SESSION_DETACH, "core.session.detach", 0},
+	{MSG_SESSION_REFUSED, "core.session.refused", 0},
+	{MSG_SESSION_DETACHED, "core.session.detached", 1},
+	{MSG_SESSION_SIGNAL, "core.session.signal", 2},
+	{MSG_SESSION_REMOVE, "core.session.remove", 2},
+	{MSG_SESSION_DONE, "core.session.done", 1},
 };
 
 static void types_have_their_names_and_flags(void **state)
@@ -236,6 +248,39 @@ static void words_of_closed_sets_are_parsed(void **state)
 	assert_int_equal(msg_stream_parse((struct msg_text){"stderr", 6}), MSG_STREAM_STDERR);
 	assert_int_equal(msg_stream_parse((struct msg_text){"stdin", 5}), -EINVAL);
 	assert_int_equal(msg_stream_parse((struct msg_text){"timeout", 7}), -EINVAL);
+	assert_int_equal(msg_attach_parse((struct msg_text){"take", 4}), MSG_ATTACH_TAKE);
+	assert_int_equal(msg_attach_parse((struct msg_text){"wait", 4}), MSG_ATTACH_WAIT);
+	assert_int_equal(msg_attach_parse((struct msg_text){"waits", 5}), -EINVAL);
+	assert_int_equal(msg_detached_parse((struct msg_text){"asked", 5}), MSG_DETACHED_ASKED);
+	assert_int_equal(msg_detached_parse((struct msg_text){"done", 4}), MSG_DETACHED_DONE);
+	assert_int_equal(msg_detached_parse((struct msg_text){"", 0}), -EINVAL);
+}
+
+static void name_of_a_session_is_a_word_and_no_id(void **state)
+{
+	static const char *const good[] = {"a",
+					   "build",
+					   "Build-2.x_y",
+					   "0",
+					   "0123456789ab0",
+					   "0123456789aB",
+					   "0123456789a-",
+					   "01234567890"};
+	static const char *const bad[] = {"",	 ".a",		 "-a",		"_a",
+					  "a b", "a/b",		 "a:b",		"\xc3\xa4",
+					  "a\n", "0123456789ab", "ffffffffffff"};
+	char longest[MSG_SESSION_NAME_MAX + 1];
+
+	(void)state;
+	for (size_t i = 0; i < UNIT_COUNT(good); i++)
+		if (!msg_is_session_name((struct msg_text){good[i], strlen(good[i])}))
+			fail_msg("refused %s", good[i]);
+	for (size_t i = 0; i < UNIT_COUNT(bad); i++)
+		if (msg_is_session_name((struct msg_text){bad[i], strlen(bad[i])}))
+			fail_msg("took %s", bad[i]);
+	memset(longest, 'a', sizeof(longest));
+	assert_true(msg_is_session_name((struct msg_text){longest, sizeof(longest) - 1}));
+	assert_false(msg_is_session_name((struct msg_text){longest, sizeof(longest)}));
 }
 
 /* ---- depth ---- */
@@ -300,6 +345,7 @@ int main(void)
 		cmocka_unit_test(type_that_nobody_knows_is_unknown_but_named),
 		cmocka_unit_test(types_have_their_names_and_flags),
 		cmocka_unit_test(words_of_closed_sets_are_parsed),
+		cmocka_unit_test(name_of_a_session_is_a_word_and_no_id),
 		cmocka_unit_test(unknown_value_may_be_nested_256_deep),
 		cmocka_unit_test(depth_and_counts_that_are_absurd_are_refused),
 	};
