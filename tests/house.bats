@@ -105,7 +105,7 @@ ROOMS='
 		shared/wire/msg_decode shared/wire/msg_encode shared/wire/msg_tables shared/wire/incoming \
 		daemon/session/session daemon/spawn/environ daemon/spawn/interpreter \
 		daemon/relay/slots daemon/relay/route daemon/relay/seek daemon/relay/quota \
-		daemon/relay/hello cli/terminal/escape cli/terminal/modes cli/client/patience cli/client/greeting \
+		daemon/relay/hello cli/terminal/escape shared/modes cli/client/patience cli/client/greeting \
 		cli/console/words cli/console/marks cli/console/typed cli/console/starter cli/console/record; do
 		[[ -f $ROOT/build/$file.o ]]
 		run bash -c "nm -u $ROOT/build/$file.o | awk '{ print \$2 }' |

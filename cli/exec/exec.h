@@ -9,10 +9,10 @@
 #include "cli/client/client.h"
 #include "cli/client/look.h"
 #include "cli/client/remote.h"
-#include "cli/terminal/modes.h"
 #include "cli/terminal/signals.h"
 #include "cli/terminal/stream.h"
 #include "input.h"
+#include "shared/modes.h"
 
 enum exec_state {
 	EXEC_REACHING, /* the command has not been asked for */

@@ -18,6 +18,18 @@
 
 enum opts_tty { OPTS_TTY_AUTO, OPTS_TTY_NEVER, OPTS_TTY_IF_TERMINAL, OPTS_TTY_FORCED };
 
+/* What msb-exec is to do; all but the first with a kept session, or with all of them. */
+enum opts_action {
+	OPTS_RUN,
+	OPTS_SESSIONS,
+	OPTS_ATTACH,
+	OPTS_WAIT,
+	OPTS_LOGS,
+	OPTS_SEND,
+	OPTS_KILL,
+	OPTS_REMOVE,
+};
+
 /* The programs that have them; some options are only one's. */
 enum opts_program { OPTS_EXEC = 1, OPTS_CONSOLE = 2 };
 
@@ -41,7 +53,18 @@ struct opts {
 	bool has_linger;    /* else a terminal has none */
 	uint64_t linger_ms; /* DURATION_INFINITE: for ever */
 	enum msg_on_disconnect on_disconnect;
-	int escape_char; /* ESCAPE_OFF: none */
+	enum opts_action action;
+	const char *session; /* its id or name, of an action with one */
+	const char *name;    /* for the session to be kept under; or NULL */
+	bool detach;	     /* leave once it runs */
+	bool watch;	     /* attach only to look on */
+	bool send_eof;	     /* what is sent ends the session's stdin */
+	bool json;
+	bool has_since;
+	uint64_t since;	       /* the first byte of output that is wanted */
+	bool has_reconnect;    /* else a kept terminal has a minute, and others nothing */
+	uint64_t reconnect_ms; /* DURATION_INFINITE: for ever */
+	int escape_char;       /* ESCAPE_OFF: none */
 	struct escape_keys detach_keys;
 	/* Of a console alone: */
 	const char *line, *file; /* -c and -f, which may be "-"; or NULL */

@@ -11,9 +11,9 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#include "modes.h"
 #include "shared/buf.h"
 #include "shared/io/loop.h"
+#include "shared/modes.h"
 
 enum stream_kind {
 	STREAM_UNKNOWN, /* not used yet: most commands read nothing and print little */

@@ -11,8 +11,8 @@
 #include <termios.h>
 #include <unistd.h>
 
-#include "modes.h"
 #include "shared/base.h"
+#include "shared/modes.h"
 
 #define ROOM_MS 500 /* how long a terminal that was stopped is waited for */
 

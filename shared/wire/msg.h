@@ -311,7 +311,7 @@ struct msg_session_attached {
 	bool tty;
 	/* The first byte that comes; what lies between the one that was wanted and it is gone. */
 	uint64_t stdout_at, stderr_at;
-	uint64_t stdin_at;     /* bytes of its stdin that have come so far */
+	uint64_t stdin_at;     /* bytes of its stdin that came so far from whoever had it */
 	uint64_t stdin_window; /* as of msg_exec_started */
 	/* For a terminal that begins in the midst: what to print first. */
 	struct msg_bytes restore;
@@ -331,7 +331,6 @@ struct msg_session_refused {
 struct msg_session_detached {
 	struct msg_text why; /* see msg_detached_parse() */
 	struct msg_text session, name;
-	uint64_t stdin_at;
 };
 
 struct msg_session_signal {

@@ -270,7 +270,6 @@ static const struct field session_detached_fields[] = {
 	ROW(session_detached, "why", why, REQUIRED),
 	ROW(session_detached, "session", session, REQUIRED),
 	ROW(session_detached, "name", name, OMITTED),
-	ROW(session_detached, "stdin_at", stdin_at, 0),
 };
 
 static const struct field session_signal_fields[] = {

@@ -6,7 +6,7 @@
 #include "fuzz.h"
 
 #include "cli/terminal/escape.h"
-#include "cli/terminal/modes.h"
+#include "shared/modes.h"
 
 static void take_keys(struct escape *escape, const uint8_t *keys, size_t len, size_t piece)
 {

@@ -1,5 +1,5 @@
 /* What a command left on in the terminal, from what it printed. */
-#include "cli/terminal/modes.h"
+#include "shared/modes.h"
 #include "unit.h"
 
 /* What would be printed after that, to turn off what is on. */
