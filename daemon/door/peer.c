@@ -64,7 +64,8 @@ static int check_user(struct peer_rules *rules, int fd, struct peer *ret, struct
 			user.uid);
 		return -EACCES;
 	}
-	*ret = (struct peer){.trusted = trusted, .open = open};
+	*ret = (struct peer){
+		.kind = PEER_USER, .number = user.uid, .trusted = trusted, .open = open};
 	snprintf(ret->name, sizeof(ret->name), "client %d", user.pid);
 	return 0;
 }
@@ -91,6 +92,10 @@ static int check_machine(struct peer_rules *rules, int fd, struct peer *ret, str
 		return -EACCES;
 	}
 	*ret = (struct peer){.trusted = is_host, .open = open};
+	if (!is_host) {
+		ret->kind = PEER_MACHINE;
+		ret->number = address.svm_cid;
+	}
 	if (is_host)
 		snprintf(ret->name, sizeof(ret->name), "host");
 	else

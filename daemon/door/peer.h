@@ -21,10 +21,19 @@ struct peer_rules {
 	size_t cids_open[PEER_NAMED_MAX];
 };
 
+/* What is known of who it is. */
+enum peer_kind {
+	PEER_HOST,    /* of this machine, or what speaks for it */
+	PEER_USER,    /* of this machine */
+	PEER_MACHINE, /* another one */
+};
+
 struct peer {
-	bool trusted;  /* root, our own user, or the host: may end the program */
-	size_t *open;  /* where its connections are counted; NULL: they are not */
-	char name[32]; /* for log lines */
+	enum peer_kind kind;
+	uint32_t number; /* uid or CID; of the host 0 */
+	bool trusted;	 /* root, our own user, or the host: may end the program */
+	size_t *open;	 /* where its connections are counted; NULL: they are not */
+	char name[32];	 /* for log lines */
 };
 
 /* What an option adds to its struct peer_rules: a uid, or a CID. 0, or -EINVAL with *err filled. */

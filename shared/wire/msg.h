@@ -323,6 +323,10 @@ struct msg_session_skipped {
 	uint64_t bytes;
 };
 
+struct msg_session_detach {
+	struct msg_bytes restore; /* what its terminal's modes are, to be printed first */
+};
+
 /* It cannot be kept, and goes on as it is. */
 struct msg_session_refused {
 	struct msg_text message;

@@ -262,6 +262,10 @@ static const struct field session_skipped_fields[] = {
 	ROW(session_skipped, "bytes", bytes, REQUIRED),
 };
 
+static const struct field session_detach_fields[] = {
+	ROW(session_detach, "restore", restore, OMITTED),
+};
+
 static const struct field session_refused_fields[] = {
 	ROW(session_refused, "message", message, REQUIRED),
 };
@@ -379,7 +383,8 @@ const struct message msg_messages[MSG_TYPE_COUNT] = {
 				  SCHEMA_WITH(session_attached_fields, session_attached, 0, NULL)},
 	[MSG_SESSION_SKIPPED] = {"core.session.skipped", 0,
 				 SCHEMA(session_skipped_fields, session_skipped)},
-	[MSG_SESSION_DETACH] = {"core.session.detach", 0, {0}},
+	[MSG_SESSION_DETACH] = {"core.session.detach", 0,
+				SCHEMA_WITH(session_detach_fields, session_detach, 0, NULL)},
 	[MSG_SESSION_REFUSED] = {"core.session.refused", 0,
 				 SCHEMA_WITH(session_refused_fields, session_refused, 0, NULL)},
 	[MSG_SESSION_DETACHED] = {"core.session.detached", FRAME_TERMINAL,
