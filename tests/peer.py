@@ -286,6 +286,85 @@ class Peer(Stream):
             equal(got.offending_type, type)
         return got.message
 
+    # ---- kept sessions ----
+
+    def keep(self, id, cmd, *args, **keys):
+        """Starts a session that outlives its client, and returns what says that it runs."""
+        self.request(id, cmd, *args, **{"on_disconnect": "keep", **keys})
+        return self.answer(id, "core.exec.started")
+
+    def keep_sh(self, id, script, *args, **keys):
+        return self.keep(id, "sh", "-c", script, *args, **keys)
+
+    def sessions(self, **keys):
+        """What there is: an entry for each session."""
+        id, entries = self.new_id(), []
+        self.tell("core.session.list", id, keys)
+        types = "core.session.entry", "core.session.done"
+        while (got := self.answer(id, *types)).type != "core.session.done":
+            entries.append(got)
+        return entries
+
+    def session(self, session):
+        """The entry of the session of that id or name; None if there is none."""
+        found = [entry for entry in self.sessions()
+                 if session in (entry.session, entry.payload.get("name"))]
+        assert len(found) < 2, f"{found!r}"
+        return found[0] if found else None
+
+    def wait_session(self, session, holds, what):
+        """Until its entry is as wanted: the entry."""
+        def look():
+            entry = self.session(session)
+            return entry if entry and holds(entry) else None
+
+        return wait_for(look, what)
+
+    def wait_ended(self, session):
+        return self.wait_session(session, lambda entry: "exited" in entry.payload,
+                                 "the session's end")
+
+    def ask_attach(self, id, session, **keys):
+        self.tell("core.session.attach", id, {"session": session, **keys})
+
+    def attach(self, id, session, **keys):
+        """Has the session on that id from now on, or as mode says; what says so."""
+        self.ask_attach(id, session, **keys)
+        return self.answer(id, "core.session.attached")
+
+    def fetch(self, id, session, mode, **keys):
+        """All that comes when the session is attached to in that mode, to the last frame."""
+        self.attach(id, session, mode=mode, **keys)
+        return self.outcome(id)
+
+    def detach(self, id):
+        """Leaves the session of that id: all that still came, why and whose it is as .last."""
+        self.tell("core.session.detach", id)
+        got = self.outcome(id)
+        equal((got.last.type, got.last.why), ("core.session.detached", "asked"))
+        return got
+
+    def attach_input(self, id, session, **keys):
+        """Feeds the session's stdin by that id, beside whoever has it."""
+        self.tell("core.session.input", id, {"session": session, **keys})
+        return self.answer(id, "core.session.attached")
+
+    def session_signal(self, session, number, **keys):
+        id = self.new_id()
+        self.tell("core.session.signal", id, {"session": session, "signal": number, **keys})
+        return self.answer(id, "core.session.done")
+
+    def remove(self, session, **keys):
+        id = self.new_id()
+        self.tell("core.session.remove", id, {"session": session, **keys})
+        return self.answer(id, "core.session.done")
+
+    def no_session(self, type, payload):
+        """Whom the session does not belong to is told what everybody is told of none."""
+        id = self.new_id()
+        self.tell(type, id, payload)
+        equal(self.refused(id, "invalid_session"), "no such session")
+
     def ping(self):
         """The connection works, and nothing else is being said on it."""
         id = self.new_id()

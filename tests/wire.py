@@ -17,6 +17,9 @@ FLAGS = {
     "core.exec.exited": TERMINAL, "core.exec.failed": TERMINAL, "core.error": TERMINAL,
     "core.pong": TERMINAL, "core.touched": TERMINAL, "core.fs.response": TERMINAL,
     "core.tcp.closed": TERMINAL, "core.tcp.failed": TERMINAL,
+    "core.session.list": START, "core.session.attach": START, "core.session.input": START,
+    "core.session.signal": START, "core.session.remove": START,
+    "core.session.detached": TERMINAL, "core.session.done": TERMINAL,
 }
 
 
