@@ -187,7 +187,7 @@ function __msb_limits
 end
 
 # >>> from --help by make completions
-set -g __msb_exec_with_value -S --socket -s --sandbox --connect-timeout --wait-for --keepalive -u --user -w --workdir -e --env --env-file --rlimit --timeout -k --kill-after --signal --linger --on-disconnect --escape-char --detach-keys
+set -g __msb_exec_with_value -S --socket -s --sandbox --connect-timeout --wait-for --keepalive -u --user -w --workdir -e --env --env-file --rlimit --timeout -k --kill-after --signal --linger --on-disconnect --escape-char --detach-keys --name --reconnect --attach --since --wait --logs --send --kill --remove
 complete -c msb-exec -n '__msb_operands_are -lt 0' -s S -l socket -x -a '(__msb_endpoints unix: vsock: hvsock: exec: sandbox: local:)' -d 'the agent\'s address: unix:/path, vsock:CID:PORT, hvsock:/path:PORT, exec:COMMAND'
 complete -c msb-exec -n '__msb_operands_are -lt 0' -s s -l sandbox -x -a '(__msb_sandboxes)' -d 'the same of a microsandbox sandbox'
 complete -c msb-exec -n '__msb_operands_are -lt 0' -l local -d 'start a private msb-execd for this alone'
@@ -205,11 +205,25 @@ complete -c msb-exec -n '__msb_operands_are -lt 0' -l env-file -r -F -d 'set var
 complete -c msb-exec -n '__msb_operands_are -lt 0' -l rlimit -x -a '(__msb_limits cpu= fsize= data= stack= core= rss= nproc= nofile= memlock= as= locks= sigpending= msgqueue= nice= rtprio= rttime=)' -d 'set a resource limit, such as nofile=64:128 or as=1G; repeatable'
 complete -c msb-exec -n '__msb_operands_are -lt 0' -l timeout -x -d 'end the command after this time (exit status 124)'
 complete -c msb-exec -n '__msb_operands_are -lt 0' -s k -l kill-after -x -d 'kill it this long after the time-out\'s signal (default 5s, 0 never)'
-complete -c msb-exec -n '__msb_operands_are -lt 0' -l signal -x -a 'HUP INT QUIT ILL TRAP ABRT BUS FPE KILL USR1 SEGV USR2 PIPE ALRM TERM STKFLT CHLD CONT STOP TSTP TTIN TTOU URG XCPU XFSZ VTALRM PROF WINCH POLL PWR SYS' -d 'the time-out\'s signal (default TERM)'
+complete -c msb-exec -n '__msb_operands_are -lt 0' -l signal -x -a 'HUP INT QUIT ILL TRAP ABRT BUS FPE KILL USR1 SEGV USR2 PIPE ALRM TERM STKFLT CHLD CONT STOP TSTP TTIN TTOU URG XCPU XFSZ VTALRM PROF WINCH POLL PWR SYS' -d 'the signal of the time-out, or of --kill (default TERM)'
 complete -c msb-exec -n '__msb_operands_are -lt 0' -l linger -x -d 'wait for descendants that hold the output until they are silent for so long (default 500ms; inf: until they end)'
 complete -c msb-exec -n '__msb_operands_are -lt 0' -l on-disconnect -x -a 'kill hangup keep' -d 'kill, hangup or keep the command if msb-exec is lost (default kill)'
 complete -c msb-exec -n '__msb_operands_are -lt 0' -l escape-char -x -a none -d 'in a terminal, after a newline, C? tells what msb-exec itself does (default ~; ^X: a control character; none)'
 complete -c msb-exec -n '__msb_operands_are -lt 0' -l detach-keys -x -d 'keys that disconnect, such as ctrl-p,ctrl-q (default ctrl-] three times within a second; empty: none)'
+complete -c msb-exec -n '__msb_operands_are -lt 0' -s d -l detach -d 'leave the command once it runs, and print its session\'s id'
+complete -c msb-exec -n '__msb_operands_are -lt 0' -l name -x -d 'keep the session under this name, too'
+complete -c msb-exec -n '__msb_operands_are -lt 0' -l reconnect -x -d 'if the connection to a kept session is lost, try for so long to come back (default 1m in a terminal, else 0)'
+complete -c msb-exec -n '__msb_operands_are -lt 0' -l sessions -d 'list the sessions that are kept'
+complete -c msb-exec -n '__msb_operands_are -lt 0' -l json -d 'with --sessions: an object of JSON a line'
+complete -c msb-exec -n '__msb_operands_are -lt 0' -l attach -x -d 'come back to a kept session, by its id or its name'
+complete -c msb-exec -n '__msb_operands_are -lt 0' -l watch -d 'with --attach: look on, and leave it to whoever has it'
+complete -c msb-exec -n '__msb_operands_are -lt 0' -l since -x -d 'with --attach or --logs: begin with this byte of its stdout (default: the first that is held)'
+complete -c msb-exec -n '__msb_operands_are -lt 0' -l wait -x -d 'wait for its end, and end as it did'
+complete -c msb-exec -n '__msb_operands_are -lt 0' -l logs -x -d 'print what is held of its output'
+complete -c msb-exec -n '__msb_operands_are -lt 0' -l send -x -d 'send our stdin to its stdin'
+complete -c msb-exec -n '__msb_operands_are -lt 0' -l eof -d 'with --send: and end its stdin then'
+complete -c msb-exec -n '__msb_operands_are -lt 0' -l kill -x -d 'send it a signal, that of --signal'
+complete -c msb-exec -n '__msb_operands_are -lt 0' -l remove -x -d 'forget it, if it has ended'
 complete -c msb-exec -n '__msb_operands_are -lt 0' -l console -d 'a prompt in the guest (msb-exec-console), or lines for its shell, with these options'
 complete -c msb-exec -n '__msb_operands_are -lt 0' -l ping -d 'ask the agent for a sign of life, and run nothing'
 complete -c msb-exec -n '__msb_operands_are -lt 0' -s q -l quiet -d 'no warnings'

@@ -16,7 +16,7 @@ teardown() {
 	[[ $output == 'msb-exec '* ]]
 	run -0 "$X" --help
 	for word in --socket --sandbox --connect-timeout --wait-for --keepalive --tty --user --workdir --env --env-file --rlimit --timeout --kill-after \
-		--signal --linger --on-disconnect --ping --quiet --verbose 124 125 126 127; do
+		--signal --linger --on-disconnect --ping --detach --name --reconnect --sessions --json --attach --watch --since --wait --logs --send --eof --kill --remove --quiet --verbose 124 125 126 127; do
 		[[ $output == *"$word"* ]]
 	done
 }

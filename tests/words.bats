@@ -53,9 +53,8 @@ says() {
 }
 
 @test "words: what is short for an option swallows no word" {
-	says 125 'there is no --detach' '*--on-disconnect keep*' --detach a touch "$DIR/ran"
-	says 125 'there is no --detach' '*--on-disconnect keep*' -d touch "$DIR/ran"
-	says 125 '--detac is short for --detach-keys, *' 'write it out, *--detac=SEQ' --detac a touch "$DIR/ran"
+	says 125 '--detac may be several options' '*--detach-keys, --detach' --detac a touch "$DIR/ran"
+	says 125 '--detach-k is short for --detach-keys, *' 'write it out, *--detach-k=SEQ' --detach-k a touch "$DIR/ran"
 	says 125 '--time is short for --timeout, *' '*--time=DURATION' --time 5 touch "$DIR/ran"
 	[[ ! -e $DIR/ran ]]
 	daemon_start

@@ -113,6 +113,95 @@ static int take_sandbox(const char *value, void *target, struct err *err)
 	return 0;
 }
 
+/* ---- what is done with kept sessions ---- */
+
+static const char *const action_names[] = {
+	[OPTS_SESSIONS] = "sessions", [OPTS_ATTACH] = "attach", [OPTS_WAIT] = "wait",
+	[OPTS_LOGS] = "logs",	      [OPTS_SEND] = "send",	[OPTS_KILL] = "kill",
+	[OPTS_REMOVE] = "remove",
+};
+
+static int set_action(struct opts *o, enum opts_action action, const char *session, struct err *err)
+{
+	if (o->action == action && session)
+		return err_set(err, 0, NULL, "one session at a time");
+	if (o->action && o->action != action)
+		return err_set(err, 0, NULL, "not together with --%s", action_names[o->action]);
+	if (session && !session[0])
+		return err_set(err, 0, NULL, "no session has an empty name");
+	o->action = action;
+	o->session = session;
+	return 0;
+}
+
+static int take_sessions(const char *value, void *target, struct err *err)
+{
+	(void)value;
+	return set_action(target, OPTS_SESSIONS, NULL, err);
+}
+
+static int take_attach(const char *value, void *target, struct err *err)
+{
+	return set_action(target, OPTS_ATTACH, value, err);
+}
+
+static int take_wait(const char *value, void *target, struct err *err)
+{
+	return set_action(target, OPTS_WAIT, value, err);
+}
+
+static int take_logs(const char *value, void *target, struct err *err)
+{
+	return set_action(target, OPTS_LOGS, value, err);
+}
+
+static int take_send(const char *value, void *target, struct err *err)
+{
+	return set_action(target, OPTS_SEND, value, err);
+}
+
+static int take_kill(const char *value, void *target, struct err *err)
+{
+	return set_action(target, OPTS_KILL, value, err);
+}
+
+static int take_remove(const char *value, void *target, struct err *err)
+{
+	return set_action(target, OPTS_REMOVE, value, err);
+}
+
+static int take_name(const char *value, void *target, struct err *err)
+{
+	struct msg_text name = {value, strlen(value)};
+
+	if (name.len > MSG_SESSION_NAME_MAX)
+		return err_set(err, 0, NULL, "%s is longer than %d bytes", value,
+			       MSG_SESSION_NAME_MAX);
+	if (!msg_is_session_name(name)) {
+		err_set(err, 0, NULL, "%s is no name for a session", value);
+		return err_hint(err, "letters, digits and ._- behind a letter or a digit, and not "
+				     "what looks like an id");
+	}
+	*(const char **)target = value;
+	return 0;
+}
+
+static int take_since(const char *value, void *target, struct err *err)
+{
+	struct opts *o = target;
+
+	o->has_since = true;
+	return value_count(value, &o->since, err);
+}
+
+static int take_reconnect(const char *value, void *target, struct err *err)
+{
+	struct opts *o = target;
+
+	o->has_reconnect = true;
+	return duration_parse(value, &o->reconnect_ms, err);
+}
+
 /* ---- the options ---- */
 
 #define TO(kind, member) OPTION_TO(kind, struct opts, member)
@@ -169,8 +258,10 @@ static const struct option_row rows[] = {
 	{'k', "kill-after", "DURATION",
 	 "kill it this long after the time-out's signal (default 5s, 0 never)",
 	 TO(LIMIT, kill_after_ms)},
+	{0, "signal", "SIGNAL", "the signal of the time-out, or of --kill (default TERM)",
+	 BY(value_signal, timeout_signal), EXEC},
 	{0, "signal", "SIGNAL", "the time-out's signal (default TERM)",
-	 BY(value_signal, timeout_signal)},
+	 BY(value_signal, timeout_signal), CONSOLE},
 	{0, "linger", "DURATION",
 	 "wait for descendants that hold the output until they are silent for so long (default "
 	 "500ms; inf: until they end)",
@@ -186,6 +277,30 @@ static const struct option_row rows[] = {
 	 "keys that disconnect, such as ctrl-p,ctrl-q (default ctrl-] three times within a second; "
 	 "empty: none)",
 	 BY(value_keys, detach_keys), EXEC},
+	{'d', "detach", NULL, "leave the command once it runs, and print its session's id",
+	 TO(FLAG, detach), EXEC},
+	{0, "name", "NAME", "keep the session under this name, too", BY(take_name, name), EXEC},
+	{0, "reconnect", "DURATION",
+	 "if the connection to a kept session is lost, try for so long to come back (default 1m in "
+	 "a terminal, else 0)",
+	 OPTION_BY_ALL(take_reconnect), EXEC},
+	{0, "sessions", NULL, "list the sessions that are kept", OPTION_BY_ALL(take_sessions),
+	 EXEC},
+	{0, "json", NULL, "with --sessions: an object of JSON a line", TO(FLAG, json), EXEC},
+	{0, "attach", "ID", "come back to a kept session, by its id or its name",
+	 OPTION_BY_ALL(take_attach), EXEC},
+	{0, "watch", NULL, "with --attach: look on, and leave it to whoever has it",
+	 TO(FLAG, watch), EXEC},
+	{0, "since", "BYTE",
+	 "with --attach or --logs: begin with this byte of its stdout (default: the first that is "
+	 "held)",
+	 OPTION_BY_ALL(take_since), EXEC},
+	{0, "wait", "ID", "wait for its end, and end as it did", OPTION_BY_ALL(take_wait), EXEC},
+	{0, "logs", "ID", "print what is held of its output", OPTION_BY_ALL(take_logs), EXEC},
+	{0, "send", "ID", "send our stdin to its stdin", OPTION_BY_ALL(take_send), EXEC},
+	{0, "eof", NULL, "with --send: and end its stdin then", TO(FLAG, send_eof), EXEC},
+	{0, "kill", "ID", "send it a signal, that of --signal", OPTION_BY_ALL(take_kill), EXEC},
+	{0, "remove", "ID", "forget it, if it has ended", OPTION_BY_ALL(take_remove), EXEC},
 	{0, "console", NULL,
 	 "a prompt in the guest (msb-exec-console), or lines for its shell, with these options",
 	 .kind = OPTION_IGNORED, EXEC},
@@ -195,8 +310,6 @@ static const struct option_row rows[] = {
 	{'v', "verbose", NULL, "say what happens", TO(FLAG, verbose)},
 	{'c', "command", NULL, "a line for a shell is: -- sh -c 'LINE'", .kind = OPTION_REFUSED,
 	 EXEC},
-	{'d', "detach", NULL, "with --on-disconnect keep a command runs on when msb-exec goes away",
-	 .kind = OPTION_REFUSED, EXEC},
 	OPTIONS_LAST(struct opts),
 };
 
@@ -209,6 +322,8 @@ void opts_help(void)
 {
 	puts("Usage: msb-exec [OPTION]... [--] COMMAND [ARG]...\n"
 	     "       msb-exec [OPTION]...\n"
+	     "       msb-exec --sessions [--json] [OPTION]...\n"
+	     "       msb-exec --attach|--wait|--logs|--send|--kill|--remove ID [OPTION]...\n"
 	     "       msb-exec --console [OPTION]...\n"
 	     "Runs a command in a guest, or, without one, the user's login shell there.\n");
 	opts_help_options(OPTS_EXEC);
@@ -256,7 +371,8 @@ static int check_texts(const struct opts *o, struct err *err)
 
 	if (check_text("--user", o->user, err) < 0 ||
 	    check_text("--workdir", o->workdir, err) < 0 ||
-	    check_text("--command", o->line, err) < 0 || check_text("--shell", o->shell, err) < 0)
+	    check_text("--command", o->line, err) < 0 || check_text("--shell", o->shell, err) < 0 ||
+	    check_text("the session's name", o->session, err) < 0)
 		return -EINVAL;
 	for (size_t i = 0; i < o->command_len; i++) {
 		snprintf(what, sizeof(what), i ? "argument %zu" : "the command", i);
@@ -329,6 +445,105 @@ static int take_environment(struct opts *o, struct err *err)
 	return err_about(err, "%s", complete_variable);
 }
 
+/* ---- what goes together ---- */
+
+/* An option that says more about others, and whether one of those is there. */
+static const char *find_stray(const struct opts *o, const char **ret_of)
+{
+	const struct {
+		const char *name, *of;
+		bool stray;
+	} rules[] = {
+		{"json", "--sessions", o->json && o->action != OPTS_SESSIONS},
+		{"watch", "--attach", o->watch && o->action != OPTS_ATTACH},
+		{"since", "--attach or --logs",
+		 o->has_since && o->action != OPTS_ATTACH && o->action != OPTS_LOGS},
+		{"eof", "--send", o->send_eof && o->action != OPTS_SEND},
+		{"name", "--detach or --on-disconnect keep",
+		 o->name && o->on_disconnect != MSG_DISCONNECT_KEEP},
+		{"reconnect", "a session that is kept: --on-disconnect keep or --attach",
+		 o->has_reconnect && o->reconnect_ms && !o->action &&
+			 o->on_disconnect != MSG_DISCONNECT_KEEP},
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(rules); i++) {
+		if (!rules[i].stray)
+			continue;
+		*ret_of = rules[i].of;
+		return rules[i].name;
+	}
+	return NULL;
+}
+
+/* A private agent ends with us, and so does all that it would keep. */
+static int check_not_private(const struct opts *o, const char *what, struct err *err)
+{
+	struct endpoint endpoint;
+	struct err ignored;
+
+	if (!o->endpoint || endpoint_parse(o->endpoint, ENDPOINT_CLIENT, &endpoint, &ignored) < 0 ||
+	    endpoint.kind != ENDPOINT_LOCAL)
+		return 0;
+	return err_set(err, 0, NULL, "--%s: a private agent ends with msb-exec, and keeps nothing",
+		       what);
+}
+
+static int check_action(const struct opts *o, int argc, char *argv[], struct err *err)
+{
+	static const char *const of_start[] = {
+		"tty",	   "no-tty", "user",	      "workdir", "env",	 "env-file",   "rlimit",
+		"timeout", "linger", "on-disconnect", "detach",	 "name", "kill-after", NULL};
+	static const char *const of_signal[] = {"signal", NULL};
+	const char *name = action_names[o->action], *stray;
+
+	if (o->ping)
+		return err_set(err, 0, NULL, "--ping: not together with --%s", name);
+	if (o->command_len) {
+		err_set(err, 0, NULL, "--%s runs nothing, and so takes no command: %s", name,
+			o->command[0]);
+		return o->action == OPTS_SEND ? err_hint(err, "what is sent is read from stdin")
+					      : -EINVAL;
+	}
+	stray = find_option(argc, argv, OPTS_EXEC, of_start);
+	if (stray)
+		return err_set(err, 0, NULL, "--%s belongs to the start of a session, not to --%s",
+			       stray, name);
+	if (o->action != OPTS_KILL && find_option(argc, argv, OPTS_EXEC, of_signal))
+		return err_set(err, 0, NULL, "--signal is for --kill, not for --%s", name);
+	if (o->action == OPTS_SEND && o->no_stdin)
+		return err_set(err, 0, NULL, "--send sends stdin, and --no-stdin leaves it alone");
+	return check_not_private(o, name, err);
+}
+
+static int check_detach(struct opts *o, int argc, char *argv[], struct err *err)
+{
+	static const char *const names[] = {"on-disconnect", NULL};
+
+	if (o->ping)
+		return err_set(err, 0, NULL, "--ping: not together with --detach");
+	if (o->on_disconnect != MSG_DISCONNECT_KEEP && find_option(argc, argv, OPTS_EXEC, names))
+		return err_set(err, 0, NULL,
+			       "--detach leaves the command, which --on-disconnect is to end");
+	o->on_disconnect = MSG_DISCONNECT_KEEP;
+	return check_not_private(o, "detach", err);
+}
+
+/* Of msb-exec alone. */
+static int check_together(struct opts *o, int argc, char *argv[], struct err *err)
+{
+	const char *stray, *of;
+	int r = 0;
+
+	if (o->action)
+		r = check_action(o, argc, argv, err);
+	else if (o->detach)
+		r = check_detach(o, argc, argv, err);
+	if (r < 0)
+		return r;
+	stray = find_stray(o, &of);
+	return stray ? err_set(err, 0, NULL, "--%s is for %s", stray, of) : 0;
+}
+
 int opts_parse(int argc, char *argv[], enum opts_program program, struct opts *ret, struct err *err)
 {
 	struct options o = {.rows = rows, .program = program, .argc = argc, .argv = argv};
@@ -352,7 +567,9 @@ int opts_parse(int argc, char *argv[], enum opts_program program, struct opts *r
 			       ret->command[0]);
 	if (ret->line && ret->file)
 		return err_set(err, 0, NULL, "-c and -f exclude each other");
-	return settle_endpoint(ret, err);
+	if (settle_endpoint(ret, err) < 0)
+		return -EINVAL;
+	return program == OPTS_EXEC ? check_together(ret, argc, argv, err) : 0;
 }
 
 enum log_level opts_log_level(const struct opts *opts)

@@ -12,11 +12,25 @@
 
 #define CTRL_MASK 0x1f
 
+/* The protocol's signals are the names' own; what lies above them has other numbers elsewhere. */
+#define LAST_SIGNAL 31
+
+static bool is_real_time(const char *text, const char *name)
+{
+	char *end;
+	unsigned long number = strtoul(text, &end, 10);
+
+	if (strncasecmp(name, "RTMIN", 5) == 0 || strncasecmp(name, "RTMAX", 5) == 0)
+		return true;
+	return text[0] >= '0' && text[0] <= '9' && !*end && number > LAST_SIGNAL &&
+	       number <= (unsigned long)SIGRTMAX;
+}
+
 int value_signal(const char *text, void *ret_signal, struct err *err)
 {
 	const char *name = strncasecmp(text, "SIG", 3) == 0 ? text + 3 : text;
 
-	for (int i = 1; i < 32; i++) {
+	for (int i = 1; i <= LAST_SIGNAL; i++) {
 		char number[4];
 
 		snprintf(number, sizeof(number), "%d", i);
@@ -25,7 +39,24 @@ int value_signal(const char *text, void *ret_signal, struct err *err)
 			return 0;
 		}
 	}
+	if (is_real_time(text, name))
+		return err_set(err, 0, NULL,
+			       "%s is a real-time signal; only those up to %s (%d) are sent", text,
+			       signal_name(LAST_SIGNAL), LAST_SIGNAL);
 	return err_set(err, 0, NULL, "%s is not a signal such as TERM, SIGKILL or 2", text);
+}
+
+int value_count(const char *text, uint64_t *ret_count, struct err *err)
+{
+	unsigned long long count;
+	char *end;
+
+	errno = 0;
+	count = strtoull(text, &end, 10);
+	if (text[0] < '0' || text[0] > '9' || *end || errno || count > UINT64_MAX)
+		return err_set(err, 0, NULL, "%s is not a number of bytes", text);
+	*ret_count = count;
+	return 0;
 }
 
 int value_escape_char(const char *text, void *ret_character, struct err *err)

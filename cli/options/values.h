@@ -15,6 +15,9 @@
 /* TERM, SIGTERM, term or 15; 1 to 31: an int. */
 int value_signal(const char *text, void *ret_signal, struct err *err);
 
+/* A decimal number of bytes. 0, or -EINVAL with *err filled. */
+int value_count(const char *text, uint64_t *ret_count, struct err *err);
+
 /* ssh's notation: a character, ^X, or none, which is ESCAPE_OFF: an int. */
 int value_escape_char(const char *text, void *ret_character, struct err *err);
 

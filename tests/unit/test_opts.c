@@ -196,8 +196,8 @@ static void each_way_to_disconnect_is_known(void **state)
 	assert_int_equal(parse(ARGS("--on-disconnect=keep")).on_disconnect, MSG_DISCONNECT_KEEP);
 	assert_int_equal(parse(ARGS("--escape-char=none")).escape_char, ESCAPE_OFF);
 	assert_int_equal(parse(ARGS("--detach-keys", "")).detach_keys.len, 0);
-	/* It is no beginning of --detach, which the help does not have. */
-	assert_int_equal(parse(ARGS("--det=ctrl-a,b")).detach_keys.len, 2);
+	assert_int_equal(parse(ARGS("--detach-k=ctrl-a,b")).detach_keys.len, 2);
+	assert_refused(ARGS("--det=ctrl-a,b"), "--det may be several options");
 	assert_int_equal(parse(ARGS("--on-disconnect=hangup")).on_disconnect,
 			 MSG_DISCONNECT_HANGUP);
 	assert_int_equal(parse(ARGS("--on-disconnect=keep", "--on-disconnect=kill")).on_disconnect,
@@ -274,7 +274,137 @@ static void value_that_is_wrong_is_refused(void **state)
 	assert_refused(ARGS("-S", "tcp:1", "x"), "--socket: tcp:1 is not an address");
 	assert_refused(ARGS("-s", "a/b", "x"), "--sandbox: ");
 	assert_refused(ARGS("--ping", "x"), "--ping");
-	assert_refused(ARGS("--detach", "a", "true"), "there is no --detach");
+}
+
+static void detach_keeps_the_session_which_may_have_a_name(void **state)
+{
+	struct opts o = parse(ARGS("-d", "--name", "build-1.x_y", "make"));
+
+	(void)state;
+	assert_true(o.detach);
+	assert_string_equal(o.name, "build-1.x_y");
+	assert_int_equal(o.on_disconnect, MSG_DISCONNECT_KEEP);
+	assert_int_equal(o.action, OPTS_RUN);
+	assert_int_equal(o.command_len, 1);
+	assert_true(parse(ARGS("--detach", "--on-disconnect=keep", "x")).detach);
+	assert_string_equal(parse(ARGS("--on-disconnect=keep", "--name=a", "x")).name, "a");
+	assert_refused(ARGS("-d", "--on-disconnect=kill", "x"), "--on-disconnect is to end");
+	assert_refused(ARGS("-d", "--on-disconnect=hangup", "x"), "--on-disconnect is to end");
+	assert_refused(ARGS("-d", "--local", "x"), "--detach: a private agent ends");
+	assert_refused(ARGS("-d", "-S", "local:", "x"), "--detach: a private agent ends");
+	assert_refused(ARGS("-d", "--ping"), "--ping: not together with --detach");
+	assert_refused(ARGS("--name=a", "x"), "--name is for --detach or --on-disconnect keep");
+	assert_refused(ARGS("-d", "--name=", "x"), "--name:  is no name for a session");
+	assert_refused(ARGS("-d", "--name=.a", "x"), "--name: .a is no name for a session");
+	assert_refused(ARGS("-d", "--name=a b", "x"), "--name: a b is no name for a session");
+	assert_refused(ARGS("-d", "--name=0123456789ab", "x"), "is no name for a session");
+	assert_string_equal(parse(ARGS("-d", "--name=0123456789aB", "x")).name, "0123456789aB");
+	assert_refused(ARGS("-d", "--name",
+			    "a23456789a123456789b123456789c123456789d123456789e123456789f12345",
+			    "x"),
+		       "is longer than 64 bytes");
+}
+
+static void each_action_is_for_one_session(void **state)
+{
+	const struct {
+		const char *option;
+		enum opts_action action;
+	} rows[] = {
+		{"--attach", OPTS_ATTACH}, {"--wait", OPTS_WAIT}, {"--logs", OPTS_LOGS},
+		{"--send", OPTS_SEND},	   {"--kill", OPTS_KILL}, {"--remove", OPTS_REMOVE},
+	};
+	char why[64];
+
+	(void)state;
+	assert_int_equal(parse(ARGS("true")).action, OPTS_RUN);
+	assert_int_equal(parse(ARGS("--sessions")).action, OPTS_SESSIONS);
+	assert_false(parse(ARGS("--sessions")).json);
+	assert_true(parse(ARGS("--sessions", "--json")).json);
+	for (size_t i = 0; i < UNIT_COUNT(rows); i++) {
+		struct opts o = parse(ARGS(rows[i].option, "build"));
+
+		assert_int_equal(o.action, rows[i].action);
+		assert_string_equal(o.session, "build");
+		assert_refused(ARGS(rows[i].option, ""), "no session has an empty name");
+		assert_refused(ARGS(rows[i].option, "\xff"), "is not UTF-8");
+		assert_refused(ARGS(rows[i].option, "a", rows[i].option, "b"),
+			       "one session at a time");
+		snprintf(why, sizeof(why), "--sessions: not together with %s", rows[i].option);
+		assert_refused(ARGS(rows[i].option, "a", "--sessions"), why);
+		snprintf(why, sizeof(why), "%s runs nothing, and so takes no command: ls",
+			 rows[i].option);
+		assert_refused(ARGS(rows[i].option, "a", "--", "ls"), why);
+		snprintf(why, sizeof(why), "%s: a private agent ends with msb-exec",
+			 rows[i].option);
+		assert_refused(ARGS(rows[i].option, "a", "--local"), why);
+		assert_refused(ARGS(rows[i].option, "a", "--ping"), "--ping: not together");
+	}
+}
+
+static void what_belongs_to_others_is_refused_with_an_action(void **state)
+{
+	static const char *const of_start[] = {
+		"--tty", "--no-tty",	"--user=u",	 "--workdir=/",		 "--env=A=1",
+		"-d",	 "--timeout=1", "--linger=1",	 "--on-disconnect=keep", "--name=n",
+		"-k1",	 "-t",		"--rlimit=as=1G"};
+	static const char *const of_others[][2] = {
+		{"--json", "--json is for --sessions"},
+		{"--watch", "--watch is for --attach"},
+		{"--since=5", "--since is for --attach or --logs"},
+		{"--eof", "--eof is for --send"},
+		{"--signal=INT", "--signal is for --kill, not for --wait"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < UNIT_COUNT(of_start); i++)
+		assert_refused(ARGS("--attach=a", of_start[i]),
+			       " belongs to the start of a session, not to --attach");
+	for (size_t i = 0; i < UNIT_COUNT(of_others); i++)
+		assert_refused(ARGS("--wait=a", of_others[i][0]), of_others[i][1]);
+	assert_refused(ARGS("--json", "x"), "--json is for --sessions");
+	assert_refused(ARGS("--since=1", "x"), "--since is for --attach or --logs");
+	assert_refused(ARGS("--send=a", "-n"), "--no-stdin leaves it alone");
+	assert_true(parse(ARGS("--attach=a", "-n", "-i")).no_stdin);
+	assert_true(parse(ARGS("--attach=a", "--watch")).watch);
+	assert_true(parse(ARGS("--send=a", "--eof")).send_eof);
+	assert_int_equal(parse(ARGS("--kill=a")).timeout_signal, SIGTERM);
+	assert_int_equal(parse(ARGS("--kill=a", "--signal=9")).timeout_signal, SIGKILL);
+	assert_refused(ARGS("--kill=a", "--signal=34"), "34 is a real-time signal");
+	assert_refused(ARGS("--kill=a", "--signal=RTMIN+1"), "RTMIN+1 is a real-time signal");
+	assert_refused(ARGS("--kill=a", "--signal=65"), "65 is not a signal");
+}
+
+static void output_is_wanted_since_a_byte(void **state)
+{
+	struct opts o = parse(ARGS("--attach=a"));
+
+	(void)state;
+	assert_false(o.has_since);
+	o = parse(ARGS("--attach=a", "--since", "0"));
+	assert_true(o.has_since && o.since == 0);
+	o = parse(ARGS("--logs=a", "--since", "18446744073709551615"));
+	assert_true(o.has_since && o.since == UINT64_MAX);
+	assert_refused(ARGS("--logs=a", "--since=18446744073709551616"), "not a number of bytes");
+	assert_refused(ARGS("--logs=a", "--since=-1"), "--since: -1 is not a number of bytes");
+	assert_refused(ARGS("--logs=a", "--since=1k"), "1k is not a number of bytes");
+	assert_refused(ARGS("--logs=a", "--since="), "is not a number of bytes");
+}
+
+static void coming_back_may_take_any_time_or_none(void **state)
+{
+	struct opts o = parse(ARGS("--attach=a"));
+
+	(void)state;
+	assert_false(o.has_reconnect);
+	o = parse(ARGS("--attach=a", "--reconnect=0"));
+	assert_true(o.has_reconnect && o.reconnect_ms == 0);
+	o = parse(ARGS("--on-disconnect=keep", "--reconnect=inf", "x"));
+	assert_true(o.has_reconnect && o.reconnect_ms == DURATION_INFINITE);
+	assert_int_equal(parse(ARGS("--wait=a", "--reconnect=5m")).reconnect_ms, 300000);
+	assert_refused(ARGS("--reconnect=1m", "x"), "--reconnect is for a session that is kept");
+	assert_true(parse(ARGS("--reconnect=0", "x")).has_reconnect);
+	assert_refused(ARGS("--attach=a", "--reconnect=x"), "--reconnect: x is not a duration");
 }
 
 static void option_that_is_not_known_is_refused_by_name(void **state)
@@ -286,6 +416,9 @@ static void option_that_is_not_known_is_refused_by_name(void **state)
 	assert_refused(ARGS("--nope=1", "ls"), "--nope");
 	assert_refused(ARGS("--no", "ls"), "--no");
 	assert_refused(ARGS("--en=A=1", "ls"), "--en");
+	assert_refused(ARGS("--se=a"), "--se may be several options");
+	assert_refused(ARGS("--at", "a"), "--at is short for --attach");
+	assert_refused(ARGS("--kil=a"), "--kil may be several options");
 	assert_refused(ARGS("--ping=1", "ls"), "--ping");
 	assert_refused(ARGS("--tty=yes", "ls"), "--tty");
 }
@@ -331,6 +464,20 @@ static void help_names_every_option(void **state)
 		"--signal SIGNAL",
 		"--linger",
 		"--on-disconnect",
+		"-d, --detach",
+		"--name NAME",
+		"--reconnect DURATION",
+		"--sessions",
+		"--json",
+		"--attach ID",
+		"--watch",
+		"--since BYTE",
+		"--wait ID",
+		"--logs ID",
+		"--send ID",
+		"--eof",
+		"--kill ID",
+		"--remove ID",
 		"--ping",
 		"-q, --quiet",
 		"-v, --verbose",
@@ -369,6 +516,11 @@ int main(void)
 		cmocka_unit_test(limits_are_collected_up_to_a_number),
 		cmocka_unit_test(durations_may_be_zero_and_infinite),
 		cmocka_unit_test(value_that_is_wrong_is_refused),
+		cmocka_unit_test(detach_keeps_the_session_which_may_have_a_name),
+		cmocka_unit_test(each_action_is_for_one_session),
+		cmocka_unit_test(what_belongs_to_others_is_refused_with_an_action),
+		cmocka_unit_test(output_is_wanted_since_a_byte),
+		cmocka_unit_test(coming_back_may_take_any_time_or_none),
 		cmocka_unit_test(option_that_is_not_known_is_refused_by_name),
 		cmocka_unit_test(value_that_is_missing_is_asked_for),
 		cmocka_unit_test(text_that_is_not_utf8_is_refused_and_named),
