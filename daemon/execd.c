@@ -102,7 +102,9 @@ static void on_last_flush(struct loop_timer *timer)
 {
 	struct execd *execd = container_of(timer, struct execd, last_flush);
 
-	if (conn_flush_all(&execd->dispatch.conns) == 0 || ++execd->flushes == LAST_FLUSHES)
+	size_t left = conn_flush_all(&execd->dispatch.conns);
+
+	if ((!left && !keeper_owes(&execd->jobs.keeper)) || ++execd->flushes == LAST_FLUSHES)
 		loop_stop(&execd->loop);
 	else
 		loop_arm(&execd->loop, timer, LAST_FLUSH_MS);
@@ -214,6 +216,33 @@ static struct job_limits limits_of(const struct settings *settings)
 	};
 }
 
+/* What ends with its one client keeps nothing for a next one. */
+static bool is_private(const struct settings *settings)
+{
+	for (size_t i = 0; i < settings->listen_count; i++)
+		if (settings->listen[i].kind == ENDPOINT_STDIO)
+			return true;
+	return false;
+}
+
+static void prepare_keeper(struct execd *execd)
+{
+	const struct settings *settings = &execd->settings;
+	struct keeper *keeper = &execd->jobs.keeper;
+
+	keeper->keeps = !is_private(settings) && settings->max_kept > 0;
+	keeper->max = settings->max_kept;
+	keeper->host = (struct kept_host){
+		.loop = &execd->loop,
+		.spare = &execd->jobs.spare,
+		.activity = &execd->jobs.activity,
+		.replay = (size_t)settings->replay,
+		.total.limit = (size_t)settings->replay_total,
+		.keep_ended_ms = settings->keep_ended_ms,
+	};
+	keeper_init(keeper);
+}
+
 static const struct conn_calls client_calls = {.on_frame = dispatch_frame};
 
 static int start(struct execd *execd, int passed, struct err *err)
@@ -230,6 +259,7 @@ static int start(struct execd *execd, int passed, struct err *err)
 	execd->jobs.loop = &execd->loop;
 	execd->jobs.on_idle = on_jobs_idle;
 	execd->jobs.limits = limits_of(&execd->settings);
+	prepare_keeper(execd);
 	reaper_init(&execd->jobs.reaper, &execd->loop);
 	execd->dispatch.conns.jobs = &execd->jobs;
 	execd->dispatch.max_jobs = execd->settings.max_sessions;
@@ -277,6 +307,7 @@ static void release(struct execd *execd)
 	conn_close_all(&execd->dispatch.conns);
 	port_close_all(&execd->ports);
 	job_free_all(&execd->jobs);
+	keeper_remove_all(&execd->jobs.keeper);
 	reaper_release(&execd->jobs.reaper);
 	boot_release(&execd->boot);
 	buf_spare_release(&execd->jobs.spare);

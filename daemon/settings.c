@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "daemon/door/rows.h"
+#include "daemon/session/keeper.h"
 #include "shared/size.h"
 
 static int add_listen(const char *text, void *settings, struct err *err)
@@ -25,6 +26,22 @@ static int take_max_request(const char *value, void *target, struct err *err)
 	if (size_parse(value, bytes, err) < 0)
 		return -EINVAL;
 	return *bytes ? 0 : err_set(err, 0, NULL, "with %s every request is refused", value);
+}
+
+static int take_replay(const char *value, void *target, struct err *err)
+{
+	uint64_t *bytes = target;
+
+	if (size_parse(value, bytes, err) < 0)
+		return -EINVAL;
+	return *bytes >= RING_LEAST && *bytes <= SIZE_MAX / 4
+		       ? 0
+		       : err_set(err, 0, NULL, "%s is less than 4K, or too much", value);
+}
+
+static int take_max_kept(const char *value, void *target, struct err *err)
+{
+	return options_number(value, 0, KEEPER_MOST, target, err);
 }
 
 #define TO(kind, member) OPTION_TO(kind, struct settings, member)
@@ -58,6 +75,15 @@ static const struct option_row rows[] = {
 	{0, "linger", "DURATION",
 	 "unless the client says: wait for silent holders of output so long (default inf)",
 	 TO(DURATION, linger_ms)},
+	{0, "replay", "SIZE",
+	 "of a kept session's output, hold so much of each stream (default 1M)",
+	 BY(take_replay, replay)},
+	{0, "replay-total", "SIZE", "of that of all sessions (default 256M)",
+	 BY(take_replay, replay_total)},
+	{0, "max-kept", "N", "keep no more sessions at once (default 1000, which is the most)",
+	 BY(take_max_kept, max_kept)},
+	{0, "keep-ended", "DURATION", "how long to know how a kept session ended (default 1h)",
+	 TO(DURATION, keep_ended_ms)},
 	{0, "init", NULL, "be process 1 of a machine or a container", TO(FLAG, init)},
 	ROWS_LAST(struct settings),
 };
@@ -83,6 +109,10 @@ int settings_parse(int argc, char *const argv[], struct settings *ret, struct er
 	struct settings s = {
 		.profile = "default",
 		.max_sessions = 1024,
+		.replay = 1024 * 1024,
+		.replay_total = 256 * 1024 * 1024,
+		.max_kept = KEEPER_MOST,
+		.keep_ended_ms = 3600 * 1000,
 		.budget = {.connections = 4096,
 			   .connections_of_user = 256,
 			   .memory = 128 * 1024 * 1024,

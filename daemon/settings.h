@@ -24,8 +24,12 @@ struct settings {
 	struct peer_rules allow;
 	struct budget budget;
 	unsigned long max_sessions;
-	uint64_t linger_ms;   /* for requests that leave it open; DURATION_INFINITE: none */
-	uint64_t max_time_ms; /* for each command; 0: none */
+	uint64_t replay,
+		replay_total; /* bytes of output: of each stream of a kept session, of all */
+	unsigned long max_kept;
+	uint64_t keep_ended_ms; /* DURATION_INFINITE: for ever */
+	uint64_t linger_ms;	/* for requests that leave it open; DURATION_INFINITE: none */
+	uint64_t max_time_ms;	/* for each command; 0: none */
 	enum log_level log_level;
 	bool init; /* be process 1 */
 	bool help, version;

@@ -23,7 +23,8 @@ struct peer_rules {
 
 /* What is known of who it is. */
 enum peer_kind {
-	PEER_HOST,    /* of this machine, or what speaks for it */
+	PEER_HOST,    /* of this machine */
+	PEER_PORT,    /* a serial port, at whose other end the host may speak for others */
 	PEER_USER,    /* of this machine */
 	PEER_MACHINE, /* another one */
 };

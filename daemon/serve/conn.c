@@ -63,17 +63,17 @@ static enum link_wish wish(struct link *link)
 static bool on_part(struct link *link, const struct buf *in, size_t *ret_head, size_t *ret_body)
 {
 	struct conn *conn = container_of(link, struct conn, link);
+	struct outlet_member *member;
 	struct msg_bytes have;
-	struct job *job;
 
 	conn->body_id = frame_u32(buf_head(in) + FRAME_PREFIX_LEN);
-	job = job_find(&conn->outlet, conn->body_id);
+	member = outlet_find(&conn->outlet, conn->body_id);
 	*ret_head = msg_peek_data(in, conn->body_id, MSG_EXEC_STDIN, ret_body);
-	if (!*ret_head || !job || !job_can_move_input(job))
+	if (!*ret_head || !member || !member->calls->can_move(member))
 		return false;
 	have = (struct msg_bytes){buf_head(in) + *ret_head, buf_len(in) - *ret_head};
 	if (have.len)
-		job_input(job, have);
+		member->calls->on_input(member, have);
 	link_limit_readahead(link, MSG_BULK_HEAD_STDIN);
 	conn->host->jobs->activity++;
 	return true;
@@ -83,7 +83,7 @@ static ssize_t on_body(struct link *link, int fd, size_t len)
 {
 	struct conn *conn = container_of(link, struct conn, link);
 
-	return job_move_input(job_find(&conn->outlet, conn->body_id), fd, len);
+	return outlet_move(outlet_find(&conn->outlet, conn->body_id), fd, len);
 }
 
 static int on_frame(struct link *link, const struct frame *frame)
@@ -157,10 +157,22 @@ int conn_greet(struct conn *conn)
 		.init_time_ns = host->ready_time_ns - host->boot_time_ns,
 		.ready_time_ns = host->ready_time_ns,
 		.agent_version = {version, sizeof(version) - 1},
-		.features = FEATURES,
+		.features = FEATURES | (host->jobs->keeper.keeps ? MSG_FEATURE_SESSIONS : 0u),
 	};
 
 	return msg_put(link_out(&conn->link), 0, MSG_READY, &ready);
+}
+
+static struct owner owner_of(const struct peer *peer)
+{
+	static const enum owner_kind kinds[] = {
+		[PEER_HOST] = OWNER_HOST,
+		[PEER_PORT] = OWNER_HOST,
+		[PEER_USER] = OWNER_USER,
+		[PEER_MACHINE] = OWNER_MACHINE,
+	};
+
+	return (struct owner){kinds[peer->kind], peer->number};
 }
 
 void conn_init(struct conn *conn, struct conn_host *host, int in_fd, int out_fd,
@@ -170,6 +182,8 @@ void conn_init(struct conn *conn, struct conn_host *host, int in_fd, int out_fd,
 		.host = host,
 		.calls = calls,
 		.trusted = peer->trusted,
+		.owner = owner_of(peer),
+		.relayed = peer->kind == PEER_PORT,
 		.open = peer->open,
 	};
 	snprintf(conn->name, sizeof(conn->name), "%s", peer->name);

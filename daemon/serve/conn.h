@@ -59,6 +59,8 @@ struct conn {
 	struct conn_host *host;
 	char name[32]; /* for log lines */
 	bool trusted;  /* may end the daemon */
+	struct owner owner;
+	bool relayed; /* and it may say for whom it asks */
 	struct link link;
 	struct outlet outlet;
 

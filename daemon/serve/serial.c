@@ -220,7 +220,7 @@ void serial_open(struct serial *serial, struct dispatch *dispatch, int fd, const
 		 uint64_t boot_wait_ms)
 {
 	static const struct conn_calls calls = {on_frame, on_turn, on_framing_lost, on_closed};
-	struct peer peer = {.trusted = true};
+	struct peer peer = {.kind = PEER_PORT, .trusted = true};
 
 	snprintf(peer.name, sizeof(peer.name), "%s", name);
 	*serial = (struct serial){

@@ -7,12 +7,14 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <sys/socket.h>
+#include <unistd.h>
 
 #include "daemon/spawn/pty.h"
+#include "procfs.h"
 #include "shared/base.h"
 #include "shared/fd.h"
 #include "shared/log.h"
@@ -29,7 +31,12 @@
 struct job {
 	struct job_host *host;
 	struct list_node of_host;
-	struct outlet_member member; /* until the client has had its last frame, or is gone */
+	/* Its client has one or the other, until it has had its last frame, or is gone. */
+	struct outlet_member member;
+	struct kept *kept; /* not owned */
+	struct owner owner;
+	uid_t uid;	     /* that it runs as */
+	uint64_t printed[2]; /* bytes of output, by enum msg_stream */
 
 	struct session session;
 	struct spawn_plan *plan; /* until the verdict */
@@ -77,12 +84,22 @@ static void told(struct job *job, int result)
 	told_id(job->host, job->member.outlet, job->member.id, result);
 }
 
+/* Somebody may still be told something. */
+static bool is_heard(const struct job *job)
+{
+	return job->member.outlet || job->kept;
+}
+
 /* Nothing more is said to the client. */
 static void detach(struct job *job)
 {
-	if (!job->member.outlet)
+	if (!is_heard(job))
 		return;
-	outlet_leave(&job->member);
+	if (job->kept)
+		kept_unbind(job->kept);
+	else
+		outlet_leave(&job->member);
+	job->kept = NULL;
 	loop_disarm(job->host->loop, &job->linger);
 	loop_disarm(job->host->loop, &job->limit);
 	/* Nobody is left who could send any. */
@@ -98,11 +115,14 @@ static size_t output_limit(const struct job *job)
 /* How much output may be read now: what the queue and the client's credit let in. */
 static size_t room(const struct job *job)
 {
-	if (!job->member.outlet)
+	if (!is_heard(job))
 		return BULK_MAX;
 	/* Nothing comes before started: a terminal echoes what is typed to a command that is none yet. */
-	if (job->session.verdict == SESSION_VERDICT_NONE ||
-	    buf_len(frames_of(job)) >= output_limit(job))
+	if (job->session.verdict == SESSION_VERDICT_NONE)
+		return 0;
+	if (job->kept)
+		return kept_room(job->kept);
+	if (buf_len(frames_of(job)) >= output_limit(job))
 		return 0;
 	return credit_room(&job->output,
 			   buf_spare_is_short(&job->host->spare) ? JOB_SHORT : BULK_MAX);
@@ -135,7 +155,9 @@ static void watch_pump(struct job *job)
 static void tell_input_error(struct job *job, int error)
 {
 	job->input_error = error;
-	if (job->member.outlet && job->session.verdict == SESSION_VERDICT_RUNS)
+	if (job->kept)
+		kept_input_error(job->kept, error);
+	else if (job->member.outlet && job->session.verdict == SESSION_VERDICT_RUNS)
 		told(job, msg_put_stdin_error(frames_of(job), job->member.id, error));
 }
 
@@ -156,7 +178,7 @@ static bool is_forced(const struct job *job)
 static bool waits_for_silence(const struct job *job)
 {
 	return (job->linger_ms != UINT64_MAX || is_forced(job)) && job->session.leader_ended &&
-	       !session_is_reaching(&job->session) && !job->session.silent && job->member.outlet &&
+	       !session_is_reaching(&job->session) && !job->session.silent && is_heard(job) &&
 	       output_is_open(job);
 }
 
@@ -210,10 +232,25 @@ static bool tail_is_read(const struct job *job)
 	return true;
 }
 
+/* What was read is sent, to whoever is to get it. */
+static bool is_sent(const struct job *job)
+{
+	return job->kept ? kept_is_level(job->kept) : !link_unsent(outlet_link(job->member.outlet));
+}
+
 /* All that is there may be read, and what was read is sent. */
 static bool is_level(const struct job *job)
 {
-	return !link_unsent(outlet_link(job->member.outlet)) && room(job);
+	return is_sent(job) && room(job);
+}
+
+/* on_moved() is called once it is sent. */
+static void await_sent(struct job *job)
+{
+	if (job->kept)
+		kept_await(job->kept);
+	else
+		outlet_await(job->member.outlet);
 }
 
 /*
@@ -232,13 +269,13 @@ static void run_linger_clocks(struct job *job)
 	measure_tail(job);
 	if (tail_is_read(job) && !job->limit.armed)
 		loop_arm(job->host->loop, &job->limit, limit_of(job));
-	if (link_unsent(outlet_link(job->member.outlet)))
-		outlet_await(job->member.outlet);
+	if (!is_sent(job))
+		await_sent(job);
 	if (!is_level(job)) {
 		loop_disarm(job->host->loop, &job->linger);
 		return;
 	}
-	sent_ms = outlet_sent_ms(job->member.outlet);
+	sent_ms = job->kept ? kept_sent_ms(job->kept) : outlet_sent_ms(job->member.outlet);
 	quiet_since = job->read_ms > sent_ms ? job->read_ms : sent_ms;
 	if (now - quiet_since >= linger)
 		linger = 0;
@@ -256,7 +293,10 @@ static void send_started(struct job *job)
 		.stdin_window = job->input.window,
 	};
 
-	told(job, msg_put(frames_of(job), job->member.id, MSG_EXEC_STARTED, &started));
+	if (job->kept)
+		kept_started(job->kept);
+	else
+		told(job, msg_put(frames_of(job), job->member.id, MSG_EXEC_STARTED, &started));
 	if (job->input_error)
 		tell_input_error(job, job->input_error);
 	watch_pump(job);
@@ -274,7 +314,10 @@ static void send_exited(struct job *job)
 		.has_usage = true,
 	};
 
-	told(job, msg_put(frames_of(job), job->member.id, MSG_EXEC_EXITED, &exited));
+	if (job->kept)
+		kept_ended(job->kept, &exited);
+	else
+		told(job, msg_put(frames_of(job), job->member.id, MSG_EXEC_EXITED, &exited));
 }
 
 /* For a job, and where no job came to be. */
@@ -284,6 +327,27 @@ static void tell_failed(struct job_host *host, struct outlet *outlet, uint32_t i
 	told_id(host, outlet, id,
 		msg_put_exec_failed(link_out(outlet_link(outlet)), id, failure->kind, failure->num,
 				    failure->message, failure->stage[0] ? failure->stage : NULL));
+}
+
+/* The same for one that would have been kept, and now is not. */
+static void forget_failed(struct job_host *host, struct kept *kept,
+			  const struct spawn_failure *failure)
+{
+	kept_failed(kept, failure->kind, failure->num, failure->message,
+		    failure->stage[0] ? failure->stage : NULL);
+	keeper_remove(&host->keeper, kept);
+}
+
+static void send_failed(struct job *job)
+{
+	struct kept *kept = job->kept;
+
+	if (!kept) {
+		tell_failed(job->host, job->member.outlet, job->member.id, &job->failure);
+		return;
+	}
+	detach(job);
+	forget_failed(job->host, kept, &job->failure);
 }
 
 /* Whether the end is the one that the request described, and not the daemon's. */
@@ -343,7 +407,7 @@ static void carry_out(struct job *job, uint32_t actions)
 	if (actions & SESSION_SEND_STARTED)
 		send_started(job);
 	if (actions & SESSION_SEND_FAILED)
-		tell_failed(host, job->member.outlet, job->member.id, &job->failure);
+		send_failed(job);
 	if (actions & SESSION_SEND_EXITED)
 		send_exited(job);
 	if (actions & SESSION_ASK)
@@ -480,17 +544,35 @@ static void on_empty(struct reap_watch *watch)
 
 /* ---- output ---- */
 
+/* What is kept is read into the ring of its stream, and goes from there to whoever is attached. */
+static ssize_t read_kept(struct job *job, enum msg_stream stream)
+{
+	uint8_t *space;
+	ssize_t n = kept_reserve(job->kept, stream, PUMP_READ_MAX, &space);
+
+	if (n <= 0)
+		return -EAGAIN;
+	n = pump_read_into(&job->pump, stream, space, (size_t)n);
+	if (n > 0)
+		kept_commit(job->kept, stream, (size_t)n);
+	return n;
+}
+
+static ssize_t read_frame(struct job *job, enum msg_stream stream)
+{
+	struct pump_sink sink = {.id = job->member.id};
+
+	if (!job->member.outlet)
+		return pump_read(&job->pump, stream, room(job), NULL);
+	sink.frames = frames_of(job);
+	sink.bulk = link_bulk(outlet_link(job->member.outlet));
+	return pump_read(&job->pump, stream, room(job), &sink);
+}
+
 /* One read; returns what pump_read() returns. */
 static ssize_t take_output(struct job *job, enum msg_stream stream)
 {
-	struct pump_sink sink = {.id = job->member.id};
-	ssize_t n;
-
-	if (job->member.outlet) {
-		sink.frames = frames_of(job);
-		sink.bulk = link_bulk(outlet_link(job->member.outlet));
-	}
-	n = pump_read(&job->pump, stream, room(job), job->member.outlet ? &sink : NULL);
+	ssize_t n = job->kept ? read_kept(job, stream) : read_frame(job, stream);
 
 	if (n == -EIO && job->pump.pty) {
 		if (job->session.leader_ended) {
@@ -507,6 +589,7 @@ static ssize_t take_output(struct job *job, enum msg_stream stream)
 	if (n > 0) {
 		job->read_ms = loop_now_ms();
 		job->output.sent += (size_t)n;
+		job->printed[stream] += (size_t)n;
 		job->tail_left[stream] -=
 			(size_t)n < job->tail_left[stream] ? (size_t)n : job->tail_left[stream];
 		if (job->member.outlet) {
@@ -589,10 +672,12 @@ static void after_input(struct job *job)
 	size_t waiting = buf_len(&job->pump.input);
 	uint64_t consumed;
 
+	if (job->kept)
+		kept_input_moved(job->kept, waiting);
 	/* Nothing comes before started. */
-	if (job->member.outlet && job->pump.in_fd >= 0 &&
-	    job->session.verdict == SESSION_VERDICT_RUNS &&
-	    credit_due(&job->input, waiting, &consumed))
+	else if (job->member.outlet && job->pump.in_fd >= 0 &&
+		 job->session.verdict == SESSION_VERDICT_RUNS &&
+		 credit_due(&job->input, waiting, &consumed))
 		told(job, msg_put_credit(frames_of(job), job->member.id, MSG_EXEC_STDIN_CREDIT,
 					 consumed));
 	watch_pump(job);
@@ -615,7 +700,12 @@ static void refuse_input(struct job *job, int error)
 		pump_break_input(&job->pump);
 }
 
-void job_input(struct job *job, struct msg_bytes data)
+static struct job *job_of(const struct outlet_member *member)
+{
+	return container_of((struct outlet_member *)member, struct job, member);
+}
+
+static void job_input(struct job *job, struct msg_bytes data)
 {
 	int r = 0;
 
@@ -629,26 +719,26 @@ void job_input(struct job *job, struct msg_bytes data)
 	after_input(job);
 }
 
-bool job_can_move_input(const struct job *job)
+static void on_client_input(struct outlet_member *member, struct msg_bytes data)
 {
+	job_input(job_of(member), data);
+}
+
+static bool can_move(const struct outlet_member *member)
+{
+	const struct job *job = job_of(member);
+
 	return job->pump.in_fd >= 0 && !job->pump.input_ended;
 }
 
-static ssize_t read_away(int from_fd, size_t len)
+static ssize_t on_move(struct outlet_member *member, int from_fd, size_t len)
 {
-	uint8_t waste[16 * 1024];
-	ssize_t n = recv(from_fd, waste, len < sizeof(waste) ? len : sizeof(waste), MSG_DONTWAIT);
-
-	return n < 0 ? -errno : n;
-}
-
-ssize_t job_move_input(struct job *job, int from_fd, size_t len)
-{
+	struct job *job = job_of(member);
 	bool refused;
 	ssize_t n;
 
-	if (!job || !job_can_move_input(job))
-		return read_away(from_fd, len);
+	if (!can_move(member))
+		return outlet_move(NULL, from_fd, len);
 	n = pump_move_input(&job->pump, from_fd, len);
 	refused = n == -EPIPE || n == -ENOBUFS || n == -ENOMEM;
 	if (refused)
@@ -656,17 +746,21 @@ ssize_t job_move_input(struct job *job, int from_fd, size_t len)
 	if (n > 0)
 		job->input.received += (size_t)n;
 	after_input(job);
-	return refused ? read_away(from_fd, len) : n;
+	return refused ? outlet_move(NULL, from_fd, len) : n;
 }
 
-void job_resize(struct job *job, const struct msg_exec_resize *size)
+static void on_resize(struct outlet_member *member, const struct msg_exec_resize *size)
 {
+	struct job *job = job_of(member);
+
 	if (job->pump.pty && job->pump.out_fd >= 0)
 		pty_resize(job->pump.out_fd, size);
 }
 
-void job_signal(struct job *job, int signal)
+static void on_signal(struct outlet_member *member, int signal)
 {
+	struct job *job = job_of(member);
+
 	if (signal < 1 || signal > 31) {
 		log_info("session %u: signal %d ignored", job->member.id, signal);
 		return;
@@ -676,30 +770,36 @@ void job_signal(struct job *job, int signal)
 	reap_signal_group(job->pid, signal);
 }
 
-void job_output_credit(struct job *job, uint64_t consumed)
+static void on_output_credit(struct outlet_member *member, uint64_t consumed)
 {
+	struct job *job = job_of(member);
+
 	credit_consumed(&job->output, consumed);
 	watch_pump(job);
 	run_linger_clocks(job);
 }
 
-void job_close_output(struct job *job, enum msg_stream stream)
+static void on_output_close(struct outlet_member *member, enum msg_stream stream)
 {
+	struct job *job = job_of(member);
+
 	pump_close_output(&job->pump, stream);
 	after_output(job);
 }
 
-void job_abandon(struct job *job)
+static void on_abandon(struct outlet_member *member)
 {
+	struct job *job = job_of(member);
+
 	job->session.on_disconnect = MSG_DISCONNECT_KILL;
 	happen(job, SESSION_CLIENT_GONE);
 }
 
-/* ---- what its outlet says ---- */
+/* ---- what its outlet says, or what stands for it ---- */
 
 static void on_moved(struct outlet_member *member)
 {
-	struct job *job = container_of(member, struct job, member);
+	struct job *job = job_of(member);
 
 	watch_pump(job);
 	run_linger_clocks(job);
@@ -707,17 +807,94 @@ static void on_moved(struct outlet_member *member)
 
 static void on_lost(struct outlet_member *member)
 {
-	happen(container_of(member, struct job, member), SESSION_CLIENT_GONE);
+	happen(job_of(member), SESSION_CLIENT_GONE);
 }
 
-static const struct outlet_calls outlet_calls = {.on_moved = on_moved, .on_lost = on_lost};
+/* ---- keeping it ---- */
 
-struct job *job_find(const struct outlet *outlet, uint32_t id)
+static const char *refusal_of(int r, const char *name, char *room, size_t room_len)
 {
-	struct outlet_member *member = outlet_find(outlet, id);
-
-	return member ? container_of(member, struct job, member) : NULL;
+	switch (r) {
+	case -EINVAL:
+		snprintf(room, room_len, "%s cannot be the name of a session", name);
+		return room;
+	case -EEXIST:
+		snprintf(room, room_len, "another session has the name %s", name);
+		return room;
+	case -ENOSPC:
+		return "the agent keeps as many sessions as --max-kept allows";
+	case -EOPNOTSUPP:
+		return "this agent cannot keep sessions";
+	default:
+		return "the agent has no memory to keep it";
+	}
 }
+
+static int add_kept(struct job_host *host, const struct owner *owner, struct msg_text name,
+		    struct kept **ret)
+{
+	return host->keeper.keeps ? keeper_add(&host->keeper, owner, name, ret) : -EOPNOTSUPP;
+}
+
+static void become_kept(struct job *job, struct kept *kept, struct kept_facts *facts)
+{
+	char user[33];
+
+	procfs_user(job->uid, user, sizeof(user));
+	facts->user = user;
+	facts->pid = job->pid;
+	facts->tty = job->pump.pty;
+	facts->age_ms = (loop_now_us() - job->started_us) / 1000;
+	kept_bind(kept, &job->member, facts);
+	job->kept = kept;
+}
+
+/* Its client leaves, and it goes on. */
+static void on_detach(struct outlet_member *member, const struct msg_session_detach *detach_)
+{
+	struct job *job = job_of(member);
+	char line[4096], *argv[KEPT_ARGV_MAX], why[160];
+	struct kept_facts facts = {
+		.argv = argv,
+		.at = {job->printed[MSG_STREAM_STDOUT], job->printed[MSG_STREAM_STDERR]},
+		.stdin_at = job->input.received,
+		.restore = detach_->restore,
+	};
+	const char *words;
+	struct kept *kept;
+	int r = job->session.verdict != SESSION_VERDICT_RUNS
+			? -EAGAIN
+			: add_kept(job->host, &job->owner, (struct msg_text){0}, &kept);
+
+	if (r < 0) {
+		words = r == -EAGAIN ? "it has not begun to run yet"
+				     : refusal_of(r, "", why, sizeof(why));
+		told(job, msg_put(frames_of(job), member->id, MSG_SESSION_REFUSED,
+				  &(struct msg_session_refused){{words, strlen(words)}}));
+		return;
+	}
+	/* It was not asked how it began. */
+	facts.argc = procfs_command(job->pid, line, sizeof(line), argv, ARRAY_LEN(argv));
+	kept_put_detached(kept, frames_of(job), member->id, MSG_DETACHED_ASKED);
+	told(job, 0);
+	outlet_leave(member);
+	become_kept(job, kept, &facts);
+	after_output(job);
+}
+
+static const struct outlet_calls outlet_calls = {
+	.on_moved = on_moved,
+	.on_lost = on_lost,
+	.on_input = on_client_input,
+	.on_move = on_move,
+	.can_move = can_move,
+	.on_resize = on_resize,
+	.on_signal = on_signal,
+	.on_output_close = on_output_close,
+	.on_output_credit = on_output_credit,
+	.on_detach = on_detach,
+	.on_abandon = on_abandon,
+};
 
 /* ---- from its start to all ends ---- */
 
@@ -784,7 +961,75 @@ static void take_options(struct job *job, const struct msg_exec_request *request
 	job->watch.on_empty = on_empty;
 }
 
-void job_start(struct job_host *host, struct outlet *outlet, uint32_t id,
+/* It is to go on without its client: where it is kept, or NULL. 0, or -1 with *failure filled. */
+static int begin_kept(struct job *job, struct outlet *outlet, uint32_t id,
+		      const struct msg_exec_request *request, struct kept **ret,
+		      struct spawn_failure *failure)
+{
+	struct job_host *host = job->host;
+	char name[MSG_SESSION_NAME_MAX + 1], why[160];
+	int r;
+
+	*ret = NULL;
+	if (job->session.on_disconnect != MSG_DISCONNECT_KEEP || !host->keeper.keeps)
+		return 0;
+	r = add_kept(host, &job->owner, request->name, ret);
+	if (r == 0 && kept_open(*ret, outlet, id, job->input.window, request->output_window,
+				request->hold_ms) < 0) {
+		keeper_remove(&host->keeper, *ret);
+		r = -ENOMEM;
+	}
+	if (r == 0)
+		return 0;
+	snprintf(name, sizeof(name), "%.*s", (int)request->name.len,
+		 request->name.ptr ? request->name.ptr : "");
+	*failure = (struct spawn_failure){.kind = r == -ENOSPC ? MSG_FAILURE_RESOURCE_LIMIT
+							       : MSG_FAILURE_OTHER};
+	snprintf(failure->message, sizeof(failure->message), "cannot spawn: %s",
+		 refusal_of(r, name, why, sizeof(why)));
+	return -1;
+}
+
+/* Starts it; what a failure is told by is done then. */
+static int spawn(struct job *job, struct outlet *outlet, uint32_t id,
+		 struct msg_exec_request *request, struct spawn_child *ret_child)
+{
+	struct job_host *host = job->host;
+	struct spawn_failure failure = {.num = 0};
+	struct kept *kept;
+
+	if (begin_kept(job, outlet, id, request, &kept, &failure) < 0) {
+		tell_failed(host, outlet, id, &failure);
+		return -1;
+	}
+	if (spawn_start(&host->spawn, request, ret_child, &job->plan, &failure) < 0) {
+		if (kept)
+			forget_failed(host, kept, &failure);
+		else
+			tell_failed(host, outlet, id, &failure);
+		return -1;
+	}
+	job->kept = kept;
+	return 0;
+}
+
+static void join(struct job *job, struct outlet *outlet, uint32_t id)
+{
+	const struct spawn_plan *plan = job->plan;
+	struct kept_facts facts = {.argv = plan->argv};
+
+	job->uid = plan->child.switch_user ? plan->child.uid : geteuid();
+	if (!job->kept) {
+		outlet_join(outlet, &job->member, id, &outlet_calls);
+		return;
+	}
+	job->member = (struct outlet_member){.id = id, .calls = &outlet_calls};
+	while (facts.argv[facts.argc])
+		facts.argc++;
+	become_kept(job, job->kept, &facts);
+}
+
+void job_start(struct job_host *host, struct outlet *outlet, uint32_t id, const struct owner *owner,
 	       struct msg_exec_request *request, size_t max_jobs)
 {
 	static const struct spawn_failure too_many = {
@@ -798,7 +1043,6 @@ void job_start(struct job_host *host, struct outlet *outlet, uint32_t id,
 					      : host->job_count >= max_jobs ? &too_many
 									    : NULL;
 	struct job *job = refusal ? NULL : calloc(1, sizeof(*job));
-	struct spawn_failure failure = {.num = 0};
 	struct spawn_child child;
 
 	if (!job) {
@@ -806,16 +1050,19 @@ void job_start(struct job_host *host, struct outlet *outlet, uint32_t id,
 		return;
 	}
 	job->host = host;
+	job->owner = *owner;
 	job->started_us = loop_now_us();
 	take_options(job, request);
-	if (spawn_start(&host->spawn, request, &child, &job->plan, &failure) < 0) {
-		tell_failed(host, outlet, id, &failure);
+	if (spawn(job, outlet, id, request, &child) < 0) {
 		free(job);
 		return;
 	}
-	outlet_join(outlet, &job->member, id, &outlet_calls);
 	list_append(&host->jobs, &job->of_host);
 	host->job_count++;
+	/* Before the pump is filled in: who is attached asks for the process, and hears of nothing yet. */
+	job->pid = child.pid;
+	job->pump.pty = request->tty;
+	join(job, outlet, id);
 	take_child(job, &child, request);
 	log_debug("session %u: process %d", id, job->pid);
 }

@@ -1,12 +1,15 @@
 /*
- * One command of one client, alive: the session's state machine with the process, the pump and
- * the timers that it decides over. A job may outlive its client.
+ * One command, alive: the session's state machine with the process, the pump and the timers that it decides
+ * over. Where its frames go is its client's outlet or, if it is kept, what stands for that; a job may outlive
+ * either.
  */
 #ifndef MSB_JOB_H
 #define MSB_JOB_H
 
 #include "daemon/spawn/spawn.h"
+#include "keeper.h"
 #include "outlet.h"
+#include "owner.h"
 #include "pump.h"
 #include "reap.h"
 #include "session.h"
@@ -18,7 +21,9 @@
 #define JOB_INPUT_LIMIT	 (256 * 1024) /* queued input at which another client's job is stalled */
 #define JOB_OUTPUT_LIMIT (512 * 1024) /* queued frames at which output waits */
 #define JOB_SHORT	 (64 * 1024)  /* both, while all queues together hold too much */
-#define JOB_FRAMES_MAX	 (JOB_OUTPUT_LIMIT + PUMP_READ_MAX + 512 * 1024) /* with the answers */
+#define JOB_FRAMES_MAX                      \
+	(JOB_OUTPUT_LIMIT + PUMP_READ_MAX + \
+	 1536 * 1024) /* with the answers, a long list among them */
 
 /* What holds for every job. All zero: nothing does. */
 struct job_limits {
@@ -38,38 +43,17 @@ struct job_host {
 	void (*on_idle)(struct job_host *host); /* the last job is over; may be NULL */
 	uint64_t activity;			/* what core.touch counts */
 	struct job_limits limits;
+	struct keeper keeper;
 	bool ending; /* no job is started any more */
 };
 
-struct job;
-
 /*
- * Starts the command; what comes of it, a failure too, is told through the outlet. The request
- * is consumed. At most max_jobs may run at once, or it fails as resource_limit.
+ * Starts the command; what comes of it, a failure too, is told through the outlet, and what its client says
+ * afterwards goes to the outlet's member of that id. The request is consumed. At most max_jobs may run at once, or
+ * it fails as resource_limit.
  */
-void job_start(struct job_host *host, struct outlet *outlet, uint32_t id,
+void job_start(struct job_host *host, struct outlet *outlet, uint32_t id, const struct owner *owner,
 	       struct msg_exec_request *request, size_t max_jobs);
-
-/* The job of that id, or NULL. */
-struct job *job_find(const struct outlet *outlet, uint32_t id);
-
-/* What the client sends; all are harmless at any time of a job's life. */
-void job_input(struct job *job, struct msg_bytes data);
-
-/*
- * The same for len bytes that are still in a socket: their number, 0 at the socket's end, or
- * -errno. Without a job, or when its command takes no more, they are read away.
- */
-ssize_t job_move_input(struct job *job, int from_fd, size_t len);
-bool job_can_move_input(const struct job *job);
-
-void job_resize(struct job *job, const struct msg_exec_resize *size);
-void job_signal(struct job *job, int signal);
-void job_close_output(struct job *job, enum msg_stream stream);
-void job_output_credit(struct job *job, uint64_t consumed);
-
-/* A bad frame was answered on this id, which ends it for the client: force an end, in silence. */
-void job_abandon(struct job *job);
 
 /* Ends every job by force. */
 void job_end_all(struct job_host *host);

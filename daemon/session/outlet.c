@@ -1,6 +1,9 @@
 /* Where the frames of a client's jobs go: see outlet.h. */
 #include "outlet.h"
 
+#include <errno.h>
+#include <sys/socket.h>
+
 static struct list *bucket(const struct outlet *outlet, uint32_t id)
 {
 	return (struct list *)&outlet->by_id[id % ARRAY_LEN(outlet->by_id)];
@@ -37,6 +40,17 @@ void outlet_flushed(struct outlet *outlet, bool emptied)
 	outlet->awaited = false;
 	list_each(member, &outlet->turns, turn)
 		member->calls->on_moved(member);
+}
+
+ssize_t outlet_move(struct outlet_member *member, int from_fd, size_t len)
+{
+	uint8_t waste[16 * 1024];
+	ssize_t n;
+
+	if (member)
+		return member->calls->on_move(member, from_fd, len);
+	n = recv(from_fd, waste, len < sizeof(waste) ? len : sizeof(waste), MSG_DONTWAIT);
+	return n < 0 ? -errno : n;
 }
 
 void outlet_join(struct outlet *outlet, struct outlet_member *member, uint32_t id,

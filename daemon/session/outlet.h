@@ -1,7 +1,7 @@
 /*
- * Where the frames of a client's jobs go: the queue of its connection, which they share. Whoever finds it
+ * Where the frames of a client's sessions go: the queue of its connection, which they share. Whoever finds it
  * in its way is told when it has moved, in the order in which the members were last served; and one whose
- * input waits holds up the connection. Of its members it knows their ids alone.
+ * input waits holds up the connection. Of its members it knows their ids, and what may be said to them.
  */
 #ifndef MSB_OUTLET_H
 #define MSB_OUTLET_H
@@ -11,6 +11,7 @@
 
 #include "shared/io/link.h"
 #include "shared/list.h"
+#include "shared/wire/msg.h"
 
 struct outlet_member;
 
@@ -20,6 +21,23 @@ struct outlet_calls {
 
 	/* The client is gone, or no longer behind that id. The member may leave. */
 	void (*on_lost)(struct outlet_member *member);
+
+	/* What the client says; all are harmless at any time of a member's life. No data: the end of it. */
+	void (*on_input)(struct outlet_member *member, struct msg_bytes data);
+	/*
+	 * The same for len bytes that are still in a socket: their number, 0 at the socket's end, or -errno;
+	 * when the command takes no more, they are read away.
+	 */
+	ssize_t (*on_move)(struct outlet_member *member, int from_fd, size_t len);
+	bool (*can_move)(const struct outlet_member *member);
+	void (*on_resize)(struct outlet_member *member, const struct msg_exec_resize *size);
+	void (*on_signal)(struct outlet_member *member, int signal);
+	void (*on_output_close)(struct outlet_member *member, enum msg_stream stream);
+	void (*on_output_credit)(struct outlet_member *member, uint64_t consumed);
+	/* It leaves, and the session goes on: kept, or the answer says why not. */
+	void (*on_detach)(struct outlet_member *member, const struct msg_session_detach *detach);
+	/* A bad frame was answered on this id, which ends it for the client. */
+	void (*on_abandon)(struct outlet_member *member);
 };
 
 /* Embedded in its owner, which may read the first two. */
@@ -53,6 +71,9 @@ struct outlet_member *outlet_find(const struct outlet *outlet, uint32_t id);
 
 /* Nobody is behind the ids from start to before end any more; UINT64_MAX: behind none. */
 void outlet_lose(struct outlet *outlet, uint32_t start, uint64_t end);
+
+/* on_move() of that member, or of none: then they are read away. */
+ssize_t outlet_move(struct outlet_member *member, int from_fd, size_t len);
 
 /* After each flush of the queue. Costs nothing while no member has asked for it. */
 void outlet_flushed(struct outlet *outlet, bool emptied);

@@ -270,15 +270,9 @@ static ssize_t take_frame(struct pump *pump, enum msg_stream stream, int fd, siz
 	return n;
 }
 
-ssize_t pump_read(struct pump *pump, enum msg_stream stream, size_t max,
-		  const struct pump_sink *sink)
+/* n is what reading it brought: its end closes it. */
+static ssize_t took(struct pump *pump, enum msg_stream stream, ssize_t n)
 {
-	int fd = stream == MSG_STREAM_STDERR ? pump->err_fd : pump->out_fd;
-	ssize_t n;
-
-	if (fd < 0)
-		return 0;
-	n = sink ? take_frame(pump, stream, fd, max, sink) : read_away(fd);
 	if (n == -EAGAIN)
 		return n;
 	/* A pty says EIO while nobody has its other side open; the owner knows if that is the end.
@@ -289,6 +283,23 @@ ssize_t pump_read(struct pump *pump, enum msg_stream stream, size_t max,
 		pump_close_output(pump, stream);
 	pump->served = stream;
 	return n;
+}
+
+ssize_t pump_read(struct pump *pump, enum msg_stream stream, size_t max,
+		  const struct pump_sink *sink)
+{
+	int fd = stream == MSG_STREAM_STDERR ? pump->err_fd : pump->out_fd;
+
+	if (fd < 0)
+		return 0;
+	return took(pump, stream, sink ? take_frame(pump, stream, fd, max, sink) : read_away(fd));
+}
+
+ssize_t pump_read_into(struct pump *pump, enum msg_stream stream, uint8_t *space, size_t len)
+{
+	int fd = stream == MSG_STREAM_STDERR ? pump->err_fd : pump->out_fd;
+
+	return fd < 0 ? 0 : took(pump, stream, read_fd(fd, space, len));
 }
 
 static bool takes(const struct pump *pump, enum msg_stream stream, bool bulk_free)

@@ -69,6 +69,9 @@ struct pump_sink {
 ssize_t pump_read(struct pump *pump, enum msg_stream stream, size_t max,
 		  const struct pump_sink *sink);
 
+/* The same into that space. */
+ssize_t pump_read_into(struct pump *pump, enum msg_stream stream, uint8_t *space, size_t len);
+
 bool pump_is_open(const struct pump *pump, enum msg_stream stream);
 
 /* The reader of a stream has gone away: the child's next write fails as it would locally. */

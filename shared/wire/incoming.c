@@ -7,8 +7,7 @@
 /* What opens a session or asks for one answer needs an id; 0 is for the agent as a whole. */
 static bool needs_id(enum msg_type type)
 {
-	return type == MSG_PING || type == MSG_TOUCH || type == MSG_EXEC_REQUEST ||
-	       type == MSG_FS_REQUEST || type == MSG_TCP_CONNECT;
+	return type == MSG_PING || type == MSG_TOUCH || msg_flags(type) & FRAME_SESSION_START;
 }
 
 int incoming_fault(struct incoming *in, enum msg_refusal fault, const char *why)

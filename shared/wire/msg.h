@@ -402,6 +402,12 @@ int msg_stream_parse(struct msg_text text);
 int msg_attach_parse(struct msg_text text);
 int msg_detached_parse(struct msg_text text);
 
+/* The word for it, static. */
+const char *msg_on_disconnect_name(enum msg_on_disconnect what);
+const char *msg_stream_name(enum msg_stream stream);
+const char *msg_attach_name(enum msg_attach mode);
+const char *msg_detached_name(enum msg_detached why);
+
 /* Whether it may be the name of a session: letters, digits and ._- behind a letter or a digit, and no id. */
 bool msg_is_session_name(struct msg_text text);
 

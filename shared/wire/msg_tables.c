@@ -502,6 +502,26 @@ int msg_detached_parse(struct msg_text text)
 	return msg_name_index(msg_detached_names, MSG_DETACHED_DONE + 1, text);
 }
 
+const char *msg_on_disconnect_name(enum msg_on_disconnect what)
+{
+	return msg_on_disconnect_names[what];
+}
+
+const char *msg_stream_name(enum msg_stream stream)
+{
+	return msg_stream_names[stream];
+}
+
+const char *msg_attach_name(enum msg_attach mode)
+{
+	return msg_attach_names[mode];
+}
+
+const char *msg_detached_name(enum msg_detached why)
+{
+	return msg_detached_names[why];
+}
+
 static bool is_alnum(char c)
 {
 	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');

@@ -268,7 +268,7 @@ static void connection_of_a_stalled_terminal_is_read_again_when_that_is_closed(v
 	assert_int_equal(conn->outlet.stalled, 1);
 	send_ping(to);
 	run_once();
-	job_close_output(job, MSG_STREAM_STDOUT);
+	on_output_close(&job->member, MSG_STREAM_STDOUT);
 	reader_start(&reader, from, 4096, pong_len());
 	run();
 	reader_stop(&reader);

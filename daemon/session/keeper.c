@@ -1,0 +1,194 @@
+/* The kept sessions of a daemon: see keeper.h. */
+#include "keeper.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+
+#include "shared/log.h"
+
+static struct keeper *keeper_of(const struct kept *kept)
+{
+	return container_of(kept->host, struct keeper, host);
+}
+
+static void on_forgotten(struct kept *kept)
+{
+	log_debug("session %s: forgotten", kept->id);
+	keeper_remove(keeper_of(kept), kept);
+}
+
+void keeper_init(struct keeper *keeper)
+{
+	keeper->host.on_forgotten = on_forgotten;
+}
+
+/* ---- ids and names ---- */
+
+static bool is_called(const char *what, struct msg_text text)
+{
+	return text.len && strlen(what) == text.len && memcmp(what, text.ptr, text.len) == 0;
+}
+
+/* One that was fetched has lost its name, which may be another's. */
+static bool has_name(const struct kept *kept, struct msg_text name)
+{
+	return !kept->fetched && is_called(kept->name, name);
+}
+
+struct kept *keeper_find(const struct keeper *keeper, struct msg_text text, const struct owner *who)
+{
+	struct kept *kept, *others = NULL;
+
+	list_each(kept, &keeper->all, of_keeper) {
+		if (!owner_may(who, &kept->owner))
+			continue;
+		if (is_called(kept->id, text))
+			return kept;
+		if (!has_name(kept, text))
+			continue;
+		/* The same name may be somebody else's, too. */
+		if (owner_is(who, &kept->owner))
+			return kept;
+		others = others ? others : kept;
+	}
+	return others;
+}
+
+static bool is_taken(const struct keeper *keeper, const struct owner *owner, struct msg_text name)
+{
+	const struct kept *kept;
+
+	list_each(kept, &keeper->all, of_keeper)
+		if (owner_is(owner, &kept->owner) && has_name(kept, name))
+			return true;
+	return false;
+}
+
+static bool has_id(const struct keeper *keeper, const char *id)
+{
+	const struct kept *kept;
+
+	list_each(kept, &keeper->all, of_keeper)
+		if (strcmp(kept->id, id) == 0)
+			return true;
+	return false;
+}
+
+/* Before the kernel has randomness enough there are others that differ. */
+static void make_id(const struct keeper *keeper, char id[MSG_SESSION_ID_LEN + 1])
+{
+	uint64_t bits;
+
+	do {
+		if (getrandom(&bits, sizeof(bits), GRND_NONBLOCK) != (ssize_t)sizeof(bits))
+			bits = loop_now_us() * 0x9e3779b97f4a7c15u >> 8;
+		snprintf(id, MSG_SESSION_ID_LEN + 1, "%012llx",
+			 (unsigned long long)(bits & 0xffffffffffffu));
+	} while (has_id(keeper, id));
+}
+
+/* ---- all of them ---- */
+
+/* The end that is the least likely to be asked for still: one that was fetched, else the oldest. */
+static struct kept *find_ended(const struct keeper *keeper)
+{
+	struct kept *kept, *oldest = NULL;
+
+	list_each(kept, &keeper->all, of_keeper) {
+		if (!kept->ended || kept_owes(kept))
+			continue;
+		if (kept->fetched)
+			return kept;
+		if (!oldest || kept->ended_ms < oldest->ended_ms)
+			oldest = kept;
+	}
+	return oldest;
+}
+
+/* Room for one more. */
+static bool make_room(struct keeper *keeper)
+{
+	struct kept *ended;
+
+	if (keeper->count < keeper->max)
+		return true;
+	ended = find_ended(keeper);
+	if (!ended)
+		return false;
+	if (!ended->fetched)
+		log_info("session %s: its end is forgotten for the sake of a new one: --max-kept",
+			 ended->id);
+	keeper_remove(keeper, ended);
+	return true;
+}
+
+int keeper_add(struct keeper *keeper, const struct owner *owner, struct msg_text name,
+	       struct kept **ret)
+{
+	struct kept *kept;
+
+	if (name.ptr && !msg_is_session_name(name))
+		return -EINVAL;
+	if (name.ptr && is_taken(keeper, owner, name))
+		return -EEXIST;
+	if (!make_room(keeper))
+		return -ENOSPC;
+	kept = calloc(1, sizeof(*kept));
+	if (!kept)
+		return -ENOMEM;
+	kept->host = &keeper->host;
+	kept->owner = *owner;
+	make_id(keeper, kept->id);
+	if (name.ptr)
+		memcpy(kept->name, name.ptr, name.len);
+	kept_init(kept);
+	list_append(&keeper->all, &kept->of_keeper);
+	keeper->count++;
+	*ret = kept;
+	return 0;
+}
+
+void keeper_remove(struct keeper *keeper, struct kept *kept)
+{
+	list_remove(&keeper->all, &kept->of_keeper);
+	keeper->count--;
+	kept_free(kept);
+}
+
+void keeper_remove_all(struct keeper *keeper)
+{
+	struct kept *kept;
+
+	while ((kept = list_first(&keeper->all, struct kept, of_keeper)))
+		keeper_remove(keeper, kept);
+}
+
+int keeper_list(const struct keeper *keeper, const struct owner *who, struct buf *out, uint32_t id)
+{
+	const struct kept *kept;
+	struct msg_session_entry entry;
+	int r = 0;
+
+	list_each(kept, &keeper->all, of_keeper) {
+		if (!owner_may(who, &kept->owner) || kept->fetched || !kept->pid)
+			continue;
+		kept_describe(kept, &entry);
+		r = msg_put(out, id, MSG_SESSION_ENTRY, &entry);
+		if (r < 0)
+			return r;
+	}
+	return msg_put_empty(out, id, MSG_SESSION_DONE);
+}
+
+bool keeper_owes(const struct keeper *keeper)
+{
+	const struct kept *kept;
+
+	list_each(kept, &keeper->all, of_keeper)
+		if (kept_owes(kept))
+			return true;
+	return false;
+}

@@ -1,0 +1,33 @@
+/* Whose a session is, and who may touch it. */
+#ifndef MSB_OWNER_H
+#define MSB_OWNER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum owner_kind {
+	OWNER_HOST,    /* of this machine, without saying for whom */
+	OWNER_USER,    /* of this machine, by uid */
+	OWNER_RELAYED, /* of the host, by uid, as its relay says */
+	OWNER_MACHINE, /* another one, by CID */
+};
+
+struct owner {
+	enum owner_kind kind;
+	uint32_t number; /* of the host 0 */
+};
+
+static inline bool owner_is(const struct owner *a, const struct owner *b)
+{
+	return a->kind == b->kind && a->number == b->number;
+}
+
+/* Root may all, and so may the host, whose the guest is. */
+static inline bool owner_may(const struct owner *who, const struct owner *whose)
+{
+	bool is_root = who->kind != OWNER_MACHINE && who->number == 0;
+
+	return is_root || owner_is(who, whose);
+}
+
+#endif
