@@ -190,7 +190,7 @@ SOON=$((20000 * SLOW))
 	[[ $(guest cat "$DIR/log") == $'ready\nhup\nterm' ]]
 }
 
-@test "kill: a command that outlives its client finds the end of its stdin" {
+@test "kill: a command that outlives its client finds the end of its stdin, if it is kept once somebody sends that" {
 	mkfifo "$DIR/in"
 	exec 8<>"$DIR/in"
 	for keep in keep hangup; do
@@ -202,6 +202,10 @@ SOON=$((20000 * SLOW))
 		wait_for 10 grep -q . "$DIR/out"
 		wait_for 10 eval '! kill -KILL $client 2>/dev/null || gone $client'
 		wait "$client" || true
+		if [[ $keep = keep ]]; then
+			session=$("$X" --sessions | awk 'NR == 2 { print $1 }')
+			"$X" --send "$session" --eof </dev/null
+		fi
 		wait_for 10 guest test -e "$DIR/ended"
 		# As much as had come.
 		[[ $(guest cat "$DIR/all") =~ ^[0-9]+$ ]]

@@ -33,7 +33,7 @@ EOF
 features = Peer().ready.exec_features
 equal(len(features), len(set(features)))
 known = {"timeout", "linger", "on_disconnect", "login_shell", "usage", "output_close",
-         "stdin_window", "output_window", "pixels"}
+         "stdin_window", "output_window", "pixels", "sessions"}
 equal(set(features), known)
 EOF
 }
