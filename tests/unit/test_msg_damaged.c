@@ -13,6 +13,9 @@ union any {
 	struct msg_stdin_error stdin_error;
 	struct msg_data data;
 	struct msg_error error;
+	struct msg_session_entry entry;
+	struct msg_session_attach attach;
+	struct msg_session_attached attached;
 };
 
 struct sample {
@@ -50,6 +53,24 @@ static const struct sample samples[] = {
 	{MSG_ERROR,
 	 "a3 64'kind'6d'invalid_flags' 67'message'63'bad' 6e'offending_type'69'core.ping'"},
 	{MSG_BOOTSTRAP, "a2 70'security_profile'67'default' 67'rlimits'81a161'x'f6"},
+	{MSG_SESSION_ENTRY,
+	 "ad 67'session'6c'0123456789ab' 64'name'61'n' 64'user'61'u' 63'pid'07 63'tty'f5"
+	 "66'age_ms'190100 66'cpu_us'1a00010000 67'command'82 61'a' 7f61'b'60ff"
+	 "6c'stdout_begin'00 6a'stdout_end'1b0000000100000000 6c'stderr_begin'c24101"
+	 "6a'stderr_end'02 66'exited' a2 64'code'20 65'usage'"
+	 "a4 67'user_us'01 66'sys_us'02 67'wall_us'03 6b'max_rss_kib'04"},
+	{MSG_SESSION_ATTACH,
+	 "bf 67'session'7f 63'bui' 62'ld' ff 64'mode'65'watch' 6c'stdout_since'00"
+	 "6c'stderr_since'f6 64'rows'1818 64'cols'1850 6c'stdin_window'f5"
+	 "6d'output_window'1a00010000 67'hold_ms'01 67'for_uid'00 ff"},
+	{MSG_SESSION_ATTACHED,
+	 "a6 67'session'61'x' 63'pid'01 69'stdout_at'1bffffffffffffffff 69'stderr_at'00"
+	 "68'stdin_at'18ff 67'restore'5f 42 1b5b 42'0m' ff"},
+	{MSG_SESSION_SKIPPED, "a2 66'stream'66'stdout' 65'bytes'190400"},
+	{MSG_SESSION_DETACH, "a1 67'restore'd840 42 1b63"},
+	{MSG_SESSION_DETACHED, "a3 63'why'65'asked' 67'session'61'x' 64'name'f7"},
+	{MSG_SESSION_SIGNAL, "a2 67'session'61'x' 66'signal'0f"},
+	{MSG_SESSION_REMOVE, "a2 67'session'61'x' 67'for_uid'1affffffff"},
 };
 
 /* Decodes and reads the lists to their ends, as a receiver would. */
@@ -75,6 +96,12 @@ static int take(enum msg_type type, struct msg_bytes payload, size_t *ret_elemen
 			count++;
 		if (more < 0)
 			return more;
+	} else if (type == MSG_SESSION_ENTRY) {
+		size_t promised = any.entry.command.count;
+
+		while (msg_next_text(&any.entry.command, &text))
+			count++;
+		assert_int_equal(count, promised);
 	}
 	*ret_elements = count;
 	return 0;
@@ -92,7 +119,7 @@ static void every_sample_is_whole(void **state)
 			fail_msg("refused %s", samples[i].payload);
 		total += elements;
 	}
-	assert_int_equal(total, 4 + 3);
+	assert_int_equal(total, 4 + 3 + 2);
 }
 
 static void payload_that_is_cut_short_is_refused(void **state)
