@@ -558,6 +558,18 @@ void client_connect(struct client *client, struct loop *loop, const struct reach
 	reach_start(&client->reach, loop, terms);
 }
 
+void client_reconnect(struct client *client, uint64_t within_ms)
+{
+	drop(client);
+	loop_disarm(client->loop, &client->deadline);
+	loop_disarm(client->loop, &client->alive);
+	patience_answered(&client->patience);
+	settle_patience(client);
+	client->liveness.asked = client->listens = client->may_be_stuck = false;
+	client->greeted = false;
+	reach_again(&client->reach, within_ms);
+}
+
 void client_release(struct client *client)
 {
 	/* Of an agent that said nothing or no more there is nothing to wait for. */

@@ -86,6 +86,12 @@ struct client {
 void client_connect(struct client *client, struct loop *loop, const struct reach_terms *terms,
 		    uint64_t keepalive_ms, struct buf_spare *spare);
 
+/*
+ * Once it is lost, for whoever wants it back: connects again, for up to so long. Sessions are dropped, and
+ * on_greeted or on_lost comes once more.
+ */
+void client_reconnect(struct client *client, uint64_t within_ms);
+
 /* Blocks for some seconds if a process that carried the connection does not end by itself. */
 void client_release(struct client *client);
 

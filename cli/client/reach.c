@@ -162,6 +162,14 @@ void reach_start(struct reach *reach, struct loop *loop, const struct reach_term
 	try_once(reach);
 }
 
+void reach_again(struct reach *reach, uint64_t wait_ms)
+{
+	reach->terms.wait_ms = wait_ms;
+	reach->wait_due_ms = due_after(loop_now_ms(), wait_ms);
+	reach->tries = 0;
+	loop_arm(reach->loop, &reach->again, PAUSE_MS);
+}
+
 void reach_want_no_more(struct reach *reach)
 {
 	reach->terms.wait_ms = 0;

@@ -37,6 +37,9 @@ struct reach {
 
 void reach_start(struct reach *reach, struct loop *loop, const struct reach_terms *terms);
 
+/* The stream that came of it is lost: once more from the beginning, after a pause, and for so long. */
+void reach_again(struct reach *reach, uint64_t wait_ms);
+
 /* Gives up, and calls nobody. Legal on zeroes. */
 void reach_cancel(struct reach *reach);
 

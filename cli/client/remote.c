@@ -8,6 +8,7 @@
 #include "cli/terminal/term.h"
 #include "request.h"
 #include "shared/base.h"
+#include "shared/modes.h"
 
 #define INPUT_AHEAD   (256 * 1024) /* in the link's queue */
 #define INPUT_CHUNK   (32 * 1024)
@@ -40,23 +41,33 @@ static struct msg_exec_resize window(const struct client *client, bool tty)
 	return size;
 }
 
-int remote_start(struct remote *remote, struct client *client, const struct opts *opts,
-		 const struct remote_terms *terms, struct err *err)
+/* All that it may have been before is forgotten. 0 or -errno with *err filled. */
+static int prepare(struct remote *remote, struct client *client, const struct remote_terms *terms,
+		   uint32_t *ret_id, struct err *err)
 {
-	struct request_terms request = {.features = client->agent.features,
-					.tty = terms->tty,
-					.size = window(client, terms->tty),
-					.term = terms->term};
 	uint32_t id = terms->is_first ? client->agent.id : client_take_id(client);
-	int r;
 
 	remote_release(remote);
 	if (!id)
 		return err_set(err, 0, NULL, "no session is left on this connection");
+	*ret_id = id;
 	remote->tty = terms->tty;
-	remote->size = request.size;
-	remote->end_due = false;
+	remote->size = (struct msg_exec_resize){0};
+	remote->end_due = remote->end_sent = false;
+	remote->id[0] = remote->name[0] = '\0';
+	remote->mode = MSG_ATTACH_TAKE;
+	remote->input_only = false;
+	remote->retains = terms->retains;
+	remote->at[MSG_STREAM_STDOUT] = remote->at[MSG_STREAM_STDERR] = remote->input_at = 0;
 	buf_init(&remote->feed, FEED_MAX, NULL);
+	buf_init(&remote->sent, FEED_MAX, NULL);
+	return 0;
+}
+
+/* What may be in flight, each way, on a new connection. */
+static void open_windows(struct remote *remote, const struct client *client,
+			 const struct remote_terms *terms)
+{
 	remote->input = (struct credit){0};
 	remote->output = (struct credit_account){0};
 	if (client->agent.features & MSG_FEATURE_STDIN_WINDOW)
@@ -65,14 +76,116 @@ int remote_start(struct remote *remote, struct client *client, const struct opts
 		remote->output.window = terms->tty	   ? TTY_WINDOW
 					: terms->in_flight ? terms->in_flight
 							   : OUTPUT_WINDOW;
+}
+
+static void expect(struct remote *remote, struct client *client, uint32_t id)
+{
+	client_add(client, &remote->session, id, &calls);
+	remote->state = REMOTE_ASKED;
+	client_mark(client);
+}
+
+int remote_start(struct remote *remote, struct client *client, const struct opts *opts,
+		 const struct remote_terms *terms, struct err *err)
+{
+	struct request_terms request = {.features = client->agent.features,
+					.tty = terms->tty,
+					.size = window(client, terms->tty),
+					.hold_ms = terms->hold_ms,
+					.term = terms->term};
+	uint32_t id;
+	int r = prepare(remote, client, terms, &id, err);
+
+	if (r < 0)
+		return r;
+	remote->size = request.size;
+	open_windows(remote, client, terms);
 	request.output_window = remote->output.window;
 	r = request_put(link_out(&client->link), id, opts, &request, err);
 	if (r < 0)
 		return r;
-	client_add(client, &remote->session, id, &calls);
-	remote->state = REMOTE_ASKED;
-	client_mark(client);
+	expect(remote, client, id);
 	return 0;
+}
+
+static int put_attach(struct remote *remote, struct client *client, uint32_t id,
+		      struct msg_session_attach *attach, const struct remote_terms *terms,
+		      struct err *err)
+{
+	enum msg_type type = remote->input_only ? MSG_SESSION_INPUT : MSG_SESSION_ATTACH;
+	const char *mode = msg_attach_name(remote->mode);
+	int r;
+
+	if (!(client->agent.features & MSG_FEATURE_SESSIONS))
+		return err_set(err, 0, NULL, "this agent cannot keep sessions");
+	open_windows(remote, client, terms);
+	attach->stdin_window = client->agent.features & MSG_FEATURE_STDIN_WINDOW;
+	if (!remote->input_only) {
+		attach->mode = (struct msg_text){mode, strlen(mode)};
+		attach->output_window = remote->output.window;
+	}
+	if (!remote->input_only && remote->mode == MSG_ATTACH_TAKE)
+		attach->hold_ms = terms->hold_ms;
+	r = msg_put(link_out(&client->link), id, type, attach);
+	if (r < 0)
+		return err_set(err, -r, NULL, "cannot ask for the session");
+	expect(remote, client, id);
+	return 0;
+}
+
+int remote_attach(struct remote *remote, struct client *client, const struct remote_attach *how,
+		  const struct remote_terms *terms, struct err *err)
+{
+	struct msg_session_attach attach = {
+		.session = {how->session, strlen(how->session)},
+		.has_stdout_since = how->has_since,
+		.stdout_since = how->since,
+	};
+	uint32_t id;
+	int r = prepare(remote, client, terms, &id, err);
+
+	if (r < 0)
+		return r;
+	remote->mode = how->mode;
+	remote->input_only = how->input_only;
+	if (how->has_since) {
+		/* Of stderr nothing was asked for, so that nothing of it is missed. */
+		remote->at[MSG_STREAM_STDOUT] = how->since;
+		remote->at[MSG_STREAM_STDERR] = UINT64_MAX;
+	}
+	return put_attach(remote, client, id, &attach, terms, err);
+}
+
+bool remote_suspend(struct remote *remote)
+{
+	if (!remote->id[0] || remote->input_only || !remote_runs(remote))
+		return false;
+	if (remote->state == REMOTE_STARTED)
+		remote->in_flight = remote->input.sent - remote->input.consumed;
+	client_remove(&remote->session);
+	remote->state = REMOTE_AWAY;
+	return true;
+}
+
+int remote_resume(struct remote *remote, struct client *client, const struct remote_terms *terms,
+		  struct err *err)
+{
+	struct msg_session_attach attach = {
+		.session = {remote->id, strlen(remote->id)},
+		.has_stdout_since = true,
+		.stdout_since = remote->at[MSG_STREAM_STDOUT],
+		.has_stderr_since = true,
+		.stderr_since = remote->at[MSG_STREAM_STDERR],
+	};
+
+	if (remote->size.rows) {
+		remote->size = window(client, true);
+		attach.rows = remote->size.rows;
+		attach.cols = remote->size.cols;
+		attach.xpixel = remote->size.xpixel;
+		attach.ypixel = remote->size.ypixel;
+	}
+	return put_attach(remote, client, client->agent.id, &attach, terms, err);
 }
 
 static void leave(struct remote *remote)
@@ -80,6 +193,7 @@ static void leave(struct remote *remote)
 	client_remove(&remote->session);
 	remote->state = REMOTE_NONE;
 	buf_release(&remote->feed);
+	buf_release(&remote->sent);
 }
 
 void remote_release(struct remote *remote)
@@ -98,10 +212,16 @@ void remote_mark(struct remote *remote)
 
 int remote_send(struct remote *remote, const void *data, size_t len)
 {
-	if (!remote_runs(remote))
+	if (remote->state == REMOTE_NONE)
 		return 0;
 	remote_mark(remote);
 	return buf_append(&remote->feed, data, len);
+}
+
+/* By another connection, which has not said yet where it stands: what to send first is not known. */
+static bool is_back(const struct remote *remote)
+{
+	return remote->state == REMOTE_ASKED && remote->id[0];
 }
 
 static void put_end(struct remote *remote)
@@ -109,6 +229,7 @@ static void put_end(struct remote *remote)
 	uint8_t *space;
 
 	remote->end_due = false;
+	remote->end_sent = true;
 	if (msg_data_begin(out_of(remote), 0, &space) == 0)
 		msg_data_end(out_of(remote), remote->session.id, MSG_EXEC_STDIN, 0);
 }
@@ -120,17 +241,24 @@ void remote_end_input(struct remote *remote)
 	remote_mark(remote);
 }
 
+static size_t room(const struct remote *remote, size_t want)
+{
+	bool is_full = link_unsent(&remote->session.client->link) >= INPUT_AHEAD;
+
+	return is_full ? 0 : credit_room(&remote->input, want);
+}
+
 void remote_flush(struct remote *remote)
 {
 	struct buf *feed = &remote->feed;
 	uint8_t *space;
 
-	if (!remote_runs(remote))
+	if (!remote_runs(remote) || is_back(remote))
 		return;
 	while (buf_len(feed)) {
 		size_t len = buf_len(feed);
 
-		len = remote_room(remote, len < INPUT_CHUNK ? len : INPUT_CHUNK);
+		len = room(remote, len < INPUT_CHUNK ? len : INPUT_CHUNK);
 		if (!len || remote_begin(remote, len, &space) < 0)
 			return;
 		memcpy(space, buf_head(feed), len);
@@ -143,14 +271,27 @@ void remote_flush(struct remote *remote)
 
 size_t remote_room(const struct remote *remote, size_t want)
 {
-	bool is_full = link_unsent(&remote->session.client->link) >= INPUT_AHEAD;
-
-	return is_full ? 0 : credit_room(&remote->input, want);
+	/* Behind what waits: that is older. */
+	if (!remote_runs(remote) || is_back(remote) || buf_len(&remote->feed))
+		return 0;
+	return room(remote, want);
 }
 
 int remote_begin(struct remote *remote, size_t max, uint8_t **ret_space)
 {
-	return msg_data_begin(out_of(remote), max, ret_space);
+	int r = msg_data_begin(out_of(remote), max, ret_space);
+
+	remote->space = r < 0 ? NULL : *ret_space;
+	return r;
+}
+
+/* Without memory for it input may get lost with the connection, and is not before that. */
+static void retain(struct remote *remote, const uint8_t *data, size_t len)
+{
+	if (remote->retains && buf_append(&remote->sent, data, len) < 0) {
+		remote->retains = false;
+		buf_release(&remote->sent);
+	}
 }
 
 void remote_commit(struct remote *remote, size_t len)
@@ -159,6 +300,7 @@ void remote_commit(struct remote *remote, size_t len)
 		buf_settle(out_of(remote));
 		return;
 	}
+	retain(remote, remote->space, len);
 	msg_data_end(out_of(remote), remote->session.id, MSG_EXEC_STDIN, len);
 	remote->input.sent += len;
 }
@@ -185,6 +327,11 @@ bool remote_is_moving(const struct remote *remote)
 	return remote_runs(remote) && link_bulk(&remote->session.client->link)->len;
 }
 
+bool remote_has_sent_all(const struct remote *remote)
+{
+	return remote->state == REMOTE_STARTED && !buf_len(&remote->feed) && !remote->end_due;
+}
+
 bool remote_may_be_stuck(const struct remote *remote)
 {
 	return !remote->input.window && remote->input.sent > MSG_INPUT_UNASKED;
@@ -205,6 +352,19 @@ static void resize(struct remote *remote, const struct msg_exec_resize *size)
 	remote_mark(remote);
 }
 
+static struct msg_exec_resize with_other_rows(struct msg_exec_resize size)
+{
+	size.rows = (uint16_t)(size.rows > 1 ? size.rows - 1 : size.rows + 1);
+	return size;
+}
+
+void remote_tell_other(struct remote *remote)
+{
+	struct msg_exec_resize size = with_other_rows(window(remote->session.client, true));
+
+	resize(remote, &size);
+}
+
 bool remote_tell_window(struct remote *remote, bool repaint)
 {
 	struct client *client = remote->session.client;
@@ -215,7 +375,7 @@ bool remote_tell_window(struct remote *remote, bool repaint)
 	if (client->agent.features & MSG_FEATURE_PIXELS)
 		other.ypixel ^= 1;
 	else
-		other.rows = (uint16_t)(size.rows > 1 ? size.rows - 1 : size.rows + 1);
+		other = with_other_rows(size);
 	if (repaint)
 		resize(remote, &other);
 	resize(remote, &size);
@@ -236,6 +396,20 @@ void remote_close_output(struct remote *remote, enum msg_stream stream)
 {
 	if (remote_runs(remote))
 		msg_put_output_close(out_of(remote), remote->session.id, stream);
+}
+
+void remote_detach(struct remote *remote, uint32_t modes)
+{
+	struct msg_session_detach detach = {0};
+	char text[MODES_TEXT_MAX];
+
+	if (!remote_runs(remote))
+		return;
+	/* Of one that is kept already the agent knows them itself. */
+	if (remote->tty && !remote->id[0])
+		detach.restore = (struct msg_bytes){(uint8_t *)text, modes_on(modes, text)};
+	msg_put(out_of(remote), remote->session.id, MSG_SESSION_DETACH, &detach);
+	remote_mark(remote);
 }
 
 static void on_dropped(struct client_session *session)
@@ -271,6 +445,25 @@ static bool is_garbled(struct remote *remote, int r, const char *what)
 	return true;
 }
 
+static void copy_text(char *to, size_t size, struct msg_text text)
+{
+	snprintf(to, size, "%.*s", (int)text.len, text.ptr ? text.ptr : "");
+}
+
+static void take_names(struct remote *remote, struct msg_text id, struct msg_text name)
+{
+	copy_text(remote->id, sizeof(remote->id), id);
+	copy_text(remote->name, sizeof(remote->name), name);
+}
+
+/* Of what counts no credit nothing is ever acknowledged. */
+static void open_input(struct remote *remote, uint64_t input_window)
+{
+	remote->input.window = input_window;
+	if (!input_window)
+		remote->retains = false;
+}
+
 static void on_started(struct remote *remote, const struct msg_envelope *envelope)
 {
 	struct msg_exec_started started;
@@ -279,9 +472,82 @@ static void on_started(struct remote *remote, const struct msg_envelope *envelop
 		return;
 	remote->state = REMOTE_STARTED;
 	remote->pid = started.pid;
-	remote->input.window = started.stdin_window;
+	copy_text(remote->id, sizeof(remote->id), started.session);
+	open_input(remote, started.stdin_window);
 	if (remote->on_started)
 		remote->on_started(remote);
+}
+
+/*
+ * The agent has its input up to there: what was sent behind that is sent again, before what waits. False if
+ * that is not held. More than was sent is somebody else's.
+ */
+static bool go_back(struct remote *remote, uint64_t input_at)
+{
+	struct buf *sent = &remote->sent, feed = remote->feed;
+	uint64_t had;
+
+	if (input_at < remote->input_at)
+		return false;
+	had = input_at - remote->input_at;
+	if (had < remote->in_flight && buf_len(sent) < remote->in_flight)
+		return false;
+	buf_consume(sent, had < buf_len(sent) ? (size_t)had : buf_len(sent));
+	if (buf_len(&feed) && buf_append(sent, buf_head(&feed), buf_len(&feed)) < 0)
+		return false;
+	buf_consume(&feed, buf_len(&feed));
+	remote->feed = *sent;
+	remote->sent = feed;
+	return true;
+}
+
+/* Bytes of the output that was wanted that are gone before what comes. */
+static uint64_t begin_output(struct remote *remote, const struct msg_session_attached *attached)
+{
+	const uint64_t at[] = {[MSG_STREAM_STDOUT] = attached->stdout_at,
+			       [MSG_STREAM_STDERR] = attached->stderr_at};
+	uint64_t missed = 0;
+
+	for (size_t i = 0; i < ARRAY_LEN(at); i++) {
+		missed += at[i] > remote->at[i] ? at[i] - remote->at[i] : 0;
+		remote->at[i] = at[i];
+	}
+	return missed;
+}
+
+static void on_skipped(struct remote *remote, const struct msg_envelope *envelope)
+{
+	struct msg_session_skipped skipped;
+	int stream;
+
+	if (msg_decode(MSG_SESSION_SKIPPED, envelope->payload, &skipped) < 0)
+		return;
+	stream = msg_stream_parse(skipped.stream);
+	if (stream < 0)
+		return;
+	remote->at[stream] += skipped.bytes;
+	if (remote->on_skipped)
+		remote->on_skipped(remote, skipped.bytes);
+}
+
+static void on_stays(struct remote *remote, const struct msg_envelope *envelope)
+{
+	struct msg_session_refused refused = {0};
+
+	msg_decode(MSG_SESSION_REFUSED, envelope->payload, &refused);
+	if (remote->on_stays)
+		remote->on_stays(remote, refused.message);
+}
+
+static void take_output(struct remote *remote, enum msg_stream stream, size_t len)
+{
+	remote->output.received += len;
+	remote->at[stream] += len;
+}
+
+static enum msg_stream stream_of(enum msg_type type)
+{
+	return type == MSG_EXEC_STDERR ? MSG_STREAM_STDERR : MSG_STREAM_STDOUT;
 }
 
 static void on_data(struct remote *remote, const struct msg_envelope *envelope)
@@ -293,7 +559,7 @@ static void on_data(struct remote *remote, const struct msg_envelope *envelope)
 		return;
 	if (remote->on_part)
 		link_limit_readahead(&remote->session.client->link, 0);
-	remote->output.received += data.data.len;
+	take_output(remote, stream_of(envelope->type), data.data.len);
 	if (remote->on_data)
 		remote->on_data(remote, envelope->type, (const char *)data.data.ptr, data.data.len);
 }
@@ -317,7 +583,8 @@ static bool on_part(struct client_session *session, const struct buf *in, size_t
 	if (!*ret_head ||
 	    !remote->on_part(remote, type, (const char *)buf_head(in) + *ret_head, len))
 		return false;
-	remote->output.received += len;
+	remote->moving = stream_of(type);
+	take_output(remote, remote->moving, len);
 	link_limit_readahead(&client->link, MSG_BULK_HEAD_OUTPUT);
 	return true;
 }
@@ -328,7 +595,7 @@ static ssize_t on_body(struct client_session *session, int fd, size_t len)
 	ssize_t n = remote->on_body(remote, fd, len);
 
 	if (n > 0)
-		remote->output.received += (size_t)n;
+		take_output(remote, remote->moving, (size_t)n);
 	return n;
 }
 
@@ -345,8 +612,15 @@ static void on_input_credit(struct remote *remote, const struct msg_envelope *en
 {
 	struct msg_credit credit;
 
-	if (msg_decode(MSG_EXEC_STDIN_CREDIT, envelope->payload, &credit) == 0)
-		credit_consumed(&remote->input, credit.consumed);
+	uint64_t before = remote->input.consumed;
+	size_t more, held = buf_len(&remote->sent);
+
+	if (msg_decode(MSG_EXEC_STDIN_CREDIT, envelope->payload, &credit) < 0)
+		return;
+	credit_consumed(&remote->input, credit.consumed);
+	more = (size_t)(remote->input.consumed - before);
+	remote->input_at += more;
+	buf_consume(&remote->sent, more < held ? more : held);
 }
 
 static void finish(struct remote *remote, struct remote_end *end)
@@ -356,7 +630,9 @@ static void finish(struct remote *remote, struct remote_end *end)
 	if (!said->ptr)
 		said->ptr = "";
 	snprintf(end->line, sizeof(end->line), "%.*s", (int)said->len, said->ptr);
-	if (end->how != REMOTE_EXITED)
+	if (end->how == REMOTE_DETACHED)
+		end->why = "it was detached";
+	else if (end->how != REMOTE_EXITED)
 		end->why = end->line[0] ? end->line
 					: "the agent refused the session, and does not say why";
 	end->had_started = remote->state == REMOTE_STARTED;
@@ -399,6 +675,55 @@ static void on_refused(struct remote *remote, const struct msg_envelope *envelop
 	finish(remote, &end);
 }
 
+static void lose_input(struct remote *remote)
+{
+	static const char why[] = "it has less of the input than it took";
+	struct remote_end end = {.how = REMOTE_REFUSED, .failed.message = {why, sizeof(why) - 1}};
+
+	finish(remote, &end);
+}
+
+static void on_attached(struct remote *remote, const struct msg_envelope *envelope)
+{
+	struct msg_session_attached attached;
+	int r = msg_decode(MSG_SESSION_ATTACHED, envelope->payload, &attached);
+	uint64_t missed;
+
+	if (is_garbled(remote, r, "a session") || r < 0)
+		return;
+	if (is_back(remote) && remote->mode == MSG_ATTACH_TAKE &&
+	    !go_back(remote, attached.stdin_at)) {
+		lose_input(remote);
+		return;
+	}
+	missed = begin_output(remote, &attached);
+	take_names(remote, attached.session, attached.name);
+	remote->state = REMOTE_STARTED;
+	remote->pid = attached.pid;
+	remote->tty = attached.tty;
+	remote->input_at = attached.stdin_at;
+	remote->end_due |= remote->end_sent;
+	open_input(remote, attached.stdin_window);
+	if (remote->on_attached)
+		remote->on_attached(remote, &attached, missed);
+	remote_mark(remote);
+}
+
+static void on_detached(struct remote *remote, const struct msg_envelope *envelope)
+{
+	struct remote_end end = {.how = REMOTE_DETACHED};
+	struct msg_session_detached detached;
+	int r = msg_decode(MSG_SESSION_DETACHED, envelope->payload, &detached);
+	int why = r < 0 ? r : msg_detached_parse(detached.why);
+
+	if (is_garbled(remote, why < 0 ? why : 0, "a detaching"))
+		return;
+	end.detached = why < 0 ? MSG_DETACHED_REMOVED : (enum msg_detached)why;
+	if (r == 0)
+		take_names(remote, detached.session, detached.name);
+	finish(remote, &end);
+}
+
 static void on_frame(struct client_session *session, const struct msg_envelope *envelope)
 {
 	static void (*const takes[MSG_TYPE_COUNT])(struct remote *, const struct msg_envelope *) = {
@@ -409,6 +734,10 @@ static void on_frame(struct client_session *session, const struct msg_envelope *
 		[MSG_EXEC_STDIN_CREDIT] = on_input_credit,
 		[MSG_EXEC_EXITED] = on_exited,
 		[MSG_EXEC_FAILED] = on_failed,
+		[MSG_SESSION_ATTACHED] = on_attached,
+		[MSG_SESSION_SKIPPED] = on_skipped,
+		[MSG_SESSION_REFUSED] = on_stays,
+		[MSG_SESSION_DETACHED] = on_detached,
 		[MSG_ERROR] = on_refused,
 	};
 

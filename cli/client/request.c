@@ -59,11 +59,31 @@ static char **environment(const struct opts *opts, const struct request_terms *t
 	return entries;
 }
 
+/* What becomes of it without us. */
+static int ask_to_keep(struct msg_exec_request *request, const struct opts *opts,
+		       const struct request_terms *terms, struct err *err)
+{
+	const char *what = msg_on_disconnect_name(opts->on_disconnect);
+
+	if ((opts->detach || opts->name) && !(terms->features & MSG_FEATURE_SESSIONS))
+		return err_set(err, 0, NULL, "this agent cannot keep sessions");
+	if (terms->features & MSG_FEATURE_SESSIONS) {
+		request->name = text(opts->name);
+		request->hold_ms = terms->hold_ms;
+	}
+	if (opts->on_disconnect == MSG_DISCONNECT_KILL)
+		return 0;
+	if (!(terms->features & MSG_FEATURE_ON_DISCONNECT))
+		return err_set(err, 0, NULL, "this agent cannot do --on-disconnect %s", what);
+	request->on_disconnect = text(what);
+	return 0;
+}
+
 /* The keys that a reference agent does not know. */
 static int ask_features(struct msg_exec_request *request, const struct opts *opts,
-			uint32_t features, struct err *err)
+			const struct request_terms *terms, struct err *err)
 {
-	static const char *const words[] = {"kill", "hangup", "keep"};
+	uint32_t features = terms->features;
 
 	if (features & MSG_FEATURE_TIMEOUT) {
 		request->timeout_ms = opts->timeout_ms;
@@ -75,13 +95,7 @@ static int ask_features(struct msg_exec_request *request, const struct opts *opt
 		request->has_linger = true;
 		request->linger_ms = request->tty && !opts->has_linger ? 0 : opts->linger_ms;
 	}
-	if (opts->on_disconnect == MSG_DISCONNECT_KILL)
-		return 0;
-	if (!(features & MSG_FEATURE_ON_DISCONNECT))
-		return err_set(err, 0, NULL, "this agent cannot do --on-disconnect %s",
-			       words[opts->on_disconnect]);
-	request->on_disconnect = text(words[opts->on_disconnect]);
-	return 0;
+	return ask_to_keep(request, opts, terms, err);
 }
 
 int request_put(struct buf *out, uint32_t id, const struct opts *opts,
@@ -116,7 +130,7 @@ int request_put(struct buf *out, uint32_t id, const struct opts *opts,
 		request.args.strv = login_args;
 		request.args.count = 1;
 	}
-	r = ask_features(&request, opts, terms->features, err);
+	r = ask_features(&request, opts, terms, err);
 	if (r < 0)
 		return r;
 	env = environment(opts, terms, term, sizeof(term), &request.env.count);

@@ -12,7 +12,8 @@ struct request_terms {
 	bool tty;
 	struct msg_exec_resize size; /* its pixels only if the agent knows them */
 	uint64_t output_window;	     /* 0: none */
-	const char *term;	     /* what TERM is to be; NULL: ours */
+	uint64_t hold_ms; /* output is held for so long if we are lost, of a session that is kept */
+	const char *term; /* what TERM is to be; NULL: ours */
 };
 
 /*
