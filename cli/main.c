@@ -7,6 +7,7 @@
 #include "cli/exec/exec.h"
 #include "cli/exec/ping.h"
 #include "cli/exec/script.h"
+#include "cli/exec/sessions.h"
 #include "cli/options/exit.h"
 #include "cli/terminal/signals.h"
 #include "shared/base.h"
@@ -79,6 +80,9 @@ static int run(const struct opts *opts, bool lines)
 	}
 	if (opts->ping)
 		status = ping_run(opts, &program.loop, &program.spare);
+	else if (opts->action == OPTS_SESSIONS || opts->action == OPTS_KILL ||
+		 opts->action == OPTS_REMOVE)
+		status = sessions_run(opts, &program.loop, &program.spare);
 	else
 		status = run_command(&program, opts, lines);
 	loop_release(&program.loop);
@@ -116,6 +120,6 @@ int main(int argc, char *argv[])
 		status = run(&opts, lines);
 	}
 	opts_release(&opts);
-	/* Of --help, --version and --ping. */
+	/* Of --help, --version, --ping and --sessions. */
 	return log_flushed_stdout() || status ? status : EXIT_FAILED;
 }

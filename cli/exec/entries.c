@@ -1,0 +1,492 @@
+/* The list of kept sessions, collected and printed: see entries.h. */
+#include "entries.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/options/exit.h"
+#include "shared/base.h"
+#include "shared/names.h"
+
+#define PAD_MAX 64 /* columns that one long text may shift the others by */
+
+struct entry {
+	struct msg_session_entry said; /* its texts are in the payload */
+	size_t turn;		       /* in which it came */
+	uint8_t payload[];
+};
+
+/* ---- collecting ---- */
+
+static int make_room(struct entries *entries)
+{
+	size_t cap = entries->cap ? 2 * entries->cap : 16;
+	struct entry **list;
+
+	if (entries->count < entries->cap)
+		return 0;
+	list = reallocarray(entries->list, cap, sizeof(*list));
+	if (!list)
+		return -ENOMEM;
+	entries->list = list;
+	entries->cap = cap;
+	return 0;
+}
+
+int entries_add(struct entries *entries, struct msg_bytes payload)
+{
+	size_t bytes = sizeof(struct entry) + payload.len;
+	struct entry *entry;
+	int r;
+
+	if (bytes > ENTRIES_MAX_BYTES - entries->bytes)
+		return -E2BIG;
+	if (make_room(entries) < 0)
+		return -ENOMEM;
+	entry = malloc(bytes);
+	if (!entry)
+		return -ENOMEM;
+	/* What is decoded points into what it was decoded from, which has to stay. */
+	memcpy(entry->payload, payload.ptr, payload.len);
+	r = msg_decode(MSG_SESSION_ENTRY, (struct msg_bytes){entry->payload, payload.len},
+		       &entry->said);
+	if (r < 0) {
+		free(entry);
+		return r;
+	}
+	entry->turn = entries->count;
+	entries->list[entries->count++] = entry;
+	entries->bytes += bytes;
+	return 0;
+}
+
+void entries_release(struct entries *entries)
+{
+	for (size_t i = 0; i < entries->count; i++)
+		free(entries->list[i]);
+	free(entries->list);
+	*entries = (struct entries){0};
+}
+
+static int compare(const void *left, const void *right)
+{
+	const struct entry *a = *(struct entry *const *)left, *b = *(struct entry *const *)right;
+
+	if (a->said.age_ms != b->said.age_ms)
+		return a->said.age_ms > b->said.age_ms ? -1 : 1;
+	return a->turn < b->turn ? -1 : 1;
+}
+
+void entries_sort(struct entries *entries)
+{
+	if (entries->count)
+		qsort(entries->list, entries->count, sizeof(*entries->list), compare);
+}
+
+/* ---- text that is not trusted ---- */
+
+/* The next character of text that is UTF-8, and of how many bytes it is; 0 at the end. */
+static size_t next_char(struct msg_text text, size_t at, uint32_t *ret)
+{
+	const uint8_t *byte = (const uint8_t *)text.ptr + at;
+	size_t len;
+
+	if (at >= text.len)
+		return 0;
+	len = byte[0] < 0x80 ? 1 : byte[0] < 0xe0 ? 2 : byte[0] < 0xf0 ? 3 : 4;
+	*ret = len == 1 ? byte[0] : byte[0] & (0x7fu >> len);
+	len = len < text.len - at ? len : text.len - at;
+	for (size_t i = 1; i < len; i++)
+		*ret = *ret << 6 | (byte[i] & 0x3f);
+	return len;
+}
+
+/*
+ * What a terminal obeys instead of showing it: the control characters of ASCII and of ISO 6429, what changes the
+ * direction of text, so that it reads as something else, and what ends a line. All are below U+10000.
+ */
+static bool is_control(uint32_t c)
+{
+	static const struct {
+		uint32_t first, last;
+	} ranges[] = {{0, 0x1f},	{0x7f, 0x9f},	  {0x61c, 0x61c},
+		      {0x200e, 0x200f}, {0x2028, 0x202e}, {0x2066, 0x2069}};
+
+	for (size_t i = 0; i < ARRAY_LEN(ranges); i++)
+		if (c >= ranges[i].first && c <= ranges[i].last)
+			return true;
+	return false;
+}
+
+/* Of those that have one, behind a backslash, in JSON as in a shell. */
+static char short_escape(uint32_t c)
+{
+	return c == '\n' ? 'n' : c == '\t' ? 't' : c == '\r' ? 'r' : 0;
+}
+
+static void put_control(uint32_t c, FILE *out)
+{
+	if (short_escape(c))
+		fprintf(out, "\\%c", short_escape(c));
+	else
+		fprintf(out, "\\u%04" PRIx32, c);
+}
+
+static bool is_plain(uint32_t c)
+{
+	return c >= 0x80 || (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') ||
+	       (c >= 'A' && c <= 'Z') || strchr("_@%+=:,./-", (int)c);
+}
+
+/* As one word of a shell; with control characters, of one that has $''. */
+static void put_word(struct msg_text text, FILE *out)
+{
+	bool plain = text.len > 0, controls = false;
+	uint32_t c = 0;
+	size_t n;
+
+	for (size_t at = 0; (n = next_char(text, at, &c)); at += n) {
+		plain &= is_plain(c) && !is_control(c);
+		controls |= is_control(c);
+	}
+	if (plain) {
+		fwrite(text.ptr, 1, text.len, out);
+		return;
+	}
+	fputs(controls ? "$'" : "'", out);
+	for (size_t at = 0; (n = next_char(text, at, &c)); at += n) {
+		if (is_control(c))
+			put_control(c, out);
+		else if (c == '\'')
+			fputs(controls ? "\\'" : "'\\''", out);
+		else if (c == '\\' && controls)
+			fputs("\\\\", out);
+		else
+			fwrite(text.ptr + at, 1, n, out);
+	}
+	fputc('\'', out);
+}
+
+static void put_words(struct msg_list list, FILE *out)
+{
+	struct msg_text word;
+
+	for (const char *before = ""; msg_next_text(&list, &word) > 0; before = " ") {
+		fputs(before, out);
+		put_word(word, out);
+	}
+}
+
+/* ---- the table ---- */
+
+enum column {
+	COLUMN_ID,
+	COLUMN_NAME,
+	COLUMN_USER,
+	COLUMN_PID,
+	COLUMN_STATE,
+	COLUMN_AGE,
+	COLUMN_CPU,
+	COLUMN_ATTACHED,
+	COLUMN_COMMAND,
+	COLUMNS
+};
+
+static const char *const titles[COLUMNS] = {"ID",  "NAME", "USER",     "PID",	 "STATE",
+					    "AGE", "CPU",  "ATTACHED", "COMMAND"};
+
+static void put_text(struct msg_text text, FILE *out)
+{
+	if (text.ptr)
+		put_word(text, out);
+	else
+		fputc('-', out);
+}
+
+static void put_state(const struct msg_session_entry *said, FILE *out)
+{
+	const struct msg_exec_exited *exited = &said->exited;
+	const char *name = signal_name(exited->signal);
+
+	if (!said->ended)
+		fputs("running", out);
+	else if (exited->timed_out)
+		fputs("timed out", out);
+	else if (name)
+		fprintf(out, "killed %s", name);
+	else if (exited->signal)
+		fprintf(out, "killed %u", exited->signal);
+	else
+		fprintf(out, "exited %" PRId32, exited->code);
+}
+
+static void put_age(uint64_t age_ms, FILE *out)
+{
+	static const struct {
+		char unit;
+		uint64_t s;
+	} units[] = {{'d', 86400}, {'h', 3600}, {'m', 60}, {'s', 1}};
+	uint64_t s = age_ms / 1000;
+	size_t i = 0;
+
+	while (units[i].s > 1 && s < units[i].s)
+		i++;
+	fprintf(out, "%" PRIu64 "%c", s / units[i].s, units[i].unit);
+}
+
+static void put_cell(const struct msg_session_entry *said, enum column column, FILE *out)
+{
+	switch (column) {
+	case COLUMN_ID:
+		put_text(said->session, out);
+		break;
+	case COLUMN_NAME:
+		put_text(said->name, out);
+		break;
+	case COLUMN_USER:
+		put_text(said->user, out);
+		break;
+	case COLUMN_PID:
+		fprintf(out, "%" PRIu32, said->pid);
+		break;
+	case COLUMN_STATE:
+		put_state(said, out);
+		break;
+	case COLUMN_AGE:
+		put_age(said->age_ms, out);
+		break;
+	case COLUMN_CPU:
+		fprintf(out, "%" PRIu64 ".%02us", said->cpu_us / 1000000,
+			(unsigned)(said->cpu_us / 10000 % 100));
+		break;
+	case COLUMN_ATTACHED:
+		fprintf(out, "%" PRIu32, said->attached);
+		break;
+	default:
+		put_words(said->command, out);
+		break;
+	}
+}
+
+/*
+ * How wide it is in a terminal: what is not ASCII is taken for two columns where it must not be wider, since no
+ * table of ours knows better, and for one where it should be as wide.
+ */
+static size_t width_of(const char *text, size_t of_others)
+{
+	size_t width = 0;
+
+	for (; *text; text++) {
+		uint8_t byte = (uint8_t)*text;
+
+		if (byte < 0x80)
+			width++;
+		else if (byte >= 0xc0)
+			width += of_others;
+	}
+	return width;
+}
+
+/* How many bytes of it are no wider than that. */
+static size_t fitting(const char *text, size_t width)
+{
+	size_t taken = 0, len = 0;
+
+	for (; text[len]; len++) {
+		uint8_t byte = (uint8_t)text[len];
+
+		taken += byte < 0x80 ? 1 : byte >= 0xc0 ? 2 : 0;
+		if (taken > width)
+			break;
+	}
+	return len;
+}
+
+/* The text, or what fits of it with dots behind. */
+static void put_cut(const char *text, size_t width, FILE *out)
+{
+	size_t dots = 3;
+
+	if (width_of(text, 2) <= width) {
+		fputs(text, out);
+		return;
+	}
+	dots = dots < width ? dots : width;
+	fprintf(out, "%.*s%.*s", (int)fitting(text, width - dots), text, (int)dots, "...");
+}
+
+/* The cells of a row in malloced memory, each terminated; or NULL. */
+static char *make_row(const struct msg_session_entry *said, char *ret_cells[COLUMNS])
+{
+	size_t ends[COLUMNS], size;
+	char *text = NULL;
+	FILE *out = open_memstream(&text, &size);
+	bool failed;
+
+	if (!out)
+		return NULL;
+	for (int i = 0; i < COLUMNS; i++) {
+		put_cell(said, (enum column)i, out);
+		fputc('\0', out);
+		/* The size is told by a flush. */
+		fflush(out);
+		ends[i] = size;
+	}
+	failed = ferror(out);
+	failed |= fclose(out) != 0;
+	if (failed) {
+		free(text);
+		return NULL;
+	}
+	for (int i = 0; i < COLUMNS; i++)
+		ret_cells[i] = text + (i ? ends[i - 1] : 0);
+	return text;
+}
+
+static void put_row(char *const cells[COLUMNS], const size_t widths[COLUMNS], size_t width,
+		    FILE *out)
+{
+	size_t at = 0;
+
+	for (int i = 0; i < COLUMN_COMMAND; i++) {
+		size_t taken = width_of(cells[i], 1);
+		size_t pad = widths[i] > taken ? widths[i] - taken : 0;
+
+		fprintf(out, "%s%*s", cells[i], (int)pad + 2, "");
+		at += taken + pad + 2;
+	}
+	put_cut(cells[COLUMN_COMMAND], !width ? SIZE_MAX : width > at ? width - at : 0, out);
+	fputc('\n', out);
+}
+
+static void widen(size_t widths[COLUMNS], char *const cells[COLUMNS])
+{
+	for (int i = 0; i < COLUMNS; i++) {
+		size_t width = width_of(cells[i], 1);
+
+		width = width < PAD_MAX ? width : PAD_MAX;
+		widths[i] = width > widths[i] ? width : widths[i];
+	}
+}
+
+/* Each row is made twice, to be measured and to be printed, so that the table is never in memory as a whole. */
+int entries_table(const struct entries *entries, FILE *out, size_t width)
+{
+	size_t widths[COLUMNS] = {0};
+	char *cells[COLUMNS], *row;
+
+	for (int i = 0; i < COLUMNS; i++)
+		cells[i] = (char *)titles[i];
+	widen(widths, cells);
+	for (size_t i = 0; i < entries->count; i++) {
+		row = make_row(&entries->list[i]->said, cells);
+		if (!row)
+			return -ENOMEM;
+		widen(widths, cells);
+		free(row);
+	}
+	for (int i = 0; i < COLUMNS; i++)
+		cells[i] = (char *)titles[i];
+	put_row(cells, widths, width, out);
+	for (size_t i = 0; i < entries->count; i++) {
+		row = make_row(&entries->list[i]->said, cells);
+		if (!row)
+			return -ENOMEM;
+		put_row(cells, widths, width, out);
+		free(row);
+	}
+	return 0;
+}
+
+/* ---- JSON ---- */
+
+static void put_string(struct msg_text text, FILE *out)
+{
+	uint32_t c = 0;
+	size_t n;
+
+	if (!text.ptr) {
+		fputs("null", out);
+		return;
+	}
+	fputc('"', out);
+	for (size_t at = 0; (n = next_char(text, at, &c)); at += n) {
+		if (is_control(c)) {
+			put_control(c, out);
+			continue;
+		}
+		if (c == '"' || c == '\\')
+			fputc('\\', out);
+		fwrite(text.ptr + at, 1, n, out);
+	}
+	fputc('"', out);
+}
+
+static void put_strings(struct msg_list list, FILE *out)
+{
+	struct msg_text text;
+
+	fputc('[', out);
+	for (const char *before = ""; msg_next_text(&list, &text) > 0; before = ",") {
+		fputs(before, out);
+		put_string(text, out);
+	}
+	fputc(']', out);
+}
+
+static const char *bool_name(bool value)
+{
+	return value ? "true" : "false";
+}
+
+static void put_end(const struct msg_exec_exited *exited, FILE *out)
+{
+	const char *name = signal_name(exited->signal);
+
+	fprintf(out, ",\"code\":%" PRId32, exited->code);
+	if (name)
+		fprintf(out, ",\"signal\":\"%s\"", name);
+	else if (exited->signal)
+		fprintf(out, ",\"signal\":\"%u\"", exited->signal);
+	else
+		fputs(",\"signal\":null", out);
+	fprintf(out, ",\"timed_out\":%s", bool_name(exited->timed_out));
+	if (exited->has_usage)
+		fprintf(out,
+			",\"usage\":{\"user_us\":%" PRIu64 ",\"sys_us\":%" PRIu64
+			",\"wall_us\":%" PRIu64 ",\"max_rss_kib\":%" PRIu64 "}",
+			exited->usage.user_us, exited->usage.sys_us, exited->usage.wall_us,
+			exited->usage.max_rss_kib);
+}
+
+static void put_object(const struct msg_session_entry *said, FILE *out)
+{
+	fputs("{\"id\":", out);
+	put_string(said->session, out);
+	fputs(",\"name\":", out);
+	put_string(said->name, out);
+	fputs(",\"user\":", out);
+	put_string(said->user, out);
+	fprintf(out, ",\"pid\":%" PRIu32 ",\"tty\":%s,\"state\":\"%s\"", said->pid,
+		bool_name(said->tty), said->ended ? "ended" : "running");
+	fprintf(out, ",\"age_ms\":%" PRIu64 ",\"cpu_us\":%" PRIu64 ",\"attached\":%" PRIu32,
+		said->age_ms, said->cpu_us, said->attached);
+	fputs(",\"command\":", out);
+	put_strings(said->command, out);
+	fprintf(out, ",\"stdout\":{\"begin\":%" PRIu64 ",\"end\":%" PRIu64 "}", said->stdout_begin,
+		said->stdout_end);
+	fprintf(out, ",\"stderr\":{\"begin\":%" PRIu64 ",\"end\":%" PRIu64 "}", said->stderr_begin,
+		said->stderr_end);
+	if (said->ended)
+		put_end(&said->exited, out);
+	fputs("}\n", out);
+}
+
+void entries_json(const struct entries *entries, FILE *out)
+{
+	for (size_t i = 0; i < entries->count; i++)
+		put_object(&entries->list[i]->said, out);
+}
