@@ -11,12 +11,16 @@ import sys
 HERE = os.path.dirname(os.path.abspath(__file__))
 BEGIN, END = "# >>> from --help by make completions\n", "# <<<\n"
 
+# Of a kept session, by its id or its name.
+SESSIONS = ("attach", "wait", "logs", "send", "kill", "remove")
+
 # What a value is, by its option, else by what the help calls it; for zsh and for fish.
 ZSH = {
     "user": "_msb_users", "workdir": "_msb_folders", "env": "_msb_variables",
     "rlimit": "_msb_limits", "signal": "($_msb_signals)", "on-disconnect": "(kill hangup keep)",
     "sandbox": "_msb_sandboxes", "security-profile": "(default restricted)",
     "log-level": "(none error warn info debug)", "escape-char": "(none)",
+    **dict.fromkeys(SESSIONS, "_msb_sessions"),
     "ENDPOINT": "_msb_endpoints", "FILE": "_files", "PATH": "_files", "DIR": "_files -/",
 }
 FISH = {
@@ -25,6 +29,7 @@ FISH = {
     "on-disconnect": "-a 'kill hangup keep'", "sandbox": "-a '(__msb_sandboxes)'",
     "security-profile": "-a 'default restricted'",
     "log-level": "-a 'none error warn info debug'", "escape-char": "-a none",
+    **dict.fromkeys(SESSIONS, "-a '(__msb_sessions)'"),
     "ENDPOINT": "-a '(__msb_endpoints {schemes})'", "FILE": "-F", "PATH": "-F",
     "DIR": "-a '(__fish_complete_directories)'",
 }

@@ -220,6 +220,13 @@ __msb_ask() {
 	esac </dev/null 2>/dev/null
 }
 
+# Ids and names of the sessions that an agent keeps: what else it says is no word for a line.
+__msb_sessions() {
+	[[ $where != guest ]] ||
+		timeout -k 0.1 "${MSB_EXEC_COMPLETE_TIMEOUT:-0.3}" "$msb" "${agent[@]}" -q --sessions </dev/null 2>/dev/null |
+		sed -nE 's/^([0-9a-f]{12}) +([^ ]+) .*/\1\n\2/p' | grep -xE '[[:alnum:]][[:alnum:]._-]*'
+}
+
 __msb_paths() {
 	__msb_ask sh -c 'n="
 "; for f in "$1"*; do case $f in .|..|*/.|*/..|*"$n"*) continue;; esac
@@ -285,6 +292,7 @@ __msb_values() {
 	--security-profile:*) printf '%s\n' default restricted ;;
 	--log-level:*) printf '%s\n' none error warn info debug ;;
 	--escape-char:*) printf 'none\n' ;;
+	--attach:* | --wait:* | --logs:* | --send:* | --kill:* | --remove:*) __msb_sessions ;;
 	*:ENDPOINT) __msb_endpoints "$3" ;;
 	*:FILE | *:DIR | *:PATH) __msb_files "$3" ;;
 	esac

@@ -114,7 +114,7 @@ end
 # The word that is being typed, without an option before it; of the value of one, even of a letter: -Sunix:/
 function __msb_typed
     set -l option '^--[a-z-]+='
-    test -z "$argv[1]"; or set option '^(--[a-z-]+=|-[tTinqvVh]*[^-tTinqvVh])'
+    test -z "$argv[1]"; or set option '^(--[a-z-]+=|-[tTindqvVh]*[^-tTindqvVh])'
     set -l word (commandline -ct)
     string match -q -- '-*' $word; and set word (string replace -r $option '' -- $word)
     string unescape -- $word
@@ -146,6 +146,17 @@ function __msb_users
     else
         __msb_ask cat /etc/passwd | string replace -r ':.*' ''
     end
+end
+
+# Ids and names of the sessions that an agent keeps: what else it says is no word for a line.
+function __msb_sessions
+    set -l agent (__msb_walk agent)
+    set -l program (string replace -r '^~/' "$HOME/" -- (commandline -opc)[1])
+    set -l limit $MSB_EXEC_COMPLETE_TIMEOUT
+    test -n "$limit"; or set limit 0.3
+    test $agent[1] = guest; or return
+    timeout -k 0.1 $limit $program $agent[3..-1] -q --sessions 2>/dev/null </dev/null |
+        string replace -rf '^([0-9a-f]{12}) +([^ ]+) .*' '$1\n$2' | string match -r '^[A-Za-z0-9][A-Za-z0-9._-]*$'
 end
 
 function __msb_sandboxes
@@ -215,15 +226,15 @@ complete -c msb-exec -n '__msb_operands_are -lt 0' -l name -x -d 'keep the sessi
 complete -c msb-exec -n '__msb_operands_are -lt 0' -l reconnect -x -d 'if the connection to a kept session is lost, try for so long to come back (default 1m in a terminal, else 0)'
 complete -c msb-exec -n '__msb_operands_are -lt 0' -l sessions -d 'list the sessions that are kept'
 complete -c msb-exec -n '__msb_operands_are -lt 0' -l json -d 'with --sessions: an object of JSON a line'
-complete -c msb-exec -n '__msb_operands_are -lt 0' -l attach -x -d 'come back to a kept session, by its id or its name'
+complete -c msb-exec -n '__msb_operands_are -lt 0' -l attach -x -a '(__msb_sessions)' -d 'come back to a kept session, by its id or its name'
 complete -c msb-exec -n '__msb_operands_are -lt 0' -l watch -d 'with --attach: look on, and leave it to whoever has it'
 complete -c msb-exec -n '__msb_operands_are -lt 0' -l since -x -d 'with --attach or --logs: begin with this byte of its stdout (default: the first that is held)'
-complete -c msb-exec -n '__msb_operands_are -lt 0' -l wait -x -d 'wait for its end, and end as it did'
-complete -c msb-exec -n '__msb_operands_are -lt 0' -l logs -x -d 'print what is held of its output'
-complete -c msb-exec -n '__msb_operands_are -lt 0' -l send -x -d 'send our stdin to its stdin'
+complete -c msb-exec -n '__msb_operands_are -lt 0' -l wait -x -a '(__msb_sessions)' -d 'wait for its end, and end as it did'
+complete -c msb-exec -n '__msb_operands_are -lt 0' -l logs -x -a '(__msb_sessions)' -d 'print what is held of its output'
+complete -c msb-exec -n '__msb_operands_are -lt 0' -l send -x -a '(__msb_sessions)' -d 'send our stdin to its stdin'
 complete -c msb-exec -n '__msb_operands_are -lt 0' -l eof -d 'with --send: and end its stdin then'
-complete -c msb-exec -n '__msb_operands_are -lt 0' -l kill -x -d 'send it a signal, that of --signal'
-complete -c msb-exec -n '__msb_operands_are -lt 0' -l remove -x -d 'forget it, if it has ended'
+complete -c msb-exec -n '__msb_operands_are -lt 0' -l kill -x -a '(__msb_sessions)' -d 'send it a signal, that of --signal'
+complete -c msb-exec -n '__msb_operands_are -lt 0' -l remove -x -a '(__msb_sessions)' -d 'forget it, if it has ended'
 complete -c msb-exec -n '__msb_operands_are -lt 0' -l console -d 'a prompt in the guest (msb-exec-console), or lines for its shell, with these options'
 complete -c msb-exec -n '__msb_operands_are -lt 0' -l ping -d 'ask the agent for a sign of life, and run nothing'
 complete -c msb-exec -n '__msb_operands_are -lt 0' -s q -l quiet -d 'no warnings'

@@ -2,6 +2,7 @@
 # Completion in real shells: bash and zsh in a terminal, with a Tab, and fish, which can be asked.
 
 load helper
+load agent
 
 setup() {
 	common_setup
@@ -22,6 +23,7 @@ setup() {
 teardown() {
 	tm kill-server 2>/dev/null || true
 	[[ ! $MUTE ]] || kill "$MUTE" 2>/dev/null || true
+	agent_end
 	common_teardown
 }
 
@@ -276,4 +278,59 @@ time.sleep(60)' "$SOCKET" 3>&- &
 	# Typed behind the Tab: it shows once the shell has given up.
 	tm send-keys -l x
 	wait_for 4 at_prompt 'msb-exec -- guest-onx'
+}
+
+# Two sessions, and one that no agent of ours would name so.
+keeper() {
+	daemon_stop
+	agent 100 <<'EOF'
+client.greet(exec_features=["sessions"])
+client.expect("core.session.list")
+for session, name in (("00000000000a", "build"), ("a1234567890b", None), ("b00000000000", "x; touch ran")):
+    client.tell("core.session.entry", {"session": session, "name": name, "command": ["make", "built"]})
+client.tell("core.session.done", {}, flags=1)
+EOF
+}
+
+every_session() {
+	local option
+	for option in --attach --wait --logs --send --kill --remove; do
+		"$1" "msb-exec $option bui" "msb-exec $option build"
+	done
+	"$1" 'msb-exec --attach=bui' 'msb-exec --attach=build'
+	"$1" 'msb-exec --signal INT --kill a1' 'msb-exec --signal INT --kill a1234567890b'
+	"$1" "msb-exec -S unix:$SOCKET --wait 00" "msb-exec -S unix:$SOCKET --wait 00000000000a"
+	"$1" 'msb-exec -d --name bui' 'msb-exec -d --name bui'
+}
+
+@test "complete: ids and names of sessions in bash" {
+	keeper
+	start_bash
+	every_session tab
+	[[ $(bash_says 'msb-exec --attach b' | sort | xargs) == 'b00000000000 build' ]]
+}
+
+@test "complete: ids and names of sessions in zsh" {
+	keeper
+	start_zsh
+	every_session tab
+}
+
+@test "complete: ids and names of sessions in fish" {
+	keeper
+	start_fish
+	every_session tab
+	[[ $(offers 'msb-exec --attach ' | sort | xargs) == '00000000000a a1234567890b b00000000000 build' ]]
+}
+
+@test "complete: no session is asked for where a program would be started, or of an agent that keeps none" {
+	[[ -z $(bash_says "msb-exec -S exec:touch\$IFS$DIR/ran --attach a") ]]
+	[[ -z $(offers "msb-exec -S 'exec:touch $DIR/ran' --attach a") && ! -e $DIR/ran ]]
+	daemon_stop
+	agent 2 <<-'EOF'
+		client.greet()
+		equal(client.hear_out(), [])
+	EOF
+	[[ -z $(bash_says 'msb-exec --attach a' 2>&1) && -z $(offers 'msb-exec --attach a' 2>&1) ]]
+	agent_done
 }
