@@ -16,7 +16,7 @@
 struct entry {
 	struct msg_session_entry said; /* its texts are in the payload */
 	size_t turn;		       /* in which it came */
-	uint8_t payload[];
+	uint8_t *payload;	       /* owned */
 };
 
 /* ---- collecting ---- */
@@ -24,7 +24,7 @@ struct entry {
 static int make_room(struct entries *entries)
 {
 	size_t cap = entries->cap ? 2 * entries->cap : 16;
-	struct entry **list;
+	struct entry *list;
 
 	if (entries->count < entries->cap)
 		return 0;
@@ -40,25 +40,26 @@ int entries_add(struct entries *entries, struct msg_bytes payload)
 {
 	size_t bytes = sizeof(struct entry) + payload.len;
 	struct entry *entry;
+	uint8_t *copy;
 	int r;
 
 	if (bytes > ENTRIES_MAX_BYTES - entries->bytes)
 		return -E2BIG;
 	if (make_room(entries) < 0)
 		return -ENOMEM;
-	entry = malloc(bytes);
-	if (!entry)
+	copy = malloc(payload.len);
+	if (!copy)
 		return -ENOMEM;
 	/* What is decoded points into what it was decoded from, which has to stay. */
-	memcpy(entry->payload, payload.ptr, payload.len);
-	r = msg_decode(MSG_SESSION_ENTRY, (struct msg_bytes){entry->payload, payload.len},
-		       &entry->said);
+	memcpy(copy, payload.ptr, payload.len);
+	entry = &entries->list[entries->count];
+	*entry = (struct entry){.turn = entries->count, .payload = copy};
+	r = msg_decode(MSG_SESSION_ENTRY, (struct msg_bytes){copy, payload.len}, &entry->said);
 	if (r < 0) {
-		free(entry);
+		free(copy);
 		return r;
 	}
-	entry->turn = entries->count;
-	entries->list[entries->count++] = entry;
+	entries->count++;
 	entries->bytes += bytes;
 	return 0;
 }
@@ -66,14 +67,14 @@ int entries_add(struct entries *entries, struct msg_bytes payload)
 void entries_release(struct entries *entries)
 {
 	for (size_t i = 0; i < entries->count; i++)
-		free(entries->list[i]);
+		free(entries->list[i].payload);
 	free(entries->list);
 	*entries = (struct entries){0};
 }
 
 static int compare(const void *left, const void *right)
 {
-	const struct entry *a = *(struct entry *const *)left, *b = *(struct entry *const *)right;
+	const struct entry *a = left, *b = right;
 
 	if (a->said.age_ms != b->said.age_ms)
 		return a->said.age_ms > b->said.age_ms ? -1 : 1;
@@ -382,7 +383,7 @@ int entries_table(const struct entries *entries, FILE *out, size_t width)
 		cells[i] = (char *)titles[i];
 	widen(widths, cells);
 	for (size_t i = 0; i < entries->count; i++) {
-		row = make_row(&entries->list[i]->said, cells);
+		row = make_row(&entries->list[i].said, cells);
 		if (!row)
 			return -ENOMEM;
 		widen(widths, cells);
@@ -392,7 +393,7 @@ int entries_table(const struct entries *entries, FILE *out, size_t width)
 		cells[i] = (char *)titles[i];
 	put_row(cells, widths, width, out);
 	for (size_t i = 0; i < entries->count; i++) {
-		row = make_row(&entries->list[i]->said, cells);
+		row = make_row(&entries->list[i].said, cells);
 		if (!row)
 			return -ENOMEM;
 		put_row(cells, widths, width, out);
@@ -488,5 +489,5 @@ static void put_object(const struct msg_session_entry *said, FILE *out)
 void entries_json(const struct entries *entries, FILE *out)
 {
 	for (size_t i = 0; i < entries->count; i++)
-		put_object(&entries->list[i]->said, out);
+		put_object(&entries->list[i].said, out);
 }

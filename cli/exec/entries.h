@@ -15,7 +15,7 @@
 
 /* All zero to start with. */
 struct entries {
-	struct entry **list; /* owned */
+	struct entry *list; /* owned */
 	size_t count, cap;
 	size_t bytes; /* of their payloads */
 };
