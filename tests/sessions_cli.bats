@@ -315,3 +315,27 @@ assert lines[2].endswith("...") and lines[3].endswith("字..."), lines
 	run -125 --separate-stderr x -S "unix:$DIR/none" --sessions
 	[[ $stderr == "msb-exec: cannot connect to unix:$DIR/none: No such file or directory"* ]]
 }
+
+# shows PATTERN: so does the table's second line.
+shows() {
+	x --sessions | sed -n 2p | grep -qE -- "$1"
+}
+
+@test "sessions_cli: a session of our daemon's is listed, signalled and removed" {
+	daemon_start
+	"$X" --on-disconnect keep -n -- sleep 60 3>&- &
+	local client=$! id
+	wait_for 20 shows ' running .* 1  +sleep 60$'
+	kill -KILL "$client"
+	wait "$client" || true
+	wait_for 20 shows ' running .* 0  +sleep 60$'
+	id=$(x --sessions --json | python3 -c 'import json, sys; print(json.load(sys.stdin)["id"])')
+	run -125 --separate-stderr x --remove "$id"
+	[[ $stderr == "msb-exec: $id: "*run* ]]
+	run -0 x --kill "$id" --signal INT
+	wait_for 20 shows ' killed INT '
+	run -0 x --remove "$id"
+	[[ -z $output ]]
+	says "no such session: $id" --remove "$id"
+	[[ $(x --sessions | wc -l) -eq 1 ]]
+}
