@@ -41,6 +41,13 @@ PASTED = {
         Pasted(r"^Linux .*\n{tmp}\s+exit 3: status 3\s*\Z"),
     "msb-exec -n --rlimit nofile=64 --rlimit as=1G --timeout 2s -k 2s -- sh -c 'echo begun; sleep 60'":
         Pasted(r"\A\s*begun\s+status 124\s*\Z"),
+    """msb-exec -d --name build -- sh -c 'for i in 1 2 3; do echo "step $i"; sleep 0.2; done; exit 3'""":
+        Pasted(r"^[0-9a-f]{12}$", r"^[0-9a-f]{12} +build ", r"^step 1\nstep 2\nstep 3\nstatus 3$"),
+    """msb-exec -d --name greet -- sh -c 'read -r name; echo "hello $name"'""":
+        Pasted(r"\A\s*[0-9a-f]{12}\s+hello you\s*\Z"),
+    "msb-exec --on-disconnect keep --name shell -t -- bash": Pasted(r"^n is 42$", keys=(
+        (r"[$#] ?", "n=42; echo it is $n\r"), (r"it is 42", "\x1d\x1d\x1d"),
+        (r"--attach [\s\S]*it is 42", "echo n is $n; exit\r"))),
     "msb-exec -n -- tar c -C /etc hosts | tar tv": Pasted(r" hosts$", r"^\d+ {tmp}/motd$", r"^y\s*\Z"),
     "msb-exec -S 'exec:msb-execd --listen stdio:' -- uname -n": Pasted(rf"\A\s*{re.escape(os.uname().nodename)}\s*\Z"),
     "msb-exec --local -- uname -sr": Pasted(r"\A\s*Linux \S+\s*\Z"),
