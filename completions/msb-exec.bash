@@ -94,6 +94,10 @@ _msb_options[msb-execd]='-l|--listen|ENDPOINT
 |--greeting-timeout|DURATION
 |--max-time|DURATION
 |--linger|DURATION
+|--replay|SIZE
+|--replay-total|SIZE
+|--max-kept|N
+|--keep-ended|DURATION
 |--init|
 |--log-level|LEVEL
 -V|--version|

@@ -180,9 +180,9 @@ static void signals_have_names_and_numbers(void **state)
 
 static void what_is_no_signal_is_refused(void **state)
 {
-	static const char *const texts[] = {
-		"",    "0",	"32",	      "-9",  "64",  "SIG",   "TERMX", "TER",	   " 15",
-		"15 ", "SIG15", "SIGSIGTERM", "0x9", "1.0", "RTMIN", "EXIT",  "9999999999"};
+	static const char *const texts[] = {"",		  "0",	 "-9",	"65",	      "SIG",
+					    "TERMX",	  "TER", " 15", "15 ",	      "SIG15",
+					    "SIGSIGTERM", "0x9", "1.0", "9999999999", "EXIT"};
 
 	(void)state;
 	for (size_t i = 0; i < UNIT_COUNT(texts); i++) {
@@ -193,6 +193,21 @@ static void what_is_no_signal_is_refused(void **state)
 			fail_msg("took %s", texts[i]);
 		assert_int_equal(number, -7);
 		assert_non_null(strstr(err.text, "is not a signal"));
+	}
+}
+
+static void what_is_a_real_time_signal_is_refused_by_that_name(void **state)
+{
+	static const char *const texts[] = {"32", "64", "RTMIN", "SIGRTMIN+1", "rtmax"};
+
+	(void)state;
+	for (size_t i = 0; i < UNIT_COUNT(texts); i++) {
+		struct err err = {.text = ""};
+		int number = -7;
+
+		assert_int_equal(value_signal(texts[i], &number, &err), -EINVAL);
+		assert_int_equal(number, -7);
+		assert_non_null(strstr(err.text, "is a real-time signal"));
 	}
 }
 
@@ -346,6 +361,7 @@ int main(void)
 		cmocka_unit_test(sizes_have_units),
 		cmocka_unit_test(signals_have_names_and_numbers),
 		cmocka_unit_test(what_is_no_signal_is_refused),
+		cmocka_unit_test(what_is_a_real_time_signal_is_refused_by_that_name),
 		cmocka_unit_test(escape_characters_are_written_as_for_ssh),
 		cmocka_unit_test(detach_keys_are_written_as_for_docker),
 		cmocka_unit_test(limits_are_soft_and_hard),

@@ -16,6 +16,7 @@
 #include "unit_loop.h"
 
 #define NO_SUCH_PID 0x3fffffff
+#define WAKE_REPLAY (64 * 1024) /* bytes that a kept session holds */
 #define FULL	    (JOB_OUTPUT_LIMIT + PUMP_READ_MAX + 256 * 1024) /* then no frame is taken */
 
 static struct job_host jobs;
@@ -40,6 +41,15 @@ static inline int wake_set_up(void **state)
 	if (unit_set_up(state))
 		return 1;
 	reaper_init(&jobs.reaper, &loop);
+	jobs.keeper = (struct keeper){.keeps = true,
+				      .host = {.loop = &loop,
+					       .spare = &jobs.spare,
+					       .activity = &jobs.activity,
+					       .replay = WAKE_REPLAY,
+					       .total.limit = 16 * 1024 * 1024,
+					       .keep_ended_ms = 3600 * 1000},
+				      .max = 100};
+	keeper_init(&jobs.keeper);
 	return 0;
 }
 
@@ -47,6 +57,7 @@ static inline int wake_tear_down(void **state)
 {
 	conn_close_all(&dispatch.conns);
 	job_free_all(&jobs);
+	keeper_remove_all(&jobs.keeper);
 	reaper_release(&jobs.reaper);
 	buf_spare_release(&jobs.spare);
 	return unit_tear_down(state);
