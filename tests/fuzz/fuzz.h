@@ -42,6 +42,16 @@ union fuzz_any {
 	struct msg_credit credit;
 	struct msg_data data;
 	struct msg_error error;
+	struct msg_bootstrap bootstrap;
+	struct msg_session_entry entry;
+	struct msg_session_attach attach;
+	struct msg_session_attached attached;
+	struct msg_session_skipped skipped;
+	struct msg_session_detach detach;
+	struct msg_session_refused refused;
+	struct msg_session_detached detached;
+	struct msg_session_signal session_signal;
+	struct msg_session_remove remove;
 };
 
 /* A copy in memory of exactly its size, so that one byte too many is seen. Freed by the caller. */
@@ -65,6 +75,9 @@ struct fuzz_peer {
 	struct buf heard;
 	/* What came; may be NULL. Takes from heard what it has looked at. */
 	void (*on_heard)(struct fuzz_peer *peer);
+	/* A frame that fuzz_check_frames() found to be right, and its payload; may be NULL. */
+	void (*on_frame)(struct fuzz_peer *peer, const struct frame *frame, enum msg_type type,
+			 union fuzz_any *any);
 };
 
 static inline void fuzz_peer_read(struct fuzz_peer *peer)
@@ -136,8 +149,9 @@ static inline void fuzz_peer_close(struct fuzz_peer *peer)
 }
 
 /* What our programs say must be whole frames of known types with the right flags. */
-static inline void fuzz_check_frames(struct buf *heard)
+static inline void fuzz_check_frames(struct fuzz_peer *peer)
 {
+	struct buf *heard = &peer->heard;
 	struct msg_envelope envelope;
 	union fuzz_any any;
 	struct frame frame;
@@ -149,6 +163,8 @@ static inline void fuzz_check_frames(struct buf *heard)
 		CLAIM(envelope.type != MSG_UNKNOWN && envelope.v == MSG_GENERATION);
 		CLAIM(frame.flags == msg_flags(envelope.type));
 		CLAIM(msg_decode(envelope.type, envelope.payload, &any) == 0);
+		if (peer->on_frame)
+			peer->on_frame(peer, &frame, envelope.type, &any);
 		buf_consume(heard, frame.wire_len);
 	}
 	CLAIM(r == 0);

@@ -1,14 +1,17 @@
 /*
  * The daemon's side of a connection: every frame a client may send, with sessions that live. No
- * process is made: commands are played here, by pipes that give back what they are told and an end
- * when told so (the linker puts our spawn_start and reap_* in place of the daemon's). The first
- * byte says how large the pieces are in which the rest arrives.
+ * process is made: commands are played here, by pipes that print as much as they are told and end
+ * when told so (the linker puts our spawn_start and reap_* in place of the daemon's). What they print
+ * says where it stands, so that whoever gets it, now or later, sees whether a byte is missing. The first
+ * byte says how large the pieces are in which the rest arrives, and whether another client says
+ * the same, beside the first or after it.
  */
 #include "fuzz.h"
 
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/eventfd.h>
+#include <sys/random.h>
 
 #include "daemon/serve/dispatch.h"
 #include "daemon/spawn/plan.h"
@@ -18,8 +21,18 @@
 
 #define COMMANDS_MAX 16
 #define FIRST_PID    100000000 /* above the kernel's, were one of them ever to be signalled */
+#define CLIENTS	     2
+#define VIEWS	     64 /* ids of a client whose output is looked at */
 
-/* WRAP: spawn_start reap_peek reap_bury reap_signal_group reaper_watch reaper_unwatch */
+/* Bits of the first byte. */
+#define HOW_TRUSTED 1
+#define HOW_BESIDE  2
+#define HOW_AGAIN   4
+#define HOW_SMALL   8
+#define HOW_PIECES  128
+
+/* WRAP: spawn_start reap_peek reap_bury reap_signal_group reaper_watch reaper_unwatch getrandom */
+ssize_t __wrap_getrandom(void *bytes, size_t len, unsigned int flags);
 int __wrap_spawn_start(const struct spawn_config *config, struct msg_exec_request *request,
 		       struct spawn_child *ret_child, struct spawn_plan **ret_plan,
 		       struct spawn_failure *failure);
@@ -31,21 +44,48 @@ void __wrap_reaper_unwatch(struct reaper *reaper, struct reap_watch *watch);
 
 struct command {
 	bool used, ended, buried;
-	int in_fd, out_fd, end_fd; /* end_fd is the daemon's */
+	int in_fd, out_fds[2], end_fd; /* end_fd is the daemon's */
+	uint64_t printed[2];	       /* by enum msg_stream */
 	uint8_t signal;
 	struct loop_source source;
 	struct reap_watch *watch;
+};
+
+/* A session as a client sees it. */
+struct view {
+	uint32_t id; /* 0: none */
+	uint64_t at[2];
+};
+
+struct client {
+	struct fuzz_peer peer;
+	bool greeted;
+	struct view views[VIEWS];
 };
 
 static struct daemon {
 	struct loop loop;
 	struct job_host jobs;
 	struct dispatch dispatch;
-	struct fuzz_peer peer;
+	struct client clients[CLIENTS];
+	size_t client_count;
 	struct command commands[COMMANDS_MAX];
 	struct loop_timer emptied;
-	bool greeted;
+	uint8_t how;
+	const uint8_t *said; /* by each client */
+	size_t said_len;
+	uint64_t ids;
 } d;
+
+/* The same ids for the same input; and such as an input may name. */
+ssize_t __wrap_getrandom(void *bytes, size_t len, unsigned int flags)
+{
+	(void)flags;
+	CLAIM(len == sizeof(d.ids));
+	d.ids++;
+	memcpy(bytes, &d.ids, len);
+	return (ssize_t)len;
+}
 
 /* Kept from input to input, as a daemon keeps it from client to client. */
 static struct buf_spare spare;
@@ -59,6 +99,11 @@ static struct command *command_of(pid_t pid)
 	return &d.commands[pid - FIRST_PID];
 }
 
+static uint8_t byte_at(uint64_t at)
+{
+	return (uint8_t)(at * 0x9e3779b1u >> 24);
+}
+
 static void end_command(struct command *command, int signal)
 {
 	uint64_t one = 1;
@@ -68,22 +113,38 @@ static void end_command(struct command *command, int signal)
 	command->ended = true;
 	command->signal = (uint8_t)signal;
 	loop_remove(&d.loop, &command->source);
-	if (command->out_fd != command->in_fd)
-		close(command->out_fd);
+	for (int i = MSG_STREAM_STDOUT; i <= MSG_STREAM_STDERR; i++)
+		if (command->out_fds[i] >= 0 && command->out_fds[i] != command->in_fd)
+			close(command->out_fds[i]);
 	close(command->in_fd);
 	CLAIM(write(command->end_fd, &one, sizeof(one)) == sizeof(one));
 }
 
-/* Gives back what it is told, as far as there is room, and ends with its input. */
+/* So many bytes, as far as there is room: whether somebody may still read them. */
+static bool print(struct command *command, enum msg_stream stream, size_t len)
+{
+	uint8_t bytes[4096];
+	ssize_t n;
+
+	for (size_t i = 0; i < len; i++)
+		bytes[i] = byte_at(command->printed[stream] + i);
+	n = write(command->out_fds[stream], bytes, len);
+	if (n > 0)
+		command->printed[stream] += (uint64_t)n;
+	return n >= 0 || errno == EAGAIN;
+}
+
+/* Prints as much as it is told, to stderr if that begins so, and ends with its input. */
 static void on_input(struct loop_source *source, uint32_t ready)
 {
 	struct command *command =
 		(struct command *)((char *)source - offsetof(struct command, source));
 	uint8_t bytes[4096];
 	ssize_t n = read(command->in_fd, bytes, sizeof(bytes));
+	bool to_stderr = n > 0 && bytes[0] == 'e' && command->out_fds[MSG_STREAM_STDERR] >= 0;
 
 	(void)ready;
-	if (n > 0 && write(command->out_fd, bytes, (size_t)n) < 0 && errno != EAGAIN)
+	if (n > 0 && !print(command, to_stderr ? MSG_STREAM_STDERR : MSG_STREAM_STDOUT, (size_t)n))
 		n = 0;
 	if (n == 0 || (n < 0 && errno != EAGAIN))
 		end_command(command, 0);
@@ -93,23 +154,24 @@ static int open_streams(struct command *command, bool tty, struct spawn_child *c
 {
 	int in[2], out[2];
 
+	command->out_fds[MSG_STREAM_STDERR] = -1;
 	if (tty) {
 		if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, in) < 0)
 			return -errno;
-		command->in_fd = command->out_fd = in[0];
+		command->in_fd = command->out_fds[MSG_STREAM_STDOUT] = in[0];
 		child->in_fd = child->out_fd = in[1];
 		return 0;
 	}
-	if (pipe2(in, O_CLOEXEC | O_NONBLOCK) < 0 || pipe2(out, O_CLOEXEC | O_NONBLOCK) < 0)
+	if (pipe2(in, O_CLOEXEC | O_NONBLOCK) < 0)
 		return -errno;
 	command->in_fd = in[0];
 	child->in_fd = in[1];
+	CLAIM(pipe2(out, O_CLOEXEC | O_NONBLOCK) == 0);
 	child->out_fd = out[0];
-	command->out_fd = out[1];
-	/* Error output that has ended before it began. */
+	command->out_fds[MSG_STREAM_STDOUT] = out[1];
 	CLAIM(pipe2(out, O_CLOEXEC | O_NONBLOCK) == 0);
 	child->err_fd = out[0];
-	close(out[1]);
+	command->out_fds[MSG_STREAM_STDERR] = out[1];
 	return 0;
 }
 
@@ -226,6 +288,8 @@ void __wrap_reaper_unwatch(struct reaper *reaper, struct reap_watch *watch)
 
 /* ---- the daemon ---- */
 
+static void open_client(void);
+
 static void stop_if_done(void)
 {
 	if (!d.dispatch.conns.conn_count && !d.jobs.job_count)
@@ -238,11 +302,15 @@ static void on_idle(struct job_host *jobs)
 	stop_if_done();
 }
 
-/* What the client wanted kept runs on; but not here. */
+/* What clients wanted kept runs on until the last of them is gone; but no longer here. */
 static void on_closed(struct conn_host *conns)
 {
-	(void)conns;
-	job_end_all(&d.jobs);
+	if ((d.how & HOW_AGAIN) && d.client_count < CLIENTS) {
+		open_client();
+		return;
+	}
+	if (!conns->conn_count)
+		job_end_all(&d.jobs);
 	stop_if_done();
 }
 
@@ -251,54 +319,155 @@ static void on_shutdown(struct dispatch *dispatch)
 	(void)dispatch;
 }
 
+/* ---- clients ---- */
+
+static struct client *client_of(struct fuzz_peer *peer)
+{
+	return (struct client *)((char *)peer - offsetof(struct client, peer));
+}
+
+/* That of the id; else NULL, or a free one where it is to be made. */
+static struct view *view_of(struct client *client, uint32_t id, bool make)
+{
+	struct view *unused = NULL;
+
+	for (int i = 0; i < VIEWS; i++) {
+		if (id && client->views[i].id == id)
+			return &client->views[i];
+		if (!client->views[i].id)
+			unused = &client->views[i];
+	}
+	return make ? unused : NULL;
+}
+
+static void begin_view(struct client *client, uint32_t id, uint64_t of_stdout, uint64_t of_stderr)
+{
+	struct view *view = view_of(client, id, true);
+
+	if (view)
+		*view = (struct view){.id = id, .at = {of_stdout, of_stderr}};
+}
+
+static void check_output(struct view *view, enum msg_stream stream, struct msg_bytes data)
+{
+	for (size_t i = 0; i < data.len; i++)
+		CLAIM(data.ptr[i] == byte_at(view->at[stream] + i));
+	view->at[stream] += data.len;
+}
+
+static void check_entry(const struct msg_session_entry *entry)
+{
+	CLAIM(entry->session.len == MSG_SESSION_ID_LEN && !msg_is_session_name(entry->session));
+	CLAIM(!entry->name.ptr || msg_is_session_name(entry->name));
+	CLAIM(entry->stdout_begin <= entry->stdout_end && entry->stderr_begin <= entry->stderr_end);
+}
+
+static void on_frame(struct fuzz_peer *peer, const struct frame *frame, enum msg_type type,
+		     union fuzz_any *any)
+{
+	struct client *client = client_of(peer);
+	struct view *view = view_of(client, frame->id, false);
+
+	if (type == MSG_EXEC_STARTED)
+		begin_view(client, frame->id, 0, 0);
+	else if (type == MSG_SESSION_ATTACHED)
+		begin_view(client, frame->id, any->attached.stdout_at, any->attached.stderr_at);
+	else if (type == MSG_SESSION_ENTRY)
+		check_entry(&any->entry);
+	else if (view && type == MSG_SESSION_SKIPPED)
+		view->at[msg_stream_parse(any->skipped.stream)] += any->skipped.bytes;
+	else if (view && type == MSG_EXEC_STDOUT)
+		check_output(view, MSG_STREAM_STDOUT, any->data.data);
+	else if (view && type == MSG_EXEC_STDERR)
+		check_output(view, MSG_STREAM_STDERR, any->data.data);
+	else if (view && (frame->flags & FRAME_TERMINAL))
+		view->id = 0;
+}
+
 static void on_heard(struct fuzz_peer *peer)
 {
-	if (!d.greeted && buf_len(&peer->heard) >= 8) {
+	struct client *client = client_of(peer);
+
+	if (!client->greeted && buf_len(&peer->heard) >= 8) {
 		CLAIM(frame_u32(buf_head(&peer->heard)) == CONN_ID_MIN);
 		buf_consume(&peer->heard, 8);
-		d.greeted = true;
+		client->greeted = true;
 	}
-	if (d.greeted)
-		fuzz_check_frames(&peer->heard);
+	if (client->greeted)
+		fuzz_check_frames(peer);
+}
+
+static void open_client(void)
+{
+	struct client *client = &d.clients[d.client_count++];
+	struct peer peer = unit_peer;
+	int fd;
+
+	fuzz_peer_open(&client->peer, &d.loop, d.said, d.said_len,
+		       d.how & HOW_PIECES ? (size_t)d.how - HOW_PIECES + 1 : d.said_len, &fd);
+	client->peer.on_heard = on_heard;
+	client->peer.on_frame = on_frame;
+	peer.trusted = d.how & HOW_TRUSTED;
+	CLAIM(conn_open(&d.dispatch.conns, fd, fd, &peer) == 0);
+}
+
+static void prepare_jobs(void)
+{
+	static char *env[] = {(char *)"PATH=/usr/bin:/bin", (char *)"HOME=/root", NULL};
+
+	d.jobs.loop = &d.loop;
+	d.jobs.spare = spare;
+	d.jobs.on_idle = on_idle;
+	d.jobs.spawn.env = env;
+	d.jobs.spawn.env_count = 2;
+	/* Small enough for what is held to be dropped, and to be in the way of others. */
+	d.jobs.keeper = (struct keeper){
+		.keeps = true,
+		.max = COMMANDS_MAX / 2,
+		.host = {.loop = &d.loop,
+			 .spare = &d.jobs.spare,
+			 .activity = &d.jobs.activity,
+			 .replay = d.how & HOW_SMALL ? 5000 : 65536,
+			 .total.limit = d.how & HOW_SMALL ? 0 : 100000,
+			 .keep_ended_ms = 60000},
+	};
+	keeper_init(&d.jobs.keeper);
+	reaper_init(&d.jobs.reaper, &d.loop);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
 	static const struct conn_calls calls = {.on_frame = dispatch_frame};
-	static char *env[] = {(char *)"PATH=/usr/bin:/bin", (char *)"HOME=/root", NULL};
-	struct peer peer = unit_peer;
-	int fd;
 
 	if (len < 2)
 		return 0;
 	log_init("fuzz", LOG_LEVEL_NONE);
 	/* As the program's main does: a peer that is gone is an errno. */
 	signal(SIGPIPE, SIG_IGN);
-	d = (struct daemon){.loop = {.epoll_fd = -1, .signal_fd = -1}};
+	d = (struct daemon){.loop = {.epoll_fd = -1, .signal_fd = -1},
+			    .how = data[0],
+			    .said = data + 1,
+			    .said_len = len - 1};
 	CLAIM(loop_init(&d.loop) == 0);
 	d.emptied.on_due = on_emptied;
-	d.jobs.loop = &d.loop;
-	d.jobs.spare = spare;
-	d.jobs.on_idle = on_idle;
-	d.jobs.spawn.env = env;
-	d.jobs.spawn.env_count = 2;
-	reaper_init(&d.jobs.reaper, &d.loop);
+	prepare_jobs();
 	d.dispatch = (struct dispatch){.conns = {.jobs = &d.jobs,
 						 .budget = &unit_budget,
 						 .calls = &calls,
 						 .on_closed = on_closed},
 				       .max_jobs = COMMANDS_MAX,
 				       .on_shutdown = on_shutdown};
-	fuzz_peer_open(&d.peer, &d.loop, data + 1, len - 1,
-		       data[0] < 128 ? len : (size_t)data[0] - 127, &fd);
-	d.peer.on_heard = on_heard;
-	peer.trusted = data[0] & 1;
-	CLAIM(conn_open(&d.dispatch.conns, fd, fd, &peer) == 0);
+	open_client();
+	if (d.how & HOW_BESIDE)
+		open_client();
 	CLAIM(loop_run(&d.loop) == 0);
 	CLAIM(!d.jobs.job_count && !d.dispatch.conns.conn_count);
 	for (int i = 0; i < COMMANDS_MAX; i++)
 		CLAIM(!d.commands[i].used || (d.commands[i].ended && !d.commands[i].watch));
-	fuzz_peer_close(&d.peer);
+	keeper_remove_all(&d.jobs.keeper);
+	CLAIM(!d.jobs.keeper.host.total.held);
+	for (size_t i = 0; i < d.client_count; i++)
+		fuzz_peer_close(&d.clients[i].peer);
 	reaper_release(&d.jobs.reaper);
 	spare = d.jobs.spare;
 	loop_release(&d.loop);

@@ -22,6 +22,7 @@ static void check_request(struct msg_exec_request *request)
 	check_text(request->cwd);
 	check_text(request->user);
 	check_text(request->on_disconnect);
+	check_text(request->name);
 	for (size_t args = request->args.count; msg_next_text(&request->args, &text); count++) {
 		CLAIM(count < args);
 		check_text(text);
@@ -32,12 +33,74 @@ static void check_request(struct msg_exec_request *request)
 		check_text(limit.resource);
 }
 
+static void check_bytes(struct msg_bytes bytes)
+{
+	uint64_t sum = 0;
+
+	/* Every byte of it is ours to read. */
+	for (size_t i = 0; i < bytes.len; i++)
+		sum += bytes.ptr[i];
+	CLAIM(sum <= bytes.len * 255);
+}
+
+static void check_entry(struct msg_session_entry *entry)
+{
+	struct msg_text text;
+
+	check_text(entry->session);
+	check_text(entry->name);
+	check_text(entry->user);
+	for (size_t words = entry->command.count; msg_next_text(&entry->command, &text); words--) {
+		CLAIM(words);
+		check_text(text);
+	}
+}
+
+/* What a session's message says, said again, is understood again. */
+static void say_again(enum msg_type type, const union fuzz_any *any)
+{
+	struct msg_envelope envelope;
+	union fuzz_any again;
+	struct frame frame;
+	size_t missing;
+	struct buf out;
+
+	buf_init(&out, FRAME_WIRE_MAX, NULL);
+	CLAIM(msg_put(&out, 1, type, any) == 0);
+	CLAIM(frame_next(&out, &frame, &missing) == 1);
+	CLAIM(msg_open(&frame, &envelope) == 0 && envelope.type == type);
+	CLAIM(msg_decode(type, envelope.payload, &again) == 0);
+	buf_release(&out);
+}
+
+static bool check_session(enum msg_type type, union fuzz_any *any)
+{
+	if (type < MSG_SESSION_LIST || type > MSG_SESSION_DONE)
+		return false;
+	say_again(type, any);
+	if (type == MSG_SESSION_ENTRY) {
+		check_entry(&any->entry);
+	} else if (type == MSG_SESSION_ATTACH || type == MSG_SESSION_INPUT) {
+		check_text(any->attach.session);
+		msg_is_session_name(any->attach.session);
+		check_text(any->attach.mode);
+	} else if (type == MSG_SESSION_ATTACHED) {
+		check_text(any->attached.name);
+		check_bytes(any->attached.restore);
+	} else if (type == MSG_SESSION_DETACH) {
+		check_bytes(any->detach.restore);
+	} else if (type == MSG_SESSION_DETACHED) {
+		check_text(any->detached.why);
+		check_text(any->detached.name);
+	}
+	return true;
+}
+
 static void decode(enum msg_type type, struct msg_bytes payload)
 {
 	union fuzz_any any;
-	uint64_t sum = 0;
 
-	if (msg_decode(type, payload, &any) < 0)
+	if (msg_decode(type, payload, &any) < 0 || check_session(type, &any))
 		return;
 	switch (type) {
 	case MSG_EXEC_REQUEST:
@@ -49,10 +112,7 @@ static void decode(enum msg_type type, struct msg_bytes payload)
 	case MSG_EXEC_STDIN:
 	case MSG_EXEC_STDOUT:
 	case MSG_EXEC_STDERR:
-		/* Every byte of it is ours to read. */
-		for (size_t i = 0; i < any.data.data.len; i++)
-			sum += any.data.data.ptr[i];
-		CLAIM(sum <= any.data.data.len * 255);
+		check_bytes(any.data.data);
 		break;
 	case MSG_EXEC_FAILED:
 		check_text(any.failed.message);

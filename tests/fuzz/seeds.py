@@ -13,6 +13,7 @@ from wire import FLAGS, Raw, encode, frame, ready  # noqa: E402
 
 VECTORS = os.path.join(os.path.dirname(HERE), "vectors", "agent-0.6.14.tsv")
 DIALECTS = ("plain", "ts", "indefinite")
+TYPES = 48  # MSG_TYPE_COUNT
 
 REQUEST = {
     "cmd": "sh", "args": ["-c", "id"], "env": ["A=1", "PATH=/bin"], "cwd": "/tmp", "user": "1:1",
@@ -34,6 +35,14 @@ HOST = [
     ("core.bulk.open", {}), ("core.init.ack", {}), ("core.clock.sync", {"t": 1}),
     ("core.bootstrap", {"security_profile": "restricted", "user": "1", "default_cwd": "/"}),
     ("core.relay.client.disconnected", {"id_start": 1, "id_end_exclusive": 9}),
+    ("core.session.list", {"for_uid": 7}),
+    ("core.session.attach", {"session": "n", "mode": "watch", "stdout_since": 3, "stderr_since": 0,
+                             "rows": 24, "cols": 80, "xpixel": 1, "ypixel": 2, "hold_ms": 50,
+                             "stdin_window": True, "output_window": 4096, "for_uid": 0}),
+    ("core.session.input", {"session": "n", "stdin_window": True}),
+    ("core.session.detach", {"restore": b"\x1b[?25l"}),
+    ("core.session.signal", {"session": "000000000001", "signal": 15}),
+    ("core.session.remove", {"session": "000000000001"}),
 ]
 AGENT = [
     ("core.exec.started", {"pid": 5, "stdin_window": 65536}),
@@ -46,10 +55,21 @@ AGENT = [
                           "message": "none such", "stage": "execve"}),
     ("core.exec.exited", {"code": -1, "signal": 9, "core_dumped": True, "timed_out": True,
                           "usage": {"user_us": 1, "sys_us": 2, "wall_us": 3, "max_rss_kib": 4}}),
+    ("core.session.entry", {"session": "0123456789ab", "name": "n", "user": "root", "pid": 5,
+                            "tty": True, "age_ms": 7, "cpu_us": 8, "attached": 1,
+                            "command": ["sh", "-c"], "stdout_begin": 1, "stdout_end": 2,
+                            "stderr_begin": 3, "stderr_end": 1 << 40, "exited": {"code": 3}}),
+    ("core.session.attached", {"session": "0123456789ab", "name": "n", "pid": 5, "tty": True,
+                               "stdout_at": 100, "stderr_at": 0, "stdin_at": 3,
+                               "stdin_window": 65536, "restore": b"\x1b[0m\x1b[?25l"}),
+    ("core.session.skipped", {"stream": "stdout", "bytes": 9}),
+    ("core.session.refused", {"message": "no"}),
+    ("core.session.detached", {"why": "taken", "session": "0123456789ab", "name": "n"}),
+    ("core.session.done", {}),
 ]
 READY = {"agent_version": "1.2.3",
          "exec_features": ["timeout", "linger", "on_disconnect", "login_shell", "usage", "pixels",
-                           "output_close", "stdin_window", "output_window"]}
+                           "output_close", "stdin_window", "output_window", "sessions"]}
 
 
 def vectors(direction):
@@ -64,7 +84,7 @@ def messages():
     for type, payload in [("core.ready", READY), ("core.exec.request", REQUEST), *HOST, *AGENT]:
         for dialect in DIALECTS:
             yield b"\0" + frame(type, 1, payload, dialect=dialect)
-            for number in range(1, 35):
+            for number in range(1, TYPES):
                 if dialect == "plain" or type in FLAGS:
                     yield bytes([number]) + encode(payload or {}, dialect)
     for wire in (*vectors("h2g"), *vectors("g2h")):
@@ -86,14 +106,58 @@ def daemon():
         for type, payload in HOST:
             yield bytes([how]) + frame(type, 7, payload)
             yield bytes([how]) + frame(type, 0, payload, v=3, flags=9)
+    yield from kept()
     for wire in vectors("h2g"):
         yield b"\1" + wire
+
+
+def kept():
+    """Sessions that are kept, and who comes to them: on their connection, beside it and after."""
+    def keep(id, name="n", **keys):
+        return frame("core.exec.request", id, {"cmd": "cat", "on_disconnect": "keep", "name": name,
+                                               **keys})
+
+    def feed(id, *pieces):
+        return b"".join(frame("core.exec.stdin", id, {"data": piece}) for piece in pieces)
+
+    def come(id, type="attach", session="n", **keys):
+        return frame("core.session." + type, id, {"session": session, **keys})
+
+    leave = frame("core.session.detach", 1, {"restore": b"\x1b[?1h"})
+    look = frame("core.session.list", 90)
+    full = feed(1, b"x" * 4000, b"e" * 4000, b"x" * 4000, b"y" * 4000)
+    first, later = "000000000001", "000000000002"
+    scripts = [
+        keep(1) + full + leave + look + come(2) + feed(2, b"z", b""),
+        keep(1) + full + come(2, mode="watch") + come(3, mode="logs") + feed(1, b"more", b""),
+        keep(1) + come(2, mode="wait") + come(3, mode="take", stdout_since=3) + feed(3, b"a", b""),
+        keep(1, tty=True) + full + leave + come(2, rows=5, cols=9) + feed(2, b"k") + come(3),
+        keep(1) + come(4, "input", stdin_window=True) + feed(4, b"beside", b"") + feed(1, b"own"),
+        keep(1) + keep(2) + keep(3, "o") + look + come(5, "remove") + come(6, "signal", signal=9)
+        + look + come(7, "remove") + come(8, "remove", session=first),
+        keep(1, hold_ms=1000, output_window=100) + full
+        + frame("core.exec.output.credit", 1, {"consumed": 50})
+        + come(2, hold_ms=5, output_window=7),
+        frame("core.exec.request", 1, {"cmd": "cat"}) + full + leave + look
+        + come(2, session=first, stdout_since=5000) + feed(2, b"z") + come(3, session=later),
+        keep(1, timeout_ms=1) + leave + keep(2, "!") + keep(3, "", cmd="!no") + keep(4, later),
+        keep(1) + feed(1, b"") + come(2, mode="take") + come(3, mode="wait") + look + come(4),
+        b"".join(keep(id, f"n{id}") for id in range(1, 12)) + look,
+        come(1) + come(1, "input") + come(1, "signal", signal=99) + come(1, "remove") + leave,
+        keep(1) + come(1) + come(2) + come(2) + frame("core.session.detach", 1, {}) * 2,
+        keep(1) + frame("core.exec.output.close", 1, {"stream": "stdout"}) + full
+        + come(2, mode="no"),
+    ]
+    for script in scripts:
+        for how in (0, 2, 4, 10, 12, 134, 255):
+            yield bytes([how]) + script
 
 
 def relay():
     for how in (0, 2, 4, 6, 8):
         for dialect in DIALECTS:
-            for keys in ({}, {"stdin_window": False, "output_window": 7}):
+            for keys in ({}, {"stdin_window": False, "output_window": 7},
+                         {"name": "n", "hold_ms": 5, "for_uid": 7}):
                 yield bytes([how]) + encode({**REQUEST, **keys}, dialect)
     greeting = ready(7, **READY)
     for before in (b"", b"\0" * 9, greeting[:30], greeting[1:], frame("core.pong", 5)):
@@ -150,6 +214,8 @@ def client():
                 for type, payload in AGENT[5:]:
                     yield (bytes([how]) + greeting + frame(*("core.exec.started", id, {"pid": 5}))
                            + frame(type, id, payload))
+                yield bytes([how]) + greeting + b"".join(
+                    frame(type, id, payload) for type, payload in AGENT if "session" in type)
     for wire in vectors("g2h"):
         yield b"\1" + greetings[0] + wire
 
