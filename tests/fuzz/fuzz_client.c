@@ -9,6 +9,7 @@
 
 #include "cli/exec/exec.h"
 #include "cli/exec/ping.h"
+#include "cli/exec/sessions.h"
 #include "shared/log.h"
 
 /* WRAP: dial_start */
@@ -30,6 +31,29 @@ void __wrap_dial_start(struct dial *dial, struct loop *loop, const struct endpoi
 	on_done(dial, agent_fd, 0, NULL);
 }
 
+/* What is wanted of a kept session. */
+static void come_to_session(struct opts *opts, uint8_t how)
+{
+	static const enum opts_action actions[] = {OPTS_ATTACH, OPTS_WAIT, OPTS_LOGS, OPTS_SEND};
+
+	opts->action = actions[how & 3];
+	opts->session = "n";
+	opts->watch = opts->send_eof = opts->has_since = how & 4;
+	opts->since = 50;
+	opts->command_len = 0;
+	opts->tty = OPTS_TTY_NEVER;
+}
+
+static void ask_about_sessions(struct opts *opts, uint8_t how)
+{
+	static const enum opts_action actions[] = {OPTS_SESSIONS, OPTS_SESSIONS, OPTS_KILL,
+						   OPTS_REMOVE};
+
+	opts->action = actions[how & 3];
+	opts->session = how & 2 ? "n" : NULL;
+	opts->json = how & 1;
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
 	static char *command[] = {(char *)"true", (char *)"x", NULL};
@@ -43,6 +67,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 		.kill_after_ms = 5000,
 		.timeout_signal = 15,
 		.linger_ms = 500,
+		.has_reconnect = true,
 		.quiet = true,
 	};
 	uint8_t how;
@@ -61,9 +86,17 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	fuzz_peer_open(&peer, &loop, data + 1, len - 1, how & 32 ? 1 + how / 64 : len, &agent_fd);
 	/* What msb-exec says before it knows its id is nothing, and then frames. */
 	peer.on_heard = NULL;
-	if ((how & 24) == 24) {
+	if ((how & 28) == 24) {
 		ping_run(&opts, &loop, &spare);
+	} else if ((how & 28) == 28) {
+		ask_about_sessions(&opts, how);
+		sessions_run(&opts, &loop, &spare);
 	} else {
+		if ((how & 24) == 8)
+			come_to_session(&opts, how);
+		else if ((how & 24) == 16)
+			opts.on_disconnect = MSG_DISCONNECT_KEEP;
+		opts.detach = how & 16;
 		exec = (struct exec){.status = -1};
 		exec_run(&exec, &opts, &loop, &spare);
 		CLAIM(exec.state >= EXEC_OVER && exec.status >= 0 && exec.status <= 255);

@@ -214,8 +214,14 @@ def client():
                 for type, payload in AGENT[5:]:
                     yield (bytes([how]) + greeting + frame(*("core.exec.started", id, {"pid": 5}))
                            + frame(type, id, payload))
-                yield bytes([how]) + greeting + b"".join(
-                    frame(type, id, payload) for type, payload in AGENT if "session" in type)
+    told = {type.removeprefix("core.").removeprefix("exec.").removeprefix("session."):
+            frame(type, 1, payload) for type, payload in AGENT}
+    for how in (8, 9, 10, 11, 12, 15, 17, 19, 28, 29, 30, 31, 42):
+        for types in (("attached", "stdout", "skipped", "stderr", "detached"), ("entry", "done"),
+                      ("attached", "stdin.credit", "stdout", "exited"), ("error",), ("refused",),
+                      ("started", "refused", "stdout", "exited"), ("started", "detached"),
+                      ("attached", "error"), ("attached", "attached", "stdout", "skipped")):
+            yield bytes([how]) + greetings[0] + b"".join(told[type] for type in types)
     for wire in vectors("g2h"):
         yield b"\1" + greetings[0] + wire
 
