@@ -136,6 +136,36 @@ static void everything_at_once_fits_and_comes_back_in_the_other_order(void **sta
 }
 
 /* However the reads cut it. */
+static uint32_t watched(const char *text, size_t len, enum modes_state *ret_state)
+{
+	struct modes modes = {.on = 0};
+
+	modes_watch(&modes, (const uint8_t *)text, len);
+	*ret_state = modes.state;
+	return modes.on;
+}
+
+/* Whoever comes later is sent what turns them on, and its own watch must come to the same. */
+static void what_turns_modes_on_is_understood_as_that(void **state)
+{
+	enum modes_state after;
+	char text[MODES_TEXT_MAX];
+	uint64_t random = 1;
+	uint32_t all;
+
+	(void)state;
+	all = watched(text, modes_on(UINT32_MAX, text), &after);
+	assert_int_equal(all & (all + 1), 0);
+	for (uint32_t on = 1; on & all; on <<= 1)
+		assert_int_equal(watched(text, modes_on(on, text), &after), on);
+	for (int round = 0; round < 2000; round++) {
+		uint32_t on = unit_random(&random) & all;
+
+		assert_int_equal(watched(text, modes_on(on, text), &after), on);
+		assert_int_equal(after, MODES_PLAIN);
+	}
+}
+
 static void assert_in_line(const char *printed, bool in_line)
 {
 	for (size_t cut = 0; cut <= strlen(printed); cut++) {
@@ -198,6 +228,7 @@ int main(void)
 		cmocka_unit_test(sequences_that_are_broken_off_hide_none),
 		cmocka_unit_test(resets_reset),
 		cmocka_unit_test(everything_at_once_fits_and_comes_back_in_the_other_order),
+		cmocka_unit_test(what_turns_modes_on_is_understood_as_that),
 		cmocka_unit_test(whether_a_line_has_begun),
 		cmocka_unit_test(noise_is_survived),
 	};
