@@ -273,8 +273,8 @@ assert lines[2].endswith("...") and lines[3].endswith("字..."), lines
 	run -0 --separate-stderr x --signal=10 --kill=build
 	[[ -z $output && -z $stderr ]]
 	agent_done
-	says '--signal: 34 is a real-time signal; only those up to SYS (31) are sent' --kill build --signal 34
-	says '--signal: SIGRTMIN is a real-time signal; only those up to SYS (31) are sent' --kill build --signal SIGRTMIN
+	says '--signal: 34 is not a signal that can be sent: it is a real-time one, above SYS (31)' --kill build --signal 34
+	says '--signal: SIGRTMIN is not a signal that can be sent: it is a real-time one, above SYS (31)' --kill build --signal SIGRTMIN
 	says '--signal: 0 is not a signal such as TERM, SIGKILL or 2' --kill build --signal 0
 }
 

@@ -41,8 +41,9 @@ int value_signal(const char *text, void *ret_signal, struct err *err)
 	}
 	if (is_real_time(text, name))
 		return err_set(err, 0, NULL,
-			       "%s is a real-time signal; only those up to %s (%d) are sent", text,
-			       signal_name(LAST_SIGNAL), LAST_SIGNAL);
+			       "%s is not a signal that can be sent: it is a real-time one, above "
+			       "%s (%d)",
+			       text, signal_name(LAST_SIGNAL), LAST_SIGNAL);
 	return err_set(err, 0, NULL, "%s is not a signal such as TERM, SIGKILL or 2", text);
 }
 

@@ -370,8 +370,10 @@ static void what_belongs_to_others_is_refused_with_an_action(void **state)
 	assert_true(parse(ARGS("--send=a", "--eof")).send_eof);
 	assert_int_equal(parse(ARGS("--kill=a")).timeout_signal, SIGTERM);
 	assert_int_equal(parse(ARGS("--kill=a", "--signal=9")).timeout_signal, SIGKILL);
-	assert_refused(ARGS("--kill=a", "--signal=34"), "34 is a real-time signal");
-	assert_refused(ARGS("--kill=a", "--signal=RTMIN+1"), "RTMIN+1 is a real-time signal");
+	assert_refused(ARGS("--kill=a", "--signal=34"),
+		       "34 is not a signal that can be sent: it is a real-time one");
+	assert_refused(ARGS("--kill=a", "--signal=RTMIN+1"),
+		       "RTMIN+1 is not a signal that can be sent: it is a real-time one");
 	assert_refused(ARGS("--kill=a", "--signal=65"), "65 is not a signal");
 }
 
