@@ -90,6 +90,7 @@ static void finish(struct exec *exec, int status)
 	exec->state = EXEC_OVER;
 	exec->status = status;
 	look_cancel(&exec->look);
+	keep_stop(&exec->keep);
 	loop_disarm(exec->loop, &exec->timeout);
 	loop_disarm(exec->loop, &exec->kill_after);
 	exec_input_shut(&exec->in);
@@ -138,11 +139,6 @@ static void leave_by(struct exec *exec, int signal)
 	loop_stop(exec->loop);
 }
 
-static void on_lost(struct client *client, const struct err *err)
-{
-	exec_fail(client->owner, EXIT_FAILED, err);
-}
-
 /* ---- the terminal ---- */
 
 /*
@@ -170,12 +166,37 @@ static void begin_terminal(struct exec *exec)
 		term_make_raw(STDIN_FILENO);
 }
 
+/* The command has our terminal. */
+static bool has_terminal(const struct exec *exec)
+{
+	return exec->tty && exec->in_terminal && !is_over(exec) && exec->state != EXEC_REACHING;
+}
+
+/* A line in the midst, by the stream and not by a write that our reader could hold up. */
+static void say(struct exec *exec, const char *words)
+{
+	bool on_terminal = isatty(STDERR_FILENO);
+	const char *newline = has_terminal(exec) && on_terminal ? "\r\n" : "\n";
+	char line[512];
+	int len;
+
+	if (exec->opts->quiet)
+		return;
+	len = snprintf(line, sizeof(line), "%smsb-exec: %.400s%s",
+		       on_terminal && exec->modes.in_line ? newline : "", words, newline);
+	stream_write(&exec->err, line, (size_t)len);
+	if (on_terminal)
+		modes_begin_line(&exec->modes);
+	stream_watch_output(&exec->err, false);
+	client_mark(&exec->client);
+}
+
 /* Somebody else may have had the terminal, and changed it. */
 static void look_again(void *owner)
 {
 	struct exec *exec = owner;
 
-	if (exec->tty && is_under_way(exec) && exec->in_terminal)
+	if (has_terminal(exec))
 		term_resume(STDIN_FILENO);
 	if (is_over(exec))
 		cook_terminal(exec);
@@ -195,6 +216,23 @@ static void suspend(struct exec *exec, bool whole_group)
 	look_again(exec);
 }
 
+/* Whether it goes on without us, under a name that is known here. */
+static bool is_kept(const struct exec *exec)
+{
+	return exec->remote.id[0] && !keep_is_private(exec->opts);
+}
+
+/* As the agent has it by now, or as it does with a client that it loses. */
+static void leave_kept(struct exec *exec)
+{
+	char way[128], complaint[160];
+
+	keep_way_back(&exec->keep, way, sizeof(way));
+	snprintf(complaint, sizeof(complaint), "detached: %s", way);
+	finish_with(exec, 0, complaint);
+	loop_stop(exec->loop);
+}
+
 /* Goes without asking the command; what becomes of it is for the agent, as the request said. */
 static void leave(struct exec *exec, bool detach)
 {
@@ -204,13 +242,16 @@ static void leave(struct exec *exec, bool detach)
 		[MSG_DISCONNECT_KEEP] = "the command runs on",
 	};
 	enum msg_on_disconnect what = exec->opts->on_disconnect;
-	bool private = exec->opts->endpoint && strcmp(exec->opts->endpoint, "local:") == 0;
-	bool kept = what == MSG_DISCONNECT_KEEP && !private;
+	bool private = keep_is_private(exec->opts);
+	bool kept = is_kept(exec) || (what == MSG_DISCONNECT_KEEP && !private);
 	char complaint[160];
 
+	if (detach && is_kept(exec) && exec->client.process <= 0) {
+		leave_kept(exec);
+		return;
+	}
 	/* A private agent ends with us, and ends what it runs. */
-	if (private)
-		what = MSG_DISCONNECT_KILL;
+	what = private ? MSG_DISCONNECT_KILL : kept ? MSG_DISCONNECT_KEEP : what;
 	snprintf(complaint, sizeof(complaint), "%s: %s%s", detach ? "detached" : "disconnected",
 		 kept && exec->client.process > 0 ? "the command runs on if its agent does"
 						  : fates[what],
@@ -220,6 +261,34 @@ static void leave(struct exec *exec, bool detach)
 			 : "; this one cannot keep it");
 	finish_with(exec, detach && kept ? 0 : EXIT_FAILED, complaint);
 	loop_stop(exec->loop);
+}
+
+/* With the agent's word that it is kept, which whoever starts it by a process may end with. */
+static void detach(struct exec *exec)
+{
+	bool knows = exec->client.agent.features & MSG_FEATURE_SESSIONS;
+
+	if (!knows || exec->client.process > 0 || exec->remote.state != REMOTE_STARTED) {
+		leave(exec, true);
+		return;
+	}
+	/* In its turn: a frame of input may just be on its way into the queue. */
+	exec->detach_due = true;
+	exec_input_go(&exec->in, EXEC_INPUT_RESTS);
+	client_mark(&exec->client);
+}
+
+static void on_detach_unanswered(void *owner)
+{
+	leave(owner, true);
+}
+
+static void on_repaint(void *owner)
+{
+	struct exec *exec = owner;
+
+	exec->window = EXEC_WINDOW_MAY_DIFFER;
+	client_mark(&exec->client);
 }
 
 static void show_help(struct exec *exec)
@@ -242,8 +311,10 @@ static void on_escape(void *owner, enum escape_action action)
 {
 	struct exec *exec = owner;
 
-	if (action == ESCAPE_END || action == ESCAPE_DETACH)
-		leave(exec, action == ESCAPE_DETACH);
+	if (action == ESCAPE_END)
+		leave(exec, false);
+	else if (action == ESCAPE_DETACH)
+		detach(exec);
 	else if (action == ESCAPE_SUSPEND)
 		suspend(exec, true);
 	else if (action == ESCAPE_HELP)
@@ -257,30 +328,16 @@ static bool ends(int signal)
 	return signal == SIGINT || signal == SIGTERM || signal == SIGQUIT;
 }
 
-/* By the stream and not by a write that our reader could hold up: the end has its time. */
-static void say_unanswered(struct exec *exec)
-{
-	bool on_terminal = isatty(STDERR_FILENO);
-	const char *newline = exec->tty && exec->in_terminal && on_terminal ? "\r\n" : "\n";
-	char words[256], line[300];
-	int len;
-
-	patience_words(&exec->client.patience, exec->client.name, "msb-exec", words, sizeof(words));
-	len = snprintf(line, sizeof(line), "%smsb-exec: %s%s",
-		       on_terminal && exec->modes.in_line ? newline : "", words, newline);
-	stream_write(&exec->err, line, (size_t)len);
-	client_mark(&exec->client);
-}
-
 static void on_unanswered(struct client *client, enum patience_step step)
 {
 	struct exec *exec = client->owner;
+	char words[256];
 
 	if (is_over(exec))
 		return;
 	if (step == PATIENCE_SAY) {
-		if (!exec->opts->quiet)
-			say_unanswered(exec);
+		patience_words(&client->patience, client->name, "msb-exec", words, sizeof(words));
+		say(exec, words);
 		return;
 	}
 	exec->die_of = client->patience.signal;
@@ -298,7 +355,9 @@ static void forward(struct exec *exec, int signal)
 		exec->state = EXEC_LEAVING;
 		term_end_stops();
 	}
-	remote_signal(&exec->remote, signal);
+	/* Where our terminal went away, one that is kept does not lose its own. */
+	if (signal != SIGHUP || !exec->tty || !is_kept(exec))
+		remote_signal(&exec->remote, signal);
 	if (signal == SIGHUP) {
 		link_flush(&client->link);
 		leave_by(exec, SIGHUP);
@@ -312,11 +371,24 @@ static void forward(struct exec *exec, int signal)
 	}
 }
 
+/* Without a connection what ends a program ends us, and the command goes on; the rest is for later. */
+static void take_away(struct exec *exec, int signal)
+{
+	if (!ends(signal) && signal != SIGHUP) {
+		exec->owed |= 1u << signal;
+		return;
+	}
+	keep_way_back(&exec->keep, exec->complaint, sizeof(exec->complaint));
+	leave_by(exec, signal);
+}
+
 static void on_signal_key(void *owner, int signal, bool sent)
 {
 	struct exec *exec = owner;
 
-	if (sent && client_typed(&exec->client, signal))
+	if (exec->state == EXEC_AWAY)
+		take_away(exec, signal);
+	else if (sent && client_typed(&exec->client, signal))
 		leave_by(exec, signal);
 	else if (!sent && !is_over(exec))
 		forward(exec, signal);
@@ -332,7 +404,9 @@ void exec_signal(struct exec *exec, const struct loop_signal *signal)
 		if (exec->window == EXEC_WINDOW_TOLD)
 			exec->window = EXEC_WINDOW_MAY_DIFFER;
 		client_mark(&exec->client);
-	} else if (is_under_way(exec)) {
+	} else if (exec->state == EXEC_AWAY && keep_has_command(exec->opts)) {
+		take_away(exec, signal->number);
+	} else if (is_under_way(exec) && keep_has_command(exec->opts)) {
 		forward(exec, signal->number);
 	} else {
 		leave_by(exec, signal->number);
@@ -370,6 +444,9 @@ static void on_data(struct remote *remote, enum msg_type type, const char *data,
 {
 	struct exec *exec = remote->owner;
 
+	/* Left at once, it is not for us. */
+	if (exec->opts->detach)
+		return;
 	if (stream_write(stream_of(exec, type), data, len) < 0)
 		finish_with(exec, EXIT_FAILED, "no memory for the output");
 }
@@ -402,12 +479,14 @@ static void close_output(struct exec *exec, const struct stream *stream, enum ms
 	    (knows && !is_under_way(exec)))
 		return;
 	exec->closed |= 1u << which;
-	if (knows) {
+	if (knows && keep_has_command(exec->opts)) {
 		remote_close_output(&exec->remote, which);
 		return;
 	}
-	remote_signal(&exec->remote, SIGPIPE);
-	link_flush(&exec->client.link);
+	if (keep_has_command(exec->opts)) {
+		remote_signal(&exec->remote, SIGPIPE);
+		link_flush(&exec->client.link);
+	}
 	finish(exec, 128 + SIGPIPE);
 }
 
@@ -434,6 +513,20 @@ static size_t waiting(struct client *client, const struct client_session *sessio
 	return exec->state == EXEC_LEAVING && queued(exec) < LEAVING_AHEAD ? 0 : queued(exec);
 }
 
+/* Leaves a session whose turn it is. */
+static void leave_in_turn(struct exec *exec)
+{
+	bool is_sent = exec->opts->action == OPTS_SEND && exec->in.state == EXEC_INPUT_ENDED &&
+		       remote_has_sent_all(&exec->remote) && !exec->keep.detaching;
+
+	/* What it was sent has been taken once the agent answers. */
+	if (is_sent && is_under_way(exec))
+		keep_leave(&exec->keep, 0, false);
+	if (exec->detach_due && is_under_way(exec))
+		keep_leave(&exec->keep, exec->modes.on, true);
+	exec->detach_due = false;
+}
+
 /* After each batch. Says whether to take more frames: not while our readers are behind. */
 static bool on_turn(struct client *client)
 {
@@ -445,6 +538,7 @@ static bool on_turn(struct client *client)
 	close_output(exec, &exec->out, MSG_STREAM_STDOUT);
 	close_output(exec, &exec->err, MSG_STREAM_STDERR);
 	tell_size(exec);
+	leave_in_turn(exec);
 	exec_input_watch(&exec->in);
 	settle(exec);
 	if (is_over(exec))
@@ -458,7 +552,87 @@ static bool on_turn(struct client *client)
 
 static void on_started(struct remote *remote)
 {
+	struct exec *exec = remote->owner;
+
 	log_info("the command runs as process %u of the guest", remote->pid);
+	if (exec->opts->detach)
+		keep_leave(&exec->keep, 0, false);
+}
+
+static void on_skipped(struct remote *remote, uint64_t missed)
+{
+	char words[80];
+
+	snprintf(words, sizeof(words), "%llu bytes of the session's output are gone",
+		 (unsigned long long)missed);
+	say(remote->owner, words);
+}
+
+/* What is on its way again, and what else is to be as it was. */
+static void come_back(struct exec *exec)
+{
+	for (int signal = 1; signal < 32; signal++)
+		if (exec->owed & 1u << signal)
+			forward(exec, signal);
+	exec->owed = 0;
+	exec->closed = 0;
+	exec->window_end = 0;
+	exec->window = EXEC_WINDOW_MAY_DIFFER;
+	exec_input_go(&exec->in, EXEC_INPUT_GOES);
+	/* Over what fills the screen a line has been said. */
+	if (has_terminal(exec) && modes_have_screen(exec->modes.on))
+		keep_repaint(&exec->keep);
+	log_info("attached to session %s again", keep_label(&exec->keep));
+}
+
+/* The command has our terminal, or prints to it. */
+static void show_terminal(struct exec *exec, const struct msg_session_attached *attached)
+{
+	exec->tty = keep_has_command(exec->opts);
+	begin_terminal(exec);
+	if (exec->out.modes && attached->restore.len)
+		stream_write(&exec->out, attached->restore.ptr, attached->restore.len);
+	if (exec->tty && exec->in_terminal)
+		keep_repaint(&exec->keep);
+}
+
+static void on_attached(struct remote *remote, const struct msg_session_attached *attached,
+			uint64_t missed)
+{
+	struct exec *exec = remote->owner;
+	const struct opts *opts = exec->opts;
+	bool is_back = exec->state == EXEC_AWAY;
+	bool wanted = is_back || opts->has_since || (opts->action == OPTS_ATTACH && !attached->tty);
+
+	exec->state = EXEC_RUNNING;
+	keep_is_attached(&exec->keep);
+	if (missed && wanted && opts->action != OPTS_WAIT)
+		on_skipped(remote, missed);
+	if (is_back) {
+		come_back(exec);
+		return;
+	}
+	log_info("attached to session %s, process %u of the guest", remote->id, remote->pid);
+	if (attached->tty && opts->action != OPTS_SEND && opts->action != OPTS_WAIT)
+		show_terminal(exec, attached);
+	if (keep_reads_stdin(opts))
+		exec_input_open(&exec->in, remote, exec->in_terminal, opts);
+}
+
+static void on_stays(struct remote *remote, struct msg_text why)
+{
+	struct exec *exec = remote->owner;
+	char words[300];
+
+	snprintf(words, sizeof(words), "it cannot be left: %.*s", (int)why.len,
+		 why.ptr ? why.ptr : "");
+	keep_answered(&exec->keep);
+	if (!keep_has_command(exec->opts)) {
+		finish_with(exec, EXIT_FAILED, words);
+		return;
+	}
+	say(exec, words);
+	exec_input_go(&exec->in, EXEC_INPUT_GOES);
 }
 
 static void on_garbled(struct remote *remote, const char *what)
@@ -481,6 +655,8 @@ static void on_input_error(struct remote *remote, const struct msg_stdin_error *
 	else
 		log_info("the command's input: %.*s", (int)error->message.len, error->message.ptr);
 	exec_input_refuse(&exec->in, lost);
+	if (exec->opts->action == OPTS_SEND)
+		finish_with(exec, EXIT_FAILED, "the command takes no more input");
 }
 
 static void log_exit(const struct exec *exec, const struct msg_exec_exited *exited)
@@ -502,13 +678,27 @@ static void log_exit(const struct exec *exec, const struct msg_exec_exited *exit
 				 : "");
 }
 
+/* What becomes of the command is for others to know. */
+static void end_beside(struct exec *exec)
+{
+	char line[MSG_SESSION_ID_LEN + 2];
+
+	if (exec->opts->detach) {
+		snprintf(line, sizeof(line), "%s\n", exec->remote.id);
+		stream_write(&exec->out, line, strlen(line));
+	}
+	finish(exec, 0);
+}
+
 static void on_exited(struct exec *exec, const struct msg_exec_exited *exited)
 {
 	int signal = exit_signal(exited), status = exit_status(exited);
 	char complaint[80];
 
 	log_exit(exec, exited);
-	if (exited->timed_out && !exec->opts->timeout_ms) {
+	if (exec->opts->detach || exec->opts->action == OPTS_LOGS) {
+		end_beside(exec);
+	} else if (exited->timed_out && exec->opts->action == OPTS_RUN && !exec->opts->timeout_ms) {
 		finish_with(exec, EXIT_TIMED_OUT,
 			    "the command ran for longer than the agent lets any");
 	} else if (exited->timed_out || exec->timed_out) {
@@ -564,12 +754,38 @@ static void on_failed(struct exec *exec, const struct msg_exec_failed *failed)
 static void on_refused(struct exec *exec, const struct remote_end *end)
 {
 	struct msg_text message = end->failed.message;
+	bool asked =
+		!end->had_started && (exec->opts->action != OPTS_RUN || exec->state == EXEC_AWAY);
 	char complaint[sizeof(exec->complaint)];
 
-	snprintf(complaint, sizeof(complaint), "the agent %s the session%s%.*s",
-		 end->had_started ? "ended" : "refused", message.len ? ": " : "", (int)message.len,
-		 message.ptr);
+	if (asked)
+		snprintf(complaint, sizeof(complaint), "%s: %s", end->why, keep_label(&exec->keep));
+	else
+		snprintf(complaint, sizeof(complaint), "the agent %s the session%s%.*s",
+			 end->had_started ? "ended" : "refused", message.len ? ": " : "",
+			 (int)message.len, message.ptr);
 	finish_with(exec, EXIT_FAILED, complaint);
+}
+
+static void on_detached(struct exec *exec, enum msg_detached why)
+{
+	static const char *const fates[] = {
+		[MSG_DETACHED_TAKEN] = "was attached elsewhere",
+		[MSG_DETACHED_REMOVED] = "was removed",
+		[MSG_DETACHED_DONE] = "has ended",
+	};
+	bool is_done = exec->opts->action == OPTS_LOGS || exec->keep.detaching;
+	char complaint[160];
+
+	if (exec->keep.detaching && keep_has_command(exec->opts)) {
+		leave_kept(exec);
+	} else if ((why == MSG_DETACHED_DONE || why == MSG_DETACHED_ASKED) && is_done) {
+		end_beside(exec);
+	} else {
+		snprintf(complaint, sizeof(complaint), "session %s %s", keep_label(&exec->keep),
+			 fates[why] ? fates[why] : "was detached");
+		finish_with(exec, EXIT_FAILED, complaint);
+	}
 }
 
 static void on_end(struct remote *remote, const struct remote_end *end)
@@ -578,6 +794,8 @@ static void on_end(struct remote *remote, const struct remote_end *end)
 		on_exited(remote->owner, &end->exited);
 	else if (end->how == REMOTE_FAILED)
 		on_failed(remote->owner, &end->failed);
+	else if (end->how == REMOTE_DETACHED)
+		on_detached(remote->owner, end->detached);
 	else
 		on_refused(remote->owner, end);
 }
@@ -587,46 +805,93 @@ static void on_end(struct remote *remote, const struct remote_end *end)
 static void decide_tty(struct exec *exec)
 {
 	const struct opts *opts = exec->opts;
+	bool terminal = (!opts->no_stdin || opts->action != OPTS_RUN) && isatty(STDIN_FILENO);
 
-	exec->in_terminal = !opts->no_stdin && isatty(STDIN_FILENO);
+	exec->in_terminal = terminal && keep_reads_stdin(opts);
+	/* One that is kept says itself what it has. */
+	if (opts->action != OPTS_RUN)
+		return;
 	exec->tty = opts->tty == OPTS_TTY_FORCED ||
-		    (opts->tty == OPTS_TTY_IF_TERMINAL && exec->in_terminal) ||
-		    (opts->tty == OPTS_TTY_AUTO && !opts->command_len && exec->in_terminal &&
+		    (opts->tty == OPTS_TTY_IF_TERMINAL && terminal) ||
+		    (opts->tty == OPTS_TTY_AUTO && !opts->command_len && terminal &&
 		     isatty(STDOUT_FILENO));
 	if (opts->tty == OPTS_TTY_IF_TERMINAL && !exec->tty)
 		log_warn("stdin is no terminal, so the command gets none; -tt forces one");
 }
 
-static void start_command(struct exec *exec)
+static void begin_keep(struct exec *exec)
+{
+	struct keep *keep = &exec->keep;
+	bool run = exec->opts->action == OPTS_RUN;
+
+	keep->owner = exec;
+	keep->on_unanswered = on_detach_unanswered;
+	keep->on_repaint = on_repaint;
+	keep_init(keep, &exec->client, &exec->remote, exec->opts,
+		  exec->in_terminal && (exec->tty || !run));
+	/* Whatever has sessions beside it would lose them. */
+	if (exec->owner)
+		keep->reconnect_ms = 0;
+}
+
+static void begin_command(struct exec *exec)
 {
 	const struct opts *opts = exec->opts;
-	struct remote_terms terms = {.tty = exec->tty,
-				     .is_first = true,
-				     .in_flight = OUTPUT_WINDOW,
-				     .term = exec->look.term};
+
+	if (!opts->detach || opts->no_stdin)
+		exec_input_open(&exec->in, &exec->remote, exec->in_terminal, opts);
+	if (opts->no_stdin)
+		exec_input_none(&exec->in);
+	if (exec->tty && !opts->detach)
+		begin_terminal(exec);
+	if (opts->timeout_ms && !(exec->client.agent.features & MSG_FEATURE_TIMEOUT))
+		loop_arm(exec->loop, &exec->timeout, opts->timeout_ms);
+}
+
+static void set_calls(struct exec *exec)
+{
 	struct remote *remote = &exec->remote;
-	struct err err;
 
 	remote->owner = exec;
 	remote->on_started = on_started;
+	remote->on_attached = on_attached;
+	remote->on_skipped = on_skipped;
+	remote->on_stays = on_stays;
 	remote->on_data = on_data;
 	remote->on_part = on_part;
 	remote->on_body = on_body;
 	remote->on_input_error = on_input_error;
 	remote->on_garbled = on_garbled;
 	remote->on_end = on_end;
-	if (remote_start(remote, &exec->client, opts, &terms, &err) < 0) {
+}
+
+/* Asks for the command, or for the session, or for that again. */
+static void start(struct exec *exec)
+{
+	bool run = exec->opts->action == OPTS_RUN;
+	struct remote_terms terms = {.tty = exec->tty || (!run && exec->in_terminal),
+				     .is_first = true,
+				     .in_flight = OUTPUT_WINDOW,
+				     .term = exec->look.term};
+	struct err err;
+	int r;
+
+	keep_terms(&exec->keep, &terms);
+	if (exec->state == EXEC_AWAY)
+		r = keep_resume(&exec->keep, &terms, &err);
+	else if (run)
+		r = remote_start(&exec->remote, &exec->client, exec->opts, &terms, &err);
+	else
+		r = keep_attach(&exec->keep, &terms, &err);
+	if (r < 0) {
 		exec_fail(exec, err.num == E2BIG ? EXIT_CANNOT_RUN : EXIT_FAILED, &err);
 		return;
 	}
+	if (exec->state == EXEC_AWAY)
+		return;
 	exec->state = EXEC_RUNNING;
-	exec_input_open(&exec->in, remote, exec->in_terminal, opts);
-	if (opts->no_stdin)
-		exec_input_none(&exec->in);
-	if (exec->tty)
-		begin_terminal(exec);
-	if (opts->timeout_ms && !(exec->client.agent.features & MSG_FEATURE_TIMEOUT))
-		loop_arm(exec->loop, &exec->timeout, opts->timeout_ms);
+	if (run)
+		begin_command(exec);
 }
 
 static void on_looked(struct look *look, const struct err *err)
@@ -637,7 +902,7 @@ static void on_looked(struct look *look, const struct err *err)
 		exec_fail(exec, EXIT_FAILED, err);
 	/* It may have failed before the agent greeted, as a script does that cannot be read. */
 	else if (!is_over(exec))
-		start_command(exec);
+		start(exec);
 }
 
 static void on_greeted(struct client *client)
@@ -646,11 +911,39 @@ static void on_greeted(struct client *client)
 
 	log_info("connected to %s: %s, generation %u", client->name, client->agent.version,
 		 client->agent.generation);
+	if (exec->state == EXEC_AWAY || exec->opts->action != OPTS_RUN) {
+		start(exec);
+		return;
+	}
 	exec->look.owner = exec;
 	exec->look.on_done = on_looked;
 	look_at_guest(&exec->look, client, exec->opts, exec->tty);
 	if (exec->on_greeted)
 		exec->on_greeted(exec->owner);
+}
+
+static void on_lost(struct client *client, const struct err *err)
+{
+	struct exec *exec = client->owner;
+	bool detaching = exec->keep.detaching && keep_has_command(exec->opts);
+	char line[256];
+
+	if (is_over(exec))
+		return;
+	if (detaching && is_kept(exec)) {
+		leave_kept(exec);
+	} else if (!detaching && keep_lost(&exec->keep, err, line, sizeof(line))) {
+		exec->state = EXEC_AWAY;
+		exec->body = (struct exec_body){0};
+		if (line[0])
+			say(exec, line);
+		exec_input_go(&exec->in, EXEC_INPUT_WAITS);
+	} else if (exec->state == EXEC_AWAY) {
+		keep_way_back(&exec->keep, exec->hint, sizeof(exec->hint));
+		finish_with(exec, EXIT_FAILED, exec->keep.lost);
+	} else {
+		exec_fail(exec, EXIT_FAILED, err);
+	}
 }
 
 static void on_input_failed(void *owner, const char *why)
@@ -702,6 +995,8 @@ void exec_run(struct exec *exec, const struct opts *opts, struct loop *loop,
 	exec->last_call.on_due = on_last_call;
 	begin_streams(exec, loop, spare);
 	decide_tty(exec);
+	set_calls(exec);
+	begin_keep(exec);
 	connect_client(exec, loop, spare);
 	r = loop_run(loop);
 	if (!is_over(exec))
@@ -718,6 +1013,7 @@ void exec_run(struct exec *exec, const struct opts *opts, struct loop *loop,
 void exec_release(struct exec *exec)
 {
 	client_release(&exec->client);
+	remote_release(&exec->remote);
 	exec_input_release(&exec->in);
 	stream_release(&exec->out);
 	stream_release(&exec->err);

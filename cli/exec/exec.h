@@ -12,12 +12,14 @@
 #include "cli/terminal/signals.h"
 #include "cli/terminal/stream.h"
 #include "input.h"
+#include "keep.h"
 #include "shared/modes.h"
 
 enum exec_state {
 	EXEC_REACHING, /* the command has not been asked for */
 	EXEC_RUNNING,
 	EXEC_LEAVING, /* INT, TERM or QUIT went to it: our readers are not waited for any more */
+	EXEC_AWAY,    /* the connection is lost, and tried again for a command that goes on */
 	EXEC_OVER,    /* only what is queued for our readers is still to be written, */
 	EXEC_SAID,    /* and the last line to leave with is among it */
 };
@@ -36,6 +38,8 @@ struct exec {
 	struct client client;
 	struct look look;     /* what the guest is asked before the command starts */
 	struct remote remote; /* the command */
+	struct keep keep;     /* the same as a session that is kept, if it is */
+	bool detach_due;      /* it is to be left */
 	struct exec_input in;
 	struct stream out, err;
 	struct exec_body body; /* of the frame that is moved to one of them */
@@ -47,7 +51,8 @@ struct exec {
 	bool write_failed;	      /* our output went nowhere, for another reason than EPIPE */
 	unsigned closed;	      /* a bit for each enum msg_stream of which it was told */
 	bool timed_out;		      /* by our own clock, for agents that have none */
-	uint32_t forwarded;	      /* a bit for each signal that was */
+	uint32_t forwarded;	      /* a bit for each signal that was, */
+	uint32_t owed;		      /* and that could not be yet */
 	struct signals_insist insist; /* of INT and TERM */
 	struct loop_timer timeout, kill_after, last_call;
 

@@ -11,7 +11,8 @@
 
 #define INPUT_CHUNK   (64 * 1024)
 #define MOVE_MAX      (512 * 1024)
-#define LOOK_AGAIN_MS 200 /* for the terminal's foreground */
+#define LOOK_AGAIN_MS 200	  /* for the terminal's foreground */
+#define WAITING_MAX   (64 * 1024) /* keys that were typed without a connection */
 #define END_OF_TEXT   "\x04"
 
 /* ---- whether it is read ---- */
@@ -19,8 +20,10 @@
 /* A background job that reads its terminal would be stopped; it waits for the foreground. */
 static bool may_read(struct exec_input *input)
 {
-	if (input->state == EXEC_INPUT_SHUT ||
-	    (input->state == EXEC_INPUT_ENDED && !input->has_keys))
+	bool ours = input->state == EXEC_INPUT_ENDED || input->way == EXEC_INPUT_WAITS;
+
+	if (input->state == EXEC_INPUT_SHUT || input->way == EXEC_INPUT_RESTS ||
+	    (ours && !input->has_keys))
 		return false;
 	if (input->is_terminal && !term_is_foreground(STDIN_FILENO)) {
 		input->away = true;
@@ -35,6 +38,8 @@ static bool may_read(struct exec_input *input)
 		return false;
 	if (input->state == EXEC_INPUT_ENDED)
 		return true;
+	if (input->way == EXEC_INPUT_WAITS)
+		return buf_len(&input->remote->feed) < WAITING_MAX;
 	return remote_room(input->remote, 2) > input->escape.held;
 }
 
@@ -45,7 +50,19 @@ void exec_input_watch(struct exec_input *input)
 
 static void on_background(struct loop_timer *timer)
 {
-	remote_mark(container_of(timer, struct exec_input, background)->remote);
+	struct exec_input *input = container_of(timer, struct exec_input, background);
+
+	/* Without a connection no turn follows. */
+	if (remote_runs(input->remote))
+		remote_mark(input->remote);
+	else
+		exec_input_watch(input);
+}
+
+void exec_input_go(struct exec_input *input, enum exec_input_way way)
+{
+	input->way = way;
+	exec_input_watch(input);
 }
 
 /* ---- its end ---- */
@@ -57,7 +74,9 @@ static void end(struct exec_input *input)
 	if (input->state != EXEC_INPUT_OPEN)
 		return;
 	input->state = EXEC_INPUT_ENDED;
-	if (!input->remote->tty) {
+	if (input->leaves_open) {
+		/* What comes behind it is for its owner. */
+	} else if (!input->remote->tty) {
 		remote_end_input(input->remote);
 	} else if (remote_begin(input->remote, 2, &space) == 0) {
 		/* The first one only ends a line that has begun; the next one is the end. */
@@ -93,7 +112,7 @@ static size_t take_keys(struct exec_input *input, uint8_t *keys, size_t len)
 	uint64_t now_ms = loop_now_ms();
 	size_t done = 0, kept = 0;
 
-	while (done < len && input->state != EXEC_INPUT_SHUT) {
+	while (done < len && input->state != EXEC_INPUT_SHUT && input->way != EXEC_INPUT_RESTS) {
 		size_t taken, more;
 		enum escape_action action = escape_take(&input->escape, now_ms, keys + done,
 							len - done, keys - 1 + kept, &taken, &more);
@@ -105,7 +124,23 @@ static size_t take_keys(struct exec_input *input, uint8_t *keys, size_t len)
 	return kept;
 }
 
-/* The command takes no keys any more: what is left are ours, and those that stand for signals. */
+/* Keys for later, and their end. */
+static void put_by(struct exec_input *input, const uint8_t *keys, size_t len, bool ends)
+{
+	if (len) {
+		input->newline = keys[len - 1] == '\n';
+		remote_send(input->remote, keys, len);
+	}
+	if (ends) {
+		input->state = EXEC_INPUT_ENDED;
+		remote_send(input->remote, END_OF_TEXT END_OF_TEXT, input->newline ? 1 : 2);
+	}
+}
+
+/*
+ * The command takes no keys any more, or none now: what is left are ours, and those that stand for signals;
+ * others wait, if it will.
+ */
 static void read_keys(struct exec_input *input)
 {
 	uint8_t keys[4096];
@@ -113,6 +148,8 @@ static void read_keys(struct exec_input *input)
 	size_t len = n > 0 ? take_keys(input, keys + 1, (size_t)n) : 0;
 	int signal = patience_key(keys, len);
 
+	if (input->state == EXEC_INPUT_OPEN)
+		put_by(input, keys, len, n == 0);
 	if (signal)
 		input->on_signal_key(input->owner, signal, false);
 }
@@ -136,7 +173,9 @@ static ssize_t read_some(struct exec_input *input)
 	if (len)
 		input->newline = space[len - 1] == '\n';
 	remote_commit(remote, len);
-	input->plenty = n == INPUT_CHUNK && input->stream.is_pipe && !remote->tty;
+	/* What has to be held for another connection has to be read. */
+	input->plenty =
+		n == INPUT_CHUNK && input->stream.is_pipe && !remote->tty && !remote->retains;
 	if (signal)
 		input->on_signal_key(input->owner, signal, true);
 	return n;
@@ -185,7 +224,7 @@ static void on_ready(struct stream *stream)
 		stream_watch_input(stream, false);
 		return;
 	}
-	if (input->state == EXEC_INPUT_ENDED)
+	if (input->state == EXEC_INPUT_ENDED || input->way == EXEC_INPUT_WAITS)
 		read_keys(input);
 	else
 		read_input(input);
@@ -206,7 +245,8 @@ void exec_input_open(struct exec_input *input, struct remote *remote, bool is_te
 	input->state = EXEC_INPUT_OPEN;
 	input->remote = remote;
 	input->is_terminal = is_terminal;
-	input->has_keys = remote->tty && is_terminal;
+	input->has_keys = remote->tty && is_terminal && !remote->input_only;
+	input->leaves_open = remote->input_only && !opts->send_eof;
 	input->escape.character = opts->escape_char;
 	input->escape.detach = opts->detach_keys;
 }

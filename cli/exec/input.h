@@ -15,16 +15,25 @@ enum exec_input_state {
 	EXEC_INPUT_ENDED, /* the end has been sent, or the command takes no more: our own keys are read */
 };
 
+/* Whether what is read goes to the command. */
+enum exec_input_way {
+	EXEC_INPUT_GOES,
+	EXEC_INPUT_RESTS, /* nothing is read for a while */
+	EXEC_INPUT_WAITS, /* its connection is lost: keys of ours are heeded, others wait for another one */
+};
+
 struct exec_input {
 	enum exec_input_state state;
+	enum exec_input_way way;
 	struct stream stream;
 	struct remote *remote; /* not owned */
 	bool has_keys;	       /* of ours: both sides have a terminal */
 	bool is_terminal;
-	bool away;    /* the terminal was somebody else's when we looked */
-	bool plenty;  /* so much comes that moving pages pays */
-	bool newline; /* the last byte sent was one */
-	bool failed;  /* the command did not get all of it, though it would have taken it */
+	bool leaves_open; /* our end is not that of the session's stdin */
+	bool away;	  /* the terminal was somebody else's when we looked */
+	bool plenty;	  /* so much comes that moving pages pays */
+	bool newline;	  /* the last byte sent was one */
+	bool failed;	  /* the command did not get all of it, though it would have taken it */
 	struct escape escape;
 	struct loop_timer background;
 
@@ -43,6 +52,8 @@ void exec_input_release(struct exec_input *input);
 /* From now on it is read for that session, with those keys of ours. */
 void exec_input_open(struct exec_input *input, struct remote *remote, bool is_terminal,
 		     const struct opts *opts);
+
+void exec_input_go(struct exec_input *input, enum exec_input_way way);
 
 /* Nothing is read any more. */
 void exec_input_shut(struct exec_input *input);
