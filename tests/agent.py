@@ -23,6 +23,7 @@ from wire import RANGE, Stream, frame, listen, ready
 SLOW = float(os.environ.get("SLOW", "1"))
 LIMIT = 20 * SLOW
 SCRIPT_LIMIT = 50 * SLOW
+KEEPS = ("sessions", "on_disconnect", "stdin_window", "output_window", "output_close")
 
 
 def equal(got, wanted):
@@ -75,6 +76,30 @@ class Client(Stream):
         request = self.serve(v, **more)
         self.tell("core.exec.started", {"pid": 5})
         return request
+
+    def keep(self, session="0123456789ab", features=(), **more):
+        """The same of one that it keeps, for clients that count credit."""
+        request = self.serve(exec_features=[*KEEPS, *features], **more)
+        self.tell("core.exec.started", {"pid": 5, "session": session, "stdin_window": 65536})
+        return request
+
+    def attach(self, type="core.session.attach", session="0123456789ab", **keys):
+        """Greets, takes whoever comes to a session, and says that it did."""
+        self.greet(exec_features=KEEPS)
+        asked = self.expect(type)
+        self.tell("core.session.attached", {"session": session, "pid": 5, "stdin_window": 65536, **keys})
+        return asked
+
+    def let_go(self, why="asked", session="0123456789ab", **keys):
+        self.tell("core.session.detached", {"why": why, "session": session, **keys})
+
+    def input(self, count):
+        """So many bytes of stdin."""
+        data = b""
+        while len(data) < count:
+            data += self.expect("core.exec.stdin").data
+        equal(len(data), count)
+        return data
 
     def exit(self, code=0, **keys):
         self.tell("core.exec.exited", {"code": code, **keys})

@@ -1,0 +1,455 @@
+#!/usr/bin/env bats
+# Kept sessions as msb-exec sees them: left and come to again, watched, sent to, and gone on with when the
+# connection was lost. The agent is a script, which cuts where it likes.
+
+load helper
+load agent
+
+setup() {
+	common_setup
+	need_local "agents that are not ours"
+}
+
+teardown() {
+	agent_end
+	common_teardown
+}
+
+# x ARG...: msb-exec, and not for ever.
+x() {
+	timeout --foreground -s KILL $((40 * SLOW)) "$X" "$@"
+}
+
+# says LINE...: exactly these on stderr, after the program's name.
+says() {
+	local wanted=("${@/#/msb-exec: }")
+	[[ "$stderr" == "$(printf '%s\n' "${wanted[@]}")" ]] || {
+		echo "stderr: $stderr" >&2
+		return 1
+	}
+}
+
+# ---- -d ----
+
+@test "attach: -d leaves once the command runs, and prints the session's id" {
+	agent <<'EOF'
+request = client.keep()
+equal(request.on_disconnect, "keep")
+equal(request.payload["name"], "work")
+# Its output is not for whoever leaves.
+client.tell("core.exec.stdout", {"data": b"early\n"})
+client.expect("core.session.detach")
+client.let_go()
+EOF
+	run -0 --separate-stderr x -d --name work -- true <<<"not read"
+	[[ $output == 0123456789ab && -z $stderr ]]
+	agent_done
+}
+
+@test "attach: -d sends no input but its end with -n, and a quick command is told by its id" {
+	agent 2 <<'EOF'
+client.keep()
+if turn:
+    equal(client.expect("core.exec.stdin").data, b"")
+client.expect("core.session.detach")
+client.exit(3)
+EOF
+	run -0 --separate-stderr x -d -- true <<<"not read"
+	[[ $output == 0123456789ab && -z $stderr ]]
+	run -0 --separate-stderr x -d -n -- true
+	[[ $output == 0123456789ab && -z $stderr ]]
+	agent_done
+}
+
+@test "attach: -d tells a command that does not start, and an agent that keeps none" {
+	agent 3 <<'EOF'
+if turn == 0:
+    client.serve(exec_features=KEEPS)
+    client.tell("core.exec.failed", {"kind": "not_found", "message": "there is none"})
+elif turn == 1:
+    client.greet(exec_features=[f for f in KEEPS if f != "sessions"])
+    equal(client.hear_out(), [])
+else:
+    client.keep()
+    client.expect("core.session.detach")
+    client.tell("core.session.refused", {"message": "too many"})
+EOF
+	run -127 --separate-stderr x -d -- nothing
+	says 'there is none'
+	run -125 --separate-stderr x -d -- true
+	says 'this agent cannot keep sessions'
+	run -125 --separate-stderr x -d -- true
+	says 'it cannot be left: too many'
+	[[ -z $output ]]
+	agent_done
+}
+
+# ---- coming to one ----
+
+@test "attach: output from the first byte that is held, input, and the command's status" {
+	agent <<'EOF'
+asked = client.attach(stdout_at=0)
+equal({k: v for k, v in asked.payload.items() if k != "output_window"},
+      {"session": "work", "mode": "take", "stdin_window": True})
+client.tell("core.exec.stdout", {"data": b"out\n"})
+client.tell("core.exec.stderr", {"data": b"err\n"})
+equal(client.input(3), b"in\n")
+equal(client.expect("core.exec.stdin").data, b"")
+client.exit(7)
+EOF
+	run -7 --separate-stderr x --attach work <<<in
+	[[ $output == out && $stderr == err ]]
+	agent_done
+}
+
+@test "attach: bytes that are gone are counted in a line" {
+	agent 4 <<'EOF'
+asked = client.attach(stdout_at=[30, 30, 5, 30][turn], stderr_at=[12, 12, 12, 12][turn], tty=turn == 3)
+equal(asked.payload.get("stdout_since"), [None, 25, 5, None][turn])
+client.tell("core.exec.stdout", {"data": b"rest"})
+client.exit()
+EOF
+	run -0 --separate-stderr x -n --attach work
+	says "42 bytes of the session's output are gone"
+	run -0 --separate-stderr x -n --attach work --since 25
+	says "5 bytes of the session's output are gone"
+	run -0 --separate-stderr x -n --attach work --since 5
+	[[ $output == rest && -z $stderr ]]
+	# A terminal that asks for nothing gets what paints it.
+	run -0 --separate-stderr x -n --attach work
+	[[ $output == rest && -z $stderr ]]
+	agent_done
+}
+
+@test "attach: -n and --watch read nothing and end nothing" {
+	agent 2 <<'EOF'
+equal(client.attach().mode, ["take", "watch"][turn])
+client.tell("core.exec.stdout", {"data": b"out\n"})
+if turn:
+    client.tell("core.session.skipped", {"stream": "stdout", "bytes": 9})
+client.exit(2)
+equal([f.type for f in client.hear_out() if f.type != "core.exec.output.credit"], [])
+EOF
+	run -2 --separate-stderr x -n --attach work <<<"not read"
+	[[ $output == out && -z $stderr ]]
+	run -2 --separate-stderr x --watch --attach work <<<"not read"
+	[[ $output == out ]]
+	says "9 bytes of the session's output are gone"
+	agent_done
+}
+
+@test "attach: whoever loses it to another, or to --remove, says so with 125" {
+	agent 3 <<'EOF'
+client.attach(name=["work", None, "work"][turn])
+client.let_go(["taken", "taken", "removed"][turn], name=["work", None, "work"][turn])
+EOF
+	run -125 --separate-stderr x -n --attach work
+	says 'session work was attached elsewhere'
+	run -125 --separate-stderr x -n --attach 0123456789ab
+	says 'session 0123456789ab was attached elsewhere'
+	run -125 --separate-stderr x --wait work
+	says 'session work was removed'
+	agent_done
+}
+
+@test "attach: none of that name is told by it, and an agent that keeps none is sent nothing" {
+	agent 10 <<'EOF'
+if turn % 2:
+    client.greet(exec_features=["stdin_window"])
+    equal(client.hear_out(), [])
+else:
+    client.greet(exec_features=KEEPS)
+    client.id = client.next().id
+    client.tell("core.error", {"kind": "invalid_session", "message": "no such session"})
+EOF
+	for how in --attach --wait --logs --send "--watch --attach"; do
+		# shellcheck disable=SC2086 # words
+		run -125 --separate-stderr x $how nothing </dev/null
+		says 'no such session: nothing'
+		# shellcheck disable=SC2086
+		run -125 --separate-stderr x $how nothing </dev/null
+		says 'this agent cannot keep sessions'
+	done
+	agent_done
+}
+
+@test "attach: signals go to the command of whoever has it, and end whoever looks on" {
+	agent 3 <<'EOF'
+client.attach()
+if turn == 0:
+    client.tell("core.exec.stdout", {"data": b"ready\n"})
+    equal(client.expect("core.exec.signal").signal, 15)
+    client.exit(-1, signal=15)
+else:
+    client.tell("core.exec.stdout", {"data": b"ready\n"})
+    equal([f.type for f in client.hear_out()], [])
+EOF
+	for how in -n --watch --wait; do
+		rm -f "$DIR/out"
+		case $how in
+		--wait) "$X" -v --wait work >"$DIR/out" 2>"$DIR/out" 3>&- & ;;
+		*) "$X" -v $how --attach work >"$DIR/out" 2>"$DIR/out" 3>&- & ;;
+		esac
+		local client=$!
+		wait_for 20 grep -q 'attached to session' "$DIR/out"
+		[[ $how == --wait ]] || wait_for 20 grep -q ready "$DIR/out"
+		kill -TERM "$client"
+		wait "$client" || status=$?
+		[[ $status -eq 143 ]]
+	done
+	agent_done
+}
+
+# ---- waiting, logs ----
+
+@test "attach: --wait prints nothing, and ends as the command does" {
+	agent 4 <<'EOF'
+equal(client.attach().mode, "wait")
+if turn == 0:
+    client.exit(5)
+elif turn == 1:
+    client.exit(-1, signal=9)
+elif turn == 2:
+    client.exit(-1, signal=15, timed_out=True)
+else:
+    client.exit(0)
+EOF
+	for status in 5 137 124 0; do
+		run "-$status" x --wait work
+		[[ -z $output ]]
+	done
+	agent_done
+}
+
+@test "attach: --logs prints what is held, each to its stream, with 0" {
+	agent 2 <<'EOF'
+asked = client.attach(stdout_at=10, stderr_at=2)
+equal(asked.mode, "logs")
+equal(asked.payload.get("stdout_since"), [None, 4][turn])
+client.tell("core.exec.stdout", {"data": b"out\n"})
+client.tell("core.exec.stderr", {"data": b"err\n"})
+if turn:
+    client.exit(9)
+else:
+    client.let_go("done")
+EOF
+	run -0 --separate-stderr x --logs work
+	[[ $output == out && $stderr == err ]]
+	run -0 --separate-stderr x --logs work --since 4
+	[[ $output == out && $stderr == "msb-exec: 6 bytes of the session's output are gone"$'\n'err ]]
+	agent_done
+}
+
+@test "attach: --logs and --watch whose reader goes end as a pipe's writer does" {
+	agent 2 <<'EOF'
+client.attach()
+for i in range(1000):
+    client.tell("core.exec.stdout", {"data": b"x" * 1000 + b"\n"})
+client.hear_out()
+EOF
+	for how in --logs "--watch --attach"; do
+		run -141 bash -c "set -o pipefail; timeout $((40 * SLOW)) $X $how work 3>&- | head -n 1"
+		[[ ${#output} -eq 1000 ]]
+	done
+	agent_done
+}
+
+# ---- sending ----
+
+@test "attach: --send sends all of stdin and leaves, with --eof behind an end" {
+	agent 2 <<'EOF'
+asked = client.attach("core.session.input")
+equal(asked.payload, {"session": "work", "stdin_window": True})
+got = b""
+total = 300000
+while len(got) < total:
+    got += client.expect("core.exec.stdin").data
+    client.tell("core.exec.stdin.credit", {"consumed": len(got)})
+equal(got, b"y" * total)
+if turn:
+    equal(client.expect("core.exec.stdin").data, b"")
+client.expect("core.session.detach")
+client.let_go()
+EOF
+	run -0 x --send work < <(head -c 300000 /dev/zero | tr '\0' y)
+	[[ -z $output ]]
+	run -0 x --send work --eof < <(head -c 300000 /dev/zero | tr '\0' y)
+	[[ -z $output ]]
+	agent_done
+}
+
+@test "attach: --send waits for credit, and says that a command takes no more" {
+	agent 2 <<'EOF'
+client.attach("core.session.input")
+equal(client.input(65536), b"y" * 65536)
+if turn:
+    client.tell("core.exec.stdin.error", {"errno": 32, "errno_name": "EPIPE", "message": "Broken pipe"})
+else:
+    client.let_go("done")
+EOF
+	run -125 --separate-stderr x --send work < <(head -c 300000 /dev/zero | tr '\0' y)
+	says 'session 0123456789ab has ended'
+	run -125 --separate-stderr x --send work < <(head -c 300000 /dev/zero | tr '\0' y)
+	says 'the command takes no more input'
+	agent_done
+}
+
+@test "attach: --send to a terminal sends no end of a file" {
+	agent 2 <<'EOF'
+client.attach("core.session.input", tty=True)
+equal(client.input(3), b"ls\n")
+if turn:
+    equal(client.expect("core.exec.stdin").data, b"\x04")
+client.expect("core.session.detach")
+client.let_go()
+EOF
+	run -0 x --send work <<<ls
+	run -0 x --send work --eof <<<ls
+	agent_done
+}
+
+# ---- at the keyboard ----
+
+@test "attach: in a terminal the modes come first, then another size and the right one" {
+	agent <<'EOF'
+client.attach(tty=True, restore=b"\x1b[?1049hRESTORED", stdout_at=100)
+equal(client.expect("core.exec.resize").rows, 23)
+got = client.expect("core.exec.resize")
+equal((got.rows, got.cols), (24, 80))
+client.tell("core.exec.stdout", {"data": b"painted"})
+equal(client.input(2), b"ab")
+client.exit(4)
+EOF
+	drive 24x80 "$X" --attach work <<-END
+		expect RESTORED
+		expect painted
+		modes raw
+		send ab
+		expect \x1b[?1049l
+		wait 4
+		modes same
+	END
+	agent_done
+}
+
+@test "attach: a session without a terminal leaves ours as it is" {
+	agent <<'EOF'
+client.attach()
+client.tell("core.exec.stdout", {"data": b"plain\n"})
+equal(client.input(6), b"line~\n")
+equal(client.expect("core.exec.stdin").data, b"")
+client.exit()
+EOF
+	drive 24x80 "$X" --attach work <<-END
+		expect plain
+		modes same
+		send line~\r
+		send \x04
+		wait 0
+	END
+	agent_done
+}
+
+@test "attach: the detach keys leave a session, and the line says how to come back" {
+	agent 3 <<'EOF'
+if turn < 2:
+    client.keep() if turn else client.start(exec_features=KEEPS)
+else:
+    client.attach(tty=True, name="work")
+client.tell("core.exec.stdout", {"data": b"\x1b[?2004hready"})
+while (got := client.next()).type != "core.session.detach":
+    assert got.type in ("core.exec.stdin", "core.exec.resize"), got
+# What its terminal's modes are, an agent that kept nothing so far does not know.
+equal(got.payload.get("restore"), [b"\x1b[?2004h", None, None][turn])
+client.let_go(name=[None, None, "work"][turn])
+EOF
+	for how in "-tt cat" "-tt --on-disconnect keep cat" "--attach 0123456789ab"; do
+		name=0123456789ab
+		[[ $how != --attach* ]] || name=work
+		# shellcheck disable=SC2086 # words
+		drive 24x80 "$X" $how <<-END
+			expect ready
+			modes raw
+			send \x1d\x1d\x1d
+			expect \r\nmsb-exec: detached: msb-exec --attach $name comes back\r\n
+			wait 0
+			modes same
+		END
+	done
+	agent_done
+}
+
+@test "attach: a session that cannot be left goes on, and its keys do" {
+	agent <<'EOF'
+client.start(exec_features=KEEPS)
+client.tell("core.exec.stdout", {"data": b"ready"})
+equal(client.input(2), b"\x1d\x1d")
+client.expect("core.session.detach")
+client.tell("core.session.refused", {"message": "too many are kept"})
+equal(client.input(1), b"x")
+client.exit(3)
+EOF
+	drive 24x80 "$X" -tt cat <<-END
+		expect ready
+		send \x1d\x1d\x1d
+		expect \r\nmsb-exec: it cannot be left: too many are kept\r\n
+		modes raw
+		send x
+		wait 3
+		modes same
+	END
+	agent_done
+}
+
+@test "attach: an agent that does not answer the detach keys is left soon" {
+	agent 2 <<'EOF'
+client.keep() if turn else client.start(exec_features=KEEPS)
+client.tell("core.exec.stdout", {"data": b"ready"})
+client.hear_out()
+EOF
+	drive 24x80 "$X" -tt cat <<-END
+		expect ready
+		send \x1d\x1d\x1d
+		expect msb-exec: detached: the agent ends the command
+		wait 125
+		modes same
+	END
+	drive 24x80 "$X" -tt --on-disconnect keep cat <<-END
+		expect ready
+		send \x1d\x1d\x1d
+		expect msb-exec: detached: msb-exec --attach 0123456789ab comes back
+		wait 0
+		modes same
+	END
+	agent_done
+}
+
+@test "attach: ~. leaves a session that is come to, which runs on" {
+	agent <<'EOF'
+client.attach(tty=True)
+client.tell("core.exec.stdout", {"data": b"ready"})
+EOF
+	drive 24x80 "$X" --attach work <<-END
+		expect ready
+		modes raw
+		send ~.
+		expect msb-exec: disconnected: the command runs on\r\n
+		wait 125
+		modes same
+	END
+	agent_done
+}
+
+@test "attach: a terminal that goes away is not the command's" {
+	agent <<'EOF'
+client.attach(tty=True)
+client.tell("core.exec.stdout", {"data": b"ready"})
+equal({f.type for f in client.hear_out()} - {"core.exec.resize", "core.exec.stdin"}, set())
+EOF
+	drive 24x80 "$X" --attach work <<-END
+		expect ready
+		hangup
+		wait HUP
+	END
+	agent_done
+}
