@@ -7,7 +7,7 @@ agent() {
 	cat >"$DIR/script"
 	rm -f "$SOCKET"
 	export MSB_EXEC_ENDPOINT=unix:$SOCKET
-	python3 -B "$BATS_TEST_DIRNAME/agent.py" "$SOCKET" "${1:-1}" <"$DIR/script" \
+	DIR=$DIR python3 -B "$BATS_TEST_DIRNAME/agent.py" "$SOCKET" "${1:-1}" <"$DIR/script" \
 		2>"$DIR/agent.log" 3>&- &
 	FAKE=$!
 	wait_for 20 test -S "$SOCKET"

@@ -84,10 +84,12 @@ class Client(Stream):
         return request
 
     def attach(self, type="core.session.attach", session="0123456789ab", **keys):
-        """Greets, takes whoever comes to a session, and says that it did."""
+        """Greets, takes whoever comes to a session, and says that it did, with all that it wants."""
         self.greet(exec_features=KEEPS)
         asked = self.expect(type)
-        self.tell("core.session.attached", {"session": session, "pid": 5, "stdin_window": 65536, **keys})
+        at = {f"{name}_at": asked.payload.get(f"{name}_since", 0) for name in ("stdout", "stderr")}
+        self.tell("core.session.attached",
+                  {"session": session, "pid": 5, "stdin_window": 65536, **at, **keys})
         return asked
 
     def let_go(self, why="asked", session="0123456789ab", **keys):
@@ -144,6 +146,11 @@ class Client(Stream):
         while got := self.next():
             frames.append(got)
         return frames
+
+    def be_last(self):
+        """However many more might come."""
+        self.hear_out()
+        os._exit(0)
 
     def close(self):
         self.open = False

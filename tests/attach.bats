@@ -88,7 +88,7 @@ EOF
 
 @test "attach: output from the first byte that is held, input, and the command's status" {
 	agent <<'EOF'
-asked = client.attach(stdout_at=0)
+asked = client.attach()
 equal({k: v for k, v in asked.payload.items() if k != "output_window"},
       {"session": "work", "mode": "take", "stdin_window": True})
 client.tell("core.exec.stdout", {"data": b"out\n"})
@@ -451,5 +451,153 @@ EOF
 		hangup
 		wait HUP
 	END
+	agent_done
+}
+
+@test "attach: an agent that keeps none ends what the detach keys leave, or not, as it was asked" {
+	agent 2 <<'EOF'
+client.start(exec_features=["on_disconnect"])
+client.tell("core.exec.stdout", {"data": b"ready"})
+equal([f.type for f in client.hear_out() if f.type != "core.exec.stdin"], [])
+EOF
+	drive 24x80 "$X" -tt cat <<-END
+		expect ready
+		send \x1d\x1d\x1d
+		expect msb-exec: detached: the agent ends the command; with --on-disconnect keep it would run on\r\n
+		wait 125
+	END
+	drive 24x80 "$X" -tt --on-disconnect keep cat <<-END
+		expect ready
+		send \x1d\x1d\x1d
+		expect msb-exec: detached: the command runs on\r\n
+		wait 0
+	END
+	agent_done
+}
+
+# ---- a connection that is lost ----
+
+# trying [FOR]: the line of whoever lost it.
+trying() {
+	echo "lost the connection to unix:$SOCKET; trying again${1- for 60 s}; Ctrl-C leaves"
+}
+
+@test "attach: output goes on at the byte, wherever the connection was cut" {
+	local text=$'line 0\nline 1\nline 2\nline 3\nline 4\nline 5\nline 6\nline 7\n'
+	agent 99 <<'EOF'
+text = b"".join(b"line %d\n" % i for i in range(8))
+names = "core.exec.stdout", "core.exec.stderr"
+if turn == 0:
+    equal(client.keep().hold_ms, 60000)
+    sys.at = [0, 0]
+else:
+    asked = client.attach()
+    equal([asked.stdout_since, asked.stderr_since], sys.at)
+    equal((asked.session, asked.mode, asked.hold_ms), ("0123456789ab", "take", 60000))
+if sys.at == [len(text)] * 2:
+    client.exit(3)
+    client.be_last()
+# Frames of 3 bytes of each stream in turn; only those count that come whole.
+wire, at = b"", list(sys.at)
+cut = 41 * turn % 313
+for i in range(4):
+    data = text[at[i % 2]:][:3]
+    wire += frame(names[i % 2], client.id, {"data": data})
+    at[i % 2] += len(data)
+    if len(wire) <= cut:
+        sys.at = list(at)
+client.send(wire[:cut])
+client.close()
+EOF
+	x -q -n --on-disconnect keep --reconnect 60s -- true >"$DIR/out" 2>"$DIR/err" || status=$?
+	[[ $status -eq 3 && $(<"$DIR/out")$'\n' == "$text" && $(<"$DIR/err")$'\n' == "$text" ]]
+	agent_done
+}
+
+@test "attach: large output goes on at the byte, too, whose rest was moved from pipe to pipe" {
+	agent 3 <<'EOF'
+import random
+text = random.Random(1).randbytes(900000)
+at = 0
+if turn == 0:
+    client.keep()
+else:
+    at = client.attach().stdout_since
+    assert at > 0, "nothing was taken of a frame that was cut"
+wire = frame("core.exec.stdout", client.id, {"data": text[at:]})
+if turn < 2:
+    # Some first, so that the next frame's beginning is all that the client reads.
+    client.send(wire[:200000])
+    client.until_quiet(1000000)
+    client.send(wire[200000:400000])
+    client.until_quiet(1000000)
+    client.close()
+else:
+    client.send(wire)
+    client.exit(3)
+EOF
+	x -q -n --on-disconnect keep --reconnect 60s -- true 3>&- | cat >"$DIR/out"
+	python3 -c "import random, sys
+sys.exit(open(sys.argv[1], 'rb').read() != random.Random(1).randbytes(900000))" "$DIR/out"
+	agent_done
+}
+
+@test "attach: input goes on at the byte that the agent has not, acknowledged or not" {
+	agent 99 <<'EOF'
+text = bytes(range(256)) * 800
+total = len(text)
+if turn == 0:
+    client.keep()
+    sys.at = sys.ends = 0
+else:
+    client.attach(stdin_at=sys.at)
+got = b""
+# So many bytes of it are taken, of which some are acknowledged, and others are on their way when it is cut.
+taken = [0, 1, 3000, 32768, 70000, 1, 90000, 65536][turn % 8]
+while len(got) < taken and sys.at + len(got) < total:
+    got += client.expect("core.exec.stdin").data
+    if turn % 3:
+        client.tell("core.exec.stdin.credit", {"consumed": max(len(got) - 40000, 0)})
+equal(got, text[sys.at:][:len(got)])
+sys.at += len(got)
+if turn % 2 and sys.at < total:
+    client.until_quiet(500000)
+if sys.at == total:
+    # The end is read once there is credit for more; and comes once more, with nothing before it.
+    client.tell("core.exec.stdin.credit", {"consumed": len(got)})
+    equal(client.expect("core.exec.stdin").data, b"")
+    sys.ends += 1
+    if sys.ends == 2:
+        client.exit(3)
+        client.be_last()
+client.close()
+EOF
+	run -3 x -q --on-disconnect keep --reconnect 60s -- true < <(
+		python3 -c 'import sys; sys.stdout.buffer.write(bytes(range(256)) * 800)')
+	[[ -z $output ]]
+	agent_done
+}
+
+@test "attach: input that somebody else sent meanwhile is not ours, and what was taken back is lost" {
+	agent 3 <<'EOF'
+if turn == 0:
+    client.keep()
+    equal(client.input(4), b"ours")
+elif turn == 1:
+    client.attach(stdin_at=11)
+    open(os.environ["DIR"] + "/go", "w").close()
+    equal(client.input(4), b"more")
+    client.tell("core.exec.stdin.credit", {"consumed": 4})
+else:
+    client.attach(stdin_at=14)
+    client.hear_out()
+if turn < 2:
+    client.close()
+EOF
+	run -125 --separate-stderr x -q --on-disconnect keep --reconnect 60s -- true < <(
+		printf ours
+		wait_for 20 test -e "$DIR/go"
+		printf more)
+	says 'it has less of the input than it took: 0123456789ab'
 	agent_done
 }
