@@ -601,3 +601,244 @@ EOF
 	says 'it has less of the input than it took: 0123456789ab'
 	agent_done
 }
+
+# ---- what is said meanwhile, and ways out ----
+
+# waits_for SCRIPT [OPTION...]: msb-exec in the background, whose agent did that and then went.
+waits_for() {
+	agent <<<"$1"
+	env --default-signal=INT,QUIT "$X" "${@:2}" >"$DIR/out" 2>"$DIR/err" 3>&- </dev/null &
+	CLIENT=$!
+	wait_for 20 grep -q 'trying again' "$DIR/err"
+	agent_done
+}
+
+# ends STATUS: how it ends.
+ends() {
+	local status=0
+	wait "$CLIENT" || status=$?
+	[[ $status -eq $1 ]] || {
+		echo "it ended with $status" >&2
+		return 1
+	}
+}
+
+@test "attach: when the time is over, it says what was lost and how to come back" {
+	waits_for 'client.keep(); client.close()' -n --on-disconnect keep --reconnect 300ms -- true
+	ends 125
+	stderr=$(<"$DIR/err")
+	says "$(trying ' for 0.3 s')" "lost the connection to unix:$SOCKET: the agent closed it" \
+		'msb-exec --attach 0123456789ab comes back'
+}
+
+@test "attach: an agent that was started anew has none of it" {
+	agent 2 <<'EOF'
+if turn == 0:
+    client.keep()
+    client.close()
+else:
+    client.greet(exec_features=KEEPS)
+    client.id = client.next().id
+    client.tell("core.error", {"kind": "invalid_session", "message": "no such session"})
+EOF
+	run -125 --separate-stderr x -n --on-disconnect keep --reconnect inf -- true
+	says "$(trying '')" 'no such session: 0123456789ab'
+	agent_done
+}
+
+@test "attach: one that is not kept, and one that nobody asked to get back, is lost at once" {
+	agent 3 <<'EOF'
+if turn == 0:
+    client.start(exec_features=KEEPS)
+else:
+    client.keep() if turn == 1 else client.attach()
+client.close()
+EOF
+	for how in "-n true" "--on-disconnect keep -n true" "-n --attach work"; do
+		# shellcheck disable=SC2086 # words
+		run -125 --separate-stderr x $how
+		says "lost the connection to unix:$SOCKET: the agent closed it"
+	done
+	agent_done
+}
+
+@test "attach: signals that end a program end who waits for a connection" {
+	ulimit -S -c 0
+	for signal in INT TERM HUP QUIT; do
+		waits_for 'client.keep(); client.close()' -n --on-disconnect keep --reconnect inf -- true
+		kill "-$signal" "$CLIENT"
+		ends $((128 + $(kill -l "$signal")))
+		stderr=$(<"$DIR/err")
+		says "$(trying '')" 'msb-exec --attach 0123456789ab comes back'
+	done
+}
+
+@test "attach: Ctrl-C and ~. are heeded without a connection" {
+	for key in '\x03' '~.'; do
+		agent <<<'client.keep(); client.tell("core.exec.stdout", {"data": b"ready"}); client.until_quiet(999); client.close()'
+		drive 24x80 "$X" -tt --on-disconnect keep cat <<-END
+			expect ready
+			expect \r\nmsb-exec: $(trying)\r\n
+			modes raw
+			send $key
+			expect $([[ $key == '~.' ]] && echo 'msb-exec: disconnected: the command runs on' ||
+				echo 'msb-exec: msb-exec --attach 0123456789ab comes back')\r\n
+			wait $([[ $key == '~.' ]] && echo 125 || echo INT)
+			modes same
+		END
+		agent_done
+	done
+}
+
+@test "attach: keys that are typed without a connection wait for it" {
+	agent 2 <<'EOF'
+if turn == 0:
+    equal(client.keep().hold_ms, 60000)
+    client.tell("core.exec.stdout", {"data": b"ready"})
+    equal(client.input(1), b"a")
+    client.close()
+    while not os.path.exists(os.environ["DIR"] + "/typed"):
+        time.sleep(0.01)
+else:
+    asked = client.attach(tty=True)
+    equal((asked.rows, asked.cols), (24, 80))
+    # The first was on its way when it was cut.
+    equal(client.input(6), b"abcdef")
+    client.tell("core.exec.stdout", {"data": b"back"})
+    equal(client.input(1), b"g")
+    client.exit(3)
+EOF
+	drive 24x80 "$X" -tt --on-disconnect keep cat <<-END
+		expect ready
+		send a
+		expect trying again for 60 s
+		send bc
+		send def
+		run touch $DIR/typed
+		expect back
+		modes raw
+		send g
+		wait 3
+		modes same
+	END
+	agent_done
+}
+
+@test "attach: what fills the screen is painted anew behind the line that was said" {
+	agent 2 <<'EOF'
+if turn == 0:
+    client.keep()
+    client.tell("core.exec.stdout", {"data": b"\x1b[?1049hfull"})
+    client.until_quiet(999)
+    client.close()
+else:
+    client.attach(tty=True)
+    equal(client.expect("core.exec.resize").rows, 23)
+    equal(client.expect("core.exec.resize").rows, 24)
+    client.tell("core.exec.stdout", {"data": b"anew"})
+    client.exit(3)
+EOF
+	drive 24x80 "$X" -tt --on-disconnect keep cat <<-END
+		expect full
+		expect trying again
+		expect anew
+		wait 3
+	END
+	agent_done
+}
+
+@test "attach: a silent agent is lost, and got back" {
+	agent 2 <<'EOF'
+if turn == 0:
+    client.keep()
+    client.tell("core.exec.stdout", {"data": b"one\n"})
+    # It stays connected, and nobody is there any more.
+    sys.silent, client.open = client, False
+else:
+    equal(client.attach().stdout_since, 4)
+    client.tell("core.exec.stdout", {"data": b"two\n"})
+    client.exit(3)
+EOF
+	run -3 --separate-stderr x -n --on-disconnect keep --reconnect 60s --keepalive "$((SLOW))s" -- true
+	[[ $output == $'one\ntwo' ]]
+	says "$(trying)"
+	agent_done
+}
+
+@test "attach: who waits and who looks on goes on, too" {
+	agent 4 <<'EOF'
+asked = client.attach()
+equal(asked.mode, "wait" if turn < 2 else "watch")
+equal("hold_ms" in asked.payload, False)
+if turn == 2:
+    client.tell("core.exec.stdout", {"data": b"one\n"})
+if turn == 3:
+    equal(asked.stdout_since, 4)
+    client.tell("core.exec.stdout", {"data": b"two\n"})
+if turn % 2:
+    client.exit(3)
+else:
+    client.close()
+EOF
+	run -3 --separate-stderr x --reconnect 60s --wait work
+	[[ -z $output ]]
+	run -3 --separate-stderr x --reconnect 60s --watch --attach work
+	[[ $output == $'one\ntwo' ]]
+	agent_done
+}
+
+@test "attach: who comes to one holds its output, and says again what it does not read" {
+	agent 2 <<'EOF'
+asked = client.attach()
+equal(asked.hold_ms, 60000)
+if turn == 0:
+    client.tell("core.exec.stdout", {"data": b"nobody reads this"})
+equal(client.until_heard("core.exec.stderr", {"data": b"."}).type, "core.exec.output.close")
+if turn == 0:
+    client.close()
+else:
+    client.exit(3)
+EOF
+	run -3 bash -c "$X -q -n --reconnect 60s --attach work 2>/dev/null > >(exec true)"
+	agent_done
+}
+
+@test "attach: signals for the command wait for a connection" {
+	agent 2 <<'EOF'
+if turn == 0:
+    client.keep()
+    client.close()
+    while not os.path.exists(os.environ["DIR"] + "/sent"):
+        time.sleep(0.01)
+else:
+    client.attach()
+    equal(client.expect("core.exec.signal").signal, signal.SIGUSR1)
+    client.exit(3)
+EOF
+	"$X" -n --on-disconnect keep --reconnect inf -- true >"$DIR/out" 2>"$DIR/err" 3>&- </dev/null &
+	CLIENT=$!
+	wait_for 20 grep -q 'trying again' "$DIR/err"
+	kill -USR1 "$CLIENT"
+	touch "$DIR/sent"
+	ends 3
+	agent_done
+}
+
+@test "attach: one that was taken or has ended meanwhile says so" {
+	agent 4 <<'EOF'
+if turn % 2 == 0:
+    client.keep()
+    client.close()
+else:
+    client.attach()
+    if turn == 1:
+        client.let_go("taken")
+    else:
+        client.exit(9)
+EOF
+	run -125 --separate-stderr x -q -n --on-disconnect keep --reconnect 60s -- true
+	says 'session 0123456789ab was attached elsewhere'
+	run -9 --separate-stderr x -q -n --on-disconnect keep --reconnect 60s -- true
+	[[ -z $stderr ]]
+	agent_done
+}
