@@ -26,7 +26,7 @@ check: deps ## build and run every test
 
 # badinput once more through a relay: what a client may say wrong, and the answers must be the same.
 # What looks at the plain programs alone, or at none, is not run once more under sanitizers.
-ONCE  := $(if $(SANITIZE),$(patsubst %,tests/%.bats,house units bundle run install readme))
+ONCE  := $(if $(SANITIZE),$(patsubst %,tests/%.bats,house protocol units bundle run install readme))
 TESTS = $(or $(FILES),$(UNITS) $(filter-out $(ONCE),$(wildcard tests/*.bats)) THROUGH=relay:tests/badinput.bats)
 
 .PHONY: check-built
