@@ -163,7 +163,7 @@ ssize_t kept_reserve(struct kept *kept, enum msg_stream stream, size_t max, uint
 		wanted = ring->begin + (want - space);
 		forget_until(kept, stream, wanted < until ? wanted : until);
 	}
-	return ring_reserve(ring, want, false, ret_space);
+	return ring_reserve(ring, want, ret_space);
 }
 
 void kept_commit(struct kept *kept, enum msg_stream stream, size_t len)

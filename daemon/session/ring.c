@@ -75,36 +75,9 @@ static void grow(struct ring *ring)
 		ring->starved = move(ring, room) < 0;
 }
 
-static void drop_to(struct ring *ring, uint64_t at)
+ssize_t ring_reserve(struct ring *ring, size_t max, uint8_t **ret_space)
 {
-	const uint8_t *data = NULL;
-	size_t len;
-
-	while (ring->on_drop && ring->begin < at) {
-		len = ring_peek(ring, ring->begin, &data);
-		if (len > at - ring->begin)
-			len = (size_t)(at - ring->begin);
-		ring->on_drop(ring, data, len);
-		ring->begin += len;
-	}
-	ring->begin = at;
-}
-
-/* A piece of that length, behind the last byte, lies over others: which are told to whom it concerns. */
-static size_t drop_under(struct ring *ring, size_t len)
-{
-	size_t free_len = ring->room - ring_held(ring);
-
-	if (!ring->on_drop)
-		return len;
-	if (!free_len)
-		drop_to(ring, ring->begin + least(len, least(RING_LEAST, (ring->room + 3) / 4)));
-	return least(len, ring->room - ring_held(ring));
-}
-
-ssize_t ring_reserve(struct ring *ring, size_t max, bool drop, uint8_t **ret_space)
-{
-	size_t free_len = ring->room - ring_held(ring), place, len;
+	size_t free_len = ring->room - ring_held(ring), place;
 
 	if (!free_len || (ring->filled && free_len < max)) {
 		grow(ring);
@@ -113,13 +86,8 @@ ssize_t ring_reserve(struct ring *ring, size_t max, bool drop, uint8_t **ret_spa
 	if (!ring->data)
 		return -ENOMEM;
 	place = (size_t)(ring->end % ring->room);
-	len = least(max, ring->room - place);
-	if (drop && (ring->starved || most(ring) == ring->room))
-		len = drop_under(ring, len);
-	else
-		len = least(len, free_len);
 	*ret_space = ring->data + place;
-	return (ssize_t)len;
+	return (ssize_t)least(least(max, free_len), ring->room - place);
 }
 
 void ring_commit(struct ring *ring, size_t len)
@@ -127,9 +95,7 @@ void ring_commit(struct ring *ring, size_t len)
 	if (!len)
 		return;
 	ring->end += len;
-	ring->filled = ring_held(ring) >= ring->room;
-	if (ring_held(ring) > ring->room)
-		ring->begin = ring->end - ring->room;
+	ring->filled = ring_held(ring) == ring->room;
 }
 
 size_t ring_peek(const struct ring *ring, uint64_t at, const uint8_t **ret_data)
@@ -149,7 +115,7 @@ void ring_forget(struct ring *ring, uint64_t at)
 		at = ring->end;
 	if (at <= ring->begin)
 		return;
-	drop_to(ring, at);
+	ring->begin = at;
 	/* Memory is asked for anew when this is filled. */
 	ring->starved = false;
 }

@@ -24,12 +24,6 @@ struct ring {
 	struct ring_total *total; /* not owned; NULL: the limit of each is all there is */
 	bool filled;  /* by what came last: more comes at a time than there is room for */
 	bool starved; /* there was no memory to grow */
-	/*
-	 * NULL, or is told each byte that goes, in their order and while it is still there, whoever
-	 * drops it: ring_reserve(), then at most a quarter of the ring and RING_LEAST ahead of what
-	 * will be written, or ring_forget(). Set after ring_init(). It must not change the ring.
-	 */
-	void (*on_drop)(struct ring *ring, const uint8_t *data, size_t len);
 };
 
 /* Begins at that offset with nothing allocated. limit in bytes; less than RING_LEAST counts as that. */
@@ -38,14 +32,10 @@ void ring_release(struct ring *ring);
 
 /*
  * Room for the next bytes in one piece of at least 1 and at most max (itself at least 1): its
- * length; 0 if there is none and nothing may be dropped; -ENOMEM if the ring has no memory and gets
- * none. It grows before it drops, by doubling, as far as its limit and the total let it.
- *
- * With drop the piece may lie over the oldest bytes. They are held until ring_commit() says how many
- * were written, and only so many go, so write no more than is committed; but where on_drop is set,
- * all that the piece lies over goes at once.
+ * length; 0 if there is none; -ENOMEM if the ring has no memory and gets none. It grows by doubling, as far
+ * as its limit and the total let it.
  */
-ssize_t ring_reserve(struct ring *ring, size_t max, bool drop, uint8_t **ret_space);
+ssize_t ring_reserve(struct ring *ring, size_t max, uint8_t **ret_space);
 
 /* So many bytes were written there, at most the length of the piece; 0 changes nothing. */
 void ring_commit(struct ring *ring, size_t len);
@@ -59,7 +49,7 @@ size_t ring_peek(const struct ring *ring, uint64_t at, const uint8_t **ret_data)
 /* What is before at goes, up to the end at most. Its memory stays, for what comes. */
 void ring_forget(struct ring *ring, uint64_t at);
 
-/* Bytes that could come without any being dropped: for so many, ring_reserve() gives room without drop. */
+/* For so many bytes ring_reserve() has room. */
 size_t ring_space(const struct ring *ring);
 
 /* Gives back the memory that holds nothing, if there is memory to move what is held to. */

@@ -20,18 +20,6 @@ static uint8_t byte_at(uint64_t at)
 	return (uint8_t)((at * UINT64_C(0x9e3779b97f4a7c15)) >> 56);
 }
 
-/* Up to where on_drop was told all, in order. */
-static uint64_t told;
-
-static void on_drop(struct ring *ring, const uint8_t *data, size_t len)
-{
-	assert_int_equal(told, ring->begin);
-	assert_int_not_equal(len, 0);
-	for (size_t i = 0; i < len; i++)
-		assert_int_equal(data[i], byte_at(told + i));
-	told += len;
-}
-
 static void assert_holds(const struct ring *ring)
 {
 	const uint8_t *data;
@@ -47,15 +35,13 @@ static void assert_holds(const struct ring *ring)
 }
 
 /* Comes as far as there is room for it: the bytes that came. */
-static size_t come(struct ring *ring, size_t max, size_t read_len, bool drop)
+static size_t come(struct ring *ring, size_t max, size_t read_len)
 {
 	uint8_t *space = NULL;
-	ssize_t len = ring_reserve(ring, max, drop, &space);
+	ssize_t len = ring_reserve(ring, max, &space);
 	size_t n;
 
 	assert_in_range(len, 0, max);
-	if (drop)
-		assert_int_not_equal(len, 0);
 	n = (size_t)len < read_len ? (size_t)len : read_len;
 	for (size_t i = 0; i < n; i++)
 		space[i] = byte_at(ring->end + i);
@@ -64,10 +50,10 @@ static size_t come(struct ring *ring, size_t max, size_t read_len, bool drop)
 }
 
 /* So many bytes, in whatever pieces. */
-static void fill(struct ring *ring, size_t len, bool drop)
+static void fill(struct ring *ring, size_t len)
 {
 	for (size_t n; len; len -= n) {
-		n = come(ring, len, len, drop);
+		n = come(ring, len, len);
 		assert_int_not_equal(n, 0);
 	}
 }
@@ -98,16 +84,16 @@ static void ring_grows_by_doubling_up_to_its_limit(void **state)
 
 	(void)state;
 	ring_init(&ring, 10000, &total, 0);
-	assert_int_equal(come(&ring, 65536, 1, false), 1);
+	assert_int_equal(come(&ring, 65536, 1), 1);
 	assert_int_equal(ring.room, 4096);
-	fill(&ring, 4095, false);
+	fill(&ring, 4095);
 	assert_int_equal(ring.room, 4096);
-	fill(&ring, 1, false);
+	fill(&ring, 1);
 	assert_int_equal(ring.room, 8192);
-	fill(&ring, 5903, false);
+	fill(&ring, 5903);
 	assert_int_equal(ring.room, 10000);
 	assert_int_equal(ring_space(&ring), 0);
-	assert_int_equal(come(&ring, 10, 10, false), 0);
+	assert_int_equal(come(&ring, 10, 10), 0);
 	assert_int_equal(ring.begin, 0);
 	assert_int_equal(total.held, 10000);
 	assert_holds(&ring);
@@ -123,93 +109,15 @@ static void ring_grows_for_a_stream_that_fills_it_at_once(void **state)
 	(void)state;
 	ring_init(&ring, 1 << 20, NULL, 99);
 	for (int i = 0; i < 30; i++) {
-		come(&ring, 65536, 65536, false);
+		come(&ring, 65536, 65536);
 		ring_forget(&ring, ring.end);
 	}
 	assert_int_equal(ring.room, 65536);
 	for (int i = 0; i < 3000; i++) {
-		come(&ring, 65536, 700, false);
+		come(&ring, 65536, 700);
 		ring_forget(&ring, ring.end);
 	}
 	assert_int_equal(ring.room, 65536);
-	ring_release(&ring);
-}
-
-static void ring_drops_no_more_than_what_comes(void **state)
-{
-	struct ring ring;
-	uint8_t *space;
-
-	(void)state;
-	ring_init(&ring, 65536, NULL, 0);
-	fill(&ring, 65536, false);
-	assert_int_equal(ring_reserve(&ring, 65536, true, &space), 65536);
-	assert_int_equal(ring.begin, 0);
-	assert_holds(&ring);
-	ring_commit(&ring, 0);
-	assert_int_equal(ring.begin, 0);
-	assert_int_equal(come(&ring, 65536, 3, true), 3);
-	assert_int_equal(ring.begin, 3);
-	assert_int_equal(come(&ring, 65536, 65536, true), 65533);
-	assert_int_equal(ring.begin, 65536);
-	assert_holds(&ring);
-	ring_release(&ring);
-}
-
-static void ring_grows_before_it_drops(void **state)
-{
-	struct ring ring;
-
-	(void)state;
-	ring_init(&ring, 16384, NULL, 0);
-	while (ring.end < 16384) {
-		come(&ring, 1000, 1000, true);
-		assert_int_equal(ring.begin, 0);
-	}
-	come(&ring, 1000, 1000, true);
-	assert_int_equal(ring.begin, ring.end - 16384);
-	assert_holds(&ring);
-	ring_release(&ring);
-}
-
-static void ring_tells_what_it_drops_while_it_is_there(void **state)
-{
-	struct ring ring;
-
-	(void)state;
-	ring_init(&ring, 16384, NULL, 0);
-	ring.on_drop = on_drop;
-	told = 0;
-	fill(&ring, 16384, true);
-	assert_int_equal(told, 0);
-	assert_int_equal(come(&ring, 65536, 3, true), 3);
-	assert_int_equal(told, 4096);
-	assert_int_equal(ring.begin, 4096);
-	/* What was dropped is used up before more is. */
-	assert_int_equal(come(&ring, 65536, 65536, true), 4093);
-	assert_int_equal(told, 4096);
-	ring_forget(&ring, 10000);
-	assert_int_equal(told, 10000);
-	ring_forget(&ring, 9999);
-	assert_int_equal(told, 10000);
-	fill(&ring, 100000, true);
-	assert_int_equal(told, ring.begin);
-	assert_holds(&ring);
-	ring_release(&ring);
-}
-
-static void ring_that_is_small_does_not_drop_all_it_has(void **state)
-{
-	struct ring_total total = {0};
-	struct ring ring;
-
-	(void)state;
-	ring_init(&ring, 65536, &total, 0);
-	ring.on_drop = on_drop;
-	told = 0;
-	fill(&ring, 4096, true);
-	assert_int_equal(come(&ring, 65536, 1, true), 1);
-	assert_int_equal(told, 1024);
 	ring_release(&ring);
 }
 
@@ -223,21 +131,21 @@ static void total_bounds_all_but_the_least_of_each(void **state)
 		ring_init(&rings[i], 65536, &total, 0);
 	/* In steps, so that the last few bytes are nobody's. */
 	assert_int_equal(ring_space(&rings[0]), 16384);
-	fill(&rings[0], 16384, false);
+	fill(&rings[0], 16384);
 	assert_int_equal(ring_space(&rings[0]), 0);
 	for (int i = 1; i < 4; i++) {
 		assert_int_equal(ring_space(&rings[i]), RING_LEAST);
-		fill(&rings[i], RING_LEAST, false);
+		fill(&rings[i], RING_LEAST);
 		assert_int_equal(ring_space(&rings[i]), 0);
-		assert_int_equal(come(&rings[i], 10, 10, false), 0);
-		fill(&rings[i], 10, true);
-		assert_int_equal(rings[i].begin, 10);
+		assert_int_equal(come(&rings[i], 10, 10), 0);
+		ring_forget(&rings[i], 10);
+		fill(&rings[i], 10);
 	}
 	assert_int_equal(total.held, 16384 + 3 * RING_LEAST);
 	/* What one gives back another one gets. */
 	ring_release(&rings[0]);
 	assert_int_equal(ring_space(&rings[1]), RING_LEAST);
-	fill(&rings[1], 4096, true);
+	fill(&rings[1], 4096);
 	assert_int_equal(rings[1].begin, 10);
 	for (int i = 0; i < 4; i++)
 		ring_release(&rings[i]);
@@ -251,8 +159,9 @@ static void settled_ring_has_what_it_holds(void **state)
 
 	(void)state;
 	ring_init(&ring, 65536, &total, 1000);
-	fill(&ring, 65536, false);
-	fill(&ring, 100, true);
+	fill(&ring, 65536);
+	ring_forget(&ring, 1100);
+	fill(&ring, 100);
 	ring_forget(&ring, ring.end - 777);
 	assert_int_equal(total.held, 65536);
 	ring_settle(&ring);
@@ -260,14 +169,14 @@ static void settled_ring_has_what_it_holds(void **state)
 	assert_int_equal(ring_held(&ring), 777);
 	assert_holds(&ring);
 	/* And grows again. */
-	fill(&ring, 5000, false);
+	fill(&ring, 5000);
 	assert_int_equal(ring_held(&ring), 5777);
 	assert_holds(&ring);
 	ring_forget(&ring, ring.end);
 	ring_settle(&ring);
 	assert_int_equal(total.held, 0);
 	assert_null(ring.data);
-	fill(&ring, 1, false);
+	fill(&ring, 1);
 	assert_holds(&ring);
 	ring_release(&ring);
 }
@@ -278,8 +187,8 @@ static void limit_of_nothing_is_the_least(void **state)
 
 	(void)state;
 	ring_init(&ring, 0, NULL, 0);
-	fill(&ring, 10000, true);
-	assert_int_equal(ring.room, RING_LEAST);
+	fill(&ring, RING_LEAST);
+	assert_int_equal(come(&ring, 1, 1), 0);
 	ring_release(&ring);
 }
 
@@ -291,10 +200,9 @@ static void no_memory_at_all_is_said(void **state)
 	(void)state;
 	ring_init(&ring, 65536, NULL, 0);
 	no_memory = true;
-	assert_int_equal(ring_reserve(&ring, 10, true, &space), -ENOMEM);
-	assert_int_equal(ring_reserve(&ring, 10, false, &space), -ENOMEM);
+	assert_int_equal(ring_reserve(&ring, 10, &space), -ENOMEM);
 	no_memory = false;
-	fill(&ring, 10, false);
+	fill(&ring, 10);
 	assert_holds(&ring);
 	ring_release(&ring);
 }
@@ -306,20 +214,18 @@ static void ring_that_cannot_grow_has_no_space(void **state)
 
 	(void)state;
 	ring_init(&ring, 65536, NULL, 0);
-	fill(&ring, 4096, false);
+	fill(&ring, 4096);
 	assert_int_not_equal(ring_space(&ring), 0);
 	no_memory = true;
-	assert_int_equal(come(&ring, 10, 10, false), 0);
+	assert_int_equal(come(&ring, 10, 10), 0);
 	assert_int_equal(ring_space(&ring), 0);
-	fill(&ring, 10, true);
-	assert_int_equal(ring.begin, 10);
 	ring_settle(&ring);
 	assert_holds(&ring);
 	no_memory = false;
 	/* What goes makes room, and what fills it asks for memory again. */
 	ring_forget(&ring, 20);
 	assert_int_not_equal(ring_space(&ring), 0);
-	fill(&ring, 11, false);
+	fill(&ring, 21);
 	assert_int_equal(ring.room, 8192);
 	assert_holds(&ring);
 	ring_release(&ring);
@@ -331,7 +237,7 @@ static void settling_without_memory_changes_nothing(void **state)
 
 	(void)state;
 	ring_init(&ring, 65536, NULL, 0);
-	fill(&ring, 100, false);
+	fill(&ring, 100);
 	no_memory = true;
 	ring_settle(&ring);
 	no_memory = false;
@@ -345,32 +251,25 @@ static void step_once(struct ring *ring, uint64_t *seed)
 	uint32_t what = unit_below(seed, 100);
 	uint64_t begin = ring->begin, end = ring->end;
 	size_t max = 1 + unit_below(seed, unit_below(seed, 2) ? 70000 : 50), read_len, space;
-	bool drop = unit_below(seed, 2);
 
 	no_memory = unit_below(seed, 20) == 0 && ring->data;
 	space = ring_space(ring);
-	if (what < 80) {
+	if (what < 70) {
 		read_len = unit_below(seed, 3) ? max : unit_below(seed, (uint32_t)max);
-		if (come(ring, max, read_len, drop) == 0 && read_len && !no_memory)
-			assert_true(!drop && !space);
-		if (!drop)
-			assert_int_equal(ring->begin, begin);
-		if (ring->begin > begin && !no_memory && !ring->starved)
-			assert_int_equal(ring_space(ring) + ring_held(ring), ring->room);
-		if (ring->begin > begin && !ring->on_drop)
-			assert_int_equal(ring_held(ring), ring->room);
+		if (come(ring, max, read_len) == 0 && read_len)
+			assert_true(!space || no_memory);
+		assert_int_equal(ring->begin, begin);
 	} else if (what < 95) {
 		ring_forget(ring, begin + unit_below(seed, (uint32_t)(end - begin) + 10));
 	} else {
 		ring_settle(ring);
 		assert_int_equal(ring->begin, begin);
-		assert_int_equal(ring->end, end);
 	}
 	no_memory = false;
 	assert_true(ring->begin >= begin && ring->end >= end);
 }
 
-/* One that is told about, beside one that takes a share of the total. */
+/* Two that share a total. */
 static void walk(uint64_t at, size_t limit, size_t total_limit, uint64_t seed)
 {
 	struct ring_total total = {.limit = total_limit};
@@ -378,13 +277,8 @@ static void walk(uint64_t at, size_t limit, size_t total_limit, uint64_t seed)
 
 	ring_init(&ring, limit, &total, at);
 	ring_init(&other, limit, &total, at);
-	if (seed % 2)
-		ring.on_drop = on_drop;
-	told = at;
 	for (int i = 0; i < 800; i++) {
 		step_once(&ring, &seed);
-		if (ring.on_drop)
-			assert_int_equal(told, ring.begin);
 		step_once(&other, &seed);
 		assert_int_equal(total.held, ring.room + other.room);
 		assert_true(total.held <= total.limit || ring.room <= RING_LEAST ||
@@ -420,10 +314,6 @@ int main(void)
 		cmocka_unit_test(ring_has_no_memory_before_it_is_needed),
 		cmocka_unit_test(ring_grows_by_doubling_up_to_its_limit),
 		cmocka_unit_test(ring_grows_for_a_stream_that_fills_it_at_once),
-		cmocka_unit_test(ring_drops_no_more_than_what_comes),
-		cmocka_unit_test(ring_grows_before_it_drops),
-		cmocka_unit_test(ring_tells_what_it_drops_while_it_is_there),
-		cmocka_unit_test(ring_that_is_small_does_not_drop_all_it_has),
 		cmocka_unit_test(total_bounds_all_but_the_least_of_each),
 		cmocka_unit_test(settled_ring_has_what_it_holds),
 		cmocka_unit_test(limit_of_nothing_is_the_least),
