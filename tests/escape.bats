@@ -122,7 +122,7 @@ end_sleep() {
 		send ~.\r~.
 		expect < 7e>< 2e>< 0d>< 7e>< 2e>
 		send \x1d\x1d\x1d
-		wait 125
+		wait 0
 	END
 }
 
@@ -220,7 +220,7 @@ end_sleep() {
 
 # ---- detaching ----
 
-@test "escape: ctrl-] three times within a second ends the command, and says what would not" {
+@test "escape: ctrl-] three times within a second leaves the command running, with 0, and says how to come back" {
 	told <<-END
 		expect ready
 		send \x1d
@@ -228,31 +228,24 @@ end_sleep() {
 		send x\x1d\x1d
 		expect < 78>< 1d>< 1d>
 		send x\x1d\x1d\x1d
-		expect msb-exec: detached: the agent ends the command; with --on-disconnect keep
-		expect \r\n
-		wait 125
-		modes same
-	END
-	sleeper --on-disconnect hangup <<-END
-		expect ready
-		send \x1d\x1d\x1d
-		expect msb-exec: detached: the agent hangs up on the command; with --on-disconnect keep
-		wait 125
-	END
-	wait_for 20 none_match "sleep $MARK"
-}
-
-@test "escape: detached with --on-disconnect keep the command runs on, and the status is 0" {
-	sleeper --on-disconnect keep <<-END
-		expect ready
-		modes raw
-		send \x1d\x1d\x1d
-		expect msb-exec: detached: the command runs on\r\n
+		expect \r\nmsb-exec: detached: msb-exec --attach\s
+		expect \scomes back\r\n
 		wait 0
 		modes same
-		run pgrep -fx 'sleep $MARK'
 	END
-	end_sleep
+	for what in kill hangup keep; do
+		sleeper --on-disconnect $what <<-END
+			expect ready
+			modes raw
+			send \x1d\x1d\x1d
+			expect msb-exec: detached: msb-exec --attach\s
+			expect \scomes back\r\n
+			wait 0
+			modes same
+			run pgrep -fx 'sleep $MARK'
+		END
+		end_sleep
+	done
 }
 
 @test "escape: a private agent ends the command, whatever was asked for, and that is what is said" {
@@ -276,7 +269,7 @@ end_sleep() {
 		expect < 78>< 11>
 		send \x10\x11
 		expect msb-exec: detached
-		wait 125
+		wait 0
 	END
 	told --detach-keys '' <<-END
 		expect ready
