@@ -355,8 +355,8 @@ static void forward(struct exec *exec, int signal)
 		exec->state = EXEC_LEAVING;
 		term_end_stops();
 	}
-	/* Where our terminal went away, one that is kept does not lose its own. */
-	if (signal != SIGHUP || !exec->tty || !is_kept(exec))
+	/* We go, and what is kept does not go with us. */
+	if (signal != SIGHUP || !is_kept(exec))
 		remote_signal(&exec->remote, signal);
 	if (signal == SIGHUP) {
 		link_flush(&client->link);

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <string.h>
+#include <termios.h>
 #include <unistd.h>
 
 #include "cli/terminal/term.h"
@@ -67,6 +68,14 @@ void exec_input_go(struct exec_input *input, enum exec_input_way way)
 
 /* ---- its end ---- */
 
+/* A terminal that went away reads as if somebody had ended it; for what goes on without us that is no end. */
+static bool is_hung_up(const struct exec_input *input)
+{
+	struct termios modes;
+
+	return input->is_terminal && tcgetattr(input->stream.fd, &modes) < 0;
+}
+
 static void end(struct exec_input *input)
 {
 	uint8_t *space;
@@ -74,8 +83,8 @@ static void end(struct exec_input *input)
 	if (input->state != EXEC_INPUT_OPEN)
 		return;
 	input->state = EXEC_INPUT_ENDED;
-	if (input->leaves_open) {
-		/* What comes behind it is for its owner. */
+	if (input->leaves_open || (input->remote->id[0] && is_hung_up(input))) {
+		/* What comes behind it is for its owner, or for who attaches next. */
 	} else if (!input->remote->tty) {
 		remote_end_input(input->remote);
 	} else if (remote_begin(input->remote, 2, &space) == 0) {
@@ -133,6 +142,8 @@ static void put_by(struct exec_input *input, const uint8_t *keys, size_t len, bo
 	}
 	if (ends) {
 		input->state = EXEC_INPUT_ENDED;
+		if (is_hung_up(input))
+			return;
 		remote_send(input->remote, END_OF_TEXT END_OF_TEXT, input->newline ? 1 : 2);
 	}
 }
