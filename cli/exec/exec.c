@@ -8,9 +8,9 @@
 #include <unistd.h>
 
 #include "cli/options/exit.h"
-#include "cli/options/hint.h"
 #include "cli/terminal/lines.h"
 #include "cli/terminal/term.h"
+#include "ending.h"
 #include "shared/base.h"
 #include "shared/log.h"
 #include "shared/names.h"
@@ -216,49 +216,12 @@ static void suspend(struct exec *exec, bool whole_group)
 	look_again(exec);
 }
 
-/* Whether it goes on without us, under a name that is known here. */
-static bool is_kept(const struct exec *exec)
-{
-	return exec->remote.id[0] && !keep_is_private(exec->opts);
-}
-
-/* As the agent has it by now, or as it does with a client that it loses. */
-static void leave_kept(struct exec *exec)
-{
-	char way[128], complaint[160];
-
-	keep_way_back(&exec->keep, way, sizeof(way));
-	snprintf(complaint, sizeof(complaint), "detached: %s", way);
-	finish_with(exec, 0, complaint);
-	loop_stop(exec->loop);
-}
-
-/* Goes without asking the command; what becomes of it is for the agent, as the request said. */
+/* What becomes of the command is for the agent. */
 static void leave(struct exec *exec, bool detach)
 {
-	static const char *const fates[] = {
-		[MSG_DISCONNECT_KILL] = "the agent ends the command",
-		[MSG_DISCONNECT_HANGUP] = "the agent hangs up on the command",
-		[MSG_DISCONNECT_KEEP] = "the command runs on",
-	};
-	enum msg_on_disconnect what = exec->opts->on_disconnect;
-	bool private = keep_is_private(exec->opts);
-	bool kept = is_kept(exec) || (what == MSG_DISCONNECT_KEEP && !private);
-	char complaint[160];
+	char complaint[200];
+	bool kept = keep_farewell(&exec->keep, detach, complaint, sizeof(complaint));
 
-	if (detach && is_kept(exec) && exec->client.process <= 0) {
-		leave_kept(exec);
-		return;
-	}
-	/* A private agent ends with us, and ends what it runs. */
-	what = private ? MSG_DISCONNECT_KILL : kept ? MSG_DISCONNECT_KEEP : what;
-	snprintf(complaint, sizeof(complaint), "%s: %s%s", detach ? "detached" : "disconnected",
-		 kept && exec->client.process > 0 ? "the command runs on if its agent does"
-						  : fates[what],
-		 !detach || kept ? ""
-		 : !private && exec->client.agent.features & MSG_FEATURE_ON_DISCONNECT
-			 ? "; with --on-disconnect keep it would run on"
-			 : "; this one cannot keep it");
 	finish_with(exec, detach && kept ? 0 : EXIT_FAILED, complaint);
 	loop_stop(exec->loop);
 }
@@ -356,7 +319,7 @@ static void forward(struct exec *exec, int signal)
 		term_end_stops();
 	}
 	/* We go, and what is kept does not go with us. */
-	if (signal != SIGHUP || !is_kept(exec))
+	if (signal != SIGHUP || !keep_is_kept(&exec->keep))
 		remote_signal(&exec->remote, signal);
 	if (signal == SIGHUP) {
 		link_flush(&client->link);
@@ -659,26 +622,18 @@ static void on_input_error(struct remote *remote, const struct msg_stdin_error *
 		finish_with(exec, EXIT_FAILED, "the command takes no more input");
 }
 
-static void log_exit(const struct exec *exec, const struct msg_exec_exited *exited)
+/* What becomes of the command is for others to know. */
+static bool is_beside(const struct exec *exec, const struct remote_end *end)
 {
-	const struct opts *opts = exec->opts;
+	bool let_go = end->how == REMOTE_DETACHED &&
+		      (end->detached == MSG_DETACHED_ASKED || end->detached == MSG_DETACHED_DONE);
 
-	if (exited->has_usage)
-		log_info("user %.3f s, system %.3f s, wall %.3f s, at most %llu KiB%s",
-			 (double)exited->usage.user_us / 1e6, (double)exited->usage.sys_us / 1e6,
-			 (double)exited->usage.wall_us / 1e6,
-			 (unsigned long long)exited->usage.max_rss_kib,
-			 exited->core_dumped ? ", core dumped" : "");
-	/* By the agent's clock: by ours it was said when it struck. */
-	if (exited->timed_out && opts->timeout_ms)
-		log_info("--timeout has passed: it was sent SIG%s%s",
-			 signal_name(opts->timeout_signal),
-			 exited->signal == SIGKILL && opts->timeout_signal != SIGKILL
-				 ? ", and SIGKILL when --kill-after had passed too"
-				 : "");
+	if (end->how == REMOTE_EXITED)
+		return exec->opts->detach || exec->opts->action == OPTS_LOGS;
+	return let_go && !keep_has_command(exec->opts) &&
+	       (exec->opts->action == OPTS_LOGS || exec->keep.detaching);
 }
 
-/* What becomes of the command is for others to know. */
 static void end_beside(struct exec *exec)
 {
 	char line[MSG_SESSION_ID_LEN + 2];
@@ -690,114 +645,34 @@ static void end_beside(struct exec *exec)
 	finish(exec, 0);
 }
 
-static void on_exited(struct exec *exec, const struct msg_exec_exited *exited)
-{
-	int signal = exit_signal(exited), status = exit_status(exited);
-	char complaint[80];
-
-	log_exit(exec, exited);
-	if (exec->opts->detach || exec->opts->action == OPTS_LOGS) {
-		end_beside(exec);
-	} else if (exited->timed_out && exec->opts->action == OPTS_RUN && !exec->opts->timeout_ms) {
-		finish_with(exec, EXIT_TIMED_OUT,
-			    "the command ran for longer than the agent lets any");
-	} else if (exited->timed_out || exec->timed_out) {
-		finish(exec, EXIT_TIMED_OUT);
-	} else if (exited->signal && !signal) {
-		snprintf(complaint, sizeof(complaint),
-			 "signal %u ended the command, as this agent says; there is none",
-			 exited->signal);
-		finish_with(exec, status, complaint);
-	} else if (!signal && exited->code < 0) {
-		finish_with(exec, status,
-			    "a signal ended the command; this agent does not say which");
-	} else {
-		/* Of one that we passed on we die too, so that a script's loop stops. */
-		if (signal && signal < 32 && exec->forwarded & 1u << signal)
-			exec->die_of = signal;
-		finish(exec, status);
-	}
-}
-
-static bool is_of_exec(struct msg_text stage)
-{
-	static const char exec[] = "execve";
-
-	return stage.len == sizeof(exec) - 1 && memcmp(stage.ptr, exec, stage.len) == 0;
-}
-
-static void on_failed(struct exec *exec, const struct msg_exec_failed *failed)
-{
-	static const int statuses[] = {
-		[MSG_FAILURE_NOT_FOUND] = EXIT_NOT_FOUND,
-		[MSG_FAILURE_PERMISSION_DENIED] = EXIT_CANNOT_RUN,
-		[MSG_FAILURE_NOT_EXECUTABLE] = EXIT_CANNOT_RUN,
-	};
-	char complaint[sizeof(exec->complaint)];
-	int kind = msg_failure_parse(failed->kind);
-	const char *hint;
-
-	/* As shells and env(1) have it, what the kernel says of the program or of its arguments. */
-	if (kind == MSG_FAILURE_BAD_ARGS && is_of_exec(failed->stage))
-		kind = MSG_FAILURE_NOT_EXECUTABLE;
-	snprintf(complaint, sizeof(complaint), "%.*s", (int)failed->message.len,
-		 failed->message.ptr);
-	hint = kind == MSG_FAILURE_NOT_FOUND ? hint_command(exec->opts) : NULL;
-	if (hint && !is_over(exec))
-		snprintf(exec->hint, sizeof(exec->hint), "%s", hint);
-	if (kind < 0 || kind > MSG_FAILURE_NOT_EXECUTABLE)
-		finish_with(exec, EXIT_FAILED, complaint);
-	else
-		finish_with(exec, statuses[kind], complaint);
-}
-
-static void on_refused(struct exec *exec, const struct remote_end *end)
-{
-	struct msg_text message = end->failed.message;
-	bool asked =
-		!end->had_started && (exec->opts->action != OPTS_RUN || exec->state == EXEC_AWAY);
-	char complaint[sizeof(exec->complaint)];
-
-	if (asked)
-		snprintf(complaint, sizeof(complaint), "%s: %s", end->why, keep_label(&exec->keep));
-	else
-		snprintf(complaint, sizeof(complaint), "the agent %s the session%s%.*s",
-			 end->had_started ? "ended" : "refused", message.len ? ": " : "",
-			 (int)message.len, message.ptr);
-	finish_with(exec, EXIT_FAILED, complaint);
-}
-
-static void on_detached(struct exec *exec, enum msg_detached why)
-{
-	static const char *const fates[] = {
-		[MSG_DETACHED_TAKEN] = "was attached elsewhere",
-		[MSG_DETACHED_REMOVED] = "was removed",
-		[MSG_DETACHED_DONE] = "has ended",
-	};
-	bool is_done = exec->opts->action == OPTS_LOGS || exec->keep.detaching;
-	char complaint[160];
-
-	if (exec->keep.detaching && keep_has_command(exec->opts)) {
-		leave_kept(exec);
-	} else if ((why == MSG_DETACHED_DONE || why == MSG_DETACHED_ASKED) && is_done) {
-		end_beside(exec);
-	} else {
-		snprintf(complaint, sizeof(complaint), "session %s %s", keep_label(&exec->keep),
-			 fates[why] ? fates[why] : "was detached");
-		finish_with(exec, EXIT_FAILED, complaint);
-	}
-}
-
 static void on_end(struct remote *remote, const struct remote_end *end)
 {
-	if (end->how == REMOTE_EXITED)
-		on_exited(remote->owner, &end->exited);
-	else if (end->how == REMOTE_FAILED)
-		on_failed(remote->owner, &end->failed);
-	else if (end->how == REMOTE_DETACHED)
-		on_detached(remote->owner, end->detached);
+	struct exec *exec = remote->owner;
+	struct ending_terms terms = {.opts = exec->opts,
+				     .timed_out = exec->timed_out,
+				     .was_asked = exec->state == EXEC_AWAY ||
+						  exec->opts->action != OPTS_RUN,
+				     .label = keep_label(&exec->keep)};
+	struct ending ending;
+
+	if (is_beside(exec, end)) {
+		end_beside(exec);
+		return;
+	}
+	if (end->how == REMOTE_DETACHED && exec->keep.detaching) {
+		leave(exec, true);
+		return;
+	}
+	ending_of(end, &terms, &ending);
+	/* Of one that we passed on we die too, so that a script's loop stops. */
+	if (ending.signal && ending.signal < 32 && exec->forwarded & 1u << ending.signal)
+		exec->die_of = ending.signal;
+	if (!is_over(exec))
+		snprintf(exec->hint, sizeof(exec->hint), "%s", ending.hint);
+	if (ending.complaint[0])
+		finish_with(exec, ending.status, ending.complaint);
 	else
-		on_refused(remote->owner, end);
+		finish(exec, ending.status);
 }
 
 /* ---- the beginning ---- */
@@ -930,8 +805,8 @@ static void on_lost(struct client *client, const struct err *err)
 
 	if (is_over(exec))
 		return;
-	if (detaching && is_kept(exec)) {
-		leave_kept(exec);
+	if (detaching && keep_is_kept(&exec->keep)) {
+		leave(exec, true);
 	} else if (!detaching && keep_lost(&exec->keep, err, line, sizeof(line))) {
 		exec->state = EXEC_AWAY;
 		exec->body = (struct exec_body){0};

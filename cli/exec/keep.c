@@ -180,6 +180,40 @@ const char *keep_label(const struct keep *keep)
 	return keep->opts->name ? keep->opts->name : remote->id;
 }
 
+bool keep_is_kept(const struct keep *keep)
+{
+	return keep->remote->id[0] && !keep_is_private(keep->opts);
+}
+
+bool keep_farewell(const struct keep *keep, bool detach, char *out, size_t len)
+{
+	static const char *const fates[] = {
+		[MSG_DISCONNECT_KILL] = "the agent ends the command",
+		[MSG_DISCONNECT_HANGUP] = "the agent hangs up on the command",
+		[MSG_DISCONNECT_KEEP] = "the command runs on",
+	};
+	const char *how = detach ? "detached" : "disconnected", *more = "";
+	enum msg_on_disconnect what = keep->opts->on_disconnect;
+	bool has_process = keep->client->process > 0, is_private = keep_is_private(keep->opts);
+	bool kept = keep_is_kept(keep) || (what == MSG_DISCONNECT_KEEP && !is_private);
+	char way[128];
+
+	if (detach && keep_is_kept(keep) && !has_process) {
+		keep_way_back(keep, way, sizeof(way));
+		snprintf(out, len, "%s: %s", how, way);
+		return true;
+	}
+	/* A private agent ends with us, and ends what it runs. */
+	what = is_private ? MSG_DISCONNECT_KILL : kept ? MSG_DISCONNECT_KEEP : what;
+	if (detach && !kept)
+		more = !is_private && keep->client->agent.features & MSG_FEATURE_ON_DISCONNECT
+			       ? "; with --on-disconnect keep it would run on"
+			       : "; this one cannot keep it";
+	snprintf(out, len, "%s: %s%s", how,
+		 kept && has_process ? "the command runs on if its agent does" : fates[what], more);
+	return kept;
+}
+
 void keep_way_back(const struct keep *keep, char *out, size_t len)
 {
 	snprintf(out, len, "msb-exec --attach %s comes back", keep_label(keep));

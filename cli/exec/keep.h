@@ -66,6 +66,12 @@ void keep_stop(struct keep *keep);
 /* Its name, or else its id, or what it was asked for by. */
 const char *keep_label(const struct keep *keep);
 
+/* Whether it goes on without us, and its id is known. */
+bool keep_is_kept(const struct keep *keep);
+
+/* The line of who goes, without asking the command: what becomes of that. Whether it runs on. */
+bool keep_farewell(const struct keep *keep, bool detach, char *out, size_t len);
+
 /* How to come back to it. */
 void keep_way_back(const struct keep *keep, char *out, size_t len);
 
