@@ -93,7 +93,7 @@ int remote_start(struct remote *remote, struct client *client, const struct opts
 					.size = window(client, terms->tty),
 					.hold_ms = terms->hold_ms,
 					.term = terms->term};
-	uint32_t id;
+	uint32_t id = 0;
 	int r = prepare(remote, client, terms, &id, err);
 
 	if (r < 0)
@@ -141,7 +141,7 @@ int remote_attach(struct remote *remote, struct client *client, const struct rem
 		.has_stdout_since = how->has_since,
 		.stdout_since = how->since,
 	};
-	uint32_t id;
+	uint32_t id = 0;
 	int r = prepare(remote, client, terms, &id, err);
 
 	if (r < 0)
