@@ -92,8 +92,8 @@ static void make_id(const struct keeper *keeper, char id[MSG_SESSION_ID_LEN + 1]
 
 /* ---- all of them ---- */
 
-/* The end that is the least likely to be asked for still: one that was fetched, else the oldest. */
-static struct kept *find_ended(const struct keeper *keeper)
+/* The end that is the least likely to be asked for still: one that was fetched, else the oldest of the owner's own. */
+static struct kept *find_ended(const struct keeper *keeper, const struct owner *owner)
 {
 	struct kept *kept, *oldest = NULL;
 
@@ -102,20 +102,21 @@ static struct kept *find_ended(const struct keeper *keeper)
 			continue;
 		if (kept->fetched)
 			return kept;
-		if (!oldest || kept->ended_ms < oldest->ended_ms)
+		if (owner_may(owner, &kept->owner) &&
+		    (!oldest || kept->ended_ms < oldest->ended_ms))
 			oldest = kept;
 	}
 	return oldest;
 }
 
 /* Room for one more. */
-static bool make_room(struct keeper *keeper)
+static bool make_room(struct keeper *keeper, const struct owner *owner)
 {
 	struct kept *ended;
 
 	if (keeper->count < keeper->max)
 		return true;
-	ended = find_ended(keeper);
+	ended = find_ended(keeper, owner);
 	if (!ended)
 		return false;
 	if (!ended->fetched)
@@ -134,7 +135,7 @@ int keeper_add(struct keeper *keeper, const struct owner *owner, struct msg_text
 		return -EINVAL;
 	if (name.ptr && is_taken(keeper, owner, name))
 		return -EEXIST;
-	if (!make_room(keeper))
+	if (!make_room(keeper, owner))
 		return -ENOSPC;
 	kept = calloc(1, sizeof(*kept));
 	if (!kept)

@@ -20,7 +20,7 @@ void keeper_init(struct keeper *keeper);
 
 /*
  * A new one, of that owner and name (ptr NULL: none), without a command yet. 0; -EINVAL that is no name;
- * -EEXIST it is taken; -ENOSPC all that there may be run; -ENOMEM.
+ * -EEXIST it is taken; -ENOSPC all that there may be run, or their ends are others'; -ENOMEM.
  */
 int keeper_add(struct keeper *keeper, const struct owner *owner, struct msg_text name,
 	       struct kept **ret);
