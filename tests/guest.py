@@ -9,12 +9,15 @@ from wire import FLAGS, Stream, frame, ready
 
 FEATURES = ["timeout", "linger", "on_disconnect", "login_shell", "usage", "output_close",
             "stdin_window", "output_window"]
+KEEPS = [*FEATURES, "pixels", "sessions"]
 STEP = 33554431
 TO_AGENTS = ("core.init.ack", "core.bootstrap", "core.shutdown", "core.ping", "core.touch",
              "core.relay.client.disconnected", "core.exec.request", "core.exec.stdin",
              "core.exec.resize", "core.exec.signal", "core.exec.output.close",
              "core.exec.output.credit", "core.fs.request", "core.fs.data", "core.tcp.connect",
-             "core.tcp.data", "core.tcp.eof", "core.tcp.close")
+             "core.tcp.data", "core.tcp.eof", "core.tcp.close", "core.session.list",
+             "core.session.attach", "core.session.input", "core.session.detach",
+             "core.session.signal", "core.session.remove")
 
 
 class Guest:

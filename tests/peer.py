@@ -25,7 +25,7 @@ import time
 from wire import *  # noqa: F403, for the scripts too
 from wire import FRAME_MAX, RANGE, START, TERMINAL, Frame, Raw, Stream, encode, frame  # noqa: F401
 import guest as guest_module
-from guest import FEATURES, STEP  # noqa: F401, for the scripts
+from guest import FEATURES, KEEPS, STEP  # noqa: F401, for the scripts
 
 SLOW = float(os.environ.get("SLOW", "1"))
 LIMIT = 20 * SLOW

@@ -176,6 +176,8 @@ struct relay_client *relay_client_open(struct relay_clients *host, int fd, const
 		.host = host,
 		.slot = slot,
 		.trusted = peer->trusted,
+		.has_uid = peer->kind == PEER_USER,
+		.uid = peer->number,
 		.open = peer->open,
 		.answer_limit.on_due = on_answer_limit,
 	};

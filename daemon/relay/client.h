@@ -46,6 +46,8 @@ struct relay_client {
 	struct relay_clients *host;
 	int slot;      /* its range of ids */
 	bool trusted;  /* may shut down the agent */
+	bool has_uid;  /* else it is another machine's, of which only the host's own is let in */
+	uint32_t uid;  /* in whose name it asks for sessions */
 	char name[32]; /* for log lines */
 
 	struct list_node in_host;

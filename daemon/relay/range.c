@@ -34,6 +34,11 @@ static bool agent_has(const struct relay_range *range, enum msg_feature feature)
 	return relay_agent_has(range->agent, feature);
 }
 
+static bool agent_keeps_sessions(const struct relay_range *range)
+{
+	return agent_has(range, MSG_FEATURE_SESSIONS);
+}
+
 /* ---- the end of what is live ---- */
 
 static bool is_taken(const struct relay_range *range)
@@ -148,7 +153,7 @@ void range_leave(struct relay_range *range)
 	/* The reference closes files on that message, but leaves commands alone. */
 	if (!agent_has(range, MSG_FEATURE_ON_DISCONNECT))
 		list_each(route, &range->routes.list, in_table)
-			if (route->kind == ROUTE_EXEC && !route->abandoned)
+			if (route->kind == ROUTE_EXEC && !route->kept && !route->abandoned)
 				tell_agent(range, msg_put_exec_signal(out, route->id, SIGKILL));
 	tell_agent(range, msg_put(out, 0, MSG_RELAY_CLIENT_DISCONNECTED, &ids));
 	if (!range->routes.count) {
@@ -173,11 +178,8 @@ void range_end(struct relay_range *range, const char *why)
 
 /* ---- what is refused ---- */
 
-/* The client has had its last frame: the agent is to end it, and its own last frame is awaited. */
-static void abandon(struct relay_range *range, struct route *route)
+static void kill_command(struct relay_range *range, const struct route *route)
 {
-	route->abandoned = true;
-	route_went(&range->routes, route, buf_len(&route->held));
 	tell_agent(range, msg_put_exec_signal(to_agent(range), route->id, SIGKILL));
 	/* A descendant that holds the output would keep the id from ending. */
 	for (int i = MSG_STREAM_STDOUT; i <= MSG_STREAM_STDERR; i++)
@@ -186,17 +188,43 @@ static void abandon(struct relay_range *range, struct route *route)
 							       (enum msg_stream)i));
 }
 
-/* The command of that id, if the client may still say something about it. */
-static struct route *find_exec(const struct relay_range *range, uint32_t id)
+/* The client has had its last frame: the agent is to end it, and its own last frame is awaited. */
+static void abandon(struct relay_range *range, struct route *route)
+{
+	route->abandoned = true;
+	route_went(&range->routes, route, buf_len(&route->held));
+	buf_consume(&route->detach, buf_len(&route->detach));
+	if (!route->kept)
+		kill_command(range, route);
+	else if (route_takes_input(route))
+		tell_agent(range, msg_put_empty(to_agent(range), route->id, MSG_SESSION_DETACH));
+}
+
+/* What has that id, if the client may still say something about it. */
+static struct route *find_session(const struct relay_range *range, uint32_t id)
 {
 	struct route *route = route_find(&range->routes, id);
 
-	return route && route->kind == ROUTE_EXEC && !route->abandoned ? route : NULL;
+	return route && route_is_session(route) && !route->abandoned ? route : NULL;
+}
+
+static struct route *find_input(const struct relay_range *range, uint32_t id)
+{
+	struct route *route = find_session(range, id);
+
+	return route && route_takes_input(route) ? route : NULL;
+}
+
+static struct route *find_command(const struct relay_range *range, uint32_t id)
+{
+	struct route *route = find_session(range, id);
+
+	return route && route_is_command(route) ? route : NULL;
 }
 
 static int refuse(struct relay_range *range, const struct incoming *in)
 {
-	struct route *route = find_exec(range, in->frame->id);
+	struct route *route = find_session(range, in->frame->id);
 
 	if (relay_client_may_say(range->client))
 		log_info("%s: id %u: %s", range->client->name, in->frame->id, in->why);
@@ -215,47 +243,81 @@ static int refuse_session(struct relay_range *range, struct incoming *in, const 
 /* ---- requests ---- */
 
 /* What an agent can do that its client does not ask for, is asked for on its behalf. */
-static struct msg_windows windows_for(const struct relay_range *range,
-				      const struct msg_exec_request *request)
+static struct msg_relayed additions(const struct relay_range *range, bool counts_input,
+				    bool counts_output)
 {
-	struct msg_windows add = {0};
+	struct msg_relayed add = {0};
 
-	add.input = agent_has(range, MSG_FEATURE_STDIN_WINDOW) && !request->stdin_window;
-	if (agent_has(range, MSG_FEATURE_OUTPUT_WINDOW) && !request->output_window)
-		add.output = route_window(range->routes.execs);
+	add.input = agent_has(range, MSG_FEATURE_STDIN_WINDOW) && !counts_input;
+	if (agent_has(range, MSG_FEATURE_OUTPUT_WINDOW) && !counts_output)
+		add.output = route_window(range->routes.sessions);
+	if (agent_keeps_sessions(range) && range->client->has_uid) {
+		add.has_for_uid = true;
+		add.for_uid = range->client->uid;
+	}
 	return add;
+}
+
+/* What was asked for on the client's behalf is ours to do. */
+static void take_flow(struct route *route, const struct msg_relayed *add)
+{
+	route->counts_input = add->input;
+	route->input.window = add->input ? MSG_INPUT_UNASKED : 0;
+	route->output.window = add->output;
+}
+
+/* Passes it on. *add is what was said with it. */
+static int put_request(struct relay_range *range, const struct incoming *in,
+		       const struct msg_exec_request *request, struct msg_relayed *add)
+{
+	/* Whose it is, no client says; also not to the agent that may come next. */
+	bool signs = agent_keeps_sessions(range) || request->has_for_uid;
+	int r = -EMSGSIZE;
+
+	/* An agent so old dies of what it reads otherwise than we do: it gets our words, too. */
+	if (signs || add->input || add->output || range->agent->generation < MSG_GENERATION_ERR)
+		r = msg_put_request_with(to_agent(range), in->frame->id, request, add);
+	if (r != -EMSGSIZE || signs)
+		return r;
+	/* Byte for byte, or too large for more: a frame has its limit. */
+	*add = (struct msg_relayed){0};
+	return msg_put_payload(to_agent(range), in->frame->id, MSG_EXEC_REQUEST,
+			       in->envelope.payload);
+}
+
+static int fail_request(struct relay_range *range, uint32_t id, int r)
+{
+	bool too_large = r == -EMSGSIZE;
+
+	return msg_put_exec_failed(to_client(range), id, MSG_FAILURE_RESOURCE_LIMIT, 0,
+				   too_large ? "the request is too large for a relay, which has "
+					       "to say whose it is"
+					     : "a malformed resource limit",
+				   too_large ? NULL : "setrlimit");
 }
 
 static int start(struct relay_range *range, struct incoming *in,
 		 const struct msg_exec_request *request)
 {
-	struct msg_windows add = windows_for(range, request);
+	struct msg_relayed add = additions(range, request->stdin_window, request->output_window);
 	uint32_t id = in->frame->id;
 	struct route *route = route_add(&range->routes, id, ROUTE_EXEC);
-	int r = -EMSGSIZE;
+	int r;
 
 	if (!route)
 		return -ENOMEM;
-	/* An agent so old dies of what it reads otherwise than we do: it gets our words, too. */
-	if (add.input || add.output || range->agent->generation < MSG_GENERATION_ERR)
-		r = msg_put_request_with(to_agent(range), id, request, &add);
-	if (r == -EMSGSIZE) {
-		/* Byte for byte, or too large for more: a frame has its limit. */
-		add = (struct msg_windows){0};
-		r = msg_put_payload(to_agent(range), id, MSG_EXEC_REQUEST, in->envelope.payload);
-	}
-	if (r == -EBADMSG) {
+	r = put_request(range, in, request, &add);
+	if (r == -EBADMSG || r == -EMSGSIZE) {
 		route_remove(&range->routes, route);
-		return msg_put_exec_failed(to_client(range), id, MSG_FAILURE_RESOURCE_LIMIT, 0,
-					   "a malformed resource limit", "setrlimit");
+		return fail_request(range, id, r);
 	}
 	tell_agent(range, r);
 	route->v = in->envelope.v;
 	route->probe = relay_agent_probe(range->agent);
 	route->tty = request->tty;
-	route->counts_input = add.input;
-	route->input.window = add.input ? MSG_INPUT_UNASKED : 0;
-	route->output.window = add.output;
+	route->kept = agent_keeps_sessions(range) && request->on_disconnect.ptr &&
+		      msg_on_disconnect_parse(request->on_disconnect) == MSG_DISCONNECT_KEEP;
+	take_flow(route, &add);
 	return 0;
 }
 
@@ -275,11 +337,19 @@ static int take_request(struct relay_range *range, struct incoming *in, struct b
 		return r;
 	if (!relay_agent_is_up(range->agent))
 		return refuse_session(range, in, no_guest);
-	if (range->routes.execs >= ROUTE_EXECS_MAX)
+	if (range->routes.sessions >= ROUTE_SESSIONS_MAX)
 		return msg_put_exec_failed(to_client(range), in->frame->id,
 					   MSG_FAILURE_RESOURCE_LIMIT, 0,
 					   "too many commands of one client are running", NULL);
 	return start(range, in, &request);
+}
+
+/* Something has that id. One that was abandoned ends soon, if the agent can be told all. */
+static int in_use(const struct relay_range *range, const struct route *route)
+{
+	bool ends = route->kept || agent_has(range, MSG_FEATURE_OUTPUT_CLOSE);
+
+	return route->abandoned && ends ? -EAGAIN : -EEXIST;
 }
 
 static int on_request(struct relay_range *range, struct incoming *in)
@@ -288,10 +358,8 @@ static int on_request(struct relay_range *range, struct incoming *in)
 	struct buf copy;
 	int r;
 
-	/* One that was killed for a bad frame ends soon, if the agent can be told all. */
 	if (route)
-		return route->abandoned && agent_has(range, MSG_FEATURE_OUTPUT_CLOSE) ? -EAGAIN
-										      : -EEXIST;
+		return in_use(range, route);
 	buf_init(&copy, FRAME_WIRE_MAX, NULL);
 	r = take_request(range, in, &copy);
 	buf_release(&copy);
@@ -299,6 +367,20 @@ static int on_request(struct relay_range *range, struct incoming *in)
 }
 
 /* ---- input ---- */
+
+/* What comes behind all input: its end, and that the client leaves. */
+static void pump_last(struct relay_range *range, struct route *route)
+{
+	if (route->end_due && relay_agent_input_room(range->agent)) {
+		route->end_due = false;
+		relay_agent_put_input(range->agent, route->id, (const uint8_t *)"", 0);
+	}
+	if (route->end_due || !buf_len(&route->detach))
+		return;
+	tell_agent(range,
+		   buf_append(to_agent(range), buf_head(&route->detach), buf_len(&route->detach)));
+	buf_consume(&route->detach, buf_len(&route->detach));
+}
 
 /* Sends of the held input what may go. Whether any did. */
 static bool pump_input(struct relay_range *range, struct route *route)
@@ -314,10 +396,8 @@ static bool pump_input(struct relay_range *range, struct route *route)
 		route_went(&range->routes, route, len);
 		any = true;
 	}
-	if (route->end_due && !buf_len(&route->held) && relay_agent_input_room(agent)) {
-		route->end_due = false;
-		relay_agent_put_input(agent, route->id, (const uint8_t *)"", 0);
-	}
+	if (!buf_len(&route->held))
+		pump_last(range, route);
 	return any;
 }
 
@@ -363,7 +443,7 @@ static int take_input(struct relay_range *range, struct route *route, struct msg
 
 static int on_stdin(struct relay_range *range, struct incoming *in)
 {
-	struct route *route = find_exec(range, in->frame->id);
+	struct route *route = find_input(range, in->frame->id);
 	struct msg_data data;
 	int r = incoming_decode(in, &data);
 
@@ -382,7 +462,7 @@ static int on_resize_or_signal(struct relay_range *range, struct incoming *in)
 	} said;
 	int r = incoming_decode(in, &said);
 
-	if (r == 0 && find_exec(range, id))
+	if (r == 0 && find_command(range, id))
 		tell_agent(range, msg_put(to_agent(range), id, in->envelope.type, &said));
 	return r;
 }
@@ -393,14 +473,14 @@ static int on_output_close(struct relay_range *range, struct incoming *in)
 	enum msg_stream stream;
 	int r = incoming_decode_stream(in, &stream);
 
-	if (r == 0 && find_exec(range, id) && agent_has(range, MSG_FEATURE_OUTPUT_CLOSE))
+	if (r == 0 && find_command(range, id) && agent_has(range, MSG_FEATURE_OUTPUT_CLOSE))
 		tell_agent(range, msg_put_output_close(to_agent(range), id, stream));
 	return r;
 }
 
 static int on_output_credit(struct relay_range *range, struct incoming *in)
 {
-	struct route *route = find_exec(range, in->frame->id);
+	struct route *route = find_command(range, in->frame->id);
 	struct msg_credit credit;
 	int r = incoming_decode(in, &credit);
 
@@ -408,6 +488,144 @@ static int on_output_credit(struct relay_range *range, struct incoming *in)
 	if (r == 0 && route && !route->output.window && agent_has(range, MSG_FEATURE_OUTPUT_WINDOW))
 		tell_agent(range, msg_put_credit(to_agent(range), route->id, MSG_EXEC_OUTPUT_CREDIT,
 						 credit.consumed));
+	return r;
+}
+
+/* ---- kept sessions ---- */
+
+static int cannot_keep(struct incoming *in)
+{
+	return incoming_fault(in, MSG_REFUSAL_UNSUPPORTED_MESSAGE_TYPE,
+			      "this agent cannot keep sessions");
+}
+
+/* Decodes what begins an id. 1 if it may, else what its handler returns: it has been answered. */
+static int take_question(struct relay_range *range, struct incoming *in, void *ret_struct)
+{
+	struct route *route = route_find(&range->routes, in->frame->id);
+	bool is_up = relay_agent_is_up(range->agent);
+	int r;
+
+	if (is_up && !agent_keeps_sessions(range))
+		return cannot_keep(in);
+	if (route)
+		return in_use(range, route);
+	r = incoming_decode(in, ret_struct);
+	if (r < 0)
+		return r;
+	if (!is_up)
+		return refuse_session(range, in, no_guest);
+	if (range->routes.sessions >= ROUTE_SESSIONS_MAX)
+		return refuse_session(range, in, "too many sessions of one client are in use");
+	return 1;
+}
+
+/* Puts it, and what is to know its answers. *ret NULL: it was refused. */
+static int ask(struct relay_range *range, struct incoming *in, enum route_kind kind,
+	       const void *message, struct route **ret)
+{
+	uint32_t id = in->frame->id;
+	struct route *route = route_add(&range->routes, id, kind);
+	int r;
+
+	*ret = NULL;
+	if (!route)
+		return -ENOMEM;
+	r = msg_put(to_agent(range), id, in->envelope.type, message);
+	if (r == -EMSGSIZE) {
+		route_remove(&range->routes, route);
+		return refuse_session(range, in, "it is too large for a relay");
+	}
+	tell_agent(range, r);
+	route->v = in->envelope.v;
+	route->probe = relay_agent_probe(range->agent);
+	route->kept = true;
+	*ret = route;
+	return 0;
+}
+
+/* Whatever the client said of that. */
+static void sign(const struct relay_range *range, bool *ret_has_uid, uint32_t *ret_uid)
+{
+	*ret_has_uid = range->client->has_uid;
+	*ret_uid = range->client->uid;
+}
+
+static int on_session_list(struct relay_range *range, struct incoming *in)
+{
+	struct msg_session_list list;
+	struct route *route;
+	int r = take_question(range, in, &list);
+
+	if (r <= 0)
+		return r;
+	sign(range, &list.has_for_uid, &list.for_uid);
+	return ask(range, in, ROUTE_QUERY, &list, &route);
+}
+
+static int on_session_signal(struct relay_range *range, struct incoming *in)
+{
+	struct msg_session_signal signal;
+	struct route *route;
+	int r = take_question(range, in, &signal);
+
+	if (r <= 0)
+		return r;
+	sign(range, &signal.has_for_uid, &signal.for_uid);
+	return ask(range, in, ROUTE_QUERY, &signal, &route);
+}
+
+static int on_session_remove(struct relay_range *range, struct incoming *in)
+{
+	struct msg_session_remove remove;
+	struct route *route;
+	int r = take_question(range, in, &remove);
+
+	if (r <= 0)
+		return r;
+	sign(range, &remove.has_for_uid, &remove.for_uid);
+	return ask(range, in, ROUTE_QUERY, &remove, &route);
+}
+
+static int on_session_attach(struct relay_range *range, struct incoming *in)
+{
+	bool input_only = in->envelope.type == MSG_SESSION_INPUT;
+	struct msg_session_attach attach;
+	struct msg_relayed add;
+	struct route *route;
+	int r = take_question(range, in, &attach);
+
+	if (r <= 0)
+		return r;
+	add = additions(range, attach.stdin_window, input_only || attach.output_window);
+	sign(range, &attach.has_for_uid, &attach.for_uid);
+	attach.stdin_window |= add.input;
+	if (add.output)
+		attach.output_window = add.output;
+	r = ask(range, in, input_only ? ROUTE_INPUT : ROUTE_ATTACH, &attach, &route);
+	if (route)
+		take_flow(route, &add);
+	return r;
+}
+
+/* Behind the input that is held, which would be lost. */
+static int on_session_detach(struct relay_range *range, struct incoming *in)
+{
+	uint32_t id = in->frame->id;
+	struct route *route = find_input(range, id);
+	struct msg_session_detach detach;
+	int r;
+
+	if (relay_agent_is_up(range->agent) && !agent_keeps_sessions(range))
+		return cannot_keep(in);
+	r = incoming_decode(in, &detach);
+	if (r < 0 || !route || buf_len(&route->detach))
+		return r;
+	r = msg_put(&route->detach, id, MSG_SESSION_DETACH, &detach);
+	if (r == -ENOBUFS)
+		r = msg_put_empty(&route->detach, id, MSG_SESSION_DETACH);
+	if (r == 0)
+		pump_input(range, route);
 	return r;
 }
 
@@ -503,6 +721,12 @@ static int (*const handlers[MSG_TYPE_COUNT])(struct relay_range *range, struct i
 	[MSG_EXEC_SIGNAL] = on_resize_or_signal,
 	[MSG_EXEC_OUTPUT_CLOSE] = on_output_close,
 	[MSG_EXEC_OUTPUT_CREDIT] = on_output_credit,
+	[MSG_SESSION_LIST] = on_session_list,
+	[MSG_SESSION_ATTACH] = on_session_attach,
+	[MSG_SESSION_INPUT] = on_session_attach,
+	[MSG_SESSION_DETACH] = on_session_detach,
+	[MSG_SESSION_SIGNAL] = on_session_signal,
+	[MSG_SESSION_REMOVE] = on_session_remove,
 	[MSG_FS_REQUEST] = on_stream,
 	[MSG_FS_DATA] = on_stream_data,
 	[MSG_TCP_CONNECT] = on_stream,
@@ -564,29 +788,57 @@ static void pass_on(struct relay_range *range, struct route *route, const struct
 		route_queued(route, data.data.len, stream_end);
 }
 
-/* Credit for input that we hold on the client's behalf. True: it is not for the client. */
+static void on_started(struct route *route, const struct msg_envelope *envelope)
+{
+	struct msg_exec_started started;
+
+	if (route->counts_input && msg_decode(MSG_EXEC_STARTED, envelope->payload, &started) == 0)
+		route->input.window = started.stdin_window;
+}
+
+static void on_attached(struct route *route, const struct msg_envelope *envelope)
+{
+	struct msg_session_attached attached;
+
+	if (msg_decode(MSG_SESSION_ATTACHED, envelope->payload, &attached) < 0)
+		return;
+	if (route->counts_input)
+		route->input.window = attached.stdin_window;
+	/* An end that was said before it was known what it means. */
+	route->tty = attached.tty;
+	if (route->tty)
+		route->input_over = route->end_due = false;
+}
+
+static void on_stdin_credit(struct route *route, const struct msg_envelope *envelope)
+{
+	struct msg_credit credit;
+
+	if (msg_decode(MSG_EXEC_STDIN_CREDIT, envelope->payload, &credit) == 0)
+		credit_consumed(&route->input, credit.consumed);
+}
+
+/*
+ * What the agent says of the input that we hold on the client's behalf. True: it is not for the
+ * client.
+ */
 static bool take_input_credit(struct relay_range *range, struct route *route,
 			      const struct msg_envelope *envelope)
 {
-	struct msg_exec_started started;
-	struct msg_credit credit;
+	static void (*const takers[MSG_TYPE_COUNT])(struct route * route,
+						    const struct msg_envelope *envelope) = {
+		[MSG_EXEC_STARTED] = on_started,
+		[MSG_SESSION_ATTACHED] = on_attached,
+		[MSG_EXEC_STDIN_CREDIT] = on_stdin_credit,
+	};
+	bool is_credit = envelope->type == MSG_EXEC_STDIN_CREDIT;
 
-	if (!route->counts_input)
+	if (!takers[envelope->type] || !route_takes_input(route) ||
+	    (is_credit && !route->counts_input))
 		return false;
-	switch (envelope->type) {
-	case MSG_EXEC_STARTED:
-		if (msg_decode(MSG_EXEC_STARTED, envelope->payload, &started) == 0)
-			route->input.window = started.stdin_window;
-		pump_input(range, route);
-		return false;
-	case MSG_EXEC_STDIN_CREDIT:
-		if (msg_decode(MSG_EXEC_STDIN_CREDIT, envelope->payload, &credit) == 0)
-			credit_consumed(&route->input, credit.consumed);
-		pump_input(range, route);
-		return true;
-	default:
-		return false;
-	}
+	takers[envelope->type](route, envelope);
+	pump_input(range, route);
+	return is_credit;
 }
 
 /* Whether this terminal frame was the last of its id. */

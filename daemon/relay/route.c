@@ -7,10 +7,11 @@
 
 #define WINDOW	      (256 * 1024)
 #define WINDOW_SMALL  (16 * 1024)
-#define MANY_EXECS    64
+#define MANY	      64
 #define HELD_FULL     (256 * 1024)
 #define HELD_FULL_ALL (8 * 1024 * 1024)
 #define HELD_MAX      (HELD_FULL + FRAME_WIRE_MAX)
+#define DETACH_MAX    4096 /* more than any terminal's modes take */
 
 static struct route **bucket(const struct route_table *table, uint32_t id)
 {
@@ -26,6 +27,11 @@ struct route *route_find(const struct route_table *table, uint32_t id)
 	return route;
 }
 
+static bool is_answered(const struct route *route)
+{
+	return route->kind == ROUTE_QUERY || route->kind == ROUTE_ASK;
+}
+
 struct route *route_add(struct route_table *table, uint32_t id, enum route_kind kind)
 {
 	struct route *route = calloc(1, sizeof(*route));
@@ -36,13 +42,21 @@ struct route *route_add(struct route_table *table, uint32_t id, enum route_kind 
 	route->id = id;
 	route->kind = kind;
 	buf_init(&route->held, HELD_MAX, NULL);
+	buf_init(&route->detach, DETACH_MAX, NULL);
 	route->next_of_bucket = *first;
 	*first = route;
 	list_append(&table->list, &route->in_table);
 	table->count++;
-	table->execs += kind == ROUTE_EXEC;
-	table->asks += kind == ROUTE_ASK;
+	table->sessions += route_is_session(route);
+	table->asks += is_answered(route);
 	return route;
+}
+
+static void free_route(struct route *route)
+{
+	buf_release(&route->held);
+	buf_release(&route->detach);
+	free(route);
 }
 
 static void count_held(struct route_table *table, size_t before, size_t now)
@@ -60,11 +74,10 @@ void route_remove(struct route_table *table, struct route *route)
 	*at = route->next_of_bucket;
 	list_remove(&table->list, &route->in_table);
 	table->count--;
-	table->execs -= route->kind == ROUTE_EXEC;
-	table->asks -= route->kind == ROUTE_ASK;
+	table->sessions -= route_is_session(route);
+	table->asks -= is_answered(route);
 	count_held(table, buf_len(&route->held), 0);
-	buf_release(&route->held);
-	free(route);
+	free_route(route);
 }
 
 void route_served(struct route_table *table, struct route *route)
@@ -77,19 +90,17 @@ void route_clear(struct route_table *table)
 {
 	struct route *route, *next;
 
-	list_each_safe(route, next, &table->list, in_table) {
-		buf_release(&route->held);
-		free(route);
-	}
+	list_each_safe(route, next, &table->list, in_table)
+		free_route(route);
 	*table = (struct route_table){.count = 0};
 }
 
 /* ---- output ---- */
 
-uint64_t route_window(size_t execs)
+uint64_t route_window(size_t sessions)
 {
 	/* So that all of them together stay below what a client's queue may hold. */
-	return execs < MANY_EXECS ? WINDOW : WINDOW_SMALL;
+	return sessions < MANY ? WINDOW : WINDOW_SMALL;
 }
 
 void route_queued(struct route *route, size_t len, uint64_t stream_end)

@@ -17,12 +17,15 @@
 #include "shared/list.h"
 #include "shared/wire/credit.h"
 
-#define ROUTE_EXECS_MAX 1024 /* commands of one client that may be alive */
-#define ROUTE_MAX	4096 /* ids of one client that may be alive */
-#define ROUTE_BUCKETS	64
+#define ROUTE_SESSIONS_MAX 1024 /* of one client that may be alive, and questions about some */
+#define ROUTE_MAX	   4096 /* ids of one client that may be alive */
+#define ROUTE_BUCKETS	   64
 
 enum route_kind {
-	ROUTE_EXEC,
+	ROUTE_EXEC,   /* a command that was started here */
+	ROUTE_ATTACH, /* a kept session */
+	ROUTE_INPUT,  /* the stdin alone of one */
+	ROUTE_QUERY,  /* a question about some, which has one last frame */
 	ROUTE_STREAM, /* of files or TCP; passed through */
 	ROUTE_ASK,    /* ping or touch */
 };
@@ -34,12 +37,14 @@ struct route {
 	unsigned probe; /* of the agent, under which it began: see relay_agent_keeps() */
 	unsigned asks;	/* answers of a ROUTE_ASK that are due */
 	bool tty;	/* where an end of input means nothing */
+	bool kept;	/* what is behind it goes on without it */
 	bool abandoned; /* the client has had its last frame; the agent has still to say its own */
 	bool counts_input; /* the agent gives credit for it, which its client did not ask for */
 	bool input_over;   /* the client has said all; nothing more is held */
 	bool end_due;	   /* and the agent has to hear that, behind what is held */
 	struct credit input;
 	struct buf held;
+	struct buf detach; /* the frame by which its client leaves it, behind what is held */
 
 	struct credit_account output; /* with a window: we tell the agent */
 	uint64_t passed;	      /* of output.received: the client's socket took them */
@@ -55,9 +60,11 @@ struct route {
 struct route_table {
 	struct route *buckets[ROUTE_BUCKETS];
 	struct list list;
-	size_t count, execs, asks; /* of all, and of two kinds */
-	size_t held;		   /* bytes of input, of all */
-	size_t full;		   /* routes that hold too much of it */
+	size_t count;	 /* of all */
+	size_t sessions; /* of those that ROUTE_SESSIONS_MAX is for */
+	size_t asks;	 /* of those that will have an answer, whatever becomes of sessions */
+	size_t held;	 /* bytes of input, of all */
+	size_t full;	 /* routes that hold too much of it */
 };
 
 struct route *route_find(const struct route_table *table, uint32_t id);
@@ -67,13 +74,29 @@ struct route *route_add(struct route_table *table, uint32_t id, enum route_kind 
 void route_remove(struct route_table *table, struct route *route);
 void route_clear(struct route_table *table);
 
+/* Whether it takes signals and the like; whether it takes input; whether a last frame ends it. */
+static inline bool route_is_command(const struct route *route)
+{
+	return route->kind <= ROUTE_ATTACH;
+}
+
+static inline bool route_takes_input(const struct route *route)
+{
+	return route->kind <= ROUTE_INPUT;
+}
+
+static inline bool route_is_session(const struct route *route)
+{
+	return route->kind <= ROUTE_QUERY;
+}
+
 /* The others of the table come before it. */
 void route_served(struct route_table *table, struct route *route);
 
 /* ---- output ---- */
 
-/* The window to ask for on behalf of a client that has so many commands alive. */
-uint64_t route_window(size_t execs);
+/* The window to ask for on behalf of a client that has so many sessions alive. */
+uint64_t route_window(size_t sessions);
 
 /* len bytes of output were queued for the client; its stream now ends at stream_end. */
 void route_queued(struct route *route, size_t len, uint64_t stream_end);

@@ -449,19 +449,23 @@ int msg_put_tcp_refusal(struct buf *out, uint32_t id, const char *message);
  */
 int msg_put_payload(struct buf *out, uint32_t id, enum msg_type type, struct msg_bytes payload);
 
-/* Flow control that a relay asks for on behalf of a client that does not know it. */
-struct msg_windows {
+/* What a relay says with a request of its client's. */
+struct msg_relayed {
+	/* Flow control, on behalf of a client that does not know it. */
 	bool input;
 	uint64_t output; /* bytes; 0: none */
+	/* Whose request it is, in place of whatever the client said of that. */
+	bool has_for_uid;
+	uint32_t for_uid;
 };
 
 /*
- * A request that was decoded, with these windows: encoded anew from what was understood, never by
- * patching what came, which another decoder may read otherwise. Keys that we do not know are gone
- * from it. Errors as of msg_put().
+ * A request that was decoded, with that: encoded anew from what was understood, never by patching
+ * what came, which another decoder may read otherwise. Keys that we do not know are gone from it.
+ * Errors as of msg_put().
  */
 int msg_put_request_with(struct buf *out, uint32_t id, const struct msg_exec_request *request,
-			 const struct msg_windows *add);
+			 const struct msg_relayed *add);
 
 /*
  * A frame of stdin, stdout or stderr without a copy: begin gives room for up to max bytes, the

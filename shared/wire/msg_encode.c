@@ -397,13 +397,15 @@ int msg_put_payload(struct buf *out, uint32_t id, enum msg_type type, struct msg
 }
 
 int msg_put_request_with(struct buf *out, uint32_t id, const struct msg_exec_request *request,
-			 const struct msg_windows *add)
+			 const struct msg_relayed *add)
 {
 	struct msg_exec_request asked = *request;
 
 	asked.stdin_window |= add->input;
 	if (add->output)
 		asked.output_window = add->output;
+	asked.has_for_uid = add->has_for_uid;
+	asked.for_uid = add->for_uid;
 	return msg_put(out, id, MSG_EXEC_REQUEST, &asked);
 }
 

@@ -77,7 +77,7 @@ static bool has_bad_limit(struct msg_list limits)
 }
 
 /* A request that decodes is passed on with the windows, and says the same. */
-static void add_windows(const uint8_t *data, size_t len, const struct msg_windows *add)
+static void add_windows(const uint8_t *data, size_t len, const struct msg_relayed *add)
 {
 	uint8_t *asked = fuzz_copy(data, len), *kept = fuzz_copy(data, len),
 		*spoilt = fuzz_copy(data, len);
@@ -154,11 +154,11 @@ static void seek(const uint8_t *data, size_t len)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
-	struct msg_windows add;
+	struct msg_relayed add;
 
 	if (!len)
 		return 0;
-	add = (struct msg_windows){.input = data[0] & 2, .output = data[0] & 4 ? 4096 : 0};
+	add = (struct msg_relayed){.input = data[0] & 2, .output = data[0] & 4 ? 4096 : 0};
 	if (data[0] & 1)
 		seek(data + 1, len - 1);
 	else if (data[0] & 8)

@@ -7,7 +7,7 @@
 #define LONG_KEY "7828'0123456789012345678901234567890123456789'"
 
 /* The request as the agent gets it, of a payload in hex. */
-static struct msg_exec_request pass(struct buf *out, const char *hex, const struct msg_windows *add)
+static struct msg_exec_request pass(struct buf *out, const char *hex, const struct msg_relayed *add)
 {
 	unit_held struct msg_bytes payload = unit_hex(hex);
 	struct msg_exec_request request;
@@ -26,7 +26,7 @@ static struct msg_exec_request pass(struct buf *out, const char *hex, const stru
 
 static void windows_are_added_to_a_request_without(void **state)
 {
-	const struct msg_windows both = {.input = true, .output = 4096};
+	const struct msg_relayed both = {.input = true, .output = 4096};
 	struct msg_exec_request request;
 	struct buf out;
 
@@ -41,7 +41,7 @@ static void windows_are_added_to_a_request_without(void **state)
 
 static void windows_that_say_nothing_are_replaced(void **state)
 {
-	const struct msg_windows both = {.input = true, .output = 4096};
+	const struct msg_relayed both = {.input = true, .output = 4096};
 	struct msg_exec_request request;
 	struct buf out;
 
@@ -57,7 +57,7 @@ static void windows_that_say_nothing_are_replaced(void **state)
 
 static void keys_of_any_length_disturb_nothing(void **state)
 {
-	const struct msg_windows output = {.output = 1};
+	const struct msg_relayed output = {.output = 1};
 	struct msg_exec_request request;
 	struct buf out;
 
@@ -72,7 +72,7 @@ static void keys_of_any_length_disturb_nothing(void **state)
 /* A key that was longer than the patching of old would read stayed, and then stood there twice. */
 static void a_window_in_forty_pieces_is_still_that_window(void **state)
 {
-	const struct msg_windows output = {.output = 4096};
+	const struct msg_relayed output = {.output = 4096};
 	struct msg_exec_request request;
 	char hex[512], empty[40 * 2 + 1];
 	struct buf out;
@@ -97,7 +97,7 @@ static void what_goes_out_is_written_one_way(void **state)
 		"b90005 64'rows'c24105 63'cwd'f7 7f60 64'args'60ff 82 61'a'7f60 61'b'ff"
 		"63'cmd'7802'sh' 6c'stdin_window'f4",
 	};
-	const struct msg_windows input = {.input = true};
+	const struct msg_relayed input = {.input = true};
 	struct buf out;
 
 	(void)state;
@@ -117,7 +117,7 @@ static void lists_keep_their_order_and_what_is_twice(void **state)
 {
 	static const char *const args[] = {"b", "a", "", "b", "o\xc3\xb6"};
 	static const char *const env[] = {"A=1", "B", "A=2"};
-	const struct msg_windows both = {.input = true, .output = 4096};
+	const struct msg_relayed both = {.input = true, .output = 4096};
 	struct msg_exec_request request;
 	struct msg_rlimit limit;
 	struct msg_text text;
@@ -153,7 +153,7 @@ static void lists_keep_their_order_and_what_is_twice(void **state)
 
 static void every_key_of_ours_is_said_again(void **state)
 {
-	const struct msg_windows both = {.input = true, .output = 4096};
+	const struct msg_relayed both = {.input = true, .output = 4096};
 	struct msg_exec_request request;
 	struct buf out;
 
@@ -180,15 +180,47 @@ static void every_key_of_ours_is_said_again(void **state)
 	unit_assert_text(request.on_disconnect, "what");
 	unit_assert_text(request.name, "n");
 	assert_int_equal(request.hold_ms, 1000);
-	assert_true(request.has_for_uid && request.for_uid == 0);
+	/* Which is not the client's to say. */
+	assert_false(request.has_for_uid);
 	assert_true(request.stdin_window);
 	assert_int_equal(request.output_window, 4096);
 	buf_release(&out);
 }
 
+/* However it was said, it is said once, and by the relay. */
+static void whose_it_is_the_relay_says(void **state)
+{
+	static const char *const payloads[] = {
+		"a1 63'cmd'62'sh'",
+		"a2 63'cmd'62'sh' 67'for_uid'00",
+		"bf 7f 64'for_' 63'uid' ff 00 63'cmd'62'sh' ff",
+		"a2 63'cmd'62'sh' 47'for_uid'00",
+		"b90002 63'cmd'62'sh' 7807'for_uid'fb0000000000000000",
+		"a2 63'cmd'62'sh' 67'for_uid'c24100",
+		"a2 63'cmd'62'sh' 67'for_uid'f6",
+	};
+	const struct msg_relayed named = {.has_for_uid = true, .for_uid = 1000}, unnamed = {0};
+	struct msg_exec_request request;
+	struct buf out;
+
+	(void)state;
+	for (size_t i = 0; i < UNIT_COUNT(payloads); i++) {
+		request = pass(&out, payloads[i], &named);
+		assert_true(request.has_for_uid && request.for_uid == 1000);
+		unit_assert_bytes(unit_payload(&out, MSG_EXEC_REQUEST, 5),
+				  "aa 63'cmd'62'sh' 64'args'80 63'env'80 63'cwd'f6 64'user'f6"
+				  "63'tty'f4 64'rows'1818 64'cols'1850 67'rlimits'80"
+				  "67'for_uid'1903e8");
+		buf_release(&out);
+		request = pass(&out, payloads[i], &unnamed);
+		assert_false(request.has_for_uid);
+		buf_release(&out);
+	}
+}
+
 static void what_was_not_given_is_the_same_as_before(void **state)
 {
-	const struct msg_windows input = {.input = true};
+	const struct msg_relayed input = {.input = true};
 	struct msg_exec_request request;
 	struct buf out;
 
@@ -214,7 +246,7 @@ static void a_limit_that_is_none_is_not_passed_on(void **state)
 		"a3 68'resource'63'cpu' 64'soft'01 64'hard'f6",
 		"a4 68'resource'63'cpu' 64'soft'01 64'hard'02 64'soft'01",
 	};
-	const struct msg_windows input = {.input = true};
+	const struct msg_relayed input = {.input = true};
 
 	(void)state;
 	for (size_t i = 0; i < UNIT_COUNT(limits); i++) {
@@ -237,7 +269,7 @@ static void a_limit_that_is_none_is_not_passed_on(void **state)
 static void many_limits_in_short_floats_have_room(void **state)
 {
 	enum { COUNT = 1000 };
-	const struct msg_windows both = {.input = true, .output = 4096};
+	const struct msg_relayed both = {.input = true, .output = 4096};
 	struct msg_exec_request request;
 	char *hex = malloc(64 + COUNT * 80), *end;
 	struct msg_rlimit limit;
@@ -388,6 +420,7 @@ int main(void)
 		cmocka_unit_test(what_goes_out_is_written_one_way),
 		cmocka_unit_test(lists_keep_their_order_and_what_is_twice),
 		cmocka_unit_test(every_key_of_ours_is_said_again),
+		cmocka_unit_test(whose_it_is_the_relay_says),
 		cmocka_unit_test(what_was_not_given_is_the_same_as_before),
 		cmocka_unit_test(a_limit_that_is_none_is_not_passed_on),
 		cmocka_unit_test(many_limits_in_short_floats_have_room),

@@ -2,7 +2,7 @@
 #include "unit.h"
 
 /* Adds them to the payload and decodes what comes of it. */
-static int add(const char *hex, struct msg_windows windows, struct msg_exec_request *ret,
+static int add(const char *hex, struct msg_relayed windows, struct msg_exec_request *ret,
 	       struct buf *out)
 {
 	unit_held struct msg_bytes payload = unit_hex(hex);
@@ -42,7 +42,7 @@ static void keys_are_added_to_maps_of_every_kind(void **state)
 		"a2 63'cmd' 61'x' 7f 67'output_' 66'window' ff f6",
 		"a3 63'cmd' 61'x' 61'q' 82 a1 61'a' f6 9f 01 ff 62'zz' fb0000000000000000",
 	};
-	struct msg_windows both = {true, 262144};
+	struct msg_relayed both = {.input = true, .output = 262144};
 
 	(void)state;
 	for (size_t i = 0; i < UNIT_COUNT(payloads); i++) {
@@ -59,7 +59,7 @@ static void keys_are_added_to_maps_of_every_kind(void **state)
 
 static void what_the_client_asked_for_stays(void **state)
 {
-	struct msg_windows input = {true, 0}, output = {false, 5}, none = {false, 0};
+	struct msg_relayed input = {.input = true}, output = {.output = 5}, none = {.output = 0};
 	struct msg_exec_request request;
 	struct buf out;
 
@@ -90,7 +90,7 @@ static void what_is_no_whole_map_is_refused(void **state)
 		"bf 63'cmd' ff",
 		"bbffffffffffffffff",
 	};
-	struct msg_windows both = {true, 1};
+	struct msg_relayed both = {.input = true, .output = 1};
 
 	(void)state;
 	for (size_t i = 0; i < UNIT_COUNT(payloads); i++) {

@@ -11,7 +11,7 @@ static void ids_are_found_until_they_end(void **state)
 	for (uint32_t id = 1; id <= 1000; id++)
 		assert_non_null(route_add(&table, id, id % 2 ? ROUTE_EXEC : ROUTE_ASK));
 	assert_int_equal(table.count, 1000);
-	assert_int_equal(table.execs, 500);
+	assert_int_equal(table.sessions, 500);
 	assert_int_equal(table.asks, 500);
 	for (uint32_t id = 1; id <= 1000; id += 3)
 		route_remove(&table, route_find(&table, id));
@@ -23,9 +23,35 @@ static void ids_are_found_until_they_end(void **state)
 	}
 	route_clear(&table);
 	assert_int_equal(table.count, 0);
-	assert_int_equal(table.execs, 0);
+	assert_int_equal(table.sessions, 0);
 	assert_int_equal(table.asks, 0);
 	assert_null(table.list.first);
+}
+
+static void each_kind_counts_as_what_it_is(void **state)
+{
+	static const struct {
+		enum route_kind kind;
+		bool is_session, has_answer, takes_input, is_command;
+	} kinds[] = {
+		{ROUTE_EXEC, true, false, true, true},	    {ROUTE_ATTACH, true, false, true, true},
+		{ROUTE_INPUT, true, false, true, false},    {ROUTE_QUERY, true, true, false, false},
+		{ROUTE_STREAM, false, false, false, false}, {ROUTE_ASK, false, true, false, false},
+	};
+	struct route_table table = {0};
+
+	(void)state;
+	for (size_t i = 0; i < UNIT_COUNT(kinds); i++) {
+		struct route *route = route_add(&table, 1, kinds[i].kind);
+
+		assert_int_equal(table.count, 1);
+		assert_int_equal(table.sessions, kinds[i].is_session);
+		assert_int_equal(table.asks, kinds[i].has_answer);
+		assert_int_equal(route_takes_input(route), kinds[i].takes_input);
+		assert_int_equal(route_is_command(route), kinds[i].is_command);
+		route_remove(&table, route);
+		assert_int_equal(table.count + table.sessions + table.asks, 0);
+	}
 }
 
 /* The stream holds other things too: positions in it grow faster than the route's bytes. */
@@ -127,8 +153,8 @@ static void windows_of_all_commands_fit_what_a_client_may_have_queued(void **sta
 	uint64_t sum = 0;
 
 	(void)state;
-	for (size_t execs = 0; execs < ROUTE_EXECS_MAX; execs++)
-		sum += route_window(execs);
+	for (size_t sessions = 0; sessions < ROUTE_SESSIONS_MAX; sessions++)
+		sum += route_window(sessions);
 	assert_true(sum < 64 * 1024 * 1024);
 }
 
@@ -150,6 +176,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(ids_are_found_until_they_end),
+		cmocka_unit_test(each_kind_counts_as_what_it_is),
 		cmocka_unit_test(output_is_credited_when_the_socket_took_it),
 		cmocka_unit_test(output_credit_never_falls_behind),
 		cmocka_unit_test(held_input_goes_as_far_as_there_is_credit),
