@@ -375,6 +375,436 @@ assert credited <= sent
 PY
 }
 
+# ---- kept sessions ----
+
+@test "relay: whose a request is, the relay says, and no client" {
+	ends <<'PY'
+mine, huge = os.getuid(), "x" * 200000
+guest = Guest().up(KEEPS)
+peer = Peer()
+forged = [{}, {"for_uid": 0}, {"for_uid": 4294967295}, {"for_uid": Raw(b"\xc2\x41\x07")}, {"for_uid": 7.0},
+          {"for_uid": None}, {"stdin_window": True, "output_window": 99, "for_uid": 0, "odd": [None]},
+          {"for_uid": 0, "cwd": huge}]
+requests = [("core.exec.request", {"cmd": "x"}), ("core.session.list", {}),
+            ("core.session.attach", {"session": "n"}), ("core.session.input", {"session": "n"}),
+            ("core.session.signal", {"session": "n", "signal": 15}),
+            ("core.session.remove", {"session": "n"})]
+for type, payload in requests:
+    for keys in forged:
+        for dialect in "plain", "ts", "indefinite":
+            peer.tell(type, 1, {**keys, **payload}, dialect=dialect)
+            got = guest.expect(type)
+            # Once, in the shortest way, and nothing that could be read as another.
+            equal((got.for_uid, got.raw.count(encode("for_uid")), got.raw.count(b"for_uid")), (mine, 1, 1))
+            assert encode("for_uid") + encode(mine) in got.raw and "odd" not in got.payload, got
+            guest.tell("core.error", got.id, {"kind": "invalid_session", "message": "no"})
+            peer.answer(1, "core.error")
+    # A key that is bytes is the same key; behind the map nothing counts.
+    for whole in (encode({**payload, b"for_uid": 0}), encode(payload) + encode({"for_uid": 0})):
+        peer.tell(type, 1, Raw(whole))
+        got = guest.expect(type)
+        equal((got.for_uid, got.raw.count(b"for_uid")), (mine, 1))
+        guest.tell("core.error", got.id, {"kind": "invalid_session", "message": "no"})
+        peer.answer(1, "core.error")
+    # Twice, or none that there can be, is no request, and the guest hears nothing of it.
+    for value in encode(0) + encode("for_uid") + encode(mine), encode("0"), encode(-1), encode(1 << 32), encode(b"\0"):
+        body = b"".join(encode(k) + encode(v) for k, v in payload.items()) + encode("for_uid") + value
+        peer.tell(type, 1, Raw(b"\xbf" + body + b"\xff"))
+        peer.refused(1, "invalid_payload", type)
+peer.tell("core.ping", 2)
+guest.expect("core.ping")
+PY
+}
+
+@test "relay: each client's uid is its own" {
+	need_root
+	chmod 755 "$DIR"
+	relay_start "$DIR/port" --allow-uid 65534 --allow-uid 65533
+	chmod 666 "$SOCKET"
+	DIR=$DIR python3 -B "$BATS_TEST_DIRNAME/peer.py" "$SOCKET" "$RELAY" <<'PY'
+guest = Guest().up(KEEPS)
+peers = []
+for uid in 0, 65534, 65533:
+    os.seteuid(uid)
+    peers.append((uid, Peer()))
+    os.seteuid(0)
+for uid, peer in peers + peers[::-1]:
+    peer.request(1, "x", for_uid=0)
+    got = guest.expect("core.exec.request")
+    equal((got.for_uid, got.id), (uid, peer.range[0]))
+    guest.tell("core.exec.exited", got.id, {"code": 0})
+    peer.outcome(1)
+PY
+}
+
+@test "relay: an agent that keeps no sessions hears nothing of any, and of nobody's uid" {
+	ends <<'PY'
+guest = Guest().up(FEATURES)
+peer = Peer()
+for type, payload in (("core.session.list", {}), ("core.session.attach", {"session": "n"}),
+                      ("core.session.input", {"session": "n"}), ("core.session.detach", {}),
+                      ("core.session.signal", {"session": "n", "signal": 9}),
+                      ("core.session.remove", {"session": "n"})):
+    peer.tell(type, 1, payload)
+    assert "cannot keep sessions" in peer.refused(1, "unsupported_message_type", type)
+peer.tell("core.ping", 2)
+guest.expect("core.ping")
+peer.request(3, "x", stdin_window=True, output_window=5, for_uid=0, name="n")
+got = guest.start()
+equal((got.payload.get("for_uid"), got.name), (None, "n"))
+# One of the reference's, which may be another one when it comes to read this.
+guest.hang_up()
+guest.up()
+peer = Peer()
+peer.request(1, "x", for_uid=0, stdin_window=True)
+equal(guest.start().payload.get("for_uid"), None)
+PY
+}
+
+@test "relay: a request that is too large to say whose it is is refused, and its client goes on" {
+	ends <<'PY'
+guest = Guest().up(KEEPS)
+peer = Peer()
+# Just what a frame can hold.
+def request(room):
+    return frame("core.exec.request", 1, {"cmd": "x", "args": ["y" * room]})
+
+room = FRAME_MAX - len(request(FRAME_MAX)) + FRAME_MAX + 4
+equal(len(request(room)), FRAME_MAX + 4)
+peer.send(request(room))
+assert "too large" in peer.failed(1, "resource_limit")
+peer.tell("core.session.attach", 1, {"session": "y" * (room - 10)})
+assert "too large" in peer.refused(1, "invalid_session", "core.session.attach")
+peer.send(request(room - 300))
+equal(len(guest.expect("core.exec.request").args[0]), room - 300)
+PY
+}
+
+@test "relay: an attached session: credit both ways on behalf of a client, and all that it says" {
+	ends <<'PY'
+guest = Guest().up(KEEPS)
+peer = Peer()
+peer.ask_attach(1, "n", stdout_since=5, rows=4, cols=9, hold_ms=7, mode="take")
+sent = random.Random(2).randbytes(200000)
+for at in range(0, len(sent), 30000):
+    peer.stdin(1, sent[at:at + 30000])
+peer.stdin(1, b"")
+peer.tell("core.exec.resize", 1, {"rows": 5, "cols": 6})
+request = guest.expect("core.session.attach")
+equal((request.session, request.mode, request.stdout_since, request.rows, request.cols, request.hold_ms),
+      ("n", "take", 5, 4, 9, 7))
+assert request.stdin_window is True and request.output_window >= 65536, request
+got = b""
+while len(got) < 65536:
+    got += guest.expect("core.exec.stdin", request.id).data
+equal((len(got), guest.expect("core.exec.resize", request.id).rows), (65536, 5))
+guest.quiet()
+attached = frame("core.session.attached", request.id, {"session": "0123456789ab", "pid": 5, "stdout_at": 5,
+    "stderr_at": 0, "stdin_at": 3, "stdin_window": 100000, "odd": 1})
+guest.send(attached)
+equal(peer.answer(1, "core.session.attached").payload, decode(decode(attached[9:])["p"]))
+while len(got) < 100000:
+    got += guest.expect("core.exec.stdin", request.id).data
+guest.quiet()
+guest.tell("core.exec.stdin.credit", request.id, {"consumed": 100000})
+while len(got) < 200000:
+    got += guest.expect("core.exec.stdin", request.id).data
+equal((got, guest.expect("core.exec.stdin", request.id).data), (sent, b""))
+peer.signal(1, 10)
+peer.tell("core.exec.output.close", 1, {"stream": "stderr"})
+equal(guest.expect("core.exec.signal", request.id).signal, 10)
+equal(guest.expect("core.exec.output.close", request.id).stream, "stderr")
+# Its client reads, so there is credit for all.
+window, credited = request.output_window, 0
+for n in range(0, 3 * window, 16384):
+    guest.tell("core.exec.stdout", request.id, {"data": bytes(16384)})
+    peer.answer(1, "core.exec.stdout")
+    while n + 16384 - credited > window // 2:
+        credited = guest.expect("core.exec.output.credit", request.id).consumed
+guest.tell("core.session.detached", request.id, {"why": "taken", "session": "0123456789ab"})
+equal(peer.answer(1, "core.session.detached").why, "taken")
+# The id is free, and what is still said on it for nobody.
+peer.stdin(1, b"late")
+peer.tell("core.session.detach", 1)
+peer.request(1, "next")
+# The last credit comes when it comes.
+while (got := guest.next()).type == "core.exec.output.credit":
+    equal(got.id, request.id)
+equal((got.type, got.cmd), ("core.exec.request", "next"))
+PY
+}
+
+@test "relay: a client that counts credit itself has the agent's own, also of an attached session" {
+	ends <<'PY'
+guest = Guest().up(KEEPS)
+peer = Peer()
+peer.ask_attach(1, "n", stdin_window=True, output_window=77, mode="watch")
+request = guest.expect("core.session.attach")
+equal((request.stdin_window, request.output_window, request.mode), (True, 77, "watch"))
+guest.tell("core.session.attached", request.id, {"session": "0123456789ab", "stdin_window": 100})
+guest.tell("core.exec.stdin.credit", request.id, {"consumed": 5})
+guest.tell("core.session.skipped", request.id, {"stream": "stdout", "bytes": 9})
+guest.tell("core.session.refused", request.id, {"message": "no"})
+equal(peer.answer(1, "core.session.attached").stdin_window, 100)
+equal(peer.answer(1, "core.exec.stdin.credit").consumed, 5)
+equal(peer.answer(1, "core.session.skipped").bytes, 9)
+equal(peer.answer(1, "core.session.refused").message, "no")
+peer.tell("core.exec.output.credit", 1, {"consumed": 6})
+equal(guest.expect("core.exec.output.credit", request.id).consumed, 6)
+guest.tell("core.exec.exited", request.id, {"code": 4})
+equal(peer.answer(1, "core.exec.exited").code, 4)
+PY
+}
+
+@test "relay: who sends to a session sends input alone, and leaves behind the last of it" {
+	ends <<'PY'
+guest = Guest().up(KEEPS)
+peer = Peer()
+peer.tell("core.session.input", 1, {"session": "n"})
+sent = bytes(range(250)) * 400
+peer.stdin(1, sent)
+peer.tell("core.session.detach", 1, {"restore": b"r"})
+peer.signal(1, 9)
+peer.tell("core.exec.resize", 1, {"rows": 5, "cols": 6})
+peer.tell("core.exec.output.close", 1, {"stream": "stderr"})
+request = guest.expect("core.session.input")
+equal((request.stdin_window, request.payload.get("output_window")), (True, None))
+got = b""
+while len(got) < 65536:
+    got += guest.expect("core.exec.stdin", request.id).data
+guest.tell("core.session.attached", request.id, {"session": "0123456789ab", "stdin_window": 65536})
+peer.answer(1, "core.session.attached")
+guest.quiet()
+guest.tell("core.exec.stdin.credit", request.id, {"consumed": 65536})
+while len(got) < len(sent):
+    got += guest.expect("core.exec.stdin", request.id).data
+equal(got, sent)
+equal(guest.expect("core.session.detach", request.id).restore, b"r")
+guest.tell("core.session.detached", request.id, {"why": "asked", "session": "0123456789ab"})
+peer.answer(1, "core.session.detached")
+PY
+}
+
+@test "relay: to a terminal that one comes to, the end of input means nothing" {
+	ends <<'PY'
+guest = Guest().up(KEEPS)
+peer = Peer()
+for id, tty in ((1, True), (2, False)):
+    peer.ask_attach(id, "n")
+    request = guest.expect("core.session.attach")
+    peer.stdin(id, b"")
+    equal(guest.expect("core.exec.stdin", request.id).data, b"")
+    guest.tell("core.session.attached", request.id, {"session": "0123456789ab", "tty": tty})
+    peer.answer(id, "core.session.attached")
+    peer.stdin(id, b"more")
+    if tty:
+        equal(guest.expect("core.exec.stdin", request.id).data, b"more")
+peer.tell("core.ping", 3)
+guest.expect("core.ping")
+PY
+}
+
+@test "relay: a command is left to go on, or it is told why not and goes on as it was" {
+	ends <<'PY'
+guest = Guest().up(KEEPS)
+peer = Peer()
+peer.request(1, "x")
+request = guest.start()
+peer.tell("core.session.detach", 1, {"restore": bytes(100000)})
+# More than a terminal's modes take is none.
+equal(guest.expect("core.session.detach", request.id).payload, {})
+guest.tell("core.session.refused", request.id, {"message": "no room"})
+equal([peer.answer(1).type for _ in range(2)], ["core.exec.started", "core.session.refused"])
+peer.stdin(1, b"on")
+equal(guest.expect("core.exec.stdin", request.id).data, b"on")
+peer.tell("core.session.detach", 1, {"restore": b"\x1b[?25l"})
+equal(guest.expect("core.session.detach", request.id).restore, b"\x1b[?25l")
+guest.tell("core.session.detached", request.id, {"why": "asked", "session": "0123456789ab"})
+equal(peer.outcome(1).last.type, "core.session.detached")
+PY
+}
+
+@test "relay: questions about sessions, their answers, and one that comes while the guest is away" {
+	ends <<'PY'
+guest = Guest().up(KEEPS)
+peer, other = Peer(), Peer()
+peer.tell("core.session.list", 1)
+other.tell("core.session.list", 1)
+ids = [guest.expect("core.session.list").id for _ in range(2)]
+equal(set(ids), {peer.range[0], other.range[0]})
+for id in ids:
+    for name in "a", "b":
+        guest.tell("core.session.entry", id, {"session": "0123456789ab", "name": f"{name}{id}"})
+    guest.tell("core.session.done", id)
+for one in peer, other:
+    got = one.outcome(1)
+    equal((got.types, got.frames[1].name),
+          (["core.session.entry"] * 2 + ["core.session.done"], f"b{one.range[0]}"))
+peer.tell("core.session.signal", 2, {"session": "n", "signal": -5})
+got = guest.expect("core.session.signal")
+equal((got.session, got.signal), ("n", -5))
+guest.tell("core.session.done", got.id)
+peer.answer(2, "core.session.done")
+peer.tell("core.session.remove", 2, {"session": "n"})
+guest.tell("core.error", guest.expect("core.session.remove").id, {"kind": "invalid_session", "message": "no"})
+equal(peer.refused(2, "invalid_session"), "no")
+# Who says no more is answered all the same.
+other.tell("core.session.list", 5)
+other.end_input()
+guest.tell("core.session.done", guest.expect("core.session.list").id)
+other.answer(5, "core.session.done")
+other.closed()
+guest.expect("core.relay.client.disconnected")
+peer.tell("core.session.list", 6)
+guest.expect("core.session.list")
+guest.hang_up()
+assert "lost" in peer.refused(6, "invalid_session")
+peer.tell("core.session.list", 6)
+assert "not connected" in peer.refused(6, "invalid_session")
+PY
+}
+
+@test "relay: a bad frame on a kept session's id ends the id, and not the session" {
+	ends <<'PY'
+guest = Guest().up(KEEPS)
+peer = Peer()
+def begin(kind):
+    if kind == "exec":
+        peer.request(1, "x", on_disconnect="keep", name="n")
+        return guest.start()
+    peer.tell("core.session." + kind, 1, {"session": "n"})
+    request = guest.expect("core.session." + kind)
+    guest.tell("core.session.attached", request.id, {"session": "0123456789ab"})
+    return request
+
+for kind in "exec", "attach", "input":
+    request = begin(kind)
+    peer.answer(1)
+    peer.stdin(1, bytes(99999))
+    peer.tell("core.exec.stdin", 1, {"data": "text"})
+    peer.refused(1, "invalid_payload")
+    # What is left of the input that had gone.
+    while (got := guest.next()).type == "core.exec.stdin":
+        pass
+    equal((got.type, got.id), ("core.session.detach", request.id))
+    peer.request(1, "next")
+    guest.tell("core.exec.stdout", request.id, {"data": b"late"})
+    guest.quiet()
+    guest.tell("core.session.detached", request.id, {"why": "asked", "session": "0123456789ab"})
+    next = guest.start()
+    equal((next.cmd, peer.answer(1).type), ("next", "core.exec.started"))
+    guest.tell("core.exec.exited", next.id, {"code": 0})
+    equal(peer.outcome(1).types, ["core.exec.exited"])
+# Of a question, nothing is there to end; its answer is nobody's.
+peer.tell("core.session.list", 1)
+request = guest.expect("core.session.list")
+peer.tell("core.exec.stdin", 1, {"data": "text"})
+peer.refused(1, "invalid_payload")
+guest.tell("core.session.entry", request.id, {"session": "0123456789ab"})
+guest.tell("core.session.done", request.id)
+peer.request(1, "next")
+equal(guest.start().cmd, "next")
+equal(peer.answer(1).type, "core.exec.started")
+PY
+}
+
+@test "relay: of clients that are gone, nothing that is kept is killed, and the range is free again" {
+	ends <<'PY'
+guest = Guest().up(KEEPS)
+for turn in range(2):
+    peers = [Peer() for _ in range(128)]
+    peer = peers[9]
+    peer.request(1, "x", on_disconnect="keep")
+    kept = guest.start()
+    peer.ask_attach(2, "n")
+    peer.ask_attach(3, "n", mode="wait")
+    peer.tell("core.session.input", 4, {"session": "n"})
+    ids = [guest.next().id for _ in range(3)]
+    if turn:
+        guest.tell("core.session.attached", ids[0], {"session": "0123456789ab"})
+    # Held, and for nobody by then.
+    peer.stdin(2, bytes(200000))
+    peer.stdin(1, bytes(200000))
+    peer.close()
+    while (got := guest.next()).type == "core.exec.stdin":
+        pass
+    equal((got.type, got.id_start), ("core.relay.client.disconnected", peer.range[0]))
+    ping = guest.expect("core.ping")
+    guest.tell("core.exec.stdout", kept.id, {"data": b"late"})
+    guest.tell("core.session.detached", ids[1], {"why": "taken", "session": "0123456789ab"})
+    try:
+        Peer()
+        assert False, "its range was given before the guest is done with it"
+    except Refused:
+        pass
+    guest.tell("core.pong", ping.id)
+    peers[9] = served()
+    equal(peers[9].range, peer.range)
+    guest.quiet()
+    for peer in peers:
+        peer.close()
+    for _ in range(128):
+        guest.expect("core.relay.client.disconnected")
+PY
+}
+
+@test "relay: a session that is kept is not over with the guest's connection, nor with the relay" {
+	ends <<'PY'
+guest = Guest().up(KEEPS)
+for keys in {"on_disconnect": "keep"}, None:
+    peer, other = Peer(), Peer()
+    if keys:
+        peer.request(1, "x", **keys)
+        guest.start()
+        peer.answer(1, "core.exec.started")
+    else:
+        peer.ask_attach(1, "n")
+        guest.tell("core.session.attached", guest.expect("core.session.attach").id, {"session": "0123456789ab"})
+        peer.answer(1, "core.session.attached")
+    other.request(1, "x")
+    guest.start()
+    other.answer(1, "core.exec.started")
+    guest.hang_up()
+    # Its client may find another way; to the other, its command is over.
+    peer.closed()
+    assert "lost" in other.refused(1, "invalid_session")
+    other.close()
+    guest.up(KEEPS)
+peer = Peer()
+peer.ask_attach(1, "n")
+guest.expect("core.session.attach")
+os.kill(PID, signal.SIGTERM)
+peer.closed()
+guest.expect("core.relay.client.disconnected")
+guest.expect("core.ping")
+equal(guest.next(), None)
+PY
+	wait "$RELAY"
+	RELAY=
+}
+
+@test "relay: more sessions of one client than it may have are refused, of each kind" {
+	ends <<'PY'
+guest = Guest().up(KEEPS)
+peer = Peer()
+kinds = [("core.session.attach", {"session": "n"}), ("core.session.input", {"session": "n"}),
+         ("core.session.list", {}), ("core.exec.request", {"cmd": "x"})]
+for n in range(1024):
+    type, payload = kinds[n % 4]
+    peer.tell(type, 1 + n, payload)
+    guest.expect(type)
+for type, payload in kinds[:3]:
+    peer.tell(type, 2000, payload)
+    assert "too many" in peer.refused(2000, "invalid_session", type)
+peer.request(2000, "x")
+assert "too many" in peer.failed(2000, "resource_limit")
+guest.tell("core.session.done", peer.range[0] + 2)
+peer.answer(3, "core.session.done")
+peer.tell("core.session.list", 2000)
+guest.expect("core.session.list")
+PY
+}
+
 # ---- ends ----
 
 @test "relay: of a reference agent, a vanished client's commands are killed one by one" {

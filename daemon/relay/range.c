@@ -54,13 +54,16 @@ static void set_free(struct relay_range *range)
 	relay_slots_free(range->slots, range->slot);
 }
 
-/* Ends an id for the client: core.error, or, if it cannot read that, the connection. */
+/*
+ * Ends an id for the client: core.error, or, if it cannot read that, the connection. So with a
+ * session that is kept: it is not over, only the way to it is, and another one may be found.
+ */
 static void end_id(struct relay_range *range, const struct route *route, const char *why)
 {
 	relay_client_mark(range->client);
 	if (route->abandoned)
 		return;
-	if (route->v < MSG_GENERATION_ERR)
+	if (route->v < MSG_GENERATION_ERR || (route->kept && route_takes_input(route)))
 		relay_client_drop(range->client, why);
 	else if (msg_put_error(to_client(range), route->id, MSG_REFUSAL_INVALID_SESSION, why,
 			       (struct msg_text){0}) < 0)
