@@ -1066,6 +1066,35 @@ none_of_ours() {
 	wait_for 5 none_match "^sleep $number"
 }
 
+@test "relay: a relay that is told to end and another one: a kept session's client goes on where it was" {
+	real
+	"$X" -n --on-disconnect keep --reconnect 1m -- sh -c \
+		"echo one; until [ -e $DIR/go ]; do sleep 0.02; done; echo two; exit 9" >"$DIR/out" 2>"$DIR/err" &
+	client=$!
+	wait_for 20 grep -q one "$DIR/out"
+	relay_stop
+	wait_for 20 test -s "$DIR/err"
+	relay_start "$DIR/chardev"
+	touch "$DIR/go"
+	status=0
+	wait "$client" || status=$?
+	[[ $status -eq 9 && $(<"$DIR/out") == $'one\ntwo' ]]
+}
+
+@test "relay: who is killed while it has a session ends nothing, and the next one has it" {
+	real
+	id=$("$X" -d -- sh -c 'echo up; exec cat')
+	for _ in 1 2 3; do
+		"$X" --attach "$id" -n >"$DIR/out" &
+		client=$!
+		wait_for 20 grep -q up "$DIR/out"
+		kill -9 "$client"
+		wait "$client" || true
+	done
+	run -0 "$X" --attach "$id" --since 3 <<<more
+	[[ $output == more ]]
+}
+
 @test "relay: the guest's defaults are sent first, also to one that restarts, and hold" {
 	need_root
 	THROUGH=relay
