@@ -43,6 +43,7 @@ union fuzz_any {
 	struct msg_data data;
 	struct msg_error error;
 	struct msg_bootstrap bootstrap;
+	struct msg_session_list list;
 	struct msg_session_entry entry;
 	struct msg_session_attach attach;
 	struct msg_session_attached attached;

@@ -1,5 +1,5 @@
 /*
- * What msb-relayd does with bytes on their way: a request encoded anew with windows, a payload passed
+ * What msb-relayd does with bytes on their way: a request encoded anew with what is added, a payload passed
  * on byte for byte, and the search for a greeting in a stream that may begin anywhere. The first byte
  * says which.
  */
@@ -35,7 +35,7 @@ static void same_limits(struct msg_list *a, struct msg_list *b)
 	}
 }
 
-/* All but the windows. */
+/* All but what a relay adds. */
 static void same_request(struct msg_exec_request *a, struct msg_exec_request *b)
 {
 	CLAIM(same_text(a->cmd, b->cmd) && same_text(a->cwd, b->cwd) &&
@@ -48,6 +48,7 @@ static void same_request(struct msg_exec_request *a, struct msg_exec_request *b)
 		      a->kill_after_ms == b->kill_after_ms);
 	CLAIM(a->has_linger == b->has_linger && a->linger_ms == b->linger_ms);
 	CLAIM(same_text(a->on_disconnect, b->on_disconnect) && a->login_shell == b->login_shell);
+	CLAIM(same_text(a->name, b->name) && a->hold_ms == b->hold_ms);
 	same_texts(&a->args, &b->args);
 	same_texts(&a->env, &b->env);
 	same_limits(&a->rlimits, &b->rlimits);
@@ -76,8 +77,8 @@ static bool has_bad_limit(struct msg_list limits)
 	return more < 0;
 }
 
-/* A request that decodes is passed on with the windows, and says the same. */
-static void add_windows(const uint8_t *data, size_t len, const struct msg_relayed *add)
+/* A request that decodes is passed on with what is added, and says the same. */
+static void say_anew(const uint8_t *data, size_t len, const struct msg_relayed *add)
 {
 	uint8_t *asked = fuzz_copy(data, len), *kept = fuzz_copy(data, len),
 		*spoilt = fuzz_copy(data, len);
@@ -97,6 +98,8 @@ static void add_windows(const uint8_t *data, size_t len, const struct msg_relaye
 			CLAIM(after.stdin_window == (add->input || before.stdin_window));
 			CLAIM(after.output_window ==
 			      (add->output ? add->output : before.output_window));
+			CLAIM(after.has_for_uid == add->has_for_uid);
+			CLAIM(!add->has_for_uid || after.for_uid == add->for_uid);
 			same_request(&before, &after);
 		}
 	}
@@ -130,6 +133,7 @@ static void pass_on(const uint8_t *data, size_t len)
 		msg_decode(MSG_EXEC_REQUEST, (struct msg_bytes){passed, len}, &before);
 		CLAIM(after.stdin_window == before.stdin_window &&
 		      after.output_window == before.output_window);
+		CLAIM(after.has_for_uid == before.has_for_uid && after.for_uid == before.for_uid);
 		same_request(&before, &after);
 	}
 	buf_release(&out);
@@ -158,12 +162,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 
 	if (!len)
 		return 0;
-	add = (struct msg_relayed){.input = data[0] & 2, .output = data[0] & 4 ? 4096 : 0};
+	add = (struct msg_relayed){.input = data[0] & 2,
+				   .output = data[0] & 4 ? 4096 : 0,
+				   .has_for_uid = data[0] & 16,
+				   .for_uid = 1000};
 	if (data[0] & 1)
 		seek(data + 1, len - 1);
 	else if (data[0] & 8)
 		pass_on(data + 1, len - 1);
 	else
-		add_windows(data + 1, len - 1, &add);
+		say_anew(data + 1, len - 1, &add);
 	return 0;
 }

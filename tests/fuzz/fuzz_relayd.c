@@ -12,7 +12,8 @@
 #include "shared/log.h"
 #include "tests/unit/unit_budget.h"
 
-#define LAST_ROUNDS 8 /* of the loop in which nothing more is sent */
+#define LAST_ROUNDS 8	    /* of the loop in which nothing more is sent */
+#define CLIENT_UID  1000000 /* whatever it says itself */
 
 /* WRAP: dial_start */
 void __wrap_dial_start(struct dial *dial, struct loop *loop, const struct endpoint *endpoint,
@@ -58,14 +59,48 @@ static void look_for_change(void)
 	f.changed |= f.relay->agent.state == AGENT_UP && f.relay->agent.features != f.features;
 }
 
-static void check_request(const struct msg_exec_request *request)
+static void check_windows(bool stdin_window, uint64_t output_window)
 {
 	if (f.changed)
 		return;
 	if (f.features & MSG_FEATURE_STDIN_WINDOW)
-		CLAIM(request->stdin_window);
+		CLAIM(stdin_window);
 	if (f.features & MSG_FEATURE_OUTPUT_WINDOW)
-		CLAIM(request->output_window);
+		CLAIM(output_window);
+}
+
+/* Never what the client says, also while it is not known what agent hears it. */
+static void check_uid(bool has_uid, uint32_t uid)
+{
+	CLAIM(f.changed || has_uid == !!(f.features & MSG_FEATURE_SESSIONS));
+	CLAIM(!has_uid || uid == CLIENT_UID);
+}
+
+static void check_asked(enum msg_type type, const union fuzz_any *any)
+{
+	switch (type) {
+	case MSG_EXEC_REQUEST:
+		check_windows(any->request.stdin_window, any->request.output_window);
+		check_uid(any->request.has_for_uid, any->request.for_uid);
+		break;
+	case MSG_SESSION_LIST:
+		check_uid(any->list.has_for_uid, any->list.for_uid);
+		break;
+	case MSG_SESSION_ATTACH:
+	case MSG_SESSION_INPUT:
+		check_windows(any->attach.stdin_window,
+			      type == MSG_SESSION_INPUT || any->attach.output_window);
+		check_uid(any->attach.has_for_uid, any->attach.for_uid);
+		break;
+	case MSG_SESSION_SIGNAL:
+		check_uid(any->session_signal.has_for_uid, any->session_signal.for_uid);
+		break;
+	case MSG_SESSION_REMOVE:
+		check_uid(any->remove.has_for_uid, any->remove.for_uid);
+		break;
+	default:
+		break;
+	}
 }
 
 static bool is_for_agents(enum msg_type type)
@@ -86,6 +121,13 @@ static bool is_for_agents(enum msg_type type)
 		return f.changed || f.features & MSG_FEATURE_OUTPUT_CLOSE;
 	case MSG_EXEC_OUTPUT_CREDIT:
 		return f.changed || f.features & MSG_FEATURE_OUTPUT_WINDOW;
+	case MSG_SESSION_LIST:
+	case MSG_SESSION_ATTACH:
+	case MSG_SESSION_INPUT:
+	case MSG_SESSION_DETACH:
+	case MSG_SESSION_SIGNAL:
+	case MSG_SESSION_REMOVE:
+		return f.changed || f.features & MSG_FEATURE_SESSIONS;
 	default:
 		/* Of files and TCP: only to those that may know them. */
 		return type >= MSG_FS_REQUEST && type <= MSG_TCP_CLOSE && type != MSG_FS_RESPONSE &&
@@ -118,8 +160,7 @@ static void agent_heard(struct fuzz_peer *peer)
 		CLAIM(frame.flags == msg_flags(envelope.type));
 		CLAIM(msg_decode(envelope.type, envelope.payload, &any) == 0);
 		CLAIM(is_well_addressed(&frame, &envelope, &any));
-		if (envelope.type == MSG_EXEC_REQUEST)
-			check_request(&any.request);
+		check_asked(envelope.type, &any);
 		buf_consume(&peer->heard, frame.wire_len);
 	}
 	CLAIM(r == 0);
@@ -210,6 +251,8 @@ static void run(struct relay *relay, uint8_t how, uint8_t *script, size_t script
 	relay->agent.endpoint = &endpoint;
 	relay_start(relay);
 	peer.trusted = how & 8;
+	peer.kind = PEER_USER;
+	peer.number = CLIENT_UID;
 	relay_open(relay, client_fd, &peer);
 	f.clock.on_due = on_clock;
 	loop_arm(&f.loop, &f.clock, 0);
@@ -235,7 +278,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	memset(&relay, 0, sizeof(relay));
 	memset(&f, 0, sizeof(f));
 	CLAIM(loop_init(&f.loop) == 0);
-	f.features = data[0] & 4 ? (MSG_FEATURE_PIXELS << 1) - 1 : 0;
+	/* Of which one that is old keeps no sessions. */
+	f.features = !(data[0] & 4) ? 0
+		     : data[0] & 1  ? (MSG_FEATURE_PIXELS << 1) - 1
+				    : (MSG_FEATURE_SESSIONS << 1) - 1;
 	client_len = ((size_t)data[1] << 8 | data[2]) % (len - 2);
 	f.script = fuzz_copy(data + 3, client_len);
 	script = agent_script(data[0], data + 3 + client_len, len - 3 - client_len, &script_len);

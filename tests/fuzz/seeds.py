@@ -154,7 +154,7 @@ def kept():
 
 
 def relay():
-    for how in (0, 2, 4, 6, 8):
+    for how in (0, 2, 4, 6, 8, 16, 22):
         for dialect in DIALECTS:
             for keys in ({}, {"stdin_window": False, "output_window": 7},
                          {"name": "n", "hold_ms": 5, "for_uid": 7}):
@@ -163,6 +163,29 @@ def relay():
     for before in (b"", b"\0" * 9, greeting[:30], greeting[1:], frame("core.pong", 5)):
         yield b"\1" + before + greeting + before
     yield b"\1" + frame("core.init.resolved", 0, {"default_user": {"uid": 0, "gid": 0}}) + greeting
+
+
+def come():
+    """What a client asks of kept sessions, and what its agent says to that."""
+    told = {type: frame(type, 1, payload) for type, payload in AGENT}
+    asked = {"for_uid": 0, "session": "n"}
+    full = frame("core.exec.stdin", 1, {"data": b"x" * 300}) * 3
+    rest = (full + frame("core.exec.stdin", 1, {"data": b""}) + frame("core.session.detach", 1, {})
+            + frame("core.exec.signal", 1, {"signal": 1}))
+    wrong = full + frame("core.exec.stdin", 1, {"data": "no"}) + full
+    credit = frame("core.exec.stdin.credit", 1, {"consumed": 600})
+    attached = frame("core.session.attached", 1, {"session": "0123456789ab", "stdin_window": 400})
+    ends = told["core.exec.stdout"] + told["core.session.detached"]
+    for type, keys in (("core.session.attach", {"mode": "take"}), ("core.session.input", {}),
+                       ("core.exec.request", {"cmd": "cat", "on_disconnect": "keep"})):
+        start = frame(type, 1, {**asked, **keys})
+        for said in (rest, wrong, wrong + start, full + start):
+            yield start + said, attached + credit + ends
+            yield start + said, told["core.session.attached"] + told["core.session.refused"]
+    for type in "list", "signal", "remove":
+        start = frame("core.session." + type, 1, {**asked, "signal": 3})
+        for said in (b"", wrong, wrong + start, start):
+            yield start + said, told["core.session.entry"] + told["core.session.done"] * 2
 
 
 def relayd():
@@ -189,6 +212,7 @@ def relayd():
             yield script(how, frame(type, 2, payload) + b"".join(
                 frame(word, 2, {"data": b"x"}) for word in rest))
         yield script(how, plain + frame("core.ping", 2), ready(7, **READY) + ends)
+        yield from (script(how, *both) for both in come())
     for wire in vectors("h2g"):
         yield script(0, wire, ends)
     for wire in vectors("g2h"):
