@@ -722,13 +722,20 @@ for turn in range(2):
     ids = [guest.next().id for _ in range(3)]
     if turn:
         guest.tell("core.session.attached", ids[0], {"session": "0123456789ab"})
+    # One that is left while input is held, and its client does not stay for the answer.
+    peer.request(6, "x")
+    left = guest.start(stdin_window=10)
+    peer.stdin(6, bytes(200000))
+    peer.tell("core.session.detach", 6)
     # Held, and for nobody by then.
     peer.stdin(2, bytes(200000))
     peer.stdin(1, bytes(200000))
     peer.close()
     while (got := guest.next()).type == "core.exec.stdin":
         pass
-    equal((got.type, got.id_start), ("core.relay.client.disconnected", peer.range[0]))
+    equal((got.type, got.id), ("core.session.detach", left.id))
+    guest.tell("core.session.detached", left.id, {"why": "asked", "session": "0123456789ac"})
+    equal(guest.expect("core.relay.client.disconnected").id_start, peer.range[0])
     ping = guest.expect("core.ping")
     guest.tell("core.exec.stdout", kept.id, {"data": b"late"})
     guest.tell("core.session.detached", ids[1], {"why": "taken", "session": "0123456789ab"})

@@ -41,6 +41,17 @@ static bool agent_keeps_sessions(const struct relay_range *range)
 
 /* ---- the end of what is live ---- */
 
+/* The client's word that it leaves, if that is due. */
+static void send_detach(struct relay_range *range, struct route *route)
+{
+	size_t len = buf_len(&route->detach);
+
+	if (!len)
+		return;
+	tell_agent(range, buf_append(to_agent(range), buf_head(&route->detach), len));
+	buf_consume(&route->detach, len);
+}
+
 static bool is_taken(const struct relay_range *range)
 {
 	return range->slots->taken[range->slot];
@@ -153,6 +164,9 @@ void range_leave(struct relay_range *range)
 		return;
 	}
 	out = to_agent(range);
+	/* Who has said so and did not wait for the answer leaves a session that goes on. */
+	list_each(route, &range->routes.list, in_table)
+		send_detach(range, route);
 	/* The reference closes files on that message, but leaves commands alone. */
 	if (!agent_has(range, MSG_FEATURE_ON_DISCONNECT))
 		list_each(route, &range->routes.list, in_table)
@@ -197,6 +211,7 @@ static void abandon(struct relay_range *range, struct route *route)
 	route->abandoned = true;
 	route_went(&range->routes, route, buf_len(&route->held));
 	buf_consume(&route->detach, buf_len(&route->detach));
+	route->end_due = false;
 	if (!route->kept)
 		kill_command(range, route);
 	else if (route_takes_input(route))
@@ -378,11 +393,8 @@ static void pump_last(struct relay_range *range, struct route *route)
 		route->end_due = false;
 		relay_agent_put_input(range->agent, route->id, (const uint8_t *)"", 0);
 	}
-	if (route->end_due || !buf_len(&route->detach))
-		return;
-	tell_agent(range,
-		   buf_append(to_agent(range), buf_head(&route->detach), buf_len(&route->detach)));
-	buf_consume(&route->detach, buf_len(&route->detach));
+	if (!route->end_due)
+		send_detach(range, route);
 }
 
 /* Sends of the held input what may go. Whether any did. */
@@ -593,7 +605,7 @@ static int on_session_remove(struct relay_range *range, struct incoming *in)
 static int on_session_attach(struct relay_range *range, struct incoming *in)
 {
 	bool input_only = in->envelope.type == MSG_SESSION_INPUT;
-	struct msg_session_attach attach;
+	struct msg_session_attach attach = {0};
 	struct msg_relayed add;
 	struct route *route;
 	int r = take_question(range, in, &attach);
