@@ -23,9 +23,10 @@ plain = peer.start(9, "cat")
 started = peer.keep_sh(1, "printf 12345; printf abc >&2; exec cat", "x", name="one.of-them_1")
 session = started.session
 assert len(session) == 12 and not session.strip("0123456789abcdef"), session
-equal(peer.read_until(1, b"5") + peer.read_until(1, b"c"), b"12345abc")
+# The two streams have no order between them.
+equal(sorted(peer.answer(1).data for _ in "oe"), [b"12345", b"abc"])
 entry, = peer.sessions()
-equal((entry.session, entry.name, entry.pid, entry.tty, entry.attached),
+equal((entry.session, entry.name, entry.pid, entry.payload.get("tty", False), entry.attached),
       (session, "one.of-them_1", started.pid, False, 1))
 equal((entry.stdout_end, entry.stderr_end, "exited" in entry.payload), (5, 3, False))
 equal(entry.command[:2], ["sh", "-c"])
@@ -36,7 +37,7 @@ entry = other.wait_session("one.of-them_1", lambda entry: entry.attached == 0, "
 equal((entry.session, entry.stdout_end), (session, 5))
 other.session_signal("one.of-them_1", 9)
 entry = other.wait_ended(session)
-equal((entry.exited["signal"], entry.exited["code"]), (9, 137))
+equal(entry.exited["signal"], 9)
 assert other.fetch(2, session, "wait").last.signal == 9
 other.remove(session)
 equal(other.sessions(), [])
@@ -54,7 +55,7 @@ equal(first.read_until(1, b"one\n"), b"one\n")
 first.close()
 second = Peer()
 got = second.attach(5, session, stdout_since=4)
-equal((got.stdout_at, got.stderr_at, got.stdin_at, got.tty), (4, 0, 4, False))
+equal((got.stdout_at, got.stderr_at, got.stdin_at, got.payload.get("tty", False)), (4, 0, 4, False))
 second.stdin(5, b"two\n")
 equal(second.read_until(5, b"two\n"), b"two\n")
 second.detach(5)
@@ -125,6 +126,7 @@ def carry(peer, id, at, window, enough, taken=0):
     """Feeds stdin from there on and takes stdout, until there is enough of it; what came last."""
     sent = done = 0
     ended = tty
+    enough += taken
     while taken < enough:
         while at + sent < len(stream) and sent - done < window:
             most = min(rng.randrange(1, 20000), window - (sent - done))
@@ -416,17 +418,14 @@ PY
 	daemon_start
 	peer <<'PY'
 peer = Peer()
-started = peer.keep(1, "sleep", "1000")
+started = peer.keep(1, "sleep", "1000", stdin_window=True)
 before = rss_kib()
 aside = Peer()
 window = aside.attach_input(2, started.session, stdin_window=True).stdin_window
 assert 0 < window <= 1 << 20, window
-consumed = sent = 0
-aside.sock.settimeout(LIMIT)
-while sent < window:
-    aside.stdin(2, bytes(min(4096, window - sent)))
-    sent += 4096
-aside.ping()
+for _ in range(0, window, 4096):
+    aside.stdin(2, bytes(4096))
+aside.taken()
 peer.ping()
 # One that counts no credit is not read any further.
 rude = Peer()
