@@ -172,6 +172,7 @@ int remote_resume(struct remote *remote, struct client *client, const struct rem
 {
 	struct msg_session_attach attach = {
 		.session = {remote->id, strlen(remote->id)},
+		.turn = remote->turn,
 		.has_stdout_since = true,
 		.stdout_since = remote->at[MSG_STREAM_STDOUT],
 		.has_stderr_since = true,
@@ -473,6 +474,7 @@ static void on_started(struct remote *remote, const struct msg_envelope *envelop
 	remote->state = REMOTE_STARTED;
 	remote->pid = started.pid;
 	copy_text(remote->id, sizeof(remote->id), started.session);
+	remote->turn = started.turn;
 	open_input(remote, started.stdin_window);
 	if (remote->on_started)
 		remote->on_started(remote);
@@ -703,6 +705,7 @@ static void on_attached(struct remote *remote, const struct msg_envelope *envelo
 	remote->tty = attached.tty;
 	remote->input_at = attached.stdin_at;
 	remote->end_due |= remote->end_sent;
+	remote->turn = attached.turn;
 	open_input(remote, attached.stdin_window);
 	if (remote->on_attached)
 		remote->on_attached(remote, &attached, missed);

@@ -51,6 +51,7 @@ struct remote {
 	bool input_only;	/* it was come to for its stdin alone */
 	bool retains;		/* input is held until it is acknowledged, for remote_resume() */
 	bool end_sent;		/* of its input */
+	uint32_t turn;		/* how often somebody had come to have it, when it did */
 	uint64_t at[2];		/* of the next byte of output that comes, by enum msg_stream */
 	uint64_t input_at;	/* of the first byte of input that was not acknowledged, */
 	struct buf sent;	/* and what was sent from there on, if that is held, */

@@ -70,6 +70,7 @@ static int ask_to_keep(struct msg_exec_request *request, const struct opts *opts
 	if (terms->features & MSG_FEATURE_SESSIONS) {
 		request->name = text(opts->name);
 		request->hold_ms = terms->hold_ms;
+		request->detached = opts->detach;
 	}
 	if (opts->on_disconnect == MSG_DISCONNECT_KILL)
 		return 0;

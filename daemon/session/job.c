@@ -974,8 +974,7 @@ static int begin_kept(struct job *job, struct outlet *outlet, uint32_t id,
 	if (job->session.on_disconnect != MSG_DISCONNECT_KEEP || !host->keeper.keeps)
 		return 0;
 	r = add_kept(host, &job->owner, request->name, ret);
-	if (r == 0 && kept_open(*ret, outlet, id, job->input.window, request->output_window,
-				request->hold_ms) < 0) {
+	if (r == 0 && kept_open(*ret, outlet, id, job->input.window, request) < 0) {
 		keeper_remove(&host->keeper, *ret);
 		r = -ENOMEM;
 	}

@@ -19,6 +19,7 @@
 #define QUEUE_SHORT   (64 * 1024)  /* the same while all queues together hold too much */
 #define FETCHED_MS \
 	10000 /* an end that was fetched is held on: others may ask, or its client again */
+#define HOLD_MAX_MS   (24 * 3600 * 1000) /* that this is put off for a client that may come back */
 #define LOOK_AGAIN_MS 1000 /* whether who takes the rest of one that is over has it by now */
 
 /* One id that is behind it. */
@@ -28,6 +29,7 @@ struct kept_viewer {
 	struct outlet_member member;
 	enum msg_attach mode;
 	bool input_only;
+	bool leaves;	/* once it runs, and it is told of nothing more */
 	bool greeted;	/* started or attached has been said */
 	uint64_t at[2]; /* the next byte of each stream for it */
 	struct credit output;
@@ -108,10 +110,8 @@ static uint64_t dispensable(const struct kept *kept, enum msg_stream stream)
 	in_flight = holder->output.window ? holder->output.sent - holder->output.consumed : 0;
 	at = holder->at[stream];
 	near = capacity(ring) / 4 * 3;
-	near = ring->end > near ? ring->end - near : 0;
+	near = at > near ? at - near : 0;
 	in_flight = at > in_flight ? at - in_flight : 0;
-	if (near > at)
-		near = at;
 	return in_flight > near ? in_flight : near;
 }
 
@@ -275,7 +275,7 @@ static bool send_some(struct kept_viewer *viewer, enum msg_stream stream)
 
 static bool takes_output(const struct kept_viewer *viewer)
 {
-	return !viewer->input_only && viewer->mode != MSG_ATTACH_WAIT;
+	return !viewer->input_only && !viewer->leaves && viewer->mode != MSG_ATTACH_WAIT;
 }
 
 static bool has_all(const struct kept_viewer *viewer)
@@ -289,7 +289,7 @@ static bool has_all(const struct kept_viewer *viewer)
 
 static void fetch(struct kept *kept)
 {
-	uint64_t more = FETCHED_MS + kept->hold_ms;
+	uint64_t more = FETCHED_MS + (kept->hold_ms < HOLD_MAX_MS ? kept->hold_ms : HOLD_MAX_MS);
 
 	kept->fetched = true;
 	if (kept->host->keep_ended_ms > more)
@@ -327,7 +327,8 @@ static void on_turn(struct loop_task *task)
 		any = send_some(viewer, first);
 		any |= send_some(viewer, (enum msg_stream) !first);
 	}
-	if (has_all(viewer) && (kept->ended || viewer->mode == MSG_ATTACH_LOGS)) {
+	if (has_all(viewer) && !viewer->leaves &&
+	    (kept->ended || viewer->mode == MSG_ATTACH_LOGS)) {
 		finish(viewer);
 		return;
 	}
@@ -372,6 +373,11 @@ static void on_input(struct outlet_member *member, struct msg_bytes data)
 
 	if (!is_heard(viewer))
 		return;
+	/* Who has it was told when that was closed, or closed it. */
+	if (viewer->input_only && data.len && !command->calls->can_move(command)) {
+		told(viewer, msg_put_stdin_error(out_of(viewer), member->id, EPIPE));
+		return;
+	}
 	count_input(viewer, data.len);
 	command->calls->on_input(command, data);
 }
@@ -493,18 +499,20 @@ static void take(struct kept_viewer *viewer, uint64_t hold_ms)
 	loop_disarm(kept->host->loop, &kept->hold);
 	kept->holder = viewer;
 	kept->hold_ms = hold_ms;
+	kept->turn++;
 }
 
 int kept_open(struct kept *kept, struct outlet *outlet, uint32_t id, uint64_t stdin_window,
-	      uint64_t output_window, uint64_t hold_ms)
+	      const struct msg_exec_request *request)
 {
 	struct kept_viewer *viewer = add_viewer(kept, outlet, id, MSG_ATTACH_TAKE);
 
 	if (!viewer)
 		return -ENOMEM;
 	viewer->input.window = stdin_window;
-	viewer->output.window = output_window;
-	take(viewer, hold_ms);
+	viewer->output.window = request->output_window;
+	viewer->leaves = request->detached;
+	take(viewer, request->hold_ms);
 	return 0;
 }
 
@@ -545,6 +553,7 @@ static int greet(struct kept_viewer *viewer, const struct msg_session_attach *at
 		.tty = kept->tty,
 		.stdin_at = kept->stdin_at,
 		.stdin_window = viewer->input.window,
+		.turn = kept->turn,
 	};
 	struct modes modes;
 	bool midst;
@@ -571,9 +580,16 @@ int kept_attach(struct kept *kept, struct outlet *outlet, uint32_t id,
 {
 	const struct msg_exec_resize size = {attach->rows, attach->cols, attach->xpixel,
 					     attach->ypixel};
-	struct kept_viewer *viewer = add_viewer(kept, outlet, id, mode);
+	bool is_late = attach->turn && attach->turn != kept->turn;
+	struct kept_viewer *viewer;
 	int r;
 
+	/* Somebody else has had it since. */
+	if (mode == MSG_ATTACH_TAKE && is_late) {
+		kept_put_detached(kept, link_out(outlet_link(outlet)), id, MSG_DETACHED_TAKEN);
+		return 0;
+	}
+	viewer = add_viewer(kept, outlet, id, mode);
 	if (!viewer)
 		return -ENOMEM;
 	viewer->output.window = attach->output_window;
@@ -644,6 +660,7 @@ void kept_started(struct kept *kept)
 	if (!holder)
 		return;
 	started.stdin_window = holder->input.window;
+	started.turn = kept->turn;
 	holder->greeted = true;
 	told(holder, msg_put(out_of(holder), holder->member.id, MSG_EXEC_STARTED, &started));
 	wake(holder);
@@ -762,7 +779,7 @@ bool kept_owes(const struct kept *kept)
 	const struct kept_viewer *viewer;
 
 	list_each(viewer, &kept->viewers, of_kept)
-		if (kept->ended || !has_all(viewer))
+		if (!viewer->leaves && (kept->ended || !has_all(viewer)))
 			return true;
 	return false;
 }

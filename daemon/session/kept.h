@@ -54,6 +54,7 @@ struct kept {
 	struct kept_viewer *holder; /* who has it, or NULL */
 	uint64_t unacknowledged[2]; /* of the last holder, who was lost */
 	uint64_t hold_ms, stdin_at;
+	uint32_t turn; /* how often somebody has come to have it */
 	struct loop_timer hold, forget;
 	struct loop_grave grave;
 };
@@ -82,9 +83,11 @@ bool kept_owes(const struct kept *kept);
 
 /* ---- for the command ---- */
 
-/* Its client is the first to have it, and hears of its start by the request's id. 0 or -ENOMEM. */
+/*
+ * Its client is the first to have it, as its request says, and hears of its start by that id. 0 or -ENOMEM.
+ */
 int kept_open(struct kept *kept, struct outlet *outlet, uint32_t id, uint64_t stdin_window,
-	      uint64_t output_window, uint64_t hold_ms);
+	      const struct msg_exec_request *request);
 
 /* What runs. Its output so far was at[] bytes, its input stdin_at. */
 struct kept_facts {

@@ -8,6 +8,7 @@
 
 #include "daemon/spawn/user.h"
 #include "shared/fd.h"
+#include "shared/wire/utf8.h"
 
 /* A file of it, as a text: its length, or 0. */
 static size_t read_file(pid_t pid, const char *name, char *room, size_t room_len)
@@ -57,6 +58,8 @@ void procfs_user(uid_t uid, char *room, size_t room_len)
 		snprintf(room, room_len, "%s", user.name);
 	else
 		snprintf(room, room_len, "%u", uid);
+	/* A long one is cut anywhere. */
+	utf8_scrub(room, strlen(room));
 	if (r == 0)
 		user_release(&user);
 }

@@ -210,6 +210,7 @@ struct msg_exec_request {
 	uint64_t output_window; /* bytes of output that may be in flight; 0: any */
 	struct msg_text name;	/* of the kept session */
 	uint64_t hold_ms; /* a kept session drops no output for so long once its client is lost */
+	bool detached;	  /* the client leaves once it runs, and nothing of it is for that */
 	bool has_for_uid; /* said by a relay alone: */
 	uint32_t for_uid; /* whose request it is */
 };
@@ -218,6 +219,7 @@ struct msg_exec_started {
 	uint32_t pid;
 	uint64_t stdin_window; /* bytes of stdin that may be in flight; 0: the agent does not say */
 	struct msg_text session; /* its id, if it is kept */
+	uint32_t turn;		 /* as of msg_session_attached */
 };
 
 struct msg_data {
@@ -301,6 +303,7 @@ struct msg_session_attach {
 	bool stdin_window;
 	uint64_t output_window;
 	uint64_t hold_ms; /* as of msg_exec_request */
+	uint32_t turn;	  /* only if nobody has had it since that; 0: whoever has it */
 	bool has_for_uid;
 	uint32_t for_uid;
 };
@@ -313,6 +316,7 @@ struct msg_session_attached {
 	uint64_t stdout_at, stderr_at;
 	uint64_t stdin_at;     /* bytes of its stdin that came so far from whoever had it */
 	uint64_t stdin_window; /* as of msg_exec_started */
+	uint32_t turn;	       /* how often somebody has come to have it */
 	/* For a terminal that begins in the midst: what to print first. */
 	struct msg_bytes restore;
 };

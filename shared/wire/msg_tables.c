@@ -124,6 +124,7 @@ static const struct field request_fields[] = {
 	ROW(exec_request, "output_window", output_window, OMITTED),
 	ROW(exec_request, "name", name, OMITTED),
 	ROW(exec_request, "hold_ms", hold_ms, OMITTED),
+	ROW(exec_request, "detached", detached, OMITTED),
 	ROW_NOTED(exec_request, "for_uid", for_uid, has_for_uid),
 };
 
@@ -159,6 +160,7 @@ static const struct field started_fields[] = {
 	ROW(exec_started, "pid", pid, REQUIRED),
 	ROW(exec_started, "stdin_window", stdin_window, OMITTED),
 	ROW(exec_started, "session", session, OMITTED),
+	ROW(exec_started, "turn", turn, OMITTED),
 };
 
 static const struct field data_fields[] = {
@@ -242,6 +244,7 @@ static const struct field session_attach_fields[] = {
 	ROW(session_attach, "stdin_window", stdin_window, OMITTED),
 	ROW(session_attach, "output_window", output_window, OMITTED),
 	ROW(session_attach, "hold_ms", hold_ms, OMITTED),
+	ROW(session_attach, "turn", turn, OMITTED),
 	ROW_NOTED(session_attach, "for_uid", for_uid, has_for_uid),
 };
 
@@ -254,6 +257,7 @@ static const struct field session_attached_fields[] = {
 	ROW(session_attached, "stderr_at", stderr_at, 0),
 	ROW(session_attached, "stdin_at", stdin_at, 0),
 	ROW(session_attached, "stdin_window", stdin_window, OMITTED),
+	ROW(session_attached, "turn", turn, OMITTED),
 	ROW(session_attached, "restore", restore, OMITTED),
 };
 

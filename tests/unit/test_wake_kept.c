@@ -144,14 +144,16 @@ static void attach_as(struct kept *kept, struct conn *conn, const char *mode, ui
 	link_mark(&conn->link);
 }
 
+/* It ends: its last output is read, and then it is gone. There is no process that could be buried. */
 static void end_of(struct job *job, int out)
 {
-	close(out);
+	struct kept *kept = job->kept;
+
 	job->session.leader_ended = true;
-	job->session.done |= SESSION_BURY; /* there is no process */
-	run_once();
-	run_once();
-	happen(job, SESSION_LEADER_ENDED);
+	job->session.done |= SESSION_BURY;
+	close(out);
+	while (!kept->ended)
+		run_once();
 }
 
 static void output_that_nobody_reads_is_dropped_but_for_the_last_of_it(void **state)
@@ -341,8 +343,6 @@ static void end_comes_behind_what_a_slow_client_has_still_to_take(void **state)
 	writer_start(&writer, out, WAKE_REPLAY / 2);
 	run();
 	end_of(job, out);
-	while (!kept->ended)
-		run_once();
 	start_reading(&reader, conn, from, 500);
 	run();
 	assert_true(got.detached);
