@@ -25,13 +25,15 @@ teardown() {
 	common_teardown
 }
 
-# entry ID KEY: of --sessions; fails if there is no such session or it has no such key.
+# entry ID KEY: of --sessions, such as pid or stdout.end; fails if there is no such session or it has no such key.
 entry() {
 	"$X" --sessions --json | python3 -c 'import json, sys
 for line in sys.stdin:
     entry = json.loads(line)
     if sys.argv[1] in (entry.get("id"), entry.get("session"), entry.get("name")):
-        print(entry[sys.argv[2]])
+        for key in sys.argv[2].split("."):
+            entry = entry[key]
+        print(entry)
         sys.exit()
 sys.exit(1)' "$1" "$2"
 }
@@ -188,10 +190,11 @@ killed() {
 # cut [OPTION...]: a client whose connection is cut comes back by itself, with each byte once both ways. COUNT is what
 # the terminal needs to know, for it has no end of file.
 cut() {
-	lines=$((100000 + 3000 * CUTS))
+	lines=$((400000 + 3000 * CUTS))
 	seq 1 $lines >"$DIR/data"
 	echo "CUTS=$CUTS SEED=$SEED" >&2
-	python3 -B "$BATS_TEST_DIRNAME/cutter.py" "$DIR/cut" "$SOCKET" "$DIR/cuts" "$SEED" "$CUTS" "$(size "$DIR/data")" \
+	# Input runs ahead of what comes back, by whole windows.
+	python3 -B "$BATS_TEST_DIRNAME/cutter.py" "$DIR/cut" "$SOCKET" "$DIR/cuts" "$SEED" "$CUTS" "$(($(size "$DIR/data") / 3))" \
 		2>>"$DIR/daemon.log" 3>&- &
 	CUTTER=$!
 	wait_for 5 test -S "$DIR/cut"
@@ -264,10 +267,11 @@ cut() {
 
 @test "kept: a client that is stopped holds its command up, and has all when it goes on" {
 	daemon_start
-	"$X" -n --on-disconnect keep -- sh -c "seq 1 1000000; exit 9" >"$DIR/out" &
+	"$X" -n --on-disconnect keep -- sh -c "seq 1 9; until [ -e $DIR/go ]; do sleep 0.02; done; seq 10 1000000; exit 9" >"$DIR/out" &
 	client=$!
-	wait_for 5 has_become "$client" msb-exec
+	wait_for 20 holds "$DIR/out" 18
 	kill -STOP "$client"
+	touch "$DIR/go"
 	wait_for 20 is_still "$DAEMON"
 	kill -CONT "$client"
 	ended 9 "$client"
@@ -276,10 +280,12 @@ cut() {
 
 @test "kept: a client that is stopped and then killed has cost nothing" {
 	daemon_start
-	"$X" -n --on-disconnect keep --name it --reconnect 1h -- sh -c "seq 1 1000000; exit 9" >"$DIR/out" &
+	"$X" -n --on-disconnect keep --name it --reconnect 1h -- sh -c \
+		"seq 1 9; until [ -e $DIR/go ]; do sleep 0.02; done; seq 10 1000000; exit 9" >"$DIR/out" &
 	client=$!
-	wait_for 20 holds "$DIR/out" 1
+	wait_for 20 holds "$DIR/out" 18
 	kill -STOP "$client"
+	touch "$DIR/go"
 	wait_for 20 is_still "$DAEMON"
 	kill -KILL "$client"
 	ended 137 "$client"
@@ -376,7 +382,7 @@ cut() {
 	daemon_start
 	"$X" -d -- sh -c "trap 'echo asked >$DIR/asked; exit' TERM; sleep $MARK & wait"
 	"$X" -d -- sh -c "trap '' TERM HUP INT; while :; do sleep $MARK; done"
-	"$X" -d -- setsid -w sh -c "trap '' TERM HUP INT; sleep $MARK; sleep $MARK"
+	"$X" -d -- bash -c "set -m; trap '' TERM HUP INT; sleep $MARK & wait"
 	"$X" -d -- sleep "$MARK"
 	wait_for 5 matches 4 "^sleep $MARK"
 	daemon_stop
@@ -478,8 +484,12 @@ cut() {
 @test "kept: what is attached from a pipe gives its stdin and its end, with -n neither" {
 	daemon_start
 	id=$("$X" -d -- sh -c 'cat; exit 6')
-	run -0 timeout $((20 * SLOW)) sh -c 'echo one | "$0" --attach "$1" -n & sleep 0.3; kill $!; wait' "$X" "$id"
-	[[ -z $output ]]
+	"$X" --attach "$id" -n >"$DIR/out" < <(echo one) &
+	client=$!
+	wait_for 20 is_attached "$id" 1
+	kill -KILL "$client"
+	ended 137 "$client"
+	[[ ! -s $DIR/out ]]
 	run -6 sh -c 'echo two | "$0" --attach "$1"' "$X" "$id"
 	[[ $output == two ]]
 }
@@ -548,8 +558,8 @@ cut() {
 	run -0 --separate-stderr "$X" --attach "$id"
 	[[ $output == "$(<"$DIR/all")" && $stderr == err ]]
 	id=$("$X" -d -n -- sh -c 'seq 1 50000; exit 2')
-	wait_for 20 eval '[[ $(entry "$id" stdout_end) -eq $(seq 1 50000 | wc -c) ]]'
-	begin=$(entry "$id" stdout_begin)
+	wait_for 20 eval '[[ $(entry "$id" stdout.end) -eq $(seq 1 50000 | wc -c) ]]'
+	begin=$(entry "$id" stdout.begin)
 	((begin > 0 && $(seq 1 50000 | wc -c) - begin <= 65536))
 	run -2 --separate-stderr "$X" --attach "$id" -n --since 5
 	[[ $output == "$(seq 1 50000 | tail -c "+$((begin + 1))")" ]]
@@ -566,23 +576,27 @@ cut() {
 	[[ $output == out && $stderr == err ]]
 	touch "$DIR/go"
 	ended 3 "$client"
-	run -0 --separate-stderr "$X" --logs it
+	# Of one that has ended, too, whose end stays to be fetched.
+	id=$("$X" -d -n -- sh -c 'echo out; exit 4')
+	wait_for 20 eval '[[ $(entry "$id" state) == ended ]]'
+	run -0 --separate-stderr "$X" --logs "$id"
 	[[ $output == out ]]
+	run -4 "$X" --wait "$id"
 }
 
-@test "kept: left by its keys in a pipeline, a session that was not kept has nothing doubled" {
+@test "kept: left by its keys with its output in a file, a session that was not kept has nothing doubled" {
 	need_pty
 	daemon_start
-	drive 24x80 sh -c "$X -- sh -c 'echo begin; until [ -e $DIR/go ]; do sleep 0.02; done; seq 1 20000; exit 4' >$DIR/out; echo status \$?" <<-SCRIPT
+	drive 24x80 sh -c "$X -t -- sh -c 'echo begin; until [ -e $DIR/go ]; do sleep 0.02; done; seq 1 20000; exit 4' >$DIR/out; echo status \$?" <<-SCRIPT
 		run until grep -q begin $DIR/out; do sleep 0.02; done
 		send \x1d\x1d\x1d
 		expect --attach
 		expect status 0
 		wait 0
 	SCRIPT
-	[[ $(<"$DIR/out") == begin ]]
+	[[ $(tr -d '\r' <"$DIR/out") == begin* ]]
 	id=$("$X" --sessions --json | grep -oE '[0-9a-f]{12}' | head -n 1)
 	touch "$DIR/go"
 	run -4 --separate-stderr "$X" --attach "$id" -n
-	[[ $output == "$(seq 1 20000)" ]]
+	[[ $(tr -d '\r' <<<"$output") == "$(seq 1 20000)" ]]
 }

@@ -6,6 +6,8 @@
 
 #include "shared/base.h"
 
+/* All that may be on its way when a connection is lost is held by an agent, which holds 1 MiB by itself. */
+#define KEPT_WINDOW   (512 * 1024)
 #define RECONNECT_MS  60000 /* in a terminal, if nothing else is said */
 #define UNANSWERED_MS 3000
 #define REPAINT_MS    50 /* programs look at the size a moment after they hear of it */
@@ -72,6 +74,8 @@ void keep_terms(const struct keep *keep, struct remote_terms *terms)
 {
 	terms->hold_ms = keep->reconnect_ms;
 	terms->retains = keep->reconnect_ms > 0;
+	if (goes_on(keep->opts))
+		terms->in_flight = KEPT_WINDOW;
 }
 
 int keep_attach(struct keep *keep, const struct remote_terms *terms, struct err *err)

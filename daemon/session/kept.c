@@ -490,16 +490,17 @@ static struct kept_viewer *add_viewer(struct kept *kept, struct outlet *outlet, 
 }
 
 /* It has it from now on, and nobody else. */
-static void take(struct kept_viewer *viewer, uint64_t hold_ms)
+static void take(struct kept_viewer *viewer, uint64_t hold_ms, bool is_back)
 {
 	struct kept *kept = viewer->kept;
 
 	if (kept->holder)
 		send_away(kept->holder, MSG_DETACHED_TAKEN);
 	loop_disarm(kept->host->loop, &kept->hold);
+	/* Who comes back may have missed the answer to an earlier try, and has its turn still. */
+	kept->turn += !is_back;
 	kept->holder = viewer;
 	kept->hold_ms = hold_ms;
-	kept->turn++;
 }
 
 int kept_open(struct kept *kept, struct outlet *outlet, uint32_t id, uint64_t stdin_window,
@@ -512,7 +513,7 @@ int kept_open(struct kept *kept, struct outlet *outlet, uint32_t id, uint64_t st
 	viewer->input.window = stdin_window;
 	viewer->output.window = request->output_window;
 	viewer->leaves = request->detached;
-	take(viewer, request->hold_ms);
+	take(viewer, request->hold_ms, false);
 	return 0;
 }
 
@@ -595,7 +596,7 @@ int kept_attach(struct kept *kept, struct outlet *outlet, uint32_t id,
 	viewer->output.window = attach->output_window;
 	if (mode == MSG_ATTACH_TAKE) {
 		viewer->input.window = attach->stdin_window ? INPUT_WINDOW : 0;
-		take(viewer, attach->hold_ms);
+		take(viewer, attach->hold_ms, attach->turn);
 	}
 	r = greet(viewer, attach);
 	if (mode == MSG_ATTACH_TAKE && (size.rows || size.cols))

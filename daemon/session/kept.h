@@ -54,7 +54,7 @@ struct kept {
 	struct kept_viewer *holder; /* who has it, or NULL */
 	uint64_t unacknowledged[2]; /* of the last holder, who was lost */
 	uint64_t hold_ms, stdin_at;
-	uint32_t turn; /* how often somebody has come to have it */
+	uint32_t turn; /* how often somebody else has come to have it */
 	struct loop_timer hold, forget;
 	struct loop_grave grave;
 };

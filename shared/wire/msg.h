@@ -316,7 +316,7 @@ struct msg_session_attached {
 	uint64_t stdout_at, stderr_at;
 	uint64_t stdin_at;     /* bytes of its stdin that came so far from whoever had it */
 	uint64_t stdin_window; /* as of msg_exec_started */
-	uint32_t turn;	       /* how often somebody has come to have it */
+	uint32_t turn;	       /* how often somebody else has come to have it */
 	/* For a terminal that begins in the midst: what to print first. */
 	struct msg_bytes restore;
 };
