@@ -298,9 +298,9 @@ console() {
 		import os, resource, signal, subprocess, sys
 
 		hard = resource.getrlimit(resource.RLIMIT_CORE)[1]
-		process = subprocess.Popen([sys.argv[1], "--", "sh", "-c", "echo; exec cat"], stdin=subprocess.PIPE,
-		                           stdout=subprocess.PIPE,
+		process = subprocess.Popen([sys.argv[1], "--", "cat"], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
 		                           preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_CORE, (hard, hard)))
+		os.write(process.stdin.fileno(), b"it runs\n")
 		process.stdout.readline()
 		process.send_signal(signal.SIGQUIT)
 		_, status = os.waitpid(process.pid, 0)

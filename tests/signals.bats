@@ -66,8 +66,8 @@ waiting() {
 
 @test "signals: when one that we forwarded killed the command, msb-exec dies of it" {
 	for name in INT TERM QUIT USR1 USR2; do
-		drive 24x80 "$X" -- sh -c "echo ready; exec sleep $MARK" <<-END
-			expect ready
+		drive 24x80 "$X" -- sleep "$MARK" <<-END
+			run $GUEST pgrep -fx 'sleep $MARK'
 			run kill -$name \$PROGRAM
 			wait $name
 			run ! $GUEST pgrep -fx 'sleep $MARK'
