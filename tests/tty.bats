@@ -435,6 +435,50 @@ while True:
 	END
 }
 
+# job ARG...: msb-exec with a command that prints on and on, as a job whose shell keeps the HUP of their
+# terminal's end to itself; how it ended, as Python has it, is in $DIR/status then.
+job() {
+	cat >"$DIR/shell" <<-'END'
+		import os, signal, subprocess, sys
+
+		def become_job():
+		    os.setpgid(0, 0)
+		    os.tcsetpgrp(0, os.getpid())
+		    for number in ignored:
+		        signal.signal(number, signal.SIG_DFL)
+
+		ignored = signal.SIGHUP, signal.SIGTTOU
+		for number in ignored:
+		    signal.signal(number, signal.SIG_IGN)
+		status = subprocess.Popen(sys.argv[2:], preexec_fn=become_job).wait()
+		with open(sys.argv[1], "w") as file:
+		    print(status, file=file)
+	END
+	drive 24x80 python3 -B "$DIR/shell" "$DIR/status" "$X" "$@" -- \
+		sh -c "echo ready; while :; do echo on; sleep 0.1; : $MARK; done" <<-END
+			expect ready
+			hangup
+			wait 0
+		END
+}
+
+@test "tty: a terminal that goes away under output is a HUP, whether that has come yet or not" {
+	job -tt
+	[[ $(<"$DIR/status") -eq -1 ]]
+	wait_for 20 none_match "$MARK"
+}
+
+@test "tty: a terminal that goes away under output ends nothing that is kept" {
+	for mode in -tt -T; do
+		job "$mode" --on-disconnect keep --name "of.$MARK"
+		[[ $(<"$DIR/status") -eq -1 ]]
+		guest pgrep -f ": $MARK"
+		"$X" --kill "of.$MARK" --signal KILL
+		wait_for 20 none_match ": $MARK"
+		"$X" --remove "of.$MARK"
+	done
+}
+
 # ---- keys ----
 
 @test "tty: Ctrl-C, Ctrl-Z and Ctrl-\\ are for the command in the guest" {

@@ -432,6 +432,16 @@ static ssize_t on_body(struct remote *remote, int fd, size_t len)
 	return exec_body_move(&exec->body, fd, len, exec->state == EXEC_LEAVING);
 }
 
+/*
+ * The HUP that says so may still be on its way. To a terminal of the command's the end of its output is
+ * one, and to what is kept it is to be none.
+ */
+static bool is_hang_up(const struct exec *exec, const struct stream *stream)
+{
+	return (exec->tty || keep_is_kept(&exec->keep)) && is_under_way(exec) &&
+	       stream->is_terminal && term_is_hung_up(stream->fd);
+}
+
 /* Our reader is gone: the command is to learn it as it would locally. */
 static void close_output(struct exec *exec, const struct stream *stream, enum msg_stream which)
 {
@@ -442,6 +452,10 @@ static void close_output(struct exec *exec, const struct stream *stream, enum ms
 	    (knows && !is_under_way(exec)))
 		return;
 	exec->closed |= 1u << which;
+	if (is_hang_up(exec, stream)) {
+		forward(exec, SIGHUP);
+		return;
+	}
 	if (knows && keep_has_command(exec->opts)) {
 		remote_close_output(&exec->remote, which);
 		return;

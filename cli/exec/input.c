@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <string.h>
-#include <termios.h>
 #include <unistd.h>
 
 #include "cli/terminal/term.h"
@@ -71,9 +70,7 @@ void exec_input_go(struct exec_input *input, enum exec_input_way way)
 /* A terminal that went away reads as if somebody had ended it; for what goes on without us that is no end. */
 static bool is_hung_up(const struct exec_input *input)
 {
-	struct termios modes;
-
-	return input->is_terminal && tcgetattr(input->stream.fd, &modes) < 0;
+	return input->is_terminal && term_is_hung_up(input->stream.fd);
 }
 
 static void end(struct exec_input *input)

@@ -293,3 +293,10 @@ bool term_is_foreground(int fd)
 	/* A terminal that is not ours has no say. */
 	return foreground < 0 || foreground == getpgrp();
 }
+
+bool term_is_hung_up(int fd)
+{
+	struct termios modes;
+
+	return tcgetattr(fd, &modes) < 0;
+}

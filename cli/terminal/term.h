@@ -61,4 +61,7 @@ void term_size_or_default(struct msg_exec_resize *ret);
 /* Whether reading fd, a terminal, would not stop us: we are in its foreground. */
 bool term_is_foreground(int fd);
 
+/* Whether fd, a terminal when it was opened, has hung up since. */
+bool term_is_hung_up(int fd);
+
 #endif
