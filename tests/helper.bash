@@ -40,7 +40,7 @@ common_setup() {
 common_teardown() {
 	local status=0
 	# What failed may not fail again.
-	[[ -n $BATS_TEST_COMPLETED || ! -s $DIR/daemon.log ]] || tail -n 20 "$DIR/daemon.log" >&2
+	[[ -n $BATS_TEST_COMPLETED ]] || tell
 	if [[ -n $DAEMON ]]; then
 		daemon_stop || status=1
 	fi
@@ -53,6 +53,27 @@ common_teardown() {
 	fi
 	rm -rf "$DIR"
 	return $status
+}
+
+# tell: what there is to see when something went wrong, of the daemon or of the machine that it is in.
+tell() {
+	{
+		[[ ! -s $DIR/daemon.log ]] || tail -n 20 "$DIR/daemon.log"
+		[[ -z $AGENT ]] || MSB_EXEC_ENDPOINT=$AGENT timeout $((10 * SLOW)) "$X" -q -n -- \
+			ps -ww -N --ppid 2 -p 2 -o pid,ppid,sid,stat,wchan:20,args || true
+	} >&2
+	[[ -z ${VM:-} ]] || vm_tell
+}
+
+# vm_tell: of a machine of tests/vm.
+vm_tell() {
+	local log
+	for log in console qemu.log relay.log; do
+		[[ ! -s $VM/$log ]] || {
+			echo "---- $log"
+			tail -n 30 "$VM/$log" | cat -v
+		}
+	done >&2
 }
 
 # daemon_start [OPTION...]: a daemon of our own; $DAEMON is its process. WRAP may hold a command to
@@ -246,10 +267,15 @@ mark() {
 	echo "$((10000 + RANDOM)).$BATS_TEST_NUMBER$$"
 }
 
-# drive ROWSxCOLS PROGRAM...: on a terminal, by a script on stdin (see ptydrive.c).
+# drive ROWSxCOLS PROGRAM...: on a terminal, by a script on stdin (see ptydrive.c). One that fails shows
+# what the guest's programs are doing meanwhile, or the daemon's here.
 drive() {
 	need_pty
-	"$BUILD/tests/ptydrive" "$@"
+	local whose=${AGENT:+-N --ppid 2 -p 2} look=
+	[[ -n $AGENT ]] || whose=${DAEMON:+--ppid $DAEMON -p $DAEMON}
+	[[ -z $whose ]] || look="echo '---- where the agent runs:'
+		$GUEST ps -ww $whose -o pid,ppid,sid,stat,blocked,ignored,caught,wchan:20,args"
+	LOOK=$look "$BUILD/tests/ptydrive" "$@"
 }
 
 # peer ARG...: runs the Python on stdin as clients of our daemon, which is to look the same afterwards

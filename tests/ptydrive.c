@@ -1,7 +1,8 @@
 /*
  * Runs a program on a pty of its own, the way a job-control shell would, and drives it by a script
  * on stdin: a command a line, with \r \n \s \\ and \xHH in its text. Exits 0 if all went as the
- * script says, else 1 with the line that failed and what the terminal showed last. Every wait is
+ * script says, else 1 with the line that failed, what the terminal showed last, what its programs are
+ * doing, and what $LOOK prints, a shell's command that the program does not get to see. Every wait is
  * limited, longer with $SLOW, and nothing of what was started outlives it.
  *
  *	ptydrive ROWSxCOLS[,XPIXELxYPIXEL] PROGRAM [ARG]... <SCRIPT
@@ -397,6 +398,16 @@ static bool run_script(struct drive *d)
 	return !why;
 }
 
+/* While all of it is still there: the end of a wait alone does not say who it was that did not act. */
+static void print_state(const struct drive *d, const char *look)
+{
+	shell(d, "echo ---- its programs:; "
+		 "ps -ww -s $KEEPER -o pid,ppid,stat,blocked,ignored,caught,wchan:20,args; "
+		 "for pid in $(ps -s $KEEPER -o pid=); do grep -H Pnd /proc/$pid/status; done");
+	if (look)
+		shell(d, look);
+}
+
 static void print_shown(const struct drive *d)
 {
 	FILE *out = popen("tail -c 4000 | cat -v >&2", "w");
@@ -417,17 +428,22 @@ int main(int argc, char *argv[])
 		"/^Z/ "
 		"{print $1}'); [ $# = 0 ] || { echo left behind: $*; kill -9 $*; false; }";
 	static struct drive d = {.status = RUNS};
-	const char *slow = getenv("SLOW");
+	const char *slow = getenv("SLOW"), *env_look = getenv("LOOK");
+	char *look = env_look ? strdup(env_look) : NULL;
 	uint64_t stretch;
 	bool good;
 
+	unsetenv("LOOK");
 	start(&d, argc > 2 ? argv : (char *[]){NULL, NULL});
 	stretch = slow ? strtoul(slow, NULL, 10) : 1;
 	d.step_ms = STEP_MS * stretch;
 	d.all_due_ms = loop_now_ms() + ALL_MS * stretch;
 	good = run_script(&d);
-	if (!good)
+	if (!good) {
 		print_shown(&d);
+		print_state(&d, look);
+	}
+	free(look);
 	good &= shell(&d, kill_rest) == 0;
 	/* Last: until now its number, the session's, is nobody else's. */
 	kill(d.keeper, SIGKILL);

@@ -118,3 +118,18 @@ children_of() {
 		sed -i 1d "$DIR/sleeps.bats"
 	done
 }
+
+@test "run: a drive that fails shows what its programs are doing, and ends them" {
+	local mark
+	mark=$(mark)
+	run -1 drive 24x80 sh -c "trap '' USR1; echo begun; exec sleep $mark" <<-END
+		expect begun
+		run pgrep -fx 'sleep $mark'
+		no such command
+	END
+	[[ $output == *'no such command: no such command'* && $output == *begun* ]]
+	# USR1 is the tenth bit of what is ignored.
+	grep -qE "0200 .* sleep $mark$" <<<"$output"
+	grep -qE '^/proc/[0-9]+/status:ShdPnd:' <<<"$output"
+	none_match "sleep $mark"
+}

@@ -79,7 +79,7 @@ check-vm: ## the daemon in machines of QEMU's
 check-vm-built: all $(DRIVERS) $(VM_IMAGE)
 
 check-vm-run: check-vm-built
-	@LOAD=$(LOAD) tests/vm/run.sh $(BUILD) $(FILES)
+	@LOAD=$(LOAD) tests/vm/run.sh $(BUILD) $(patsubst %,--bats=%,$(BATSFLAGS)) $(FILES)
 else
 check-vm:
 	@echo 'ok 1 a machine of $(shell uname -m) # skip the tests know those of x86_64 alone'

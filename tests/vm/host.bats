@@ -20,6 +20,10 @@ setup() {
 	AGENT=$MSB_EXEC_ENDPOINT
 }
 
+teardown() {
+	[[ -n $BATS_TEST_COMPLETED ]] || vm_tell
+}
+
 # daemon_ticks: processor time of all that is the daemon, in hundredths of a second.
 daemon_ticks() {
 	guest sh -c 'for pid in $(pgrep -x msb-execd); do cut -d " " -f 14,15 /proc/$pid/stat; done' |

@@ -85,17 +85,6 @@ vm_down() {
 	rm -rf "$VM"
 }
 
-# vm_tell: what there is to see when something went wrong.
-vm_tell() {
-	local log
-	for log in console qemu.log relay.log; do
-		[[ ! -e $VM/$log ]] || {
-			echo "---- $log"
-			tail -n 30 "$VM/$log" | cat -v
-		}
-	done >&2
-}
-
 # kill_daemon: with SIGKILL, by a command of its own; the machine's process 1 starts it again.
 kill_daemon() {
 	local status=0
