@@ -587,7 +587,7 @@ cut() {
 @test "kept: left by its keys with its output in a file, a session that was not kept has nothing doubled" {
 	need_pty
 	daemon_start
-	drive 24x80 sh -c "$X -t -- sh -c 'echo begin; until [ -e $DIR/go ]; do sleep 0.02; done; seq 1 20000; exit 4' >$DIR/out; echo status \$?" <<-SCRIPT
+	drive 24x80 sh -c "$X -t -- sh -c 'stty -echo; echo begin; until [ -e $DIR/go ]; do sleep 0.02; done; seq 1 20000; exit 4' >$DIR/out; echo status \$?" <<-SCRIPT
 		run until grep -q begin $DIR/out; do sleep 0.02; done
 		send \x1d\x1d\x1d
 		expect --attach
