@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
-"""cutter.py LISTEN TARGET LOG SEED CUTS BYTES: stands before an agent's socket, and cuts so many
-connections in the midst of a frame, a greeting, whatever it is, and what is on its way is lost; those that
-come later it leaves alone. BYTES are the least that go each way, and are never used up by the cuts. LOG has a line for each."""
+"""cutter.py LISTEN TARGET LOG SEED CUTS BYTES: stands before an agent's socket, and cuts the first CUTS
+connections in the midst of a frame, of a greeting, of whatever it is, so that what is on its way is lost;
+those that come later it leaves alone. LOG has a line for each cut. At least BYTES in all are to go back and
+forth, and are not used up by the cuts."""
 
 import contextlib
 import random
@@ -15,37 +16,40 @@ FIRST = 2000  # bytes that say for certain that the session runs
 
 
 def plan(rng, turn, most):
-    """After how many bytes of which direction the connection is cut."""
+    """After how many bytes of both directions the connection is cut."""
     if not turn:
-        return "down", FIRST + rng.randrange(max(most - FIRST, 1))
-    if rng.random() < 0.3:
-        return rng.choice(("up", "down")), rng.randrange(300)
-    return rng.choice(("up", "down")), rng.randrange(300, max(most, 301))
+        return FIRST + rng.randrange(max(most - FIRST, 1))
+    return rng.randrange(rng.choice((600, max(most, 600))))
 
 
 class Connection:
-    def __init__(self, client, target, cut, log):
+    def __init__(self, client, target, left):
         self.agent = socket.socket(socket.AF_UNIX)
         with contextlib.suppress(OSError):
             self.agent.connect(target)
-        self.client, self.cut, self.log = client, cut, log
+        self.left = left
         self.lock = threading.Lock()
-        for way, source, sink in (("up", client, self.agent), ("down", self.agent, client)):
-            threading.Thread(target=self.carry, args=(way, source, sink), daemon=True).start()
+        for ends in (client, self.agent), (self.agent, client):
+            threading.Thread(target=self.carry, args=ends, daemon=True).start()
 
-    def carry(self, way, source, sink):
-        left = self.cut[1] if self.cut and self.cut[0] == way else None
+    def take(self, data):
+        """As much of it as goes before the cut."""
+        if self.left is None:
+            return data
+        with self.lock:
+            data = data[:self.left]
+            self.left -= len(data)
+            return data
+
+    def carry(self, source, sink):
         with contextlib.suppress(OSError):
-            while left is None or left > 0:
-                data = source.recv(65536)
-                if not data:
-                    sink.shutdown(socket.SHUT_WR)
-                    return
-                sink.sendall(data[:left])
-                left = None if left is None else left - len(data)
-        if left is not None and left <= 0:
-            with self.lock, open(self.log, "a", encoding="ascii") as log:
-                print(*self.cut, file=log)
+            while data := source.recv(65536):
+                sink.sendall(self.take(data))
+                if self.left == 0:
+                    break
+            else:
+                sink.shutdown(socket.SHUT_WR)
+                return
         for sock in source, sink:
             with contextlib.suppress(OSError):
                 sock.shutdown(socket.SHUT_RDWR)
@@ -59,8 +63,12 @@ def main():
     turn = 0
     while True:
         client = listener.accept()[0]
-        Connection(client, target, plan(rng, turn, most) if turn < cuts else None, log)
+        left = plan(rng, turn, most) if turn < cuts else None
+        Connection(client, target, left)
         turn += 1
+        if left is not None:
+            with open(log, "a", encoding="ascii") as file:
+                print(left, file=file)
 
 
 if __name__ == "__main__":

@@ -25,17 +25,17 @@ teardown() {
 	common_teardown
 }
 
-# entry ID KEY: of --sessions, such as pid or stdout.end; fails if there is no such session or it has no such key.
+# entry ID KEY...: of --sessions; fails if there is no such session.
 entry() {
 	"$X" --sessions --json | python3 -c 'import json, sys
 for line in sys.stdin:
     entry = json.loads(line)
-    if sys.argv[1] in (entry.get("id"), entry.get("session"), entry.get("name")):
-        for key in sys.argv[2].split("."):
+    if sys.argv[1] in (entry["id"], entry.get("name")):
+        for key in sys.argv[2:]:
             entry = entry[key]
         print(entry)
         sys.exit()
-sys.exit(1)' "$1" "$2"
+sys.exit(1)' "$@"
 }
 
 # is_attached ID COUNT
@@ -157,15 +157,16 @@ equal(client.hear_out(), [])'
 killed() {
 	local i
 	for ((i = 0; i < CUTS; i++)); do
-		"$X" "$@" -n --on-disconnect keep --name "k$i" --reconnect 1h -- sh -c "$STEADILY; exit 9" 40 >"$DIR/out" &
+		: >"$DIR/out"
+		"$X" "$@" -n --on-disconnect keep --name "k$i" --reconnect 1h -- sh -c "$STEADILY; exit 9" 40 >>"$DIR/out" &
 		client=$!
 		wait_for 20 holds "$DIR/out" $((RANDOM % 6 * 30000 + 1))
 		kill -KILL "$client"
 		ended 137 "$client"
 		at=$(size "$DIR/out")
-		ended_with=0
-		"$X" --attach "k$i" -n --since "$at" >>"$DIR/out" || ended_with=$?
-		[[ $ended_with -eq 9 ]]
+		status=0
+		"$X" --attach "k$i" -n --since "$at" >>"$DIR/out" || status=$?
+		[[ $status -eq 9 ]]
 		tr -d '\r' <"$DIR/out" >"$DIR/plain"
 		same_count 40000 "$DIR/plain"
 	done
@@ -187,14 +188,12 @@ killed() {
 	killed
 }
 
-# cut [OPTION...]: a client whose connection is cut comes back by itself, with each byte once both ways. COUNT is what
-# the terminal needs to know, for it has no end of file.
+# cut [OPTION...]: a client whose connection is cut comes back by itself, with each byte once both ways.
 cut() {
-	lines=$((400000 + 3000 * CUTS))
+	lines=$((100000 + 3000 * CUTS))
 	seq 1 $lines >"$DIR/data"
 	echo "CUTS=$CUTS SEED=$SEED" >&2
-	# Input runs ahead of what comes back, by whole windows.
-	python3 -B "$BATS_TEST_DIRNAME/cutter.py" "$DIR/cut" "$SOCKET" "$DIR/cuts" "$SEED" "$CUTS" "$(($(size "$DIR/data") / 3))" \
+	python3 -B "$BATS_TEST_DIRNAME/cutter.py" "$DIR/cut" "$SOCKET" "$DIR/cuts" "$SEED" "$CUTS" "$(size "$DIR/data")" \
 		2>>"$DIR/daemon.log" 3>&- &
 	CUTTER=$!
 	wait_for 5 test -S "$DIR/cut"
@@ -267,11 +266,10 @@ cut() {
 
 @test "kept: a client that is stopped holds its command up, and has all when it goes on" {
 	daemon_start
-	"$X" -n --on-disconnect keep -- sh -c "seq 1 9; until [ -e $DIR/go ]; do sleep 0.02; done; seq 10 1000000; exit 9" >"$DIR/out" &
+	"$X" -n --on-disconnect keep -- sh -c "seq 1 1000000; exit 9" >"$DIR/out" &
 	client=$!
-	wait_for 20 holds "$DIR/out" 18
+	wait_for 5 has_become "$client" msb-exec
 	kill -STOP "$client"
-	touch "$DIR/go"
 	wait_for 20 is_still "$DAEMON"
 	kill -CONT "$client"
 	ended 9 "$client"
@@ -281,11 +279,12 @@ cut() {
 @test "kept: a client that is stopped and then killed has cost nothing" {
 	daemon_start
 	"$X" -n --on-disconnect keep --name it --reconnect 1h -- sh -c \
-		"seq 1 9; until [ -e $DIR/go ]; do sleep 0.02; done; seq 10 1000000; exit 9" >"$DIR/out" &
+		"seq 1 1000; until [ -e $DIR/go ]; do sleep 0.02; done; seq 1001 1000000; exit 9" >"$DIR/out" &
 	client=$!
-	wait_for 20 holds "$DIR/out" 18
+	wait_for 20 holds "$DIR/out" "$(seq 1 1000 | wc -c)"
 	kill -STOP "$client"
 	touch "$DIR/go"
+	wait_for 20 eval '[[ $(entry it stdout end) -gt 1000000 ]]'
 	wait_for 20 is_still "$DAEMON"
 	kill -KILL "$client"
 	ended 137 "$client"
@@ -382,9 +381,8 @@ cut() {
 	daemon_start
 	"$X" -d -- sh -c "trap 'echo asked >$DIR/asked; exit' TERM; sleep $MARK & wait"
 	"$X" -d -- sh -c "trap '' TERM HUP INT; while :; do sleep $MARK; done"
-	"$X" -d -- bash -c "set -m; trap '' TERM HUP INT; sleep $MARK & wait"
 	"$X" -d -- sleep "$MARK"
-	wait_for 5 matches 4 "^sleep $MARK"
+	wait_for 5 matches 3 "^sleep $MARK"
 	daemon_stop
 	none_match "sleep $MARK"
 	[[ $(<"$DIR/asked") == asked ]]
@@ -484,7 +482,7 @@ cut() {
 @test "kept: what is attached from a pipe gives its stdin and its end, with -n neither" {
 	daemon_start
 	id=$("$X" -d -- sh -c 'cat; exit 6')
-	"$X" --attach "$id" -n >"$DIR/out" < <(echo one) &
+	"$X" --attach "$id" -n < <(echo one) >"$DIR/out" &
 	client=$!
 	wait_for 20 is_attached "$id" 1
 	kill -KILL "$client"
@@ -558,8 +556,8 @@ cut() {
 	run -0 --separate-stderr "$X" --attach "$id"
 	[[ $output == "$(<"$DIR/all")" && $stderr == err ]]
 	id=$("$X" -d -n -- sh -c 'seq 1 50000; exit 2')
-	wait_for 20 eval '[[ $(entry "$id" stdout.end) -eq $(seq 1 50000 | wc -c) ]]'
-	begin=$(entry "$id" stdout.begin)
+	wait_for 20 eval '[[ $(entry "$id" stdout end) -eq $(seq 1 50000 | wc -c) ]]'
+	begin=$(entry "$id" stdout begin)
 	((begin > 0 && $(seq 1 50000 | wc -c) - begin <= 65536))
 	run -2 --separate-stderr "$X" --attach "$id" -n --since 5
 	[[ $output == "$(seq 1 50000 | tail -c "+$((begin + 1))")" ]]
@@ -574,29 +572,25 @@ cut() {
 	wait_for 20 holds "$DIR/out" 4 && wait_for 20 holds "$DIR/err" 4
 	run -0 --separate-stderr "$X" --logs it
 	[[ $output == out && $stderr == err ]]
+	id=$(entry it id)
 	touch "$DIR/go"
 	ended 3 "$client"
-	# Of one that has ended, too, whose end stays to be fetched.
-	id=$("$X" -d -n -- sh -c 'echo out; exit 4')
-	wait_for 20 eval '[[ $(entry "$id" state) == ended ]]'
 	run -0 --separate-stderr "$X" --logs "$id"
-	[[ $output == out ]]
-	run -4 "$X" --wait "$id"
+	[[ $output == out && $stderr == err ]]
 }
 
-@test "kept: left by its keys with its output in a file, a session that was not kept has nothing doubled" {
+@test "kept: left by its keys in a pipeline, a session that was not kept has nothing doubled" {
 	need_pty
 	daemon_start
-	drive 24x80 sh -c "$X -t -- sh -c 'stty -echo; echo begin; until [ -e $DIR/go ]; do sleep 0.02; done; seq 1 20000; exit 4' >$DIR/out; echo status \$?" <<-SCRIPT
-		run until grep -q begin $DIR/out; do sleep 0.02; done
+	drive 24x80 sh -c "$X -t -- sh -c 'echo begin; until [ -e $DIR/go ]; do sleep 0.02; done; seq 1 20000; exit 4' | tee $DIR/out" <<-SCRIPT
+		expect begin
 		send \x1d\x1d\x1d
 		expect --attach
-		expect status 0
 		wait 0
 	SCRIPT
-	[[ $(tr -d '\r' <"$DIR/out") == begin* ]]
 	id=$("$X" --sessions --json | grep -oE '[0-9a-f]{12}' | head -n 1)
 	touch "$DIR/go"
 	run -4 --separate-stderr "$X" --attach "$id" -n
-	[[ $(tr -d '\r' <<<"$output") == "$(seq 1 20000)" ]]
+	# Its terminal is set as it was before what comes.
+	[[ "$(tr -d '\r' <"$DIR/out" | head -n 1)" == begin && $output == *"$(seq 1 20000 | sed 's/$/\r/')"* && $output != *begin* ]]
 }

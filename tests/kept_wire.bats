@@ -128,7 +128,8 @@ def carry(peer, id, at, window, enough, taken=0):
     ended = tty
     enough += taken
     while taken < enough:
-        while at + sent < len(stream) and sent - done < window:
+        # Not so much at a time that we would wait for who waits for us.
+        while at + sent < len(stream) and sent - done < min(window, 32768):
             most = min(rng.randrange(1, 20000), window - (sent - done))
             peer.stdin(id, stream[at + sent:at + sent + most])
             sent += len(stream[at + sent:at + sent + most])
@@ -274,6 +275,28 @@ second.attach(8, session)
 equal(second.outcome(7).last.why, "taken")
 second.stdin(8, b"")
 equal(second.outcome(8).last.code, 0)
+PY
+}
+
+@test "kept: who comes back has it although the answer to an earlier try was lost, but not if somebody else had it" {
+	daemon_start
+	peer <<'PY'
+peer = Peer()
+started = peer.keep(1, "cat")
+for _ in range(3):
+    peer.close()
+    peer = Peer()
+    peer.ask_attach(1, started.session, turn=started.turn)
+    peer.taken()
+peer.answer(1, "core.session.attached")
+other = Peer()
+turn = other.attach(2, started.session).turn
+equal(peer.outcome(1).last.why, "taken")
+peer.ask_attach(3, started.session, turn=started.turn)
+equal(peer.outcome(3).last.why, "taken")
+equal(other.attach(4, started.session, turn=turn).turn, turn)
+other.stdin(4, b"")
+equal(other.outcome(4).last.code, 0)
 PY
 }
 
@@ -713,4 +736,44 @@ PY
 	daemon_stop
 	none_match "sleep $mark"
 	[[ $(<"$DIR/asked") == asked ]]
+}
+
+@test "kept: who keeps to its credit is heard, whatever others have sent to a command that reads nothing" {
+	daemon_start
+	peer <<'PY'
+peer = Peer()
+session = peer.keep(1, "sleep", "1000", stdin_window=True).session
+for _ in range(50):
+    peer.stdin(1, bytes(4096))
+peer.ping()
+aside = Peer()
+aside.attach_input(2, session, stdin_window=True)
+aside.stdin(2, b"x")
+peer.ping()
+aside.ping()
+# Each who takes over has a window of its own, and can still end it.
+for i in range(5):
+    window = peer.attach(1, session, stdin_window=True).stdin_window if i else 200 * 1024
+    for _ in range(window // 4096):
+        peer.stdin(1, bytes(4096))
+    peer.close()
+    peer = Peer()
+peer.attach(1, session, stdin_window=True)
+peer.stdin(1, bytes(4096))
+peer.signal(1, 9)
+equal(peer.outcome(1).last.signal, 9)
+PY
+}
+
+@test "kept: a daemon that is told to end holds nothing for clients that may come back" {
+	need_local "its end"
+	daemon_start
+	DIR=$DIR RELAY='' python3 -B "$ROOT/tests/peer.py" "$SOCKET" "$DAEMON" <<'PY'
+peer = Peer()
+session = peer.keep_sh(1, "exec seq 1 3000000", hold_ms=3600000, output_window=32768).session
+Peer().wait_session(session, lambda entry: entry.stdout_end > 900 * 1024, "all that is held")
+peer.close()
+PY
+	daemon_stop
+	run ! grep -E 'not waiting any longer|could not be ended' "$DIR/daemon.log"
 }

@@ -1071,8 +1071,11 @@ void job_end_all(struct job_host *host)
 	struct job *job, *next;
 
 	host->ending = true;
-	list_each_safe(job, next, &host->jobs, of_host)
+	list_each_safe(job, next, &host->jobs, of_host) {
+		if (job->kept)
+			kept_hold_no_more(job->kept);
 		happen(job, SESSION_SHUTDOWN);
+	}
 }
 
 void job_free_all(struct job_host *host)

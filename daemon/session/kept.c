@@ -13,10 +13,14 @@
 
 #define PIECE	      (32 * 1024) /* bytes of one frame of output */
 #define INPUT_WINDOW  (256 * 1024)
-#define SENDER_WINDOW (64 * 1024)  /* of who comes for the stdin alone: there may be many */
-#define INPUT_LIMIT   (256 * 1024) /* that waits, at which who counts no credit is stalled */
-#define QUEUE_LIMIT   (512 * 1024) /* queued frames at which output waits */
-#define QUEUE_SHORT   (64 * 1024)  /* the same while all queues together hold too much */
+#define SENDER_WINDOW (64 * 1024) /* of who comes for the stdin alone: there may be many */
+#define INPUT_TOTAL \
+	(4 * 1024 * \
+	 1024) /* that waits and that all may still send, less than a command's queue holds */
+#define INPUT_LEAST (4 * 1024)	 /* that each may send, however much that is */
+#define INPUT_LIMIT (256 * 1024) /* that waits, at which who counts no credit is stalled */
+#define QUEUE_LIMIT (512 * 1024) /* queued frames at which output waits */
+#define QUEUE_SHORT (64 * 1024)	 /* the same while all queues together hold too much */
 #define FETCHED_MS \
 	10000 /* an end that was fetched is held on: others may ask, or its client again */
 #define HOLD_MAX_MS   (24 * 3600 * 1000) /* that this is put off for a client that may come back */
@@ -359,6 +363,29 @@ static bool is_heard(const struct kept_viewer *viewer)
 	return feeds(viewer) && viewer->kept->command;
 }
 
+/* What one more may send: a command that reads nothing may have had many by now. */
+static uint64_t window_for(const struct kept *kept, uint64_t want)
+{
+	uint64_t taken = kept->waiting, left;
+	const struct kept_viewer *viewer;
+
+	list_each(viewer, &kept->viewers, of_kept)
+		if (feeds(viewer))
+			taken += viewer->input.window;
+	left = taken < INPUT_TOTAL ? INPUT_TOTAL - taken : 0;
+	left = left < want ? left : want;
+	return left > INPUT_LEAST ? left : INPUT_LEAST;
+}
+
+/* Who keeps to its credit is read always, whatever others have sent. */
+static bool is_too_much(const struct kept_viewer *viewer, size_t waiting)
+{
+	const struct credit_account *input = &viewer->input;
+
+	return input->window ? input->received - input->told > input->window
+			     : waiting >= INPUT_LIMIT;
+}
+
 static void count_input(struct kept_viewer *viewer, size_t len)
 {
 	viewer->input.received += len;
@@ -466,6 +493,15 @@ static const struct outlet_calls viewer_calls = {
 	.on_detach = on_detach,
 	.on_abandon = on_abandon,
 };
+
+void kept_hold_no_more(struct kept *kept)
+{
+	kept->hold_ms = 0;
+	if (!kept->hold.armed)
+		return;
+	loop_disarm(kept->host->loop, &kept->hold);
+	wake_command(kept);
+}
 
 static void on_hold(struct loop_timer *timer)
 {
@@ -595,8 +631,8 @@ int kept_attach(struct kept *kept, struct outlet *outlet, uint32_t id,
 		return -ENOMEM;
 	viewer->output.window = attach->output_window;
 	if (mode == MSG_ATTACH_TAKE) {
-		viewer->input.window = attach->stdin_window ? INPUT_WINDOW : 0;
 		take(viewer, attach->hold_ms, attach->turn);
+		viewer->input.window = attach->stdin_window ? window_for(kept, INPUT_WINDOW) : 0;
 	}
 	r = greet(viewer, attach);
 	if (mode == MSG_ATTACH_TAKE && (size.rows || size.cols))
@@ -613,7 +649,7 @@ int kept_attach_input(struct kept *kept, struct outlet *outlet, uint32_t id,
 	if (!viewer)
 		return -ENOMEM;
 	viewer->input_only = true;
-	viewer->input.window = attach->stdin_window ? SENDER_WINDOW : 0;
+	viewer->input.window = attach->stdin_window ? window_for(kept, SENDER_WINDOW) : 0;
 	return greet(viewer, attach);
 }
 
@@ -725,16 +761,16 @@ void kept_input_moved(struct kept *kept, size_t waiting)
 	struct kept_viewer *viewer;
 	uint64_t consumed;
 
+	kept->waiting = waiting;
 	list_each(viewer, &kept->viewers, of_kept) {
 		struct credit_account *input = &viewer->input;
 
 		if (!feeds(viewer))
 			continue;
-		outlet_stall(&viewer->member,
-			     input->window ? waiting > input->window : waiting >= INPUT_LIMIT);
 		if (viewer->greeted && credit_due(input, waiting, &consumed))
 			told(viewer, msg_put_credit(out_of(viewer), viewer->member.id,
 						    MSG_EXEC_STDIN_CREDIT, consumed));
+		outlet_stall(&viewer->member, is_too_much(viewer, waiting));
 	}
 }
 

@@ -54,7 +54,8 @@ struct kept {
 	struct kept_viewer *holder; /* who has it, or NULL */
 	uint64_t unacknowledged[2]; /* of the last holder, who was lost */
 	uint64_t hold_ms, stdin_at;
-	uint32_t turn; /* how often somebody else has come to have it */
+	size_t waiting; /* of its input, in the command's queue */
+	uint32_t turn;	/* how often somebody else has come to have it */
 	struct loop_timer hold, forget;
 	struct loop_grave grave;
 };
@@ -112,6 +113,9 @@ void kept_started(struct kept *kept);
 void kept_failed(struct kept *kept, enum msg_failure kind, int num, const char *message,
 		 const char *stage);
 void kept_ended(struct kept *kept, const struct msg_exec_exited *exited);
+
+/* Nobody who was lost can come back any more: output does not wait for them. */
+void kept_hold_no_more(struct kept *kept);
 
 /* How much output may be read now, of either stream. */
 size_t kept_room(const struct kept *kept);
