@@ -125,11 +125,13 @@ signal.alarm(int(SCRIPT_LIMIT * (1 + cuts / 20)))
 def carry(peer, id, at, window, enough, taken=0):
     """Feeds stdin from there on and takes stdout, until there is enough of it; what came last."""
     sent = done = 0
-    ended = tty
+    ended, begun = tty, taken
     enough += taken
     while taken < enough:
-        # Not so much at a time that we would wait for who waits for us.
-        while at + sent < len(stream) and sent - done < min(window, 32768):
+        # Not so much at a time that we would wait for who waits for us; what came back was taken, whatever its
+        # credit says, which comes by quarters of the window.
+        while (at + sent < len(stream) and sent - done < window
+               and sent - max(done, taken - begun) < 32768):
             most = min(rng.randrange(1, 20000), window - (sent - done))
             peer.stdin(id, stream[at + sent:at + sent + most])
             sent += len(stream[at + sent:at + sent + most])
