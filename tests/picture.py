@@ -11,7 +11,7 @@ import sys
 import tempfile
 import time
 
-COLUMNS, ROWS = 84, 28
+COLUMNS, ROWS = 84, 36
 LIMIT = 20 * float(os.environ.get("SLOW", "1"))  # seconds for each step
 HOST, GUEST = "host$ ", "guest$ "
 
@@ -23,6 +23,10 @@ SESSION = [
     ("msb-exec --timeout 0.5s -- sleep 60; echo status $?", HOST),
     ("msb-exec -- yes | head -2", HOST),
     ("echo 'Into the guest, and back.' | msb-exec -- tr a-z A-Z", HOST),
+    ("msb-exec -d --name build -- sh -c 'read word; echo $word; exit 4'", HOST),
+    ("msb-exec --sessions", HOST),
+    ("echo 'left, and come back' | msb-exec --send build", HOST),
+    ("msb-exec --attach build; echo status $?", HOST),
     ("msb-exec -t -- bash --norc", GUEST),
     ("stty size; tty >/dev/null && echo a terminal", GUEST),
     ("ls --color=always -d /dev/null /etc /bin/sh", GUEST),
