@@ -190,8 +190,8 @@ killed() {
 
 # cut [OPTION...]: a client whose connection is cut comes back by itself, with each byte once both ways.
 cut() {
-	lines=$((100000 + 3000 * CUTS))
-	seq 1 $lines >"$DIR/data"
+	count=$((100000 + 3000 * CUTS))
+	seq 1 $count >"$DIR/data"
 	echo "CUTS=$CUTS SEED=$SEED" >&2
 	python3 -B "$BATS_TEST_DIRNAME/cutter.py" "$DIR/cut" "$SOCKET" "$DIR/cuts" "$SEED" "$CUTS" "$(size "$DIR/data")" \
 		2>>"$DIR/daemon.log" 3>&- &
@@ -549,7 +549,7 @@ cut() {
 @test "kept: --since begins at that byte, and bytes that are gone are said to be" {
 	daemon_start --replay 64K
 	id=$("$X" -d -n -- sh -c 'seq 1 5000; echo err >&2')
-	run -0 "$X" --wait "$id"
+	wait_for 20 eval '[[ $(entry "$id" state) == ended ]]'
 	seq 1 5000 >"$DIR/all"
 	run -0 --separate-stderr "$X" --logs "$id" --since 20000
 	[[ $output == "$(tail -c +20001 "$DIR/all")" && $stderr == err ]]

@@ -59,6 +59,45 @@ daemon_ticks() {
 	wait_for 5 none_match "sleep $MARK"
 }
 
+# has FILE BYTES: so many at least.
+has() {
+	[[ $(stat -c %s "$1") -ge $2 ]]
+}
+
+@test "host: a kept session is come back to behind a killed client and a killed relay, and each byte is there once" {
+	local id client status=0
+	# shellcheck disable=SC2016 # for the guest
+	id=$("$X" -d -n -- sh -c 'i=0; while [ $i -lt 40 ]; do seq $((i * 1000 + 1)) $((i * 1000 + 1000)); i=$((i + 1)); done
+		echo end; until [ -e /tmp/go ]; do sleep 0.1; done; exit 9')
+	"$X" --attach "$id" -n >"$VM/out" 3>&- &
+	client=$!
+	wait_for 10 has "$VM/out" 1
+	kill -KILL "$client"
+	wait "$client" || true
+	end relay KILL
+	vm_relay
+	vm_answers_soon
+	guest touch /tmp/go
+	"$X" --attach "$id" -n --since "$(stat -c %s "$VM/out")" >>"$VM/out" || status=$?
+	guest rm /tmp/go
+	[[ $status -eq 9 ]]
+	cmp "$VM/out" <(
+		seq 1 40000
+		echo end
+	)
+}
+
+@test "host: what is sent to a kept session arrives whole, and its end waits to be fetched" {
+	local id
+	head -c 300000 /dev/urandom >"$VM/in"
+	id=$("$X" -d -- sha256sum)
+	"$X" --send "$id" --eof <"$VM/in"
+	wait_for 10 eval '[[ $("$X" --sessions) == *"exited 0"* ]]'
+	[[ $("$X" --logs "$id") == "$(sha256sum <"$VM/in")" ]]
+	run -0 "$X" --wait "$id"
+	[[ -z $output ]]
+}
+
 @test "host: a reboot under the relay ends its sessions with an error, and then it serves again" {
 	local boot client status=0
 	boot=$(guest cat /proc/sys/kernel/random/boot_id)
