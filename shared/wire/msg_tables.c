@@ -538,7 +538,7 @@ bool msg_is_session_name(struct msg_text text)
 	if (!text.len || text.len > MSG_SESSION_NAME_MAX || !is_alnum(text.ptr[0]))
 		return false;
 	for (size_t i = 0; i < text.len; i++) {
-		if (!is_alnum(text.ptr[i]) && !strchr("._-", text.ptr[i]))
+		if (!is_alnum(text.ptr[i]) && !memchr("._-", text.ptr[i], 3))
 			return false;
 		is_id &= (text.ptr[i] >= '0' && text.ptr[i] <= '9') ||
 			 (text.ptr[i] >= 'a' && text.ptr[i] <= 'f');

@@ -278,6 +278,7 @@ static void name_of_a_session_is_a_word_and_no_id(void **state)
 	for (size_t i = 0; i < UNIT_COUNT(bad); i++)
 		if (msg_is_session_name((struct msg_text){bad[i], strlen(bad[i])}))
 			fail_msg("took %s", bad[i]);
+	assert_false(msg_is_session_name((struct msg_text){"a\0b", 3}));
 	memset(longest, 'a', sizeof(longest));
 	assert_true(msg_is_session_name((struct msg_text){longest, sizeof(longest) - 1}));
 	assert_false(msg_is_session_name((struct msg_text){longest, sizeof(longest)}));
