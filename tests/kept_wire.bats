@@ -107,6 +107,26 @@ equal(peer.outcome(1).last.code, 0)
 PY
 }
 
+@test "kept: logs of one that prints on end where they began, however slow their reader is" {
+	daemon_start --replay 64K
+	peer <<'PY'
+peer, slow = Peer(), Peer()
+session = peer.keep_sh(1, "exec yes").session
+peer.close()
+at = slow.attach(2, session, mode="logs", output_window=4096).stdout_at
+peer = Peer()
+peer.wait_session(session, lambda entry: entry.stdout_begin > at + 65536, "more than is held")
+got, data = slow.answer(2), 0
+while got.type != "core.session.detached":
+    data += len(got.data) if got.type == "core.exec.stdout" else 0
+    assert data <= 65536, "more than was held"
+    slow.tell("core.exec.output.credit", 2, {"consumed": data})
+    got = slow.answer(2)
+equal(got.why, "done")
+peer.session_signal(session, 9)
+PY
+}
+
 # ---- no byte lost, none doubled ----
 
 # cut KIND: cat of a counter, its client lost again and again in the midst of both streams.
@@ -345,7 +365,8 @@ while (got := slow.answer(2)).type != "core.exec.exited":
     data += got.data
     slow.tell("core.exec.output.credit", 2, {"consumed": len(data)})
 equal(len(data) + missed, len(whole.stdout))
-assert holes and missed, "nothing was missed"
+# Told when there is room for what comes behind it, and not as often as something is gone.
+assert missed and 0 < holes < 4, f"{missed} bytes in {holes} holes"
 PY
 }
 
@@ -367,6 +388,50 @@ for id in 2, 3:
         got = other.outcome(id)
         equal((got.types, got.last.code), (["core.exec.exited"], 42))
 equal(others[0].fetch(4, session, "wait").last.code, 42)
+PY
+}
+
+@test "kept: who comes before the command runs is told once, and of its failure as of a removal" {
+	daemon_start
+	peer <<'PY'
+peer = Peer()
+attach = frame("core.session.attach", 2, {"session": "name"})
+peer.send(frame("core.exec.request", 1, {"cmd": "cat", "on_disconnect": "keep", "name": "name"}) + attach)
+assert peer.answer(2, "core.session.attached").pid
+peer.stdin(2, b"")
+equal(peer.outcome(2).types, ["core.exec.exited"])
+equal(peer.outcome(1).last.type, "core.session.detached")
+# It may have failed before anybody could come.
+peer.send(frame("core.exec.request", 3, {"cmd": "/no/such/command", "on_disconnect": "keep", "name": "none"}) +
+          attach.replace(b"name", b"none"))
+got = peer.outcome(2)
+if got.last.type != "core.error":
+    equal(got.types, ["core.session.attached", "core.session.detached"])
+    equal(got.last.why, "removed")
+PY
+}
+
+@test "kept: as many may be at one as there is room for, and whoever has it may always be another" {
+	daemon_start
+	peer <<'PY'
+most = 256
+peer = Peer()
+session = peer.keep_sh(1, "exec cat").session
+for id in range(most):
+    if id % 2:
+        peer.attach(10 + id, session, mode="wait")
+    else:
+        peer.attach_input(10 + id, session)
+for type, keys in ("attach", {"mode": "watch"}), ("attach", {"mode": "logs"}), ("input", {}):
+    peer.tell("core.session." + type, 5, {"session": session, **keys})
+    assert "too many" in peer.refused(5, "invalid_session", "core.session." + type)
+for id in 2, 3:
+    peer.attach(id, session)
+equal(peer.outcome(2).last.why, "taken")
+peer.detach(10)
+peer.attach(4, session, mode="watch")
+peer.stdin(3, b"")
+equal([peer.outcome(id).last.type for id in (3, 4, 11)], ["core.exec.exited"] * 3)
 PY
 }
 
@@ -461,6 +526,43 @@ peer.ping()
 peer.signal(1, 15)
 equal(peer.outcome(1).last.signal, 15)
 equal(aside.outcome(2).last.type in ("core.exec.exited", "core.session.detached"), True)
+PY
+}
+
+@test "kept: who has all of its window on its way is told once that is taken, in pieces of any size" {
+	daemon_start
+	peer <<'PY'
+peer = Peer()
+session = peer.keep_sh(1, "exec cat >/dev/null").session
+for id, come in (2, peer.attach), (3, peer.attach_input):
+    window = come(id, session, stdin_window=True).stdin_window
+    sent = done = 0
+    for _ in range(100):
+        peer.stdin(id, b"x" * (window - (sent - done)))
+        sent = done + window
+        while sent - done == window:
+            done = peer.answer(id, "core.exec.stdin.credit").consumed
+peer.stdin(2, b"")
+equal(peer.outcome(2).last.code, 0)
+PY
+}
+
+@test "kept: who was held up by a terminal that takes nothing is heard again once that is gone" {
+	daemon_start
+	peer <<'PY'
+peer, other = Peer(), Peer()
+session = peer.keep_sh(1, "stty raw -echo; head -c 30000 /dev/zero; exec sleep 1000", tty=True, rows=24, cols=80,
+                       output_window=4096).session
+other.wait_session(session, lambda entry: entry.stdout_end == 30000, "its output")
+peer.stuff(frame("core.exec.stdin", 1, {"data": b"x" * 32768}), 16 << 20)
+other.session_signal(session, 9)
+other.wait_ended(session)
+peer.sock.settimeout(LIMIT)
+data = 0
+while (got := peer.answer(1)).type != "core.exec.exited":
+    data += len(got.data)
+    peer.tell("core.exec.output.credit", 1, {"consumed": data})
+equal((data, got.signal), (30000, 9))
 PY
 }
 

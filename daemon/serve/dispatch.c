@@ -177,7 +177,9 @@ static int attach(struct conn *conn, struct incoming *in, bool input)
 		r = kept_attach_input(kept, &conn->outlet, id, &attach);
 	else if (r == 0)
 		r = kept_attach(kept, &conn->outlet, id, &attach, (enum msg_attach)mode);
-	return r;
+	return r == -EUSERS ? incoming_fault(in, MSG_REFUSAL_INVALID_SESSION,
+					     "too many are attached to the session")
+			    : r;
 }
 
 static int on_session_attach(struct conn *conn, struct incoming *in)

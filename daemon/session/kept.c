@@ -17,6 +17,7 @@
 #define INPUT_TOTAL \
 	(4 * 1024 * \
 	 1024) /* that waits and that all may still send, less than a command's queue holds */
+#define VIEWERS_MAX 256		 /* who look on, wait or feed it; and one who has it */
 #define INPUT_LEAST (4 * 1024)	 /* that each may send, however much that is */
 #define INPUT_LIMIT (256 * 1024) /* that waits, at which who counts no credit is stalled */
 #define QUEUE_LIMIT (512 * 1024) /* queued frames at which output waits */
@@ -33,9 +34,10 @@ struct kept_viewer {
 	struct outlet_member member;
 	enum msg_attach mode;
 	bool input_only;
-	bool leaves;	/* once it runs, and it is told of nothing more */
-	bool greeted;	/* started or attached has been said */
-	uint64_t at[2]; /* the next byte of each stream for it */
+	bool leaves;	   /* once it runs, and it is told of nothing more */
+	bool greeted;	   /* started or attached has been said */
+	uint64_t at[2];	   /* the next byte of each stream for it */
+	uint64_t until[2]; /* MSG_ATTACH_LOGS: where what was held ended when it came */
 	struct credit output;
 	struct credit_account input;
 	enum msg_stream served; /* last */
@@ -207,6 +209,7 @@ static void leave(struct kept_viewer *viewer)
 	if (viewer->member.outlet)
 		outlet_leave(&viewer->member);
 	list_remove(&kept->viewers, &viewer->of_kept);
+	kept->viewer_count--;
 	if (kept->holder == viewer)
 		kept->holder = NULL;
 	free(viewer);
@@ -251,21 +254,40 @@ static void skip(struct kept_viewer *viewer, enum msg_stream stream)
 	told(viewer, msg_put(out_of(viewer), viewer->member.id, MSG_SESSION_SKIPPED, &skipped));
 }
 
+/* So far goes what there is for it. */
+static uint64_t goal(const struct kept_viewer *viewer, enum msg_stream stream)
+{
+	const struct kept *kept = viewer->kept;
+	uint64_t end = kept->rings[stream].end;
+
+	/* The end of one that has ended comes behind all. */
+	return viewer->mode == MSG_ATTACH_LOGS && !kept->ended && viewer->until[stream] < end
+		       ? viewer->until[stream]
+		       : end;
+}
+
 /* One frame of it. Whether there was one. */
 static bool send_some(struct kept_viewer *viewer, enum msg_stream stream)
 {
 	const struct ring *ring = &viewer->kept->rings[stream];
 	enum msg_type type = stream == MSG_STREAM_STDERR ? MSG_EXEC_STDERR : MSG_EXEC_STDOUT;
+	size_t max = credit_room(&viewer->output, PIECE), len;
+	uint64_t end = goal(viewer, stream);
 	const uint8_t *data;
 	uint8_t *space;
-	size_t len;
 
+	/* What is missed is told once there is room for what comes behind it: until then it grows. */
+	if (!max || buf_len(out_of(viewer)) >= queue_limit(viewer->kept))
+		return false;
 	skip(viewer, stream);
+	if (viewer->at[stream] >= end)
+		return false;
 	len = ring_peek(ring, viewer->at[stream], &data);
-	len = credit_room(&viewer->output, len < PIECE ? len : PIECE);
+	len = len < max ? len : max;
+	if (len > end - viewer->at[stream])
+		len = (size_t)(end - viewer->at[stream]);
 	/* Without memory just now the bytes are safe where they are. */
-	if (!len || buf_len(out_of(viewer)) >= queue_limit(viewer->kept) ||
-	    msg_data_begin(out_of(viewer), len, &space) < 0)
+	if (msg_data_begin(out_of(viewer), len, &space) < 0)
 		return false;
 	memcpy(space, data, len);
 	msg_data_end(out_of(viewer), viewer->member.id, type, len);
@@ -284,11 +306,9 @@ static bool takes_output(const struct kept_viewer *viewer)
 
 static bool has_all(const struct kept_viewer *viewer)
 {
-	const struct kept *kept = viewer->kept;
-
 	return !takes_output(viewer) ||
-	       (viewer->at[MSG_STREAM_STDOUT] == kept->rings[MSG_STREAM_STDOUT].end &&
-		viewer->at[MSG_STREAM_STDERR] == kept->rings[MSG_STREAM_STDERR].end);
+	       (viewer->at[MSG_STREAM_STDOUT] >= goal(viewer, MSG_STREAM_STDOUT) &&
+		viewer->at[MSG_STREAM_STDERR] >= goal(viewer, MSG_STREAM_STDERR));
 }
 
 static void fetch(struct kept *kept)
@@ -420,10 +440,15 @@ static bool can_move(const struct outlet_member *member)
 static ssize_t on_move(struct outlet_member *member, int from_fd, size_t len)
 {
 	struct kept_viewer *viewer = viewer_of(member);
-	ssize_t n = outlet_move(is_heard(viewer) ? viewer->kept->command : NULL, from_fd, len);
+	struct kept *kept = viewer->kept;
+	bool heard = is_heard(viewer);
+	ssize_t n = outlet_move(heard ? kept->command : NULL, from_fd, len);
 
-	if (n > 0)
-		count_input(viewer, (size_t)n);
+	if (n <= 0 || !heard)
+		return n;
+	count_input(viewer, (size_t)n);
+	/* How many they would be was not known when the command said what waits. */
+	kept_input_moved(kept, kept->waiting);
 	return n;
 }
 
@@ -522,6 +547,7 @@ static struct kept_viewer *add_viewer(struct kept *kept, struct outlet *outlet, 
 	viewer->task.on_run = on_turn;
 	outlet_join(outlet, &viewer->member, id, &viewer_calls);
 	list_append(&kept->viewers, &viewer->of_kept);
+	kept->viewer_count++;
 	return viewer;
 }
 
@@ -565,6 +591,7 @@ static void place(struct kept_viewer *viewer, const struct msg_session_attach *a
 	for (int i = MSG_STREAM_STDOUT; i <= MSG_STREAM_STDERR; i++) {
 		const struct ring *ring = &kept->rings[i];
 
+		viewer->until[i] = ring->end;
 		viewer->at[i] = asked[i] ? since[i] : ring->begin;
 		if (viewer->at[i] > ring->end)
 			viewer->at[i] = ring->end;
@@ -576,6 +603,12 @@ static void place(struct kept_viewer *viewer, const struct msg_session_attach *a
 		*ret_modes = kept->modes;
 		viewer->at[i] = clean_place(ring, ret_modes);
 	}
+}
+
+/* Whether no more may come beside who has it. */
+static bool is_crowded(const struct kept *kept)
+{
+	return kept->viewer_count - (kept->holder != NULL) >= VIEWERS_MAX;
 }
 
 static int greet(struct kept_viewer *viewer, const struct msg_session_attach *attach)
@@ -626,6 +659,8 @@ int kept_attach(struct kept *kept, struct outlet *outlet, uint32_t id,
 		kept_put_detached(kept, link_out(outlet_link(outlet)), id, MSG_DETACHED_TAKEN);
 		return 0;
 	}
+	if (mode != MSG_ATTACH_TAKE && is_crowded(kept))
+		return -EUSERS;
 	viewer = add_viewer(kept, outlet, id, mode);
 	if (!viewer)
 		return -ENOMEM;
@@ -644,8 +679,11 @@ int kept_attach(struct kept *kept, struct outlet *outlet, uint32_t id,
 int kept_attach_input(struct kept *kept, struct outlet *outlet, uint32_t id,
 		      const struct msg_session_attach *attach)
 {
-	struct kept_viewer *viewer = add_viewer(kept, outlet, id, MSG_ATTACH_TAKE);
+	struct kept_viewer *viewer;
 
+	if (is_crowded(kept))
+		return -EUSERS;
+	viewer = add_viewer(kept, outlet, id, MSG_ATTACH_TAKE);
 	if (!viewer)
 		return -ENOMEM;
 	viewer->input_only = true;
@@ -685,6 +723,12 @@ void kept_bind(struct kept *kept, struct outlet_member *command, const struct ke
 
 void kept_unbind(struct kept *kept)
 {
+	struct kept_viewer *viewer;
+
+	/* Nothing waits any more. */
+	list_each(viewer, &kept->viewers, of_kept)
+		outlet_stall(&viewer->member, false);
+	kept->waiting = 0;
 	kept->command = NULL;
 }
 
@@ -694,7 +738,8 @@ void kept_started(struct kept *kept)
 	struct msg_exec_started started = {.pid = (uint32_t)kept->pid,
 					   .session = text_of(kept->id)};
 
-	if (!holder)
+	/* Who has come to it since was told so. */
+	if (!holder || holder->greeted)
 		return;
 	started.stdin_window = holder->input.window;
 	started.turn = kept->turn;
@@ -708,7 +753,7 @@ void kept_failed(struct kept *kept, enum msg_failure kind, int num, const char *
 {
 	struct kept_viewer *holder = kept->holder;
 
-	if (!holder)
+	if (!holder || holder->greeted)
 		return;
 	told(holder,
 	     msg_put_exec_failed(out_of(holder), holder->member.id, kind, num, message, stage));

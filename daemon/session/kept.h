@@ -48,9 +48,10 @@ struct kept {
 	uint64_t started_ms, ended_ms;
 	struct msg_exec_exited exited;
 
-	struct ring rings[2];	    /* by enum msg_stream */
-	struct modes modes;	    /* of a terminal, where its ring begins */
-	struct list viewers;	    /* in the order in which they came */
+	struct ring rings[2]; /* by enum msg_stream */
+	struct modes modes;   /* of a terminal, where its ring begins */
+	struct list viewers;  /* in the order in which they came */
+	size_t viewer_count;
 	struct kept_viewer *holder; /* who has it, or NULL */
 	uint64_t unacknowledged[2]; /* of the last holder, who was lost */
 	uint64_t hold_ms, stdin_at;
@@ -71,7 +72,10 @@ void kept_free(struct kept *kept);
 /* What it is and how it does, for core.session.entry; points into it. */
 void kept_describe(const struct kept *kept, struct msg_session_entry *ret);
 
-/* Somebody comes to it: the answer, and all that follows, goes there. 0 or -errno of the queue. */
+/*
+ * Somebody comes to it: the answer, and all that follows, goes there. 0; -EUSERS: too many are there, and nothing
+ * was done; or -errno of the queue.
+ */
 int kept_attach(struct kept *kept, struct outlet *outlet, uint32_t id,
 		const struct msg_session_attach *attach, enum msg_attach mode);
 
@@ -108,7 +112,10 @@ void kept_bind(struct kept *kept, struct outlet_member *command, const struct ke
 /* The command takes no more part in it. */
 void kept_unbind(struct kept *kept);
 
-/* It runs; it does not, and never will, which its client is told by the fields of core.exec.failed; how it ended. */
+/*
+ * It runs; it does not, and never will, which its client is told by the fields of core.exec.failed, unless somebody
+ * else has it by now; how it ended.
+ */
 void kept_started(struct kept *kept);
 void kept_failed(struct kept *kept, enum msg_failure kind, int num, const char *message,
 		 const char *stage);
