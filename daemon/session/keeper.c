@@ -92,6 +92,28 @@ static void make_id(const struct keeper *keeper, char id[MSG_SESSION_ID_LEN + 1]
 
 /* ---- all of them ---- */
 
+static size_t count_of(const struct keeper *keeper, const struct owner *owner)
+{
+	const struct kept *kept;
+	size_t count = 0;
+
+	list_each(kept, &keeper->all, of_keeper)
+		count += owner_is(&kept->owner, owner);
+	return count;
+}
+
+/* Nobody's ends take the places of all others: the oldest of who has more than half of them. */
+static struct kept *find_excess(const struct keeper *keeper)
+{
+	struct kept *kept;
+
+	list_each(kept, &keeper->all, of_keeper)
+		if (kept->ended && !kept_owes(kept) &&
+		    count_of(keeper, &kept->owner) > keeper->max / 2)
+			return kept;
+	return NULL;
+}
+
 /* The end that is the least likely to be asked for still: one that was fetched, else the oldest of the owner's own. */
 static struct kept *find_ended(const struct keeper *keeper, const struct owner *owner)
 {
@@ -117,6 +139,8 @@ static bool make_room(struct keeper *keeper, const struct owner *owner)
 	if (keeper->count < keeper->max)
 		return true;
 	ended = find_ended(keeper, owner);
+	if (!ended)
+		ended = find_excess(keeper);
 	if (!ended)
 		return false;
 	if (!ended->fetched)
