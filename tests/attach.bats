@@ -84,6 +84,17 @@ EOF
 	agent_done
 }
 
+@test "attach: -d whose id cannot be printed says how to come to what runs" {
+	agent <<'EOF'
+client.keep()
+client.expect("core.session.detach")
+client.let_go()
+EOF
+	run -125 --separate-stderr bash -c '"$1" -d -- true >/dev/full' bash "$X"
+	says 'cannot write standard output: No space left on device' 'msb-exec --attach 0123456789ab comes back'
+	agent_done
+}
+
 # ---- coming to one ----
 
 @test "attach: output from the first byte that is held, input, and the command's status" {
@@ -654,11 +665,13 @@ else:
     client.keep() if turn == 1 else client.attach()
 client.close()
 EOF
-	for how in "-n true" "--on-disconnect keep -n true" "-n --attach work"; do
-		# shellcheck disable=SC2086 # words
-		run -125 --separate-stderr x $how
-		says "lost the connection to unix:$SOCKET: the agent closed it"
-	done
+	run -125 --separate-stderr x -n true
+	says "lost the connection to unix:$SOCKET: the agent closed it"
+	# Of what runs on it is said how to come back.
+	run -125 --separate-stderr x --on-disconnect keep -n true
+	says "lost the connection to unix:$SOCKET: the agent closed it" 'msb-exec --attach 0123456789ab comes back'
+	run -125 --separate-stderr x -n --attach work
+	says "lost the connection to unix:$SOCKET: the agent closed it" 'msb-exec --attach 0123456789ab comes back'
 	agent_done
 }
 
@@ -688,6 +701,31 @@ EOF
 		END
 		agent_done
 	done
+}
+
+@test "attach: three INTs leave a command that they do not end, which runs on" {
+	agent <<'EOF'
+client.attach()
+client.tell("core.exec.stdout", {"data": b"ready\n"})
+client.hear_out()
+EOF
+	timeout $((20 * SLOW)) python3 -B - "$X" >"$DIR/err" <<-'END'
+		import signal, subprocess, sys, time
+
+		process = subprocess.Popen([sys.argv[1], "-n", "--attach", "work"], text=True,
+		                           stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+		                           preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler))
+		assert process.stdout.readline() == "ready\n"
+		# Two that come at once may be one.
+		while process.poll() is None:
+		    process.send_signal(signal.SIGINT)
+		    time.sleep(0.1)
+		print(process.stderr.read(), end="")
+		assert process.returncode == 125, process.returncode
+	END
+	stderr=$(<"$DIR/err")
+	says 'gave up after three signals; the command runs on' 'msb-exec --attach 0123456789ab comes back'
+	agent_done
 }
 
 @test "attach: keys that are typed without a connection wait for it" {

@@ -77,6 +77,9 @@ static void settle(struct exec *exec)
 	stream_watch_output(&exec->err, body && exec_body_waits_for(&exec->body, &exec->err));
 	if (!is_over(exec) || queued(exec))
 		return;
+	/* Nobody was told the id of what runs on. */
+	if (exec->write_failed && exec->opts->detach)
+		keep_way_back(&exec->keep, exec->hint, sizeof(exec->hint));
 	say_last(exec);
 	if (!buf_len(&exec->err.queue))
 		loop_stop(exec->loop);
@@ -307,6 +310,19 @@ static void on_unanswered(struct client *client, enum patience_step step)
 	finish(exec, 128 + exec->die_of);
 }
 
+/* After three signals that did not end the command; one that is kept does not end with us either. */
+static void give_up(struct exec *exec)
+{
+	bool kept = keep_is_kept(&exec->keep) && exec->client.process <= 0;
+
+	if (kept)
+		keep_way_back(&exec->keep, exec->hint, sizeof(exec->hint));
+	finish_with(exec, EXIT_FAILED,
+		    kept ? "gave up after three signals; the command runs on"
+			 : "gave up after three signals; the agent ends the command");
+	loop_stop(exec->loop);
+}
+
 /* Passes it on to the command, or leaves by it, as it must. */
 static void forward(struct exec *exec, int signal)
 {
@@ -328,9 +344,7 @@ static void forward(struct exec *exec, int signal)
 		leave_by(exec, signal);
 	} else if ((signal == SIGINT || signal == SIGTERM) &&
 		   signals_insist(&exec->insist, loop_now_ms())) {
-		finish_with(exec, EXIT_FAILED,
-			    "gave up after three signals; the agent ends the command");
-		loop_stop(exec->loop);
+		give_up(exec);
 	}
 }
 
@@ -811,6 +825,17 @@ static void on_greeted(struct client *client)
 		exec->on_greeted(exec->owner);
 }
 
+/* At once. By a process, its agent may have ended with it. */
+static void lose(struct exec *exec, const struct err *err)
+{
+	struct err told = *err;
+	bool goes_on = keep_is_kept(&exec->keep) && exec->client.process <= 0;
+
+	if (goes_on && keep_has_command(exec->opts) && !told.hint[0])
+		keep_way_back(&exec->keep, told.hint, sizeof(told.hint));
+	exec_fail(exec, EXIT_FAILED, &told);
+}
+
 static void on_lost(struct client *client, const struct err *err)
 {
 	struct exec *exec = client->owner;
@@ -831,7 +856,7 @@ static void on_lost(struct client *client, const struct err *err)
 		keep_way_back(&exec->keep, exec->hint, sizeof(exec->hint));
 		finish_with(exec, EXIT_FAILED, exec->keep.lost);
 	} else {
-		exec_fail(exec, EXIT_FAILED, err);
+		lose(exec, err);
 	}
 }
 
