@@ -492,6 +492,22 @@ cut() {
 	[[ $output == two ]]
 }
 
+@test "kept: a reader of what is attached that goes away ends the attaching, and nothing else" {
+	daemon_start
+	for watch in '' --watch; do
+		id=$("$X" -d -- sh -c "until [ -e $DIR/go ]; do seq 1 1000; done; exec sleep $MARK")
+		# shellcheck disable=SC2086 # a word, or none
+		run -0 sh -c '{ "$0" --attach "$1" -n $2; echo $? >"$3"; } | head -n 1' "$X" "$id" "$watch" "$DIR/status"
+		[[ $(<"$DIR/status") -eq 141 ]]
+		touch "$DIR/go"
+		wait_for 20 matches 1 "^sleep $MARK"
+		[[ $(entry "$id" state) == running ]]
+		"$X" --kill "$id"
+		run -143 "$X" --wait "$id"
+		rm "$DIR/go"
+	done
+}
+
 # ---- several at one ----
 
 @test "kept: who is taken over says so with 125, and those who look on see the same bytes and the end" {

@@ -724,6 +724,37 @@ end(sessions)
 PY
 }
 
+@test "kept: one user's ends do not take the places of all others" {
+	need_root
+	need_direct "a relay's clients are not the daemon's"
+	daemon_start --max-kept 4 --allow-uid 65534 --allow-uid 65533
+	chmod 666 "$SOCKET"
+	peer <<'PY'
+def as_user(uid):
+    os.seteuid(uid)
+    try:
+        return Peer()
+    finally:
+        os.seteuid(0)
+
+
+one, other = as_user(65534), as_user(65533)
+for id in range(1, 5):
+    session = one.keep(id, "true", detached=True).session
+    one.detach(id)
+    one.wait_ended(session)
+equal(len(one.sessions()), 4)
+for id in 1, 2:
+    other.keep(id, "cat")
+equal((len(one.sessions()), len(other.sessions())), (2, 2))
+other.request(3, "cat", on_disconnect="keep")
+assert "--max-kept" in other.failed(3, "resource_limit")
+for id in 1, 2:
+    other.stdin(id, b"")
+    equal(other.outcome(id).last.code, 0)
+PY
+}
+
 @test "kept: one more than --max-kept is refused, at its start and by detach, and goes on; ends make room" {
 	daemon_start --max-kept 2
 	peer <<'PY'

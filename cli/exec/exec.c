@@ -470,6 +470,12 @@ static void close_output(struct exec *exec, const struct stream *stream, enum ms
 		forward(exec, SIGHUP);
 		return;
 	}
+	/* It runs for others, too, and goes on without us. */
+	if (exec->opts->action == OPTS_ATTACH) {
+		if (which == MSG_STREAM_STDOUT)
+			finish(exec, 128 + SIGPIPE);
+		return;
+	}
 	if (knows && keep_has_command(exec->opts)) {
 		remote_close_output(&exec->remote, which);
 		return;
