@@ -7,6 +7,7 @@ any command may be left. Says ok or not ok for each kind of client and each of t
 import collections
 import contextlib
 import hashlib
+import json
 import os
 import random
 import shutil
@@ -24,12 +25,14 @@ from wire import frame  # noqa: E402
 SLOW = float(os.environ.get("SLOW", "1"))
 LIMIT = 30 * SLOW  # seconds that anything may take beside all the others
 WORKERS = 10
-GONE_MS = 20000  # a forced end takes 2 s at most, and a look or two
+KEEP_ENDED_MS = 10000  # what nobody fetches is forgotten before the end is looked at
+GONE_MS = 30000  # a forced end takes 2 s at most, and a look or two; and what is kept
 
 BUILD = os.path.abspath(sys.argv[2])
 # What malloc keeps; a sanitizer also keeps what was freed, to catch who still uses it.
 RSS_SLACK_KIB = 262144 if "sanitize" in BUILD else 4096
 CLIENT = BUILD + "/msb-exec"
+FOLDER = tempfile.mkdtemp(prefix="msb-soak.")
 # In the environment of the daemon and so of all that it starts.
 MARK = f"SOAK_RUN={os.getpid()}.{time.time_ns()}"
 
@@ -172,6 +175,97 @@ def kept(rng):
     wait_for(lambda: not alive(pid), "the end of what was kept")
 
 
+def detached(*words):
+    """The id of a session that was left at once."""
+    session = run("-d", *words).decode().strip()
+    claim(len(session) == 12, f"no id: {session!r}")
+    return session
+
+
+def left(rng):
+    """Left, waited for by several, and forgotten by some."""
+    status = rng.randrange(256)
+    session = detached("--", "sh", "-c", f"sleep {rng.random() / 3}; echo out; exit {status}")
+    waiting = [start("--wait", session) for _ in range(rng.randrange(4))]
+    for child in waiting:
+        claim(child.wait(LIMIT) == status, f"one that waits ended with {child.returncode}, not {status}")
+    claim(run("--attach", session, status=status) == b"out\n", "other output")
+    if rng.random() < 0.7:
+        run("--remove", session)
+
+
+def sent(rng):
+    """Input from several, one after the other, with nobody attached."""
+    pieces = [rng.randbytes(rng.choice((0, 1, 70_000, 600_000))) for _ in range(rng.randrange(1, 5))]
+    session = detached("--", "sha256sum")
+    for piece in pieces:
+        run("--send", session, input=piece)
+    run("--send", session, "--eof", input=b"")
+    run("--wait", session)
+    claim(run("--logs", session).split()[0].decode() == hashlib.sha256(b"".join(pieces)).hexdigest(),
+          "other bytes than were sent")
+
+
+def come_back(rng):
+    """Its client is killed again and again, and the next one goes on behind the last byte."""
+    count, status = rng.randrange(1_000, 1_000_000), rng.randrange(256)
+    go = f"{FOLDER}/go.{rng.random()}"
+    how = ("-tt",) if rng.random() < 0.3 else ()
+    # In a terminal the newlines are to stay what they are.
+    session = detached("-n", *how, "--", "sh", "-c", f"[ ! -t 1 ] || stty -opost; "
+                       f"until [ -e {go} ]; do sleep 0.01; done; seq {count}; exit {status}")
+    out = bytearray()
+    for turn in range(rng.randrange(1, 6)):
+        child = start("-n", "--reconnect", "1h", "--attach", session, "--since", str(len(out)))
+        if not turn:
+            wait_for(lambda: attached(session), "a client that is attached")
+            open(go, "wb").close()
+        for _ in range(rng.randrange(30)):
+            out += child.stdout.read1(rng.randrange(1, 65536))
+        child.kill()
+        # What it had written is ours, and nothing else.
+        out += child.stdout.read()
+        child.wait(LIMIT)
+    child = start("-n", "--attach", session, "--since", str(len(out)))
+    rest, said = child.communicate(timeout=LIMIT)
+    os.unlink(go)
+    claim(child.returncode == status, f"ended with {child.returncode}, not {status}: {said!r}")
+    out, want = out + rest, b"".join(b"%d\n" % i for i in range(1, count + 1))
+    claim(out == want, f"{len(out)} bytes, not {len(want)}, or others")
+
+
+def watched(rng):
+    """Some look on, and may be stopped; it is taken from who has it."""
+    session = detached("--", "sh", "-c", "read a; seq 50000; exit 7")
+    children = [start("--attach", session, "--watch") for _ in range(2)]
+    try:
+        children.append(start("-n", "--attach", session))
+        wait_for(lambda: attached(session) == 3, "three that are attached")
+        children.append(start("-n", "--attach", session))
+        look_on(rng, session, *children)
+    finally:
+        for child in children:
+            child.kill()
+            child.communicate()
+
+
+def look_on(rng, session, one, two, first, second):
+    claim(first.wait(LIMIT) == 125, f"who was taken over ended with {first.returncode}")
+    if rng.random() < 0.5:
+        one.send_signal(signal.SIGSTOP)
+    run("--send", session, input=b"\n")
+    want = b"".join(b"%d\n" % i for i in range(1, 50001))
+    for child in second, two, one:
+        child.send_signal(signal.SIGCONT)
+        claim(child.communicate(timeout=LIMIT)[0] == want and child.returncode == 7,
+              "one who has it or looks on saw something else")
+
+
+def attached(session):
+    return next(entry["attached"] for entry in map(json.loads, run("--sessions", "--json").splitlines())
+                if entry["id"] == session)
+
+
 def connect():
     sock = socket.socket(socket.AF_UNIX)
     sock.settimeout(LIMIT)
@@ -196,7 +290,7 @@ def garbage(rng):
 
 
 CLIENTS = (short, short, short, missing, there_and_back, flood, terminal, time_out, told_to_end,
-           stalled, deaf, left_behind, kept, cut_short, garbage)
+           stalled, deaf, left_behind, kept, left, sent, come_back, watched, cut_short, garbage)
 
 
 # ---- the daemon ----
@@ -252,7 +346,8 @@ def report(good, what, details=()):
 def settled(daemon, before):
     """The daemon's state once it is as before, or as it is after some time."""
     with contextlib.suppress(Failure):
-        wait_for(lambda: state(daemon)[:2] == before[:2] and ours() == [daemon.pid],
+        wait_for(lambda: state(daemon)[:2] == before[:2] and ours() == [daemon.pid] and
+                 state(daemon)[2] <= before[2] + RSS_SLACK_KIB,
                  "the daemon's rest", GONE_MS / 1000 * SLOW)
     return state(daemon)
 
@@ -276,11 +371,11 @@ def check(soak, daemon, before):
 
 def main():
     seed = sys.argv[3] if len(sys.argv) > 3 else str(time.time_ns())
-    folder = tempfile.mkdtemp(prefix="msb-soak.")
-    os.environ["MSB_EXEC_ENDPOINT"] = f"unix:{folder}/s"
+    os.environ["MSB_EXEC_ENDPOINT"] = f"unix:{FOLDER}/s"
     name, _, value = MARK.partition("=")
-    log = open(folder + "/log", "wb")
-    daemon = subprocess.Popen([BUILD + "/msb-execd", "--listen", os.environ["MSB_EXEC_ENDPOINT"]],
+    log = open(FOLDER + "/log", "wb")
+    daemon = subprocess.Popen([BUILD + "/msb-execd", "--listen", os.environ["MSB_EXEC_ENDPOINT"],
+                               "--keep-ended", f"{KEEP_ENDED_MS}ms"],
                               env={**os.environ, name: value}, stdin=subprocess.DEVNULL,
                               stderr=log)
     soak = Soak(float(sys.argv[1]), seed)
@@ -302,9 +397,9 @@ def main():
     finally:
         daemon.terminate()
         status = daemon.wait(LIMIT)
-        with open(folder + "/log", encoding="utf-8", errors="replace") as file:
+        with open(FOLDER + "/log", encoding="utf-8", errors="replace") as file:
             text = file.read()
-        shutil.rmtree(folder)
+        shutil.rmtree(FOLDER)
     good &= report(status == 0 and "Sanitizer" not in text, f"the daemon ends with {status}",
                    text.splitlines())
     sys.exit(not good)
