@@ -680,6 +680,7 @@ PY
 }
 
 @test "kept: all that is held together has a limit, too" {
+	need_direct "it has queues of its own"
 	daemon_start --replay 1M --replay-total 4M
 	peer <<'PY'
 peer = Peer()
