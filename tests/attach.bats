@@ -829,9 +829,9 @@ EOF
 	agent 2 <<'EOF'
 asked = client.attach() if turn else client.keep()
 equal(asked.hold_ms, 60000)
-if turn == 0:
-    client.tell("core.exec.stdout", {"data": b"nobody reads this"})
-while (heard := client.until_heard("core.exec.stderr", {"data": b"."})).type == "core.exec.stdin":
+# Its reader is only about to go when it starts, which is found when something is written.
+stream = "stdout" if turn == 0 else "stderr"
+while (heard := client.until_heard(f"core.exec.{stream}", {"data": b"nobody reads this"})).type == "core.exec.stdin":
     pass
 equal(heard.type, "core.exec.output.close")
 if turn == 0:

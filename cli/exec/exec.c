@@ -664,6 +664,9 @@ static bool is_beside(const struct exec *exec, const struct remote_end *end)
 
 	if (end->how == REMOTE_EXITED)
 		return exec->opts->detach || exec->opts->action == OPTS_LOGS;
+	/* The last that we had may have been what it ended by. */
+	if (let_go && exec->opts->action == OPTS_SEND && exec_input_is_spent(&exec->in))
+		return true;
 	return let_go && !keep_has_command(exec->opts) &&
 	       (exec->opts->action == OPTS_LOGS || exec->keep.detaching);
 }

@@ -2,6 +2,7 @@
 #include "input.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -257,6 +258,16 @@ void exec_input_open(struct exec_input *input, struct remote *remote, bool is_te
 	input->leaves_open = remote->input_only && !opts->send_eof;
 	input->escape.character = opts->escape_char;
 	input->escape.detach = opts->detach_keys;
+}
+
+bool exec_input_is_spent(const struct exec_input *input)
+{
+	struct pollfd look = {.fd = input->stream.fd, .events = POLLIN};
+	char byte;
+
+	if (input->state == EXEC_INPUT_ENDED)
+		return true;
+	return poll(&look, 1, 0) > 0 && read(input->stream.fd, &byte, 1) == 0;
 }
 
 void exec_input_shut(struct exec_input *input)

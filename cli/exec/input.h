@@ -55,6 +55,9 @@ void exec_input_open(struct exec_input *input, struct remote *remote, bool is_te
 
 void exec_input_go(struct exec_input *input, enum exec_input_way way);
 
+/* Whether nothing is left to be read, although its end may not have been read. May take a byte that is. */
+bool exec_input_is_spent(const struct exec_input *input);
+
 /* Nothing is read any more. */
 void exec_input_shut(struct exec_input *input);
 
