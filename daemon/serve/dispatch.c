@@ -233,10 +233,10 @@ static int on_session_remove(struct conn *conn, struct incoming *in)
 
 /* With none of the three: for another place (a serial port), another direction, or for nobody. */
 struct handler {
-	bool passive; /* does not count as activity */
+	bool passive;  /* does not count as activity */
+	bool sessions; /* of an agent that keeps them */
 	void (*run_session)(struct conn *conn, struct outlet_member *member,
 			    const union payload *payload);
-	bool sessions; /* of an agent that keeps them */
 	int (*run)(struct conn *conn, struct incoming *in);
 	int (*answer)(struct buf *out, uint32_t id); /* counts as two */
 };

@@ -115,13 +115,13 @@ static size_t output_limit(const struct job *job)
 /* How much output may be read now: what the queue and the client's credit let in. */
 static size_t room(const struct job *job)
 {
-	if (!is_heard(job))
-		return BULK_MAX;
 	/* Nothing comes before started: a terminal echoes what is typed to a command that is none yet. */
-	if (job->session.verdict == SESSION_VERDICT_NONE)
+	if (is_heard(job) && job->session.verdict == SESSION_VERDICT_NONE)
 		return 0;
 	if (job->kept)
 		return kept_room(job->kept);
+	if (!job->member.outlet)
+		return BULK_MAX;
 	if (buf_len(frames_of(job)) >= output_limit(job))
 		return 0;
 	return credit_room(&job->output,
@@ -838,10 +838,7 @@ static int add_kept(struct job_host *host, const struct owner *owner, struct msg
 
 static void become_kept(struct job *job, struct kept *kept, struct kept_facts *facts)
 {
-	char user[33];
-
-	procfs_user(job->uid, user, sizeof(user));
-	facts->user = user;
+	procfs_user(job->uid, facts->user, sizeof(facts->user));
 	facts->pid = job->pid;
 	facts->tty = job->pump.pty;
 	facts->age_ms = (loop_now_us() - job->started_us) / 1000;

@@ -206,8 +206,7 @@ static void leave(struct kept_viewer *viewer)
 	struct kept *kept = viewer->kept;
 
 	loop_unmark(kept->host->loop, &viewer->task);
-	if (viewer->member.outlet)
-		outlet_leave(&viewer->member);
+	outlet_leave(&viewer->member);
 	list_remove(&kept->viewers, &viewer->of_kept);
 	kept->viewer_count--;
 	if (kept->holder == viewer)
@@ -844,10 +843,10 @@ static void free_kept(struct loop_grave *grave)
 
 void kept_free(struct kept *kept)
 {
-	struct kept_viewer *viewer;
+	struct kept_viewer *viewer, *next;
 
 	kept->command = NULL;
-	while ((viewer = list_first(&kept->viewers, struct kept_viewer, of_kept)))
+	list_each_safe(viewer, next, &kept->viewers, of_kept)
 		send_away(viewer, MSG_DETACHED_REMOVED);
 	loop_disarm(kept->host->loop, &kept->hold);
 	loop_disarm(kept->host->loop, &kept->forget);

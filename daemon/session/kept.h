@@ -98,7 +98,7 @@ int kept_open(struct kept *kept, struct outlet *outlet, uint32_t id, uint64_t st
 struct kept_facts {
 	pid_t pid;
 	bool tty;
-	const char *user;
+	char user[33];
 	char *const *argv; /* is copied, as far as it fits */
 	size_t argc;
 	uint64_t at[2], stdin_at;

@@ -531,6 +531,11 @@ static bool is_alnum(char c)
 	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
 }
 
+static bool is_mark(char c)
+{
+	return c == '.' || c == '_' || c == '-';
+}
+
 bool msg_is_session_name(struct msg_text text)
 {
 	bool is_id = text.len == MSG_SESSION_ID_LEN;
@@ -538,7 +543,7 @@ bool msg_is_session_name(struct msg_text text)
 	if (!text.len || text.len > MSG_SESSION_NAME_MAX || !is_alnum(text.ptr[0]))
 		return false;
 	for (size_t i = 0; i < text.len; i++) {
-		if (!is_alnum(text.ptr[i]) && !memchr("._-", text.ptr[i], 3))
+		if (!is_alnum(text.ptr[i]) && !is_mark(text.ptr[i]))
 			return false;
 		is_id &= (text.ptr[i] >= '0' && text.ptr[i] <= '9') ||
 			 (text.ptr[i] >= 'a' && text.ptr[i] <= 'f');
