@@ -74,6 +74,7 @@ _msb_options[msb-exec-console]='-c|--command|LINE
 |--signal|SIGNAL
 |--linger|DURATION
 |--on-disconnect|WHAT
+|--reconnect|DURATION
 -q|--quiet|
 -v|--verbose|
 -V|--version|

@@ -566,7 +566,7 @@ late_reader() {
 	mkfifo "$DIR/there/$MARK.fifo"
 	head -c 300000 /dev/zero >"$DIR/there/file"
 	echo kept >"$DIR/here/$MARK.fifo"
-	talk -w "$DIR/there" <<-END
+	talk --reconnect 0 -w "$DIR/there" <<-END
 		prompt
 		run {\\lcd $DIR/here}
 		foreach copy {{\\get $MARK.fifo} {\\put $MARK.fifo}} {
@@ -597,7 +597,7 @@ late_reader() {
 	head -c 5000000 /dev/zero >"$DIR/file"
 	mkfifo "$DIR/fifo"
 	exec 8<>"$DIR/fifo"
-	talk <<-END
+	talk --reconnect 0 <<-END
 		prompt
 		line {\\get $DIR/file $DIR/fifo}
 		until {python3 -B -c 'import fcntl, os, sys, termios
@@ -1189,10 +1189,10 @@ becomes_nobody() {
 	done
 }
 
-@test "console: a lost connection is said in one line, ends with 125, and the terminal is restored" {
+@test "console: with --reconnect 0 a lost connection is said in one line, ends with 125, and the terminal is restored" {
 	for when in prompt "until {pgrep -fx 'sleep $MARK'}"; do
 		[[ -n $DAEMON ]] || daemon_start
-		talk <<-END
+		talk --reconnect 0 <<-END
 			set before [modes]
 			prompt
 			line {$([[ $when == prompt ]] || echo "printf half; sleep $MARK")}
@@ -1223,7 +1223,8 @@ becomes_nobody() {
 	off='\x1b[?1000l\x1b[?1006l\x1b[?25h\x1b[?1049l'
 	printf '\033[?1049h\033[?25l\033[?1000;1006h' >"$DIR/on"
 	for way in exit TERM lost; do
-		drive 24x80 "$X" --console -e HOME <<-END
+		# shellcheck disable=SC2046 # two words, or none
+		drive 24x80 "$X" --console -e HOME $([[ $way != lost ]] || echo --reconnect 0) <<-END
 			expect @
 			send cat\s'$DIR/on';\secho\s"le"ft\r
 			expect left

@@ -58,6 +58,10 @@ static int run_quit(struct commands *commands, const char *argument)
 	char status[16] = "";
 
 	(void)argument;
+	if (commands->guest->way == GUEST_AWAY) {
+		commands->leave(commands->owner, commands->last_status);
+		return LATER;
+	}
 	/* It may be that of a command of ours, or of a shell that was killed. */
 	if (commands->last_status != commands->guest->shell->status)
 		snprintf(status, sizeof(status), " %d", commands->last_status);
@@ -79,7 +83,7 @@ static void on_killed(struct side *side, int status)
 	struct commands *commands = side->owner;
 
 	if (status)
-		output_say(commands->output, "no jobs");
+		output_say(commands->output, status < 0 ? "\\kill: no answer" : "no jobs");
 	commands->on_done(commands->owner, status ? 1 : 0);
 }
 
@@ -270,6 +274,10 @@ static int run_connect(struct commands *commands, const char *argument)
 
 	if (argument[0]) {
 		guest_connect(commands->guest, argument);
+		return LATER;
+	}
+	if (commands->guest->way != GUEST_CONNECTED) {
+		guest_return(commands->guest);
 		return LATER;
 	}
 	output_say(commands->output, "%s, %s", client->name, client->agent.version);
@@ -533,29 +541,33 @@ static int run_save(struct commands *commands, const char *argument)
 /* ---- the table ---- */
 
 const struct command commands_table[] = {
-	{"\\q", NULL, "leave, with the last status", COMMAND_NONE, run_quit},
-	{"\\?", NULL, "print this help", COMMAND_NONE, run_help},
-	{"\\cd", "DIR", "change the guest's folder", COMMAND_FOLDER, run_cd},
+	{"\\q", NULL, "leave, with the last status", COMMAND_NONE, COMMAND_ALONE, run_quit},
+	{"\\?", NULL, "print this help", COMMAND_NONE, COMMAND_ALONE, run_help},
+	{"\\cd", "DIR", "change the guest's folder", COMMAND_FOLDER, COMMAND_SHELL, run_cd},
 	{"\\env", "NAME=VALUE", "set and export a variable; alone: list them", COMMAND_VARIABLE,
-	 run_env},
+	 COMMAND_SHELL, run_env},
 	{"\\user", "USER", "a new shell as that user; keeps the folder and what is exported",
-	 COMMAND_USER, run_user},
+	 COMMAND_USER, COMMAND_SHELL, run_user},
 	{"\\tty", "COMMAND", "run it on a terminal of its own, beside the shell", COMMAND_LINE,
-	 run_tty},
+	 COMMAND_SHELL, run_tty},
 	{"\\put", "FILE [DEST]", "copy a file of the host to the guest", COMMAND_LOCAL_FILE,
-	 run_put},
-	{"\\get", "FILE [DEST]", "copy a file of the guest to the host", COMMAND_FILE, run_get},
+	 COMMAND_GUEST, run_put},
+	{"\\get", "FILE [DEST]", "copy a file of the guest to the host", COMMAND_FILE,
+	 COMMAND_GUEST, run_get},
 	{"\\watch", "DURATION LINE", "run a line again and again, until Ctrl-C", COMMAND_NONE,
-	 run_watch},
-	{"\\save", "FILE", "write what was run to a script for -f", COMMAND_LOCAL_FILE, run_save},
-	{"\\timing", "on|off", "print how long each line took", COMMAND_SWITCH, run_timing},
+	 COMMAND_SHELL, run_watch},
+	{"\\save", "FILE", "write what was run to a script for -f", COMMAND_LOCAL_FILE,
+	 COMMAND_ALONE, run_save},
+	{"\\timing", "on|off", "print how long each line took", COMMAND_SWITCH, COMMAND_ALONE,
+	 run_timing},
 	{"\\kill", "SIGNAL", "send it to the shell's jobs (default TERM)", COMMAND_SIGNAL,
-	 run_kill},
-	{"\\connect", "ENDPOINT", "go to another guest; alone: say which this is", COMMAND_ADDRESS,
-	 run_connect},
-	{"\\lcd", "DIR", "change the host's folder", COMMAND_LOCAL_FILE, run_lcd},
+	 COMMAND_GUEST, run_kill},
+	{"\\connect", "ENDPOINT",
+	 "go to another guest; alone: back to a lost one, or say which this is", COMMAND_ADDRESS,
+	 COMMAND_ALONE, run_connect},
+	{"\\lcd", "DIR", "change the host's folder", COMMAND_LOCAL_FILE, COMMAND_ALONE, run_lcd},
 	{"\\!", "COMMAND", "run it on the host; alone: a shell there", COMMAND_LOCAL_LINE,
-	 run_local},
+	 COMMAND_ALONE, run_local},
 };
 
 const unsigned commands_count = ARRAY_LEN(commands_table);
@@ -605,6 +617,14 @@ void commands_help(FILE *out)
 
 /* ---- running them ---- */
 
+static bool is_out_of_reach(const struct commands *commands, enum command_needs needs)
+{
+	enum guest_way way = commands->guest->way;
+
+	return needs == COMMAND_GUEST ? way != GUEST_CONNECTED
+				      : needs == COMMAND_SHELL && way == GUEST_AWAY;
+}
+
 void commands_run(struct commands *commands, const struct command *command, const char *line,
 		  int last_status)
 {
@@ -617,7 +637,10 @@ void commands_run(struct commands *commands, const struct command *command, cons
 		len--;
 	text = strndup(argument, len);
 	commands->last_status = last_status;
-	settle(commands, text ? command->run(commands, text) : EXIT_FAILED);
+	if (is_out_of_reach(commands, command->needs))
+		settle(commands, FAIL(commands, "%s: there is no connection", command->name));
+	else
+		settle(commands, text ? command->run(commands, text) : EXIT_FAILED);
 	free(text);
 }
 
@@ -644,12 +667,23 @@ bool commands_ask(struct commands *commands, const char *line)
 				   .args = {name, commands->guest->shell->path},
 				   .within_ms = NAME_MS};
 
-	if (!nearest(word))
+	/* Without a connection the shell says it, later. */
+	if (commands->guest->way != GUEST_CONNECTED || !nearest(word))
 		return false;
 	snprintf(name, sizeof(name), "%.*s", (int)strcspn(word + 1, NAME_ENDS), word + 1);
 	keep_argument(commands, word);
 	ask_guest(commands, terms, on_named);
 	return true;
+}
+
+void commands_lose(struct commands *commands)
+{
+	side_lose(&commands->side);
+	copy_lose(&commands->copy);
+	if (!remote_runs(&commands->program))
+		return;
+	remote_release(&commands->program);
+	settle(commands, FAIL(commands, "\\tty: the connection is lost"));
 }
 
 void commands_cancel(struct commands *commands)

@@ -19,6 +19,7 @@ struct commands {
 	void *owner;
 	void (*type_line)(void *owner, const char *line); /* for the shell */
 	void (*on_done)(void *owner, int status);	  /* a command is */
+	void (*leave)(void *owner, int status);		  /* without the shell's word */
 
 	bool timing;	 /* how long a line took is to be said */
 	int last_status; /* before the command that runs */
@@ -31,6 +32,13 @@ struct commands {
 	char *argument;	       /* owned: of the command that waits */
 	struct buf captured;   /* what the shell exports, for then() */
 	int (*then)(struct commands *commands);
+};
+
+/* What it can do nothing without. */
+enum command_needs {
+	COMMAND_ALONE,
+	COMMAND_SHELL, /* which may have no connection just now */
+	COMMAND_GUEST,
 };
 
 enum command_argument {
@@ -52,6 +60,7 @@ struct command {
 	const char *arg;  /* what its argument is called in the help, or NULL */
 	const char *help;
 	enum command_argument argument;
+	enum command_needs needs;
 	/* Does it: its status, or -1 where on_done gets that, now or later. argument may be empty. */
 	int (*run)(struct commands *commands, const char *argument);
 };
@@ -77,6 +86,9 @@ bool commands_ask(struct commands *commands, const char *line);
 
 /* No more is waited for what the guest is asked; a file that is not whole by now never will be. */
 void commands_cancel(struct commands *commands);
+
+/* The connection is lost: so is what goes by it. */
+void commands_lose(struct commands *commands);
 
 /* A line of the shell is done whose output was kept: what it was for goes on. */
 void commands_go_on(struct commands *commands);

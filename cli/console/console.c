@@ -23,8 +23,9 @@
 #include "shared/names.h"
 #include "shared/wire/utf8.h"
 
-#define KEYS_AFTER_MS 100  /* what is typed until then may be the next line and not for this one */
-#define RESTART_MS    1000 /* a shell that lives shorter, and ran nothing, is not started again */
+#define KEYS_AFTER_MS 100   /* what is typed until then may be the next line and not for this one */
+#define RESTART_MS    1000  /* a shell that lives shorter, and ran nothing, is not started again */
+#define RECONNECT_MS  60000 /* if nothing else is said */
 #define CTRL_C	      '\x03'
 
 struct console {
@@ -49,7 +50,8 @@ struct console {
 	struct loop_timer keys_due;
 
 	uint64_t last_start_ms;
-	bool used; /* the shell has run a line */
+	bool used;     /* the shell has run a line */
+	bool replaces; /* the shell that is on its way comes instead of one that is no more */
 	bool finished, said;
 	int exit_status, die_of;
 	char complaint[1024];
@@ -91,12 +93,30 @@ static void finish(struct console *console, int status, const char *complaint)
 	go_on(console);
 }
 
+/* What it goes to is lost, and it goes on there: how to come to it, or NULL. */
+static const char *way_back(const struct console *console, char *words, size_t len)
+{
+	if (console->guest.way == GUEST_CONNECTED)
+		return NULL;
+	guest_way_back(&console->guest, words, len);
+	return words;
+}
+
 static void die_of(struct console *console, int signal)
 {
+	char words[64];
+
 	console->die_of = signal;
 	term_end_stops();
-	finish(console, 128 + signal, NULL);
+	finish(console, 128 + signal, way_back(console, words, sizeof(words)));
 	loop_stop(&console->loop);
+}
+
+static void leave(void *owner, int status)
+{
+	char words[64];
+
+	finish(owner, status, way_back(owner, words, sizeof(words)));
 }
 
 static void on_output_change(void *owner)
@@ -127,6 +147,12 @@ static size_t waiting(void *owner)
 	return output_waiting(&console->output) + commands_waiting(&console->commands);
 }
 
+/* What a line of ours begins with while something else may stand in the terminal's. */
+static const char *begin_line(const struct console *console)
+{
+	return console->output.modes.in_line ? "\r\n" : "";
+}
+
 /* ---- the prompt ---- */
 
 static void put_prompt(const struct console *console, char *prompt, size_t size)
@@ -134,6 +160,7 @@ static void put_prompt(const struct console *console, char *prompt, size_t size)
 	const struct shell *shell = console->guest.shell;
 	size_t home = strlen(shell->home);
 	const char *cwd = shell->cwd;
+	const char *away = console->guest.way == GUEST_AWAY ? " [not connected]" : "";
 	char status[16] = "", tilde[2] = "";
 
 	if (home > 1 && strncmp(cwd, shell->home, home) == 0 && (!cwd[home] || cwd[home] == '/')) {
@@ -142,8 +169,8 @@ static void put_prompt(const struct console *console, char *prompt, size_t size)
 	}
 	if (console->status)
 		snprintf(status, sizeof(status), " [%d]", console->status);
-	snprintf(prompt, size, "%.60s@%.60s:%s%.700s%s%c ", shell->user, shell->host, tilde, cwd,
-		 status, shell->root ? '#' : '$');
+	snprintf(prompt, size, "%.60s@%.60s:%s%.700s%s%s%c ", shell->user, shell->host, tilde, cwd,
+		 away, status, shell->root ? '#' : '$');
 	/* A folder's name may hold anything, and a terminal may do anything with it. */
 	log_clean(prompt, strlen(prompt));
 	utf8_scrub(prompt, strlen(prompt));
@@ -184,6 +211,8 @@ static void on_turn(struct loop_task *task)
 {
 	struct console *console = container_of(task, struct console, turn);
 
+	if (console->guest.leaving)
+		return;
 	look_at_output(console);
 	if (output_waiting(&console->output))
 		return;
@@ -259,6 +288,10 @@ static void take_first_line(struct console *console, char *line)
 	if (command) {
 		prompt_remember(&console->prompt);
 		commands_run(&console->commands, command, line, console->status);
+	} else if (console->guest.way == GUEST_AWAY) {
+		output_say(&console->output,
+			   "there is no connection; \\connect tries to come back");
+		on_done(console, EXIT_FAILED);
 	} else if (!commands_ask(&console->commands, line)) {
 		type_line(console, line);
 	}
@@ -274,6 +307,8 @@ static void on_line(void *owner, char *line)
 		output_print(&console->output, "\r\n", 2);
 		record_forget(&console->record);
 		shell_interrupt(console->guest.shell);
+	} else if (!line && console->guest.way == GUEST_AWAY) {
+		leave(console, console->status);
 	} else if (!line) {
 		shell_eof(console->guest.shell);
 	} else if (console->more) {
@@ -282,6 +317,22 @@ static void on_line(void *owner, char *line)
 		take_first_line(console, line);
 	}
 	free(line);
+}
+
+/* Ctrl-C while there is no connection: from now on it is for the person to say when to try. */
+static void stop_trying(struct console *console)
+{
+	if (console->guest.way == GUEST_TRYING) {
+		guest_stop(&console->guest);
+		output_say(
+			&console->output,
+			"%snot connected; \\connect comes back to the shell, \\q leaves it there",
+			begin_line(console));
+	}
+	shell_forget_lines(console->guest.shell);
+	output_keep(&console->output, NULL);
+	commands_end_watch(&console->commands);
+	on_done(console, 128 + SIGINT);
 }
 
 /*
@@ -304,6 +355,10 @@ static void on_interrupted(void *owner)
 
 	become_busy(console);
 	record_forget(&console->record);
+	if (console->guest.way != GUEST_CONNECTED) {
+		stop_trying(console);
+		return;
+	}
 	shell_interrupt(console->guest.shell);
 	watch_answer(console, "\x03", 1);
 }
@@ -338,6 +393,8 @@ static void interrupt_early(struct console *console)
 	} else if (console->guest.candidate) {
 		guest_drop_candidate(&console->guest);
 		on_done(console, 128 + SIGINT);
+	} else if (console->guest.way != GUEST_CONNECTED) {
+		stop_trying(console);
 	} else if (console->guest.shell->state == SHELL_READING ||
 		   console->guest.shell->state == SHELL_RUNNING) {
 		/* What it was to print is not waited for. */
@@ -349,11 +406,21 @@ static void interrupt_early(struct console *console)
 	}
 }
 
+/* Without a connection that is tried by itself Ctrl-C is for us, and the rest waits for what runs. */
+static bool has_keys(const struct console *console, bool stop)
+{
+	const struct guest *guest = &console->guest;
+	bool ours =
+		guest->way == GUEST_AWAY || guest->asked || (guest->way == GUEST_TRYING && stop);
+
+	return guest->shell && guest->shell->state == SHELL_RUNNING && !console->output.kept &&
+	       !ours;
+}
+
 static void take_keys(struct console *console, const char *keys, size_t len)
 {
 	struct shell *shell = console->guest.shell;
-	bool runs = shell && shell->state == SHELL_RUNNING && !console->output.kept;
-	bool stop = memchr(keys, CTRL_C, len);
+	bool stop = memchr(keys, CTRL_C, len), runs = has_keys(console, stop);
 
 	if (stop)
 		commands_end_watch(&console->commands);
@@ -429,7 +496,7 @@ static void on_ready(void *owner, bool is_new)
 
 	if (is_new) {
 		console->last_start_ms = loop_now_ms();
-		console->used = false;
+		console->used = console->replaces = false;
 		if (!commands_beside(&console->commands))
 			on_done(console, console->status);
 		return;
@@ -462,6 +529,13 @@ static void on_failed(void *owner, int status, const char *why)
 {
 	struct console *console = owner;
 
+	if (!guest_has_shell(&console->guest) && console->replaces) {
+		/* The guest may be another one, without that folder. */
+		console->replaces = false;
+		guest_drop_candidate(&console->guest);
+		guest_restart(&console->guest, NULL);
+		return;
+	}
 	if (!guest_has_shell(&console->guest)) {
 		finish(console, status, why);
 		return;
@@ -469,6 +543,19 @@ static void on_failed(void *owner, int status, const char *why)
 	guest_drop_candidate(&console->guest);
 	output_say(&console->output, CONSOLE ": %s", why);
 	on_done(console, EXIT_FAILED);
+}
+
+/* By another one, which is waited for. */
+static void replace_shell(struct console *console, const char *why, int status)
+{
+	output_keep(&console->output, NULL);
+	console->busy = true;
+	console->wants_line = false;
+	guest_drop_candidate(&console->guest);
+	prompt_stop(&console->prompt);
+	output_say(&console->output, CONSOLE ": %s; this is a new one", why);
+	console->status = status;
+	guest_restart(&console->guest, console->guest.shell->cwd);
 }
 
 /* A shell that was killed is followed by another one; one that has ended ends the console. */
@@ -484,22 +571,101 @@ static void on_gone(void *owner, int code, int signal)
 	} else if (!console->used && loop_now_ms() - console->last_start_ms < RESTART_MS) {
 		finish(console, 128 + signal, words);
 	} else {
-		output_keep(&console->output, NULL);
-		console->busy = true;
-		console->wants_line = false;
-		guest_drop_candidate(&console->guest);
-		prompt_stop(&console->prompt);
-		output_say(&console->output, CONSOLE ": %s; this is a new one", words);
-		console->status = 128 + signal;
-		guest_restart(&console->guest, console->guest.shell->cwd);
+		replace_shell(console, words, 128 + signal);
 	}
 }
 
+/* ---- a lost connection ---- */
+
 static void on_lost(void *owner, const struct err *err)
 {
-	char words[ERR_TEXT_MAX + 64 + ERR_HINT_MAX];
+	struct console *console = owner;
+	char words[ERR_TEXT_MAX + 64 + ERR_HINT_MAX], way[64] = "",
+						      all[sizeof(words) + sizeof(way)];
 
-	finish(owner, EXIT_FAILED, err_sentence(err, words, sizeof(words)));
+	err_sentence(err, words, sizeof(words));
+	guest_way_back(&console->guest, way, sizeof(way));
+	snprintf(all, sizeof(all), "%s%s%s", words, way[0] ? "; " : "", way);
+	finish(console, EXIT_FAILED, all);
+}
+
+static void on_away(void *owner, bool stopped)
+{
+	struct console *console = owner;
+	uint64_t ms = console->guest.reconnect_ms;
+	char within[40] = "";
+
+	if (ms != DURATION_INFINITE)
+		snprintf(within, sizeof(within), " for %g s", (double)ms / 1e3);
+	if (!console->opts->quiet)
+		output_say(&console->output,
+			   "%s" CONSOLE
+			   ": lost the connection to %s; trying again%s; Ctrl-C stops that",
+			   begin_line(console), guest_client(&console->guest)->name, within);
+	interrupts_lose(&console->interrupts);
+	side_lose(&console->complete.side);
+	commands_lose(&console->commands);
+	if (stopped)
+		on_done(console, EXIT_FAILED);
+}
+
+/* \connect is done, or what ran before goes on in its place. */
+static void go_back(struct console *console)
+{
+	enum shell_state state = console->guest.shell->state;
+
+	if (state == SHELL_READY)
+		on_done(console, 0);
+	else if (state == SHELL_MORE)
+		/* What it wants more of was given up. */
+		shell_interrupt(console->guest.shell);
+	else if (state == SHELL_RUNNING)
+		give_held(console);
+}
+
+static void on_back(void *owner, uint64_t missed, bool asked)
+{
+	struct console *console = owner;
+	struct shell *shell = console->guest.shell;
+
+	if (!console->opts->quiet)
+		output_say(&console->output, "%s" CONSOLE ": connected to the shell again",
+			   begin_line(console));
+	if (missed)
+		output_say(&console->output, "%llu bytes of its output are gone",
+			   (unsigned long long)missed);
+	/* Over what fills the screen a line has been said. */
+	if (modes_have_screen(console->output.modes.on))
+		remote_tell_window(&shell->remote, true);
+	/* And maybe its prompt with them. */
+	if (shell->state == SHELL_RUNNING && (missed || shell->loses_prompts))
+		interrupts_expect_prompt(&console->interrupts);
+	if (asked)
+		go_back(console);
+}
+
+static void on_forgotten(void *owner, const char *why, bool asked)
+{
+	struct console *console = owner;
+	char words[300];
+
+	snprintf(words, sizeof(words), "the guest's shell is gone: %.200s", why);
+	console->replaces = true;
+	replace_shell(console, words, asked ? 0 : console->busy ? EXIT_FAILED : console->status);
+}
+
+static void on_unreached(void *owner, const char *why)
+{
+	struct console *console = owner;
+
+	output_say(&console->output, CONSOLE ": %s; \\connect tries again", why);
+	shell_forget_lines(console->guest.shell);
+	on_done(console, EXIT_FAILED);
+}
+
+static void on_left(void *owner)
+{
+	loop_stop(&((struct console *)owner)->loop);
 }
 
 static void on_unanswered(void *owner, enum patience_step step)
@@ -515,8 +681,7 @@ static void on_unanswered(void *owner, enum patience_step step)
 	} else if (!console->opts->quiet) {
 		patience_words(&client->patience, client->name, "the console", words,
 			       sizeof(words));
-		output_say(&console->output, "%s" CONSOLE ": %s",
-			   console->output.modes.in_line ? "\r\n" : "", words);
+		output_say(&console->output, "%s" CONSOLE ": %s", begin_line(console), words);
 	}
 }
 
@@ -564,12 +729,19 @@ static void set_up_guest(struct console *console)
 	/* A prompt has no end. */
 	guest->opts.timeout_ms = 0;
 	guest->command = console->opts->shell;
+	guest->reconnect_ms =
+		console->opts->has_reconnect ? console->opts->reconnect_ms : RECONNECT_MS;
 	guest->owner = console;
 	guest->sink = (struct shell_sink){console, on_output, on_running, on_more};
 	guest->on_ready = on_ready;
 	guest->on_gone = on_gone;
 	guest->on_failed = on_failed;
 	guest->on_lost = on_lost;
+	guest->on_away = on_away;
+	guest->on_back = on_back;
+	guest->on_forgotten = on_forgotten;
+	guest->on_unreached = on_unreached;
+	guest->on_left = on_left;
 	guest->on_unanswered = on_unanswered;
 	guest->waiting = waiting;
 }
@@ -581,7 +753,8 @@ static void set_up_commands(struct console *console)
 					      .record = &console->record,
 					      .owner = console,
 					      .type_line = type_line,
-					      .on_done = on_done};
+					      .on_done = on_done,
+					      .leave = leave};
 }
 
 static void set_up_prompt(struct console *console)
@@ -623,6 +796,21 @@ static void set_up(struct console *console, const struct opts *opts)
 	set_up_prompt(console);
 }
 
+/* What is kept for us and is not to be ends, which takes a moment; a signal is a way out of that, too. */
+static void leave_guest(struct console *console)
+{
+	int r = 0;
+
+	if (!guest_leave(&console->guest))
+		return;
+	loop_disarm(&console->loop, &console->keys_due);
+	stream_watch_input(&console->in, false);
+	loop_go_on(&console->loop);
+	r = loop_run(&console->loop);
+	if (r < 0)
+		log_debug("the shell may not have ended: %s", strerror(-r));
+}
+
 static void tear_down(struct console *console)
 {
 	say_last(console);
@@ -630,6 +818,7 @@ static void tear_down(struct console *console)
 	side_release(&console->complete.side);
 	interrupts_release(&console->interrupts);
 	commands_release(&console->commands);
+	leave_guest(console);
 	guest_release(&console->guest);
 	prompt_release(&console->prompt);
 	stream_release(&console->in);

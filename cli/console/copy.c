@@ -67,6 +67,14 @@ void copy_cancel(struct copy *copy, int status)
 	finish(copy, status, NULL);
 }
 
+void copy_lose(struct copy *copy)
+{
+	if (!copy_runs(copy))
+		return;
+	remote_release(&copy->remote);
+	finish(copy, EXIT_FAILED, "the connection is lost");
+}
+
 /* Its room is for more of what the guest sends. */
 static void on_file(struct stream *stream)
 {
@@ -131,6 +139,7 @@ void copy_start(struct copy *copy, struct client *client, const struct opts *opt
 		int fd, struct buf_spare *spare)
 {
 	struct remote *remote = &copy->remote;
+	struct opts own = *opts;
 	char words[ERR_TEXT_MAX + 64 + ERR_HINT_MAX];
 	struct err err;
 
@@ -142,7 +151,8 @@ void copy_start(struct copy *copy, struct client *client, const struct opts *opt
 	remote->on_data = on_data;
 	remote->on_room = on_room;
 	remote->on_end = on_end;
-	if (remote_start(remote, client, opts, &(struct remote_terms){0}, &err) < 0)
+	own.on_disconnect = MSG_DISCONNECT_KILL;
+	if (remote_start(remote, client, &own, &(struct remote_terms){0}, &err) < 0)
 		finish(copy, EXIT_FAILED, err_sentence(&err, words, sizeof(words)));
 	else if (!to_guest)
 		remote_end_input(remote);

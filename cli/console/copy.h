@@ -33,6 +33,9 @@ void copy_start(struct copy *copy, struct client *client, const struct opts *opt
 
 /* Ends it where it is: on_done is called with that status. */
 void copy_cancel(struct copy *copy, int status);
+
+/* Its connection is lost: so does that. */
+void copy_lose(struct copy *copy);
 void copy_release(struct copy *copy);
 
 static inline bool copy_runs(const struct copy *copy)

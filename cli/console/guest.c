@@ -7,11 +7,19 @@
 #include <string.h>
 
 #include "cli/options/exit.h"
+#include "parting.h"
 #include "shared/base.h"
 #include "shared/log.h"
 #include "shared/names.h"
 
 #define OUTPUT_AHEAD (1024 * 1024) /* of an agent without credit */
+
+/* A shell that is ended, and by whose connection. */
+struct farewell {
+	struct parting parting;
+	struct peer *peer; /* not owned */
+	struct loop_grave grave;
+};
 
 static struct peer *peer_of(struct client *client)
 {
@@ -31,10 +39,19 @@ static void on_grave(struct loop_grave *grave)
 	peer_free(container_of(grave, struct peer, grave));
 }
 
-static void retire(struct guest *guest, struct peer *peer)
+static void bury(struct guest *guest, struct peer *peer)
 {
+	list_remove(&guest->retired, &peer->of_guest);
 	client_abandon(&peer->client);
 	loop_bury(guest->loop, &peer->grave, on_grave);
+}
+
+static void retire(struct guest *guest, struct peer *peer)
+{
+	peer->retired = true;
+	list_append(&guest->retired, &peer->of_guest);
+	if (!peer->partings)
+		bury(guest, peer);
 }
 
 void guest_mark(struct guest *guest)
@@ -63,25 +80,121 @@ void guest_ask(struct guest *guest, struct side *side, struct side_terms terms)
 	side_start(side, guest_client(guest), &terms);
 }
 
-/* ---- what the shells say ---- */
+/* ---- the end of a shell ---- */
 
-static void hang_up(struct shell *shell)
+static void free_farewell(struct loop_grave *grave)
 {
+	free(container_of(grave, struct farewell, grave));
+}
+
+static void on_parted(struct parting *parting)
+{
+	struct farewell *farewell = container_of(parting, struct farewell, parting);
+	struct guest *guest = parting->owner;
+	struct peer *peer = farewell->peer;
+
+	loop_bury(guest->loop, &farewell->grave, free_farewell);
+	peer->partings--;
+	guest->partings--;
+	if (peer->retired && !peer->partings)
+		bury(guest, peer);
+	if (guest->leaving && !guest->partings)
+		guest->on_left(guest->owner);
+}
+
+/* False: there is no memory to see to it. */
+static bool part(struct guest *guest, struct shell *shell)
+{
+	struct farewell *farewell = calloc(1, sizeof(*farewell));
+
+	if (!farewell)
+		return false;
+	farewell->peer = peer_of(shell->remote.session.client);
+	farewell->parting.owner = guest;
+	farewell->parting.on_done = on_parted;
+	farewell->peer->partings++;
+	guest->partings++;
+	parting_begin(&farewell->parting, &shell->remote);
+	shell_release(shell);
+	return true;
+}
+
+static void hang_up(struct guest *guest, struct shell *shell)
+{
+	if (shell->keeps && remote_runs(&shell->remote) && part(guest, shell))
+		return;
 	remote_signal(&shell->remote, SIGHUP);
 	remote_end_input(&shell->remote);
 	remote_flush(&shell->remote);
 	shell_release(shell);
 }
 
+/* It goes on without us: there is no way to it. */
+static void leave_behind(struct guest *guest)
+{
+	char words[64];
+
+	guest_way_back(guest, words, sizeof(words));
+	log_warn("the shell at %s goes on: %s", guest_client(guest)->name, words);
+	shell_release(guest->shell);
+}
+
+void guest_way_back(const struct guest *guest, char *out, size_t len)
+{
+	bool kept = guest_has_shell(guest) && guest->shell->remote.id[0];
+
+	snprintf(out, len, kept ? "msb-exec --attach %s comes back to the shell" : "%s",
+		 kept ? guest->shell->remote.id : "");
+}
+
+/* Of an agent that does not answer nothing is waited for; it may hear of it later. */
+static void take_leave(struct guest *guest, struct shell *shell)
+{
+	struct client *client = shell->remote.session.client;
+
+	if (client->lost)
+		return;
+	if (!client->patience.said) {
+		part(guest, shell);
+		return;
+	}
+	remote_signal(&shell->remote, SIGHUP);
+	link_flush(&client->link);
+}
+
+bool guest_leave(struct guest *guest)
+{
+	bool stays = guest->opts.has_on_disconnect;
+
+	for (size_t i = 0; i < 2; i++) {
+		struct shell *shell = &guest->shells[i];
+
+		if (shell->state == SHELL_NONE)
+			continue;
+		if (shell->keeps && remote_runs(&shell->remote) &&
+		    !(stays && shell == guest->shell))
+			take_leave(guest, shell);
+		shell_release(shell);
+	}
+	guest->leaving = true;
+	return guest->partings > 0;
+}
+
+/* ---- what the shells say ---- */
+
 /* The candidate is ready: what was before it is over. */
 static void adopt(struct guest *guest)
 {
 	struct shell *old = guest->shell;
 
+	if (old && old->state != SHELL_NONE && old->away)
+		leave_behind(guest);
+	else if (old && old->state != SHELL_NONE)
+		hang_up(guest, old);
 	guest->shell = guest->candidate;
 	guest->candidate = NULL;
-	if (old && old->state != SHELL_NONE)
-		hang_up(old);
+	guest->way = GUEST_CONNECTED;
+	guest->asked = false;
 	if (guest->peer && guest->peer != guest->candidate_peer)
 		retire(guest, guest->peer);
 	guest->peer = guest->candidate_peer;
@@ -118,10 +231,21 @@ static void candidate_failed(struct guest *guest, const struct err *err)
 	guest->on_failed(guest->owner, EXIT_FAILED, err_sentence(err, words, sizeof(words)));
 }
 
+static void run_shell(struct guest *guest);
+
 static void on_failed(void *owner, const char *why)
 {
 	struct guest *guest = owner;
+	struct shell *shell = guest->candidate;
 
+	/* It may keep no more sessions. */
+	if (shell && shell->state == SHELL_NONE && shell->keeps && !guest->opts.has_on_disconnect &&
+	    shell->failure == MSG_FAILURE_RESOURCE_LIMIT) {
+		log_info("%s; the shell ends with the connection", why);
+		guest->wanted.on_disconnect = MSG_DISCONNECT_KILL;
+		run_shell(guest);
+		return;
+	}
 	guest->on_failed(guest->owner, EXIT_FAILED, why);
 }
 
@@ -156,28 +280,69 @@ static void on_gone(void *owner, int code, int signal)
 		guest->on_gone(guest->owner, code, signal);
 }
 
+static void on_back(void *owner, uint64_t missed)
+{
+	struct guest *guest = owner;
+	bool asked = guest->asked;
+
+	guest->way = GUEST_CONNECTED;
+	guest->asked = false;
+	guest->on_back(guest->owner, missed, asked);
+}
+
+static void on_forgotten(void *owner, const char *why)
+{
+	struct guest *guest = owner;
+	bool asked = guest->asked;
+
+	guest->way = GUEST_CONNECTED;
+	guest->asked = false;
+	guest->on_forgotten(guest->owner, why, asked);
+}
+
 /* ---- what the connections say ---- */
 
-static void start_shell(struct look *look, const struct err *failure)
+/* A private agent ends with us, and what it runs does, too. */
+static bool goes_on(const struct guest *guest, const struct peer *peer)
 {
-	struct guest *guest = look->owner;
+	return guest->reconnect_ms && !(peer->address && strcmp(peer->address, "local:") == 0);
+}
+
+static void run_shell(struct guest *guest)
+{
 	struct shell *shell = guest->candidate;
-	struct remote_terms terms = {.tty = true, .term = look->term};
+	bool keeps = guest->wanted.on_disconnect == MSG_DISCONNECT_KEEP;
+	struct remote_terms terms = {.tty = true,
+				     .term = guest->look.term,
+				     .hold_ms = keeps ? guest->reconnect_ms : 0,
+				     .retains = keeps && guest->reconnect_ms};
 	struct err err;
 
-	if (failure) {
-		candidate_failed(guest, failure);
-		return;
-	}
 	shell->loop = guest->loop;
 	shell->owner = guest;
 	shell->sink = guest->sink;
 	shell->on_ready = on_ready;
 	shell->on_gone = on_gone;
 	shell->on_failed = on_failed;
+	shell->on_back = on_back;
+	shell->on_forgotten = on_forgotten;
 	if (shell_start(shell, &guest->candidate_peer->client, &guest->wanted, guest->command,
 			&terms, &err) < 0)
 		candidate_failed(guest, &err);
+}
+
+static void start_shell(struct look *look, const struct err *failure)
+{
+	struct guest *guest = look->owner;
+
+	if (failure) {
+		candidate_failed(guest, failure);
+		return;
+	}
+	if (!guest->opts.has_on_disconnect && goes_on(guest, guest->candidate_peer) &&
+	    guest->candidate_peer->client.agent.features & MSG_FEATURE_SESSIONS)
+		guest->wanted.on_disconnect = MSG_DISCONNECT_KEEP;
+	run_shell(guest);
 }
 
 /* Once its folder is known to be there. */
@@ -188,11 +353,117 @@ static void prepare_shell(struct guest *guest)
 	look_at_guest(&guest->look, &guest->candidate_peer->client, &guest->wanted, true);
 }
 
+static void end_orphan(struct guest *guest)
+{
+	struct client *client = guest_client(guest);
+	struct msg_session_signal end = {.session = {guest->orphan, strlen(guest->orphan)},
+					 .signal = SIGHUP};
+
+	if (guest->orphan[0])
+		msg_put(link_out(&client->link), client_take_id(client), MSG_SESSION_SIGNAL, &end);
+	guest->orphan[0] = '\0';
+}
+
+static void resume(struct guest *guest)
+{
+	char words[ERR_TEXT_MAX + 64 + ERR_HINT_MAX];
+	struct err err;
+
+	if (shell_resume(guest->shell, guest_client(guest), &err) == 0) {
+		end_orphan(guest);
+		return;
+	}
+	shell_release(guest->shell);
+	on_forgotten(guest, err_sentence(&err, words, sizeof(words)));
+}
+
+/* What is left of the time to try. */
+static uint64_t left_ms(const struct guest *guest)
+{
+	uint64_t now = loop_now_ms();
+
+	if (guest->due_ms == DURATION_INFINITE)
+		return DURATION_INFINITE;
+	return guest->due_ms > now ? guest->due_ms - now : 0;
+}
+
+static void begin_trying(struct guest *guest)
+{
+	bool stopped = guest->candidate_peer == guest->peer;
+
+	guest->way = GUEST_TRYING;
+	guest->due_ms = guest->reconnect_ms == DURATION_INFINITE
+				? DURATION_INFINITE
+				: loop_now_ms() + guest->reconnect_ms;
+	if (stopped && guest->candidate->state != SHELL_NONE)
+		memcpy(guest->orphan, guest->candidate->remote.id, sizeof(guest->orphan));
+	if (stopped)
+		guest_drop_candidate(guest);
+	guest->on_away(guest->owner, stopped);
+}
+
+static void give_up(struct guest *guest, const struct err *err)
+{
+	char words[ERR_TEXT_MAX + 64 + ERR_HINT_MAX];
+
+	if (!guest->asked) {
+		guest->on_lost(guest->owner, err);
+		return;
+	}
+	guest->way = GUEST_AWAY;
+	guest->asked = false;
+	guest->on_unreached(guest->owner, err_sentence(err, words, sizeof(words)));
+}
+
+/* The connection in use; or a try to get it back was the last, or came as far as a greeting. */
+static void lose(struct guest *guest, const struct err *err)
+{
+	struct client *client = guest_client(guest);
+	bool was_greeted = client->greeted, first = guest->way == GUEST_CONNECTED;
+
+	if (first &&
+	    !(goes_on(guest, guest->peer) && guest->shell && shell_suspend(guest->shell))) {
+		guest->on_lost(guest->owner, err);
+		return;
+	}
+	shell_suspend(guest->shell);
+	if (first)
+		begin_trying(guest);
+	/* Whoever heard of it may have left. */
+	if (guest->way != GUEST_TRYING)
+		return;
+	if (was_greeted && left_ms(guest))
+		client_reconnect(client, left_ms(guest));
+	else
+		give_up(guest, err);
+}
+
+void guest_stop(struct guest *guest)
+{
+	shell_suspend(guest->shell);
+	client_abandon(guest_client(guest));
+	guest_mark(guest);
+	guest->way = GUEST_AWAY;
+	guest->asked = false;
+}
+
+void guest_return(struct guest *guest)
+{
+	guest->asked = true;
+	if (guest->way == GUEST_TRYING)
+		return;
+	guest->way = GUEST_TRYING;
+	guest->due_ms = loop_now_ms();
+	client_reconnect(guest_client(guest), 0);
+}
+
 static void on_greeted(struct client *client)
 {
 	struct guest *guest = client->owner;
 
-	if (peer_of(client) == guest->candidate_peer)
+	if (peer_of(client) == guest->peer)
+		resume(guest);
+	else if (peer_of(client) == guest->candidate_peer)
 		prepare_shell(guest);
 }
 
@@ -200,8 +471,10 @@ static void on_lost(struct client *client, const struct err *err)
 {
 	struct guest *guest = client->owner;
 
-	if (peer_of(client) == guest->peer)
-		guest->on_lost(guest->owner, err);
+	if (peer_of(client)->retired || guest->leaving)
+		client_abandon(client);
+	else if (peer_of(client) == guest->peer)
+		lose(guest, err);
 	else if (peer_of(client) == guest->candidate_peer)
 		candidate_failed(guest, err);
 }
@@ -319,7 +592,7 @@ void guest_drop_candidate(struct guest *guest)
 
 	look_cancel(&guest->look);
 	if (guest->candidate && guest->candidate->state != SHELL_NONE)
-		hang_up(guest->candidate);
+		hang_up(guest, guest->candidate);
 	guest->candidate = NULL;
 	guest->candidate_peer = NULL;
 	env_release(&guest->carried);
@@ -331,10 +604,17 @@ void guest_drop_candidate(struct guest *guest)
 
 void guest_release(struct guest *guest)
 {
+	struct peer *peer, *next;
+
 	look_cancel(&guest->look);
 	for (size_t i = 0; i < 2; i++)
 		if (guest->shells[i].loop)
 			shell_release(&guest->shells[i]);
+	list_each_safe(peer, next, &guest->retired, of_guest) {
+		peer->retired = false;
+		peer_free(peer);
+	}
+	guest->retired = (struct list){0};
 	if (guest->candidate_peer && guest->candidate_peer != guest->peer)
 		peer_free(guest->candidate_peer);
 	if (guest->peer)

@@ -105,6 +105,12 @@ void interrupts_end(struct interrupts *interrupts)
 	loop_disarm(interrupts->guest->loop, &interrupts->due);
 }
 
+void interrupts_lose(struct interrupts *interrupts)
+{
+	interrupts_end(interrupts);
+	side_release(&interrupts->side);
+}
+
 void interrupts_cancel(struct interrupts *interrupts)
 {
 	side_cancel(&interrupts->side);

@@ -28,6 +28,9 @@ void interrupts_count(struct interrupts *interrupts, const char *keys, size_t le
 void interrupts_expect_prompt(struct interrupts *interrupts);
 void interrupts_end(struct interrupts *interrupts);
 
+/* The connection is lost, by which it was looked. */
+void interrupts_lose(struct interrupts *interrupts);
+
 /* What was not killed by now is not what was to be killed. */
 void interrupts_cancel(struct interrupts *interrupts);
 

@@ -122,7 +122,7 @@ static void give_line(struct shell *shell)
 /* One line after the other, as the prompts come; but what is in the midst of a command needs no answer. */
 static void give_lines(struct shell *shell)
 {
-	while (buf_len(&shell->lines) && !shell->restoring &&
+	while (buf_len(&shell->lines) && !shell->restoring && !shell->away &&
 	       (!shell->due ||
 		(shell->inside && shell->due < DUE_MAX && buf_len(&shell->typed.echo) < ECHO_MAX)))
 		give_line(shell);
@@ -252,6 +252,8 @@ static void on_begins(struct loop_timer *timer)
 {
 	struct shell *shell = container_of(timer, struct shell, begins);
 
+	if (shell->away)
+		return;
 	/* There may be no echo. */
 	if (buf_len(&shell->unsent)) {
 		send_more(shell, true);
@@ -456,20 +458,55 @@ static void on_data(struct remote *remote, enum msg_type stream, const char *dat
 	marks_feed(&shell->marks, data, len, &sink);
 }
 
+/* It goes on where it was; what has no connection of its own begins anew. */
+static void on_attached(struct remote *remote, const struct msg_session_attached *attached,
+			uint64_t missed)
+{
+	struct shell *shell = remote->owner;
+	struct marks_sink sink = {.owner = shell, .on_bytes = on_bytes, .on_mark = on_mark};
+
+	(void)attached;
+	shell->away = false;
+	/* The rest of it may be among them. */
+	if (missed)
+		marks_end(&shell->marks, &sink);
+	if (shell->restoring)
+		restore_modes(shell);
+	if (shell->state == SHELL_READING)
+		loop_arm(shell->loop, &shell->begins, UNECHOED_MS);
+	give_lines(shell);
+	shell->on_back(shell->owner, missed);
+}
+
+/* Words for what ended otherwise than by its end. */
+static const char *why_of(const struct remote_end *end)
+{
+	if (end->how != REMOTE_DETACHED)
+		return end->why;
+	return end->detached == MSG_DETACHED_TAKEN ? "the guest's shell was attached elsewhere"
+						   : "the guest's shell was detached";
+}
+
 static void on_end(struct remote *remote, const struct remote_end *end)
 {
 	struct shell *shell = remote->owner;
 	struct marks_sink sink = {.owner = shell, .on_bytes = on_bytes, .on_mark = on_mark};
 	int signal = exit_signal(&end->exited);
+	bool away = shell->away;
 
+	shell->away = false;
+	shell->failure = end->failed.kind.ptr ? msg_failure_parse(end->failed.kind) : -1;
 	marks_end(&shell->marks, &sink);
 	loop_disarm(shell->loop, &shell->begins);
 	loop_disarm(shell->loop, &shell->strays);
 	side_cancel(&shell->stty);
 	side_cancel(&shell->probe);
 	shell->state = SHELL_NONE;
-	if (end->why)
-		shell->on_failed(shell->owner, end->why);
+	/* Who has taken it has it. */
+	if (end->why && away && end->how != REMOTE_DETACHED)
+		shell->on_forgotten(shell->owner, end->why);
+	else if (end->why)
+		shell->on_failed(shell->owner, why_of(end));
 	else
 		shell->on_gone(shell->owner, signal ? 0 : exit_status(&end->exited), signal);
 }
@@ -500,6 +537,9 @@ int shell_start(struct shell *shell, struct client *client, const struct opts *o
 	if (make_nonce(nonce) < 0)
 		return err_set(err, EIO, NULL, "no random numbers");
 	shell->opts = opts;
+	shell->hold_ms = terms->hold_ms;
+	shell->keeps = opts->on_disconnect == MSG_DISCONNECT_KEEP &&
+		       client->agent.features & MSG_FEATURE_SESSIONS;
 	marks_init(&shell->marks, nonce);
 	typed_init(&shell->typed);
 	buf_init(&shell->lines, TYPED_MAX, NULL);
@@ -512,6 +552,7 @@ int shell_start(struct shell *shell, struct client *client, const struct opts *o
 	shell->probe.on_done = on_probed;
 	shell->remote.owner = shell;
 	shell->remote.on_data = on_data;
+	shell->remote.on_attached = on_attached;
 	shell->remote.on_end = on_end;
 	buf_init(&script, TYPED_MAX, NULL);
 	if (starter_put(&script, nonce) < 0)
@@ -524,6 +565,34 @@ int shell_start(struct shell *shell, struct client *client, const struct opts *o
 	if (r == 0)
 		shell->state = SHELL_STARTING;
 	return r;
+}
+
+bool shell_suspend(struct shell *shell)
+{
+	if (shell->away && shell->remote.state == REMOTE_AWAY)
+		return true;
+	if (!remote_suspend(&shell->remote))
+		return false;
+	shell->away = true;
+	loop_disarm(shell->loop, &shell->begins);
+	/* They end with the connection. */
+	side_release(&shell->stty);
+	side_release(&shell->probe);
+	return true;
+}
+
+int shell_resume(struct shell *shell, struct client *client, struct err *err)
+{
+	struct remote_terms terms = {.tty = true, .hold_ms = shell->hold_ms, .retains = true};
+
+	return remote_resume(&shell->remote, client, &terms, err);
+}
+
+void shell_forget_lines(struct shell *shell)
+{
+	buf_consume(&shell->lines, buf_len(&shell->lines));
+	if (shell->state == SHELL_READING && !shell->due && !shell->restoring)
+		shell->state = shell->inside ? SHELL_MORE : SHELL_READY;
 }
 
 void shell_release(struct shell *shell)
@@ -543,7 +612,7 @@ void shell_release(struct shell *shell)
 	shell->kind = SHELL_SH;
 	shell->due = shell->ahead = 0;
 	shell->inside = shell->has_begin = shell->keys = false;
-	shell->restoring = shell->interrupted = false;
+	shell->restoring = shell->interrupted = shell->away = false;
 	shell->modes[0] = shell->said[0] = '\0';
 	shell->state = SHELL_NONE;
 }

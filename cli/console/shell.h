@@ -1,7 +1,8 @@
 /*
  * The one shell that the console has in the guest: a session that lives as long as the console, in which
  * a shell waits at its own prompt for what is typed, as from anybody. Its prompts are marks that say
- * whether it wants a command or more of one, how the last ended and in which folder it is.
+ * whether it wants a command or more of one, how the last ended and in which folder it is. One that is kept
+ * outlives its connection, and goes on at the same byte by another one.
  */
 #ifndef MSB_CONSOLE_SHELL_H
 #define MSB_CONSOLE_SHELL_H
@@ -35,6 +36,10 @@ struct shell {
 	struct remote remote;
 	struct loop *loop; /* not owned */
 	const struct opts *opts;
+	bool keeps;	  /* it goes on without its connection */
+	uint64_t hold_ms; /* for which its output waits then */
+	bool away;	  /* it has none, or has not been heard of by the new one */
+	int failure;	  /* enum msg_failure, why it could not be started; -1: something else */
 	struct marks marks;
 	struct typed typed;
 	struct buf lines;	  /* that it is to be given, each with its newline */
@@ -73,6 +78,9 @@ struct shell {
 	/* The shell is gone: its status, or the signal that killed it. */
 	void (*on_gone)(void *owner, int code, int signal);
 	void (*on_failed)(void *owner, const char *why); /* it could not be started */
+	/* By shell_resume(): it goes on, but so many bytes of what it printed are gone; or it is no more. */
+	void (*on_back)(void *owner, uint64_t missed);
+	void (*on_forgotten)(void *owner, const char *why);
 };
 
 /*
@@ -82,6 +90,16 @@ struct shell {
 int shell_start(struct shell *shell, struct client *client, const struct opts *opts,
 		const char *command, const struct remote_terms *terms, struct err *err);
 void shell_release(struct shell *shell);
+
+/*
+ * Its connection is lost: whether it goes on without. Then what it is given waits, until it has another
+ * connection and on_back() was called. The first is legal again and again.
+ */
+bool shell_suspend(struct shell *shell);
+int shell_resume(struct shell *shell, struct client *client, struct err *err);
+
+/* Lines that have waited since then are not given any more. */
+void shell_forget_lines(struct shell *shell);
 
 /* Types that, a line or several. Only in SHELL_READY and SHELL_MORE. 0 or -ENOMEM, -ENOBUFS. */
 int shell_run(struct shell *shell, const char *text);

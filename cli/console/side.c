@@ -23,6 +23,15 @@ void side_cancel(struct side *side)
 	remote_release(remote);
 }
 
+void side_lose(struct side *side)
+{
+	if (!remote_runs(&side->remote))
+		return;
+	loop_disarm(side->loop, &side->deadline);
+	remote_release(&side->remote);
+	finish(side, -1);
+}
+
 void side_release(struct side *side)
 {
 	if (side->loop)
@@ -76,6 +85,7 @@ void side_start(struct side *side, struct client *client, const struct side_term
 	snprintf(pid, sizeof(pid), "%u", terms->beside);
 	snprintf(cwd, sizeof(cwd), "/proc/%u/cwd", terms->beside);
 	opts.workdir = cwd;
+	opts.on_disconnect = MSG_DISCONNECT_KILL;
 	remote->owner = side;
 	remote->on_data = on_data;
 	remote->on_end = on_end;

@@ -32,6 +32,9 @@ struct side_terms {
 /* One at a time: what ran before is ended and forgotten. Calls on_done later, or at once. */
 void side_start(struct side *side, struct client *client, const struct side_terms *terms);
 void side_cancel(struct side *side);
+
+/* Its connection is lost: if it runs, on_done is called, with -1. */
+void side_lose(struct side *side);
 void side_release(struct side *side);
 
 #endif

@@ -52,10 +52,12 @@ static int take_linger(const char *value, void *target, struct err *err)
 static int take_on_disconnect(const char *value, void *target, struct err *err)
 {
 	int what = msg_on_disconnect_parse((struct msg_text){value, strlen(value)});
+	struct opts *o = target;
 
 	if (what < 0)
 		return err_set(err, 0, NULL, "%s is not kill, hangup or keep", value);
-	*(enum msg_on_disconnect *)target = (enum msg_on_disconnect)what;
+	o->has_on_disconnect = true;
+	o->on_disconnect = (enum msg_on_disconnect)what;
 	return 0;
 }
 
@@ -268,7 +270,12 @@ static const struct option_row rows[] = {
 	 OPTION_BY_ALL(take_linger)},
 	{0, "on-disconnect", "WHAT",
 	 "kill, hangup or keep the command if msb-exec is lost (default kill)",
-	 BY(take_on_disconnect, on_disconnect)},
+	 OPTION_BY_ALL(take_on_disconnect), EXEC},
+	{0, "on-disconnect", "WHAT",
+	 "kill, hangup or keep the shell if the console is lost (default keep, for --reconnect, "
+	 "and "
+	 "else kill)",
+	 OPTION_BY_ALL(take_on_disconnect), CONSOLE},
 	{0, "escape-char", "C",
 	 "in a terminal, after a newline, C? tells what msb-exec itself does (default ~; ^X: a "
 	 "control character; none)",
@@ -284,6 +291,10 @@ static const struct option_row rows[] = {
 	 "if the connection to a kept session is lost, try for so long to come back (default 1m in "
 	 "a terminal, else 0)",
 	 OPTION_BY_ALL(take_reconnect), EXEC},
+	{0, "reconnect", "DURATION",
+	 "if the connection is lost, try for so long to come back to the shell (default 1m; 0: it "
+	 "ends with the connection)",
+	 OPTION_BY_ALL(take_reconnect), CONSOLE},
 	{0, "sessions", NULL, "list the sessions that are kept", OPTION_BY_ALL(take_sessions),
 	 EXEC},
 	{0, "json", NULL, "with --sessions: an object of JSON a line", TO(FLAG, json), EXEC},
@@ -544,6 +555,16 @@ static int check_together(struct opts *o, int argc, char *argv[], struct err *er
 	return stray ? err_set(err, 0, NULL, "--%s is for %s", stray, of) : 0;
 }
 
+static int check_console(const struct opts *o, struct err *err)
+{
+	if (!o->has_reconnect || !o->reconnect_ms || !o->has_on_disconnect ||
+	    o->on_disconnect == MSG_DISCONNECT_KEEP)
+		return 0;
+	return err_set(err, 0, NULL,
+		       "--reconnect is for a shell that is kept, not for --on-disconnect %s",
+		       msg_on_disconnect_name(o->on_disconnect));
+}
+
 int opts_parse(int argc, char *argv[], enum opts_program program, struct opts *ret, struct err *err)
 {
 	struct options o = {.rows = rows, .program = program, .argc = argc, .argv = argv};
@@ -569,7 +590,8 @@ int opts_parse(int argc, char *argv[], enum opts_program program, struct opts *r
 		return err_set(err, 0, NULL, "-c and -f exclude each other");
 	if (settle_endpoint(ret, err) < 0)
 		return -EINVAL;
-	return program == OPTS_EXEC ? check_together(ret, argc, argv, err) : 0;
+	return program == OPTS_EXEC ? check_together(ret, argc, argv, err)
+				    : check_console(ret, err);
 }
 
 enum log_level opts_log_level(const struct opts *opts)

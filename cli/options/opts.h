@@ -50,8 +50,9 @@ struct opts {
 	uint64_t timeout_ms; /* 0: none */
 	uint64_t kill_after_ms;
 	int timeout_signal;
-	bool has_linger;    /* else a terminal has none */
-	uint64_t linger_ms; /* DURATION_INFINITE: for ever */
+	bool has_linger;	/* else a terminal has none */
+	uint64_t linger_ms;	/* DURATION_INFINITE: for ever */
+	bool has_on_disconnect; /* else a console's shell is kept, where it can be */
 	enum msg_on_disconnect on_disconnect;
 	enum opts_action action;
 	const char *session; /* its id or name, of an action with one */
@@ -61,8 +62,8 @@ struct opts {
 	bool send_eof;	     /* what is sent ends the session's stdin */
 	bool json;
 	bool has_since;
-	uint64_t since;	       /* the first byte of output that is wanted */
-	bool has_reconnect;    /* else a kept terminal has a minute, and others nothing */
+	uint64_t since;	    /* the first byte of output that is wanted */
+	bool has_reconnect; /* else a kept terminal and a console have a minute, others nothing */
 	uint64_t reconnect_ms; /* DURATION_INFINITE: for ever */
 	int escape_char;       /* ESCAPE_OFF: none */
 	struct escape_keys detach_keys;

@@ -409,6 +409,33 @@ static void coming_back_may_take_any_time_or_none(void **state)
 	assert_refused(ARGS("--attach=a", "--reconnect=x"), "--reconnect: x is not a duration");
 }
 
+static int parse_console(char *const *args, struct opts *ret, struct err *err)
+{
+	char *argv[ARGS_MAX] = {(char *)"msb-exec-console"};
+	int argc = 1;
+
+	for (; *args; args++)
+		argv[argc++] = *args;
+	return opts_parse(argc, argv, OPTS_CONSOLE, ret, err);
+}
+
+static void console_comes_back_to_a_shell_that_is_kept(void **state)
+{
+	char five[] = "--reconnect=5s", none[] = "--reconnect=0", kill[] = "--on-disconnect=kill",
+	     keep[] = "--on-disconnect=keep";
+	struct opts o;
+	struct err err;
+
+	(void)state;
+	assert_int_equal(parse_console((char *[]){five, NULL}, &o, &err), 0);
+	assert_true(o.has_reconnect && o.reconnect_ms == 5000 && !o.has_on_disconnect);
+	assert_int_equal(parse_console((char *[]){five, keep, NULL}, &o, &err), 0);
+	assert_true(o.has_on_disconnect && o.on_disconnect == MSG_DISCONNECT_KEEP);
+	assert_int_equal(parse_console((char *[]){none, kill, NULL}, &o, &err), 0);
+	assert_true(parse_console((char *[]){five, kill, NULL}, &o, &err) < 0);
+	assert_non_null(strstr(err.text, "--reconnect is for a shell that is kept"));
+}
+
 static void option_that_is_not_known_is_refused_by_name(void **state)
 {
 	(void)state;
@@ -523,6 +550,7 @@ int main(void)
 		cmocka_unit_test(what_belongs_to_others_is_refused_with_an_action),
 		cmocka_unit_test(output_is_wanted_since_a_byte),
 		cmocka_unit_test(coming_back_may_take_any_time_or_none),
+		cmocka_unit_test(console_comes_back_to_a_shell_that_is_kept),
 		cmocka_unit_test(option_that_is_not_known_is_refused_by_name),
 		cmocka_unit_test(value_that_is_missing_is_asked_for),
 		cmocka_unit_test(text_that_is_not_utf8_is_refused_and_named),
