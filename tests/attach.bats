@@ -617,6 +617,8 @@ EOF
 
 # waits_for SCRIPT [OPTION...]: msb-exec in the background, whose agent did that and then went.
 waits_for() {
+	# What the one before said must not be taken for this one's, which may not have been run yet.
+	rm -f "$DIR/err"
 	agent <<<"$1"
 	env --default-signal=INT,QUIT "$X" "${@:2}" >"$DIR/out" 2>"$DIR/err" 3>&- </dev/null &
 	CLIENT=$!
