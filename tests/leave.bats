@@ -31,7 +31,7 @@ daemon_lost() {
 
 # console: on a terminal, by a script on stdin.
 console() {
-	drive 24x100 "$X" --console -e HOME
+	drive 24x100 "$X" --console -e HOME "$@"
 }
 
 # ---- the console ----
@@ -85,7 +85,7 @@ console() {
 
 @test "leave: a console whose daemon is killed, at its prompt and while something runs" {
 	need_console
-	console <<-END
+	console --reconnect 0 <<-END
 		expect $PROMPT
 		run kill -KILL $DAEMON
 		expect msb-exec-console: lost the connection
@@ -94,7 +94,7 @@ console() {
 	END
 	daemon_lost
 	daemon_start
-	console <<-END
+	console --reconnect 0 <<-END
 		expect $PROMPT
 		send echo\sru"nn"ing;\sexec\ssleep\s$MARK\r
 		expect running
@@ -344,7 +344,7 @@ console() {
 @test "leave: a console whose reader is slow gives the terminal back when all is over" {
 	need_console
 	mkfifo "$DIR/slow"
-	drive 24x100 sh -c "exec $X --console -e HOME >$DIR/slow" <<-END &
+	drive 24x100 sh -c "exec $X --console --reconnect 0 -e HOME >$DIR/slow" <<-END &
 		run until [ -e $DIR/open ]; do sleep 0.05; done
 		send seq\s1000000\r
 		modes raw
