@@ -40,7 +40,7 @@ common_setup() {
 common_teardown() {
 	local status=0
 	# What failed may not fail again.
-	[[ -n $BATS_TEST_COMPLETED ]] || tell
+	[[ -n $BATS_TEST_COMPLETED ]] || show_what_there_is
 	if [[ -n $DAEMON ]]; then
 		daemon_stop || status=1
 	fi
@@ -55,8 +55,8 @@ common_teardown() {
 	return $status
 }
 
-# tell: what there is to see when something went wrong, of the daemon or of the machine that it is in.
-tell() {
+# show_what_there_is: of the daemon, or of the machine that it is in, when something went wrong.
+show_what_there_is() {
 	{
 		[[ ! -s $DIR/daemon.log ]] || tail -n 20 "$DIR/daemon.log"
 		[[ -z $AGENT ]] || MSB_EXEC_ENDPOINT=$AGENT timeout $((10 * SLOW)) "$X" -q -n -- \
