@@ -470,10 +470,6 @@ one_kept() {
 	wait_for 10 matches 0 "^sleep $MARK"
 }
 
-gone() {
-	! kill -0 "$1" 2>/dev/null
-}
-
 @test "console: once the time to try is over it ends, with how to come back" {
 	over --reconnect 300ms <<-END
 		prompt
