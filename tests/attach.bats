@@ -620,7 +620,7 @@ waits_for() {
 	# What the one before said must not be taken for this one's, which may not have been run yet.
 	rm -f "$DIR/err"
 	agent <<<"$1"
-	env --default-signal=INT,QUIT "$X" "${@:2}" >"$DIR/out" 2>"$DIR/err" 3>&- </dev/null &
+	env --default-signal=INT,QUIT,HUP,TERM "$X" "${@:2}" >"$DIR/out" 2>"$DIR/err" 3>&- </dev/null &
 	CLIENT=$!
 	wait_for 20 grep -q 'trying again' "$DIR/err"
 	agent_done
