@@ -441,7 +441,7 @@ one_kept() {
 		run {x=one; pwd}
 		is $DIR/in
 		line {echo be"gun"; sleep $MARK}
-		see "begun\r\n"
+		until {pgrep -fx 'sleep $MARK'}
 		exec kill -KILL $DAEMON
 		see "lost the connection"
 		exec sh -c {$EXECD --listen unix:$SOCKET >/dev/null 2>&1 & echo \$! >$DIR/second}
@@ -566,7 +566,7 @@ one_kept() {
 	talk <<-END
 		prompt
 		line {echo be"gun"; sleep $MARK}
-		see "begun\r\n"
+		until {pgrep -fx 'sleep $MARK'}
 		exec kill -STOP $DAEMON
 		key "\003"
 		see "does not answer"
@@ -592,12 +592,12 @@ has_ended() {
 			$(case $way in
 			exit | '\q') printf 'line {%s}\nends 0\n' "$way" ;;
 			eof) printf 'key "\\004"\nends 0\n' ;;
-			*-runs) printf 'line {echo be"gun"; sleep %s}\nsee "begun\\r\\n"\n' "$MARK" ;;
+			*-runs) printf 'line {echo be"gun"; sleep %s}\nuntil {pgrep -fx "sleep %s"}\n' "$MARK" "$MARK" ;;
 			esac)
 			$([[ $way != [A-Z]* ]] || printf 'exec kill -%s $program\nends SIG%s\n' "${way%-*}" "${way%-*}")
 		END
 		none_kept
-		matches 0 "^sleep $MARK"
+		wait_for 10 matches 0 "^sleep $MARK"
 	done
 }
 
