@@ -880,7 +880,8 @@ peer.keep_sh(3, f"trap '' HUP TERM; echo up; sleep {mark}; sleep {mark}", tty=Tr
 peer.read_until(3, b"up")
 peer.close()
 PY
-	matches 3 "^sleep $mark"
+	# Each shell says that it is up before it has begun to sleep.
+	wait_for 20 matches 3 "^sleep $mark"
 	daemon_stop
 	none_match "sleep $mark"
 	[[ $(<"$DIR/asked") == asked ]]
