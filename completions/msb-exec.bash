@@ -10,7 +10,10 @@
 # A row for each option: short, long, value.
 # >>> from --help by make completions
 declare -gA _msb_options _msb_schemes
-_msb_options[msb-exec]='-S|--socket|ENDPOINT
+_msb_options[msb-exec]='-c|--command|LINE
+|--login|
+|--rsh|
+-S|--socket|ENDPOINT
 -s|--sandbox|NAME
 |--local|
 |--connect-timeout|DURATION
@@ -36,7 +39,14 @@ _msb_options[msb-exec]='-S|--socket|ENDPOINT
 |--name|NAME
 |--reconnect|DURATION
 |--sessions|
+|--guests|
 |--json|
+|--result|FILE
+|--usage|
+|--max-output|SIZE
+|--merge|
+|--no-merge|
+|--log-file|FILE
 |--attach|ID
 |--watch|
 |--since|BYTE

@@ -198,8 +198,11 @@ function __msb_limits
 end
 
 # >>> from --help by make completions
-set -g __msb_exec_with_value -S --socket -s --sandbox --connect-timeout --wait-for --keepalive -u --user -w --workdir -e --env --env-file --rlimit --timeout -k --kill-after --signal --linger --on-disconnect --escape-char --detach-keys --name --reconnect --attach --since --wait --logs --send --kill --remove
-complete -c msb-exec -n '__msb_operands_are -lt 0' -s S -l socket -x -a '(__msb_endpoints unix: vsock: hvsock: exec: sandbox: local:)' -d 'the agent\'s address: unix:/path, vsock:CID:PORT, hvsock:/path:PORT, exec:COMMAND'
+set -g __msb_exec_with_value -c --command -S --socket -s --sandbox --connect-timeout --wait-for --keepalive -u --user -w --workdir -e --env --env-file --rlimit --timeout -k --kill-after --signal --linger --on-disconnect --escape-char --detach-keys --name --reconnect --result --max-output --log-file --attach --since --wait --logs --send --kill --remove
+complete -c msb-exec -n '__msb_operands_are -lt 0' -s c -l command -x -d 'run this line with the user\'s sh -c; what follows is its $0, $1 and so on'
+complete -c msb-exec -n '__msb_operands_are -lt 0' -l login -d 'with -c: by the user\'s own shell, as a login shell'
+complete -c msb-exec -n '__msb_operands_are -lt 0' -l rsh -d 'the rest is [-l USER] GUEST [WORD]..., as rsync, git and others call rsh or ssh'
+complete -c msb-exec -n '__msb_operands_are -lt 0' -s S -l socket -x -a '(__msb_endpoints unix: vsock: hvsock: exec: sandbox: local:)' -d 'the agent\'s address: unix:/path, vsock:CID:PORT, hvsock:/path:PORT, exec:COMMAND, or a guest\'s name'
 complete -c msb-exec -n '__msb_operands_are -lt 0' -s s -l sandbox -x -a '(__msb_sandboxes)' -d 'the same of a microsandbox sandbox'
 complete -c msb-exec -n '__msb_operands_are -lt 0' -l local -d 'start a private msb-execd for this alone'
 complete -c msb-exec -n '__msb_operands_are -lt 0' -l connect-timeout -x -d 'give up if no agent has answered by then (default 10s; 0 or inf: never)'
@@ -225,7 +228,14 @@ complete -c msb-exec -n '__msb_operands_are -lt 0' -s d -l detach -d 'leave the 
 complete -c msb-exec -n '__msb_operands_are -lt 0' -l name -x -d 'keep the session under this name, too'
 complete -c msb-exec -n '__msb_operands_are -lt 0' -l reconnect -x -d 'if the connection to a kept session is lost, try for so long to come back (default 1m in a terminal, else 0)'
 complete -c msb-exec -n '__msb_operands_are -lt 0' -l sessions -d 'list the sessions that are kept'
-complete -c msb-exec -n '__msb_operands_are -lt 0' -l json -d 'with --sessions: an object of JSON a line'
+complete -c msb-exec -n '__msb_operands_are -lt 0' -l guests -d 'list the guests that have names, and which of them answer'
+complete -c msb-exec -n '__msb_operands_are -lt 0' -l json -d 'print objects of JSON, a line each: the command\'s start, its output and how it ended; also with --sessions and --guests'
+complete -c msb-exec -n '__msb_operands_are -lt 0' -l result -r -F -d 'write how it ended there, as an object of JSON; fd:N: to that descriptor'
+complete -c msb-exec -n '__msb_operands_are -lt 0' -l usage -d 'say on stderr what time and memory it took'
+complete -c msb-exec -n '__msb_operands_are -lt 0' -l max-output -x -d 'of each stream print only the beginning and the end, together so much, and what lies between as a number'
+complete -c msb-exec -n '__msb_operands_are -lt 0' -l merge -d 'stdout and stderr are one pipe for the command, so that their order stays (default: where ours are the same open file)'
+complete -c msb-exec -n '__msb_operands_are -lt 0' -l no-merge -d 'they are two, wherever ours go'
+complete -c msb-exec -n '__msb_operands_are -lt 0' -l log-file -r -F -d 'our own lines go there, and not to stderr'
 complete -c msb-exec -n '__msb_operands_are -lt 0' -l attach -x -a '(__msb_sessions)' -d 'come back to a kept session, by its id or its name'
 complete -c msb-exec -n '__msb_operands_are -lt 0' -l watch -d 'with --attach: look on, and leave it to whoever has it'
 complete -c msb-exec -n '__msb_operands_are -lt 0' -l since -x -d 'with --attach or --logs: begin with this byte of its stdout (default: the first that is held)'
@@ -246,7 +256,7 @@ complete -c msb-exec-console -s f -l file -r -F -d 'run the lines of a file of t
 complete -c msb-exec-console -l shell -x -d 'the guest\'s shell, such as dash or \'busybox sh\' (default bash if there, else /bin/sh)'
 complete -c msb-exec-console -l complete-timeout -x -d 'how long Tab waits for the guest\'s answer (default 300ms; 0 or inf: until Ctrl-C)'
 complete -c msb-exec-console -l console -d 'accepted and needless: this is it'
-complete -c msb-exec-console -s S -l socket -x -a '(__msb_endpoints unix: vsock: hvsock: exec: sandbox: local:)' -d 'the agent\'s address: unix:/path, vsock:CID:PORT, hvsock:/path:PORT, exec:COMMAND'
+complete -c msb-exec-console -s S -l socket -x -a '(__msb_endpoints unix: vsock: hvsock: exec: sandbox: local:)' -d 'the agent\'s address: unix:/path, vsock:CID:PORT, hvsock:/path:PORT, exec:COMMAND, or a guest\'s name'
 complete -c msb-exec-console -s s -l sandbox -x -a '(__msb_sandboxes)' -d 'the same of a microsandbox sandbox'
 complete -c msb-exec-console -l local -d 'start a private msb-execd for this alone'
 complete -c msb-exec-console -l connect-timeout -x -d 'give up if no agent has answered by then (default 10s; 0 or inf: never)'

@@ -12,6 +12,7 @@
 #include "shared/address/endpoint.h"
 #include "shared/base.h"
 #include "shared/options.h"
+#include "shared/size.h"
 #include "shared/wire/rlimit.h"
 #include "shared/wire/utf8.h"
 
@@ -188,6 +189,30 @@ static int take_name(const char *value, void *target, struct err *err)
 	return 0;
 }
 
+static int take_max_output(const char *value, void *target, struct err *err)
+{
+	struct opts *o = target;
+
+	o->has_max_output = true;
+	return size_parse(value, &o->max_output, err);
+}
+
+static int take_merge(const char *value, void *target, struct err *err)
+{
+	(void)value;
+	(void)err;
+	*(enum opts_merge *)target = OPTS_MERGE_ALWAYS;
+	return 0;
+}
+
+static int take_no_merge(const char *value, void *target, struct err *err)
+{
+	(void)value;
+	(void)err;
+	*(enum opts_merge *)target = OPTS_MERGE_NEVER;
+	return 0;
+}
+
 static int take_since(const char *value, void *target, struct err *err)
 {
 	struct opts *o = target;
@@ -214,6 +239,14 @@ static int take_reconnect(const char *value, void *target, struct err *err)
 static const struct option_row rows[] = {
 	{'c', "command", "LINE", "run this line, or these lines, and leave", TO(TEXT, line),
 	 CONSOLE},
+	{'c', "command", "LINE",
+	 "run this line with the user's sh -c; what follows is its $0, $1 and so on",
+	 TO(TEXT, line), EXEC},
+	{0, "login", NULL, "with -c: by the user's own shell, as a login shell", TO(FLAG, login),
+	 EXEC},
+	{0, "rsh", NULL,
+	 "the rest is [-l USER] GUEST [WORD]..., as rsync, git and others call rsh or ssh",
+	 .kind = OPTION_IGNORED, EXEC},
 	{'f', "file", "FILE", "run the lines of a file of the host, or of stdin (-), and leave",
 	 TO(TEXT, file), CONSOLE},
 	{0, "shell", "COMMAND",
@@ -224,7 +257,8 @@ static const struct option_row rows[] = {
 	 TO(LIMIT_INFINITE, complete_ms), CONSOLE},
 	{0, "console", NULL, "accepted and needless: this is it", .kind = OPTION_IGNORED, CONSOLE},
 	{'S', "socket", "ENDPOINT",
-	 "the agent's address: unix:/path, vsock:CID:PORT, hvsock:/path:PORT, exec:COMMAND",
+	 "the agent's address: unix:/path, vsock:CID:PORT, hvsock:/path:PORT, exec:COMMAND, or a "
+	 "guest's name",
 	 OPTION_BY_ALL(take_socket)},
 	{'s', "sandbox", "NAME", "the same of a microsandbox sandbox", OPTION_BY_ALL(take_sandbox)},
 	{0, "local", NULL, "start a private msb-execd for this alone", OPTION_BY_ALL(take_local)},
@@ -297,7 +331,27 @@ static const struct option_row rows[] = {
 	 OPTION_BY_ALL(take_reconnect), CONSOLE},
 	{0, "sessions", NULL, "list the sessions that are kept", OPTION_BY_ALL(take_sessions),
 	 EXEC},
-	{0, "json", NULL, "with --sessions: an object of JSON a line", TO(FLAG, json), EXEC},
+	{0, "guests", NULL, "list the guests that have names, and which of them answer",
+	 TO(FLAG, guests), EXEC},
+	{0, "json", NULL,
+	 "print objects of JSON, a line each: the command's start, its output and how it ended; "
+	 "also with --sessions and --guests",
+	 TO(FLAG, json), EXEC},
+	{0, "result", "FILE",
+	 "write how it ended there, as an object of JSON; fd:N: to that descriptor",
+	 TO(TEXT, result), EXEC},
+	{0, "usage", NULL, "say on stderr what time and memory it took", TO(FLAG, usage), EXEC},
+	{0, "max-output", "SIZE",
+	 "of each stream print only the beginning and the end, together so much, and what lies "
+	 "between as a number",
+	 OPTION_BY_ALL(take_max_output), EXEC},
+	{0, "merge", NULL,
+	 "stdout and stderr are one pipe for the command, so that their order stays (default: "
+	 "where ours are the same open file)",
+	 BY(take_merge, merge), EXEC},
+	{0, "no-merge", NULL, "they are two, wherever ours go", BY(take_no_merge, merge), EXEC},
+	{0, "log-file", "FILE", "our own lines go there, and not to stderr", TO(TEXT, log_file),
+	 EXEC},
 	{0, "attach", "ID", "come back to a kept session, by its id or its name",
 	 OPTION_BY_ALL(take_attach), EXEC},
 	{0, "watch", NULL, "with --attach: look on, and leave it to whoever has it",
@@ -319,8 +373,6 @@ static const struct option_row rows[] = {
 	 EXEC},
 	{'q', "quiet", NULL, "no warnings", TO(FLAG, quiet)},
 	{'v', "verbose", NULL, "say what happens", TO(FLAG, verbose)},
-	{'c', "command", NULL, "a line for a shell is: -- sh -c 'LINE'", .kind = OPTION_REFUSED,
-	 EXEC},
 	OPTIONS_LAST(struct opts),
 };
 
@@ -465,7 +517,6 @@ static const char *find_stray(const struct opts *o, const char **ret_of)
 		const char *name, *of;
 		bool stray;
 	} rules[] = {
-		{"json", "--sessions", o->json && o->action != OPTS_SESSIONS},
 		{"watch", "--attach", o->watch && o->action != OPTS_ATTACH},
 		{"since", "--attach or --logs",
 		 o->has_since && o->action != OPTS_ATTACH && o->action != OPTS_LOGS},

@@ -18,6 +18,9 @@
 
 enum opts_tty { OPTS_TTY_AUTO, OPTS_TTY_NEVER, OPTS_TTY_IF_TERMINAL, OPTS_TTY_FORCED };
 
+/* Whether the command gets one pipe for its stdout and stderr. */
+enum opts_merge { OPTS_MERGE_IF_SAME, OPTS_MERGE_ALWAYS, OPTS_MERGE_NEVER };
+
 /* What msb-exec is to do; all but the first with a kept session, or with all of them. */
 enum opts_action {
 	OPTS_RUN,
@@ -61,16 +64,27 @@ struct opts {
 	bool watch;	     /* attach only to look on */
 	bool send_eof;	     /* what is sent ends the session's stdin */
 	bool json;
+	const char *result;  /* a file, or fd:N, for the last object; or NULL */
+	bool usage;	     /* a line about it at the end */
+	bool has_max_output; /* of each stream no more than this goes out */
+	uint64_t max_output;
+	enum opts_merge merge;
+	const char *log_file; /* for our own lines; or NULL: stderr */
+	bool login;	      /* the line is for the user's login shell */
+	bool user_shell;      /* the line is for the user's shell, as rsh has it */
+	bool guests;	      /* list them */
 	bool has_since;
 	uint64_t since;	    /* the first byte of output that is wanted */
 	bool has_reconnect; /* else a kept terminal and a console have a minute, others nothing */
 	uint64_t reconnect_ms; /* DURATION_INFINITE: for ever */
 	int escape_char;       /* ESCAPE_OFF: none */
 	struct escape_keys detach_keys;
+	const char
+		*line; /* for a shell, of -c or --rsh; what is in command are then its operands */
 	/* Of a console alone: */
-	const char *line, *file; /* -c and -f, which may be "-"; or NULL */
-	const char *shell;	 /* of the guest, or NULL: the one that it has */
-	uint64_t complete_ms;	 /* for the guest's answer to Tab; DURATION_INFINITE: no limit */
+	const char *file;     /* -f, which may be "-"; or NULL */
+	const char *shell;    /* of the guest, or NULL: the one that it has */
+	uint64_t complete_ms; /* for the guest's answer to Tab; DURATION_INFINITE: no limit */
 
 	bool ping, quiet, verbose, help, version;
 	char **command; /* NULL at the end; empty for the login shell */

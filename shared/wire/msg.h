@@ -137,6 +137,8 @@ enum msg_feature {
 	MSG_FEATURE_OUTPUT_WINDOW = 1 << 7,
 	MSG_FEATURE_PIXELS = 1 << 8,
 	MSG_FEATURE_SESSIONS = 1 << 9,
+	MSG_FEATURE_MERGE_OUTPUT = 1 << 10,
+	MSG_FEATURE_USER_SHELL = 1 << 11,
 };
 
 /* How one comes to a kept session: what it wants of it. */
@@ -206,6 +208,8 @@ struct msg_exec_request {
 	uint64_t linger_ms;
 	struct msg_text on_disconnect; /* as sent; see msg_on_disconnect_parse() */
 	bool login_shell;
+	bool user_shell;	/* the same shell, but no login shell */
+	bool merge_output;	/* one pipe is stdout and stderr */
 	bool stdin_window;	/* the client counts credit for stdin */
 	uint64_t output_window; /* bytes of output that may be in flight; 0: any */
 	struct msg_text name;	/* of the kept session */
@@ -241,6 +245,7 @@ struct msg_exec_exited {
 	uint8_t signal; /* 0: none, or the agent does not say */
 	bool core_dumped;
 	bool timed_out;
+	bool oom_killed;
 	struct msg_usage usage;
 	bool has_usage;
 };

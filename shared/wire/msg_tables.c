@@ -120,6 +120,8 @@ static const struct field request_fields[] = {
 	ROW_NOTED(exec_request, "linger_ms", linger_ms, has_linger),
 	ROW(exec_request, "on_disconnect", on_disconnect, OMITTED),
 	ROW(exec_request, "login_shell", login_shell, OMITTED),
+	ROW(exec_request, "user_shell", user_shell, OMITTED),
+	ROW(exec_request, "merge_output", merge_output, OMITTED),
 	ROW(exec_request, "stdin_window", stdin_window, OMITTED),
 	ROW(exec_request, "output_window", output_window, OMITTED),
 	ROW(exec_request, "name", name, OMITTED),
@@ -178,6 +180,7 @@ static const struct field exited_fields[] = {
 	ROW(exec_exited, "signal", signal, OMITTED),
 	ROW(exec_exited, "core_dumped", core_dumped, OMITTED),
 	ROW(exec_exited, "timed_out", timed_out, OMITTED),
+	ROW(exec_exited, "oom_killed", oom_killed, OMITTED),
 	FIELD(exec_exited, "usage", usage, OMITTED | FIELD_NOTED, has_usage, has_usage,
 	      &usage_schema),
 };
@@ -450,8 +453,9 @@ const char *const msg_detached_names[] = {
 };
 
 const char *const msg_feature_names[] = {
-	"timeout",	"linger",	"on_disconnect", "login_shell", "usage",
-	"output_close", "stdin_window", "output_window", "pixels",	"sessions",
+	"timeout", "linger",	   "on_disconnect", "login_shell",
+	"usage",   "output_close", "stdin_window",  "output_window",
+	"pixels",  "sessions",	   "merge_output",  "user_shell",
 };
 
 int msg_name_index(const char *const *names, size_t count, struct msg_text text)

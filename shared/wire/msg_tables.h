@@ -87,7 +87,7 @@ extern const char *const msg_attach_names[];
 extern const char *const msg_detached_names[];
 
 /* In the order of their bits, MSG_FEATURE_COUNT of them. */
-#define MSG_FEATURE_COUNT 10
+#define MSG_FEATURE_COUNT 12
 extern const char *const msg_feature_names[];
 
 /* The index of text in names, or -EINVAL. */
