@@ -60,7 +60,7 @@ ROOMS='
 	cli/terminal: shared/wire shared/io
 	cli/options: cli/terminal shared/wire shared/address
 	cli/client: cli/options cli/terminal shared/wire shared/io shared/address
-	cli/exec: cli/client cli/options cli/terminal shared/io
+	cli/exec: cli/client cli/options cli/terminal shared/wire shared/io
 	cli/console: cli/client cli/options cli/terminal shared/wire shared/io
 '
 
@@ -106,7 +106,8 @@ ROOMS='
 		daemon/session/session daemon/session/ring daemon/spawn/environ daemon/spawn/interpreter \
 		daemon/relay/slots daemon/relay/route daemon/relay/seek daemon/relay/quota \
 		daemon/relay/hello cli/terminal/escape shared/modes cli/client/patience cli/client/greeting \
-		cli/console/words cli/console/marks cli/console/typed cli/console/starter cli/console/record; do
+		cli/console/words cli/console/marks cli/console/typed cli/console/starter cli/console/record \
+		cli/exec/json cli/exec/jsonl cli/exec/excerpt; do
 		[[ -f $ROOT/build/$file.o ]]
 		run bash -c "nm -u $ROOT/build/$file.o | awk '{ print \$2 }' |
 			grep -E '^(read|write|open|close|socket|send|recv|kill|fork|epoll.*|poll|ioctl|fcntl)(64)?$'"

@@ -1,7 +1,6 @@
 /* UTF-8, checked by the table of well-formed sequences in the Unicode standard (3-7). */
 #include "utf8.h"
 
-#include <stdint.h>
 #include <string.h>
 
 #include "shared/base.h"
@@ -62,6 +61,47 @@ bool utf8_valid(const void *text, size_t len)
 		i += n;
 	}
 	return true;
+}
+
+size_t utf8_char(const void *text, size_t len, uint32_t *ret_c)
+{
+	const uint8_t *at = text;
+	uint32_t c;
+	size_t n;
+
+	if (!len)
+		return 0;
+	n = at[0] < 0x80 ? 1 : sequence_len(at, len);
+	if (!n || !ret_c)
+		return n;
+	c = n == 1 ? at[0] : at[0] & (0x7fu >> n);
+	for (size_t i = 1; i < n; i++)
+		c = c << 6 | (at[i] & 0x3f);
+	*ret_c = c;
+	return n;
+}
+
+/* Whether n bytes are the beginning of a sequence that has more. */
+static bool is_begun(const uint8_t *at, size_t n)
+{
+	for (size_t i = 0; i < ARRAY_LEN(sequences); i++) {
+		const struct sequence *s = &sequences[i];
+
+		if (at[0] >= s->first_min && at[0] <= s->first_max)
+			return n < s->len &&
+			       (n == 1 || (at[1] >= s->second_min && at[1] <= s->second_max));
+	}
+	return false;
+}
+
+size_t utf8_begun(const void *text, size_t len)
+{
+	const uint8_t *end = (const uint8_t *)text + len;
+
+	for (size_t n = 1; n <= 3 && n <= len; n++)
+		if ((end[-(ptrdiff_t)n] & 0xc0) != 0x80)
+			return is_begun(end - n, n) ? n : 0;
+	return 0;
 }
 
 void utf8_scrub(char *text, size_t len)
