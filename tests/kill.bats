@@ -193,8 +193,12 @@ SOON=$((20000 * SLOW))
 @test "kill: a command that outlives its client finds the end of its stdin, if it is kept once somebody sends that" {
 	mkfifo "$DIR/in"
 	exec 8<>"$DIR/in"
-	for keep in keep hangup; do
-		rm -f "$DIR/out" "$DIR/ended"
+	# Others may have sessions there, so ours has a name.
+	session=its-$(mark)
+	for keep in "keep --name $session" hangup; do
+		rm -f "$DIR/out"
+		guest rm -f "$DIR/ended"
+		# shellcheck disable=SC2086
 		"$X" --on-disconnect $keep -- sh -c "trap '' HUP; echo \$\$; wc -c >$DIR/all; touch $DIR/ended" \
 			<"$DIR/in" >"$DIR/out" 3>&- 8>&- &
 		client=$!
@@ -202,8 +206,7 @@ SOON=$((20000 * SLOW))
 		wait_for 10 grep -q . "$DIR/out"
 		wait_for 10 eval '! kill -KILL $client 2>/dev/null || gone $client'
 		wait "$client" || true
-		if [[ $keep = keep ]]; then
-			session=$("$X" --sessions | awk 'NR == 2 { print $1 }')
+		if [[ $keep = keep* ]]; then
 			"$X" --send "$session" --eof </dev/null
 		fi
 		wait_for 10 guest test -e "$DIR/ended"
