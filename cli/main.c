@@ -1,4 +1,5 @@
 /* msb-exec: runs one command in a guest. Options in, exit status out. */
+#include <errno.h>
 #include <signal.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -69,13 +70,21 @@ static int run(const struct opts *opts, bool lines)
 	struct err err;
 	int status;
 
+	if (report_open(&program.exec.report, opts, &err) < 0) {
+		log_err(&err);
+		report_failure(REASON_IO, EXIT_FAILED, &err, opts->json, NULL);
+		return EXIT_FAILED;
+	}
 	/* Before signals are watched: it may wait. */
 	if (lines && script_open(&program.script, opts, &err) < 0) {
 		log_err(&err);
 		return EXIT_FAILED;
 	}
 	if (loop_init(&program.loop) < 0) {
-		log_error("cannot set up the event loop");
+		err_set(&err, errno, NULL, "cannot set up the event loop");
+		log_err(&err);
+		report_release(&program.exec.report);
+		report_failure(REASON_ERROR, EXIT_FAILED, &err, opts->json, opts->result);
 		return EXIT_FAILED;
 	}
 	if (opts->ping)
@@ -111,6 +120,7 @@ int main(int argc, char *argv[])
 	if (opts_parse(argc, argv, lines ? OPTS_CONSOLE : OPTS_EXEC, &opts, &err) < 0) {
 		log_err(&err);
 		status = EXIT_FAILED;
+		report_failure(REASON_USAGE, status, &err, opts.json, opts.result);
 	} else if (opts.help) {
 		opts_help();
 	} else if (opts.version) {

@@ -175,6 +175,12 @@ void buf_consume(struct buf *buf, size_t len)
 	buf_settle(buf);
 }
 
+void buf_truncate(struct buf *buf, size_t len)
+{
+	buf->tail = buf->head + len;
+	buf_settle(buf);
+}
+
 void buf_settle(struct buf *buf)
 {
 	if (buf->head == buf->tail && buf->data)

@@ -81,6 +81,9 @@ bool buf_may_hold(const struct buf *buf, size_t len);
 int buf_append(struct buf *buf, const void *data, size_t len);
 void buf_consume(struct buf *buf, size_t len);
 
+/* Forgets what is queued behind the first len bytes, which are there. */
+void buf_truncate(struct buf *buf, size_t len);
+
 /* An empty queue that was reserved from but got nothing gives its memory back. */
 void buf_settle(struct buf *buf);
 

@@ -504,17 +504,16 @@ static bool go_back(struct remote *remote, uint64_t input_at)
 }
 
 /* Bytes of the output that was wanted that are gone before what comes. */
-static uint64_t begin_output(struct remote *remote, const struct msg_session_attached *attached)
+static void begin_output(struct remote *remote, const struct msg_session_attached *attached,
+			 uint64_t ret_missed[2])
 {
 	const uint64_t at[] = {[MSG_STREAM_STDOUT] = attached->stdout_at,
 			       [MSG_STREAM_STDERR] = attached->stderr_at};
-	uint64_t missed = 0;
 
 	for (size_t i = 0; i < ARRAY_LEN(at); i++) {
-		missed += at[i] > remote->at[i] ? at[i] - remote->at[i] : 0;
+		ret_missed[i] = at[i] > remote->at[i] ? at[i] - remote->at[i] : 0;
 		remote->at[i] = at[i];
 	}
-	return missed;
 }
 
 static void on_skipped(struct remote *remote, const struct msg_envelope *envelope)
@@ -529,7 +528,7 @@ static void on_skipped(struct remote *remote, const struct msg_envelope *envelop
 		return;
 	remote->at[stream] += skipped.bytes;
 	if (remote->on_skipped)
-		remote->on_skipped(remote, skipped.bytes);
+		remote->on_skipped(remote, (enum msg_stream)stream, skipped.bytes);
 }
 
 static void on_stays(struct remote *remote, const struct msg_envelope *envelope)
@@ -689,7 +688,7 @@ static void on_attached(struct remote *remote, const struct msg_envelope *envelo
 {
 	struct msg_session_attached attached;
 	int r = msg_decode(MSG_SESSION_ATTACHED, envelope->payload, &attached);
-	uint64_t missed;
+	uint64_t missed[2];
 
 	if (is_garbled(remote, r, "a session") || r < 0)
 		return;
@@ -698,7 +697,7 @@ static void on_attached(struct remote *remote, const struct msg_envelope *envelo
 		lose_input(remote);
 		return;
 	}
-	missed = begin_output(remote, &attached);
+	begin_output(remote, &attached, missed);
 	take_names(remote, attached.session, attached.name);
 	remote->state = REMOTE_STARTED;
 	remote->pid = attached.pid;

@@ -38,6 +38,7 @@ struct remote {
 	enum remote_state state;
 	uint32_t pid; /* in the guest; 0 until it runs */
 	bool tty;
+	bool merged;	 /* its stderr comes as stdout */
 	bool end_due;	 /* its input is at an end, once all is sent */
 	struct buf feed; /* for its stdin */
 	struct credit input;
@@ -62,12 +63,12 @@ struct remote {
 	/* Its creator's, set before it is started; each may be NULL. */
 	void *owner;
 	void (*on_started)(struct remote *remote);
-	/* The same of one that is kept; so many bytes of what was wanted are gone. What attached points to
-	 * is valid until this returns. */
+	/* The same of one that is kept; so many bytes of what was wanted are gone, of each stream by enum
+	 * msg_stream. What attached points to is valid until this returns. */
 	void (*on_attached)(struct remote *remote, const struct msg_session_attached *attached,
-			    uint64_t missed);
+			    const uint64_t missed[2]);
 	/* So many bytes more are gone, as it looks on and is slow. */
-	void (*on_skipped)(struct remote *remote, uint64_t missed);
+	void (*on_skipped)(struct remote *remote, enum msg_stream stream, uint64_t missed);
 	/* remote_detach() was in vain, and it goes on. */
 	void (*on_stays)(struct remote *remote, struct msg_text why);
 	void (*on_data)(struct remote *remote, enum msg_type stream, const char *data, size_t len);

@@ -460,10 +460,11 @@ static void on_data(struct remote *remote, enum msg_type stream, const char *dat
 
 /* It goes on where it was; what has no connection of its own begins anew. */
 static void on_attached(struct remote *remote, const struct msg_session_attached *attached,
-			uint64_t missed)
+			const uint64_t gone[2])
 {
 	struct shell *shell = remote->owner;
 	struct marks_sink sink = {.owner = shell, .on_bytes = on_bytes, .on_mark = on_mark};
+	uint64_t missed = gone[MSG_STREAM_STDOUT] + gone[MSG_STREAM_STDERR];
 
 	(void)attached;
 	shell->away = false;

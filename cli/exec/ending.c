@@ -42,8 +42,12 @@ static void tell_exit(const struct msg_exec_exited *exited, const struct ending_
 
 	log_exit(opts, exited);
 	ending->status = exit_status(exited);
+	ending->reason = exited->oom_killed		      ? REASON_OOM
+			 : exited->signal || exited->code < 0 ? REASON_SIGNAL
+							      : REASON_EXITED;
 	if (exited->timed_out || terms->timed_out) {
 		ending->status = EXIT_TIMED_OUT;
+		ending->reason = REASON_TIMEOUT;
 		/* Of one that was started by others nobody here knows what they asked for. */
 		if (exited->timed_out && !opts->timeout_ms && opts->action == OPTS_RUN)
 			complain(ending, "the command ran for longer than the agent lets any");
@@ -70,17 +74,24 @@ static bool is_of_exec(struct msg_text stage)
 static void tell_failure(const struct msg_exec_failed *failed, const struct opts *opts,
 			 struct ending *ending)
 {
-	static const int statuses[] = {
-		[MSG_FAILURE_NOT_FOUND] = EXIT_NOT_FOUND,
-		[MSG_FAILURE_PERMISSION_DENIED] = EXIT_CANNOT_RUN,
-		[MSG_FAILURE_NOT_EXECUTABLE] = EXIT_CANNOT_RUN,
+	static const struct {
+		int status;
+		enum reason reason;
+	} kinds[] = {
+		[MSG_FAILURE_NOT_FOUND] = {EXIT_NOT_FOUND, REASON_NOT_FOUND},
+		[MSG_FAILURE_PERMISSION_DENIED] = {EXIT_CANNOT_RUN, REASON_NOT_EXECUTABLE},
+		[MSG_FAILURE_NOT_EXECUTABLE] = {EXIT_CANNOT_RUN, REASON_NOT_EXECUTABLE},
+		[MSG_FAILURE_BAD_CWD] = {EXIT_FAILED, REASON_BAD_CWD},
+		[MSG_FAILURE_BAD_ARGS] = {EXIT_FAILED, REASON_BAD_ARGS},
+		[MSG_FAILURE_RESOURCE_LIMIT] = {EXIT_FAILED, REASON_REFUSED},
+		[MSG_FAILURE_USER_SETUP_FAILED] = {EXIT_FAILED, REASON_BAD_USER},
+		[MSG_FAILURE_OUT_OF_MEMORY] = {EXIT_FAILED, REASON_REFUSED},
+		[MSG_FAILURE_PTY_SETUP_FAILED] = {EXIT_FAILED, REASON_REFUSED},
+		[MSG_FAILURE_OTHER] = {EXIT_FAILED, REASON_REFUSED},
 	};
 	int kind = msg_failure_parse(failed->kind);
 	const char *hint;
 
-	/* As shells and env(1) have it, what the kernel says of the program or of its arguments. */
-	if (kind == MSG_FAILURE_BAD_ARGS && is_of_exec(failed->stage))
-		kind = MSG_FAILURE_NOT_EXECUTABLE;
 	snprintf(ending->complaint, sizeof(ending->complaint), "%.*s", (int)failed->message.len,
 		 failed->message.ptr);
 	if (!ending->complaint[0])
@@ -88,17 +99,32 @@ static void tell_failure(const struct msg_exec_failed *failed, const struct opts
 	hint = kind == MSG_FAILURE_NOT_FOUND ? hint_command(opts) : NULL;
 	if (hint)
 		snprintf(ending->hint, sizeof(ending->hint), "%s", hint);
-	if (kind >= 0 && kind <= MSG_FAILURE_NOT_EXECUTABLE)
-		ending->status = statuses[kind];
+	if (kind < 0)
+		return;
+	ending->status = kinds[kind].status;
+	ending->reason = kinds[kind].reason;
+	/* As shells and env(1) have it, what the kernel says of the program or of its arguments. */
+	if (kind == MSG_FAILURE_BAD_ARGS && is_of_exec(failed->stage))
+		ending->status = EXIT_CANNOT_RUN;
 }
 
 /* ---- the agent would have none of it, or no more ---- */
+
+static bool is_no_session(struct msg_text message)
+{
+	static const char words[] = "no such session";
+
+	return message.len == sizeof(words) - 1 && memcmp(message.ptr, words, message.len) == 0;
+}
 
 static void tell_refusal(const struct remote_end *end, const struct ending_terms *terms,
 			 struct ending *ending)
 {
 	struct msg_text message = end->failed.message;
 
+	ending->reason = end->had_started ? REASON_LOST : REASON_REFUSED;
+	if (terms->was_asked && is_no_session(message))
+		ending->reason = REASON_NO_SESSION;
 	if (terms->was_asked && !end->had_started)
 		snprintf(ending->complaint, sizeof(ending->complaint), "%s: %s", end->why,
 			 terms->label);
@@ -117,12 +143,13 @@ static void tell_detached(enum msg_detached why, const char *label, struct endin
 		[MSG_DETACHED_DONE] = "has ended",
 	};
 
+	ending->reason = REASON_DETACHED;
 	snprintf(ending->complaint, sizeof(ending->complaint), "session %s %s", label, fates[why]);
 }
 
 void ending_of(const struct remote_end *end, const struct ending_terms *terms, struct ending *ret)
 {
-	*ret = (struct ending){.status = EXIT_FAILED};
+	*ret = (struct ending){.status = EXIT_FAILED, .reason = REASON_ERROR};
 	if (end->how == REMOTE_EXITED)
 		tell_exit(&end->exited, terms, ret);
 	else if (end->how == REMOTE_FAILED)

@@ -3,8 +3,10 @@
 #define MSB_EXEC_ENDING_H
 
 #include "cli/client/remote.h"
+#include "reason.h"
 
 struct ending {
+	enum reason reason;
 	int status;
 	int signal;		 /* that ended the command, or 0 */
 	char complaint[1024];	 /* a line, or empty */

@@ -22,6 +22,7 @@
 #define LAST_CALL_MS  1000 /* without progress */
 #define LAST_WORDS_MS 500  /* for the last line, of whoever leaves at once */
 #define OUTPUT_MAX    (LEAVING_AHEAD + OUTPUT_WINDOW + FRAME_WIRE_MAX)
+#define JSON_GROWS    6 /* so many times as long lines of JSON may be */
 
 static bool is_over(const struct exec *exec)
 {
@@ -47,9 +48,62 @@ static void cook_terminal(struct exec *exec)
 	term_cook(stream_waits_for_terminal(&exec->out) || stream_waits_for_terminal(&exec->err));
 }
 
+static void fail_io(struct exec *exec)
+{
+	exec->reason = REASON_IO;
+	exec->status = EXIT_FAILED;
+}
+
+/* What to exit with in the end, which may be another time. */
+static void settle_status(struct exec *exec)
+{
+	if (exec->in.failed && exec->status == 0)
+		fail_io(exec);
+	/* It is not the command's fault, nor how a pipe ends. */
+	if (exec->write_failed && (exec->status == 0 || exec->status == 128 + SIGPIPE))
+		fail_io(exec);
+}
+
+static struct report_end report_end(struct exec *exec)
+{
+	const struct remote *remote = &exec->remote;
+
+	settle_status(exec);
+	return (struct report_end){
+		.reason = exec->reason,
+		.status = exec->status,
+		.exited = exec->has_exited,
+		.how = exec->exited,
+		.complaint = exec->complaint,
+		.hint = exec->hint,
+		.session = remote->id,
+		.name = remote->name[0] ? remote->name : exec->opts->name,
+	};
+}
+
+/* Behind all output. */
+static void tell_last(struct exec *exec)
+{
+	struct report_end end = report_end(exec);
+
+	report_last(&exec->report, &end);
+	exec->write_failed |= stream_complain(&exec->out, "output");
+}
+
+/* However much of the output nobody has taken: what is there begins and ends with a line. */
+static void tell_last_now(struct exec *exec)
+{
+	if (exec->report.told || !exec->opts->json)
+		return;
+	stream_keep_line(&exec->out);
+	tell_last(exec);
+	stream_drain(&exec->out, LAST_WORDS_MS);
+}
+
 /* The line to leave with, when the terminal is itself again and the output is out. */
 static void say_last(struct exec *exec)
 {
+	struct report_end end = report_end(exec);
 	bool in_line = exec->modes.in_line;
 
 	if (exec->state == EXEC_SAID)
@@ -63,6 +117,8 @@ static void say_last(struct exec *exec)
 		log_error("%s", exec->complaint);
 	if (exec->hint[0])
 		log_error("%s", exec->hint);
+	if (exec->opts->usage)
+		report_usage(&end);
 }
 
 /* Once nothing is left to write, that was all. */
@@ -80,18 +136,23 @@ static void settle(struct exec *exec)
 	/* Nobody was told the id of what runs on. */
 	if (exec->write_failed && exec->opts->detach)
 		keep_way_back(&exec->keep, exec->hint, sizeof(exec->hint));
+	tell_last(exec);
+	if (buf_len(&exec->out.queue))
+		return;
 	say_last(exec);
 	if (!buf_len(&exec->err.queue))
 		loop_stop(exec->loop);
 }
 
 /* What is queued for our readers is still written. */
-static void finish(struct exec *exec, int status)
+static void finish(struct exec *exec, enum reason reason, int status)
 {
 	if (is_over(exec))
 		return;
 	exec->state = EXEC_OVER;
+	exec->reason = reason;
 	exec->status = status;
+	exec_output_end(&exec->output);
 	look_cancel(&exec->look);
 	keep_stop(&exec->keep);
 	loop_disarm(exec->loop, &exec->timeout);
@@ -113,22 +174,22 @@ static void on_last_call(struct loop_timer *timer)
 }
 
 /* The same, with a line to leave with. */
-static void finish_with(struct exec *exec, int status, const char *complaint)
+static void finish_with(struct exec *exec, enum reason reason, int status, const char *complaint)
 {
 	if (is_over(exec))
 		return;
 	snprintf(exec->complaint, sizeof(exec->complaint), "%s",
 		 complaint[0] ? complaint : "the agent could not run it, and does not say why");
-	finish(exec, status);
+	finish(exec, reason, status);
 }
 
-void exec_fail(struct exec *exec, int status, const struct err *err)
+void exec_fail(struct exec *exec, enum reason reason, int status, const struct err *err)
 {
 	char words[ERR_TEXT_MAX + 64];
 
 	if (!is_over(exec))
 		snprintf(exec->hint, sizeof(exec->hint), "%s", err->hint);
-	finish_with(exec, status, err_words(err, words, sizeof(words)));
+	finish_with(exec, reason, status, err_words(err, words, sizeof(words)));
 }
 
 /* Now, whatever is queued. */
@@ -136,6 +197,7 @@ static void leave_by(struct exec *exec, int signal)
 {
 	exec->die_of = signal;
 	exec->status = 128 + signal;
+	exec->reason = REASON_CANCELLED;
 	if (!is_over(exec))
 		exec->state = EXEC_OVER;
 	exec_input_shut(&exec->in);
@@ -163,7 +225,7 @@ static void tell_size(struct exec *exec)
 
 static void begin_terminal(struct exec *exec)
 {
-	if (isatty(STDOUT_FILENO))
+	if (isatty(STDOUT_FILENO) && !exec->opts->json)
 		exec->out.modes = &exec->modes;
 	if (exec->in_terminal)
 		term_make_raw(STDIN_FILENO);
@@ -225,7 +287,8 @@ static void leave(struct exec *exec, bool detach)
 	char complaint[200];
 	bool kept = keep_farewell(&exec->keep, detach, complaint, sizeof(complaint));
 
-	finish_with(exec, detach && kept ? 0 : EXIT_FAILED, complaint);
+	finish_with(exec, detach ? REASON_DETACHED : REASON_CANCELLED,
+		    detach && kept ? 0 : EXIT_FAILED, complaint);
 	loop_stop(exec->loop);
 }
 
@@ -307,7 +370,7 @@ static void on_unanswered(struct client *client, enum patience_step step)
 		return;
 	}
 	exec->die_of = client->patience.signal;
-	finish(exec, 128 + exec->die_of);
+	finish(exec, REASON_CANCELLED, 128 + exec->die_of);
 }
 
 /* After three signals that did not end the command; one that is kept does not end with us either. */
@@ -317,7 +380,7 @@ static void give_up(struct exec *exec)
 
 	if (kept)
 		keep_way_back(&exec->keep, exec->hint, sizeof(exec->hint));
-	finish_with(exec, EXIT_FAILED,
+	finish_with(exec, REASON_CANCELLED, EXIT_FAILED,
 		    kept ? "gave up after three signals; the command runs on"
 			 : "gave up after three signals; the agent ends the command");
 	loop_stop(exec->loop);
@@ -412,9 +475,9 @@ static void on_kill_after(struct loop_timer *timer)
 
 /* ---- output ---- */
 
-static struct stream *stream_of(struct exec *exec, enum msg_type type)
+static enum msg_stream stream_of(enum msg_type type)
 {
-	return type == MSG_EXEC_STDERR ? &exec->err : &exec->out;
+	return type == MSG_EXEC_STDERR ? MSG_STREAM_STDERR : MSG_STREAM_STDOUT;
 }
 
 static void on_data(struct remote *remote, enum msg_type type, const char *data, size_t len)
@@ -424,17 +487,20 @@ static void on_data(struct remote *remote, enum msg_type type, const char *data,
 	/* Left at once, it is not for us. */
 	if (exec->opts->detach)
 		return;
-	if (stream_write(stream_of(exec, type), data, len) < 0)
-		finish_with(exec, EXIT_FAILED, "no memory for the output");
+	if (exec_output_write(&exec->output, stream_of(type), (const uint8_t *)data, len) < 0)
+		finish_with(exec, REASON_ERROR, EXIT_FAILED, "no memory for the output");
 }
 
 static bool on_part(struct remote *remote, enum msg_type type, const char *data, size_t len)
 {
 	struct exec *exec = remote->owner;
+	enum msg_stream which = stream_of(type);
 
 	/* What cannot be written now must be out of the way of how the command ends. */
-	if (exec->state == EXEC_LEAVING || !exec_body_begin(&exec->body, stream_of(exec, type)))
+	if (exec->state == EXEC_LEAVING || !exec_output_is_raw(&exec->output) ||
+	    !exec_body_begin(&exec->body, exec->output.to[which]))
 		return false;
+	exec->moving = which;
 	on_data(remote, type, data, len);
 	return true;
 }
@@ -443,7 +509,11 @@ static ssize_t on_body(struct remote *remote, int fd, size_t len)
 {
 	struct exec *exec = remote->owner;
 
-	return exec_body_move(&exec->body, fd, len, exec->state == EXEC_LEAVING);
+	ssize_t n = exec_body_move(&exec->body, fd, len, exec->state == EXEC_LEAVING);
+
+	if (n > 0)
+		exec_output_moved(&exec->output, exec->moving, (size_t)n);
+	return n;
 }
 
 /*
@@ -457,8 +527,9 @@ static bool is_hang_up(const struct exec *exec, const struct stream *stream)
 }
 
 /* Our reader is gone: the command is to learn it as it would locally. */
-static void close_output(struct exec *exec, const struct stream *stream, enum msg_stream which)
+static void close_output(struct exec *exec, enum msg_stream which)
 {
+	const struct stream *stream = exec->output.to[which];
 	bool knows = exec->client.agent.features & MSG_FEATURE_OUTPUT_CLOSE;
 
 	/* Before it is asked for there is nothing to tell. */
@@ -473,7 +544,7 @@ static void close_output(struct exec *exec, const struct stream *stream, enum ms
 	/* It runs for others, too, and goes on without us. */
 	if (exec->opts->action == OPTS_ATTACH) {
 		if (which == MSG_STREAM_STDOUT)
-			finish(exec, 128 + SIGPIPE);
+			finish(exec, REASON_IO, 128 + SIGPIPE);
 		return;
 	}
 	if (knows && keep_has_command(exec->opts)) {
@@ -484,7 +555,7 @@ static void close_output(struct exec *exec, const struct stream *stream, enum ms
 		remote_signal(&exec->remote, SIGPIPE);
 		link_flush(&exec->client.link);
 	}
-	finish(exec, 128 + SIGPIPE);
+	finish(exec, REASON_IO, 128 + SIGPIPE);
 }
 
 static void on_output(struct stream *stream)
@@ -532,8 +603,8 @@ static bool on_turn(struct client *client)
 
 	/* It may be stuck on input of which no credit tells it that the command takes none. */
 	client->may_be_stuck = remote_may_be_stuck(&exec->remote);
-	close_output(exec, &exec->out, MSG_STREAM_STDOUT);
-	close_output(exec, &exec->err, MSG_STREAM_STDERR);
+	close_output(exec, MSG_STREAM_STDOUT);
+	close_output(exec, MSG_STREAM_STDERR);
 	tell_size(exec);
 	leave_in_turn(exec);
 	exec_input_watch(&exec->in);
@@ -552,17 +623,32 @@ static void on_started(struct remote *remote)
 	struct exec *exec = remote->owner;
 
 	log_info("the command runs as process %u of the guest", remote->pid);
+	report_started(&exec->report, remote);
 	if (exec->opts->detach)
 		keep_leave(&exec->keep, 0, false);
 }
 
-static void on_skipped(struct remote *remote, uint64_t missed)
+static void tell_missed(struct exec *exec, const uint64_t missed[2])
 {
+	uint64_t sum = missed[MSG_STREAM_STDOUT] + missed[MSG_STREAM_STDERR];
 	char words[80];
 
+	if (!sum)
+		return;
 	snprintf(words, sizeof(words), "%llu bytes of the session's output are gone",
-		 (unsigned long long)missed);
-	say(remote->owner, words);
+		 (unsigned long long)sum);
+	say(exec, words);
+	for (int i = 0; i < 2; i++)
+		if (missed[i])
+			report_skipped(&exec->report, (enum msg_stream)i, missed[i]);
+}
+
+static void on_skipped(struct remote *remote, enum msg_stream stream, uint64_t missed)
+{
+	uint64_t of_each[2] = {0};
+
+	of_each[stream] = missed;
+	tell_missed(remote->owner, of_each);
 }
 
 /* What is on its way again, and what else is to be as it was. */
@@ -594,7 +680,7 @@ static void show_terminal(struct exec *exec, const struct msg_session_attached *
 }
 
 static void on_attached(struct remote *remote, const struct msg_session_attached *attached,
-			uint64_t missed)
+			const uint64_t missed[2])
 {
 	struct exec *exec = remote->owner;
 	const struct opts *opts = exec->opts;
@@ -603,8 +689,12 @@ static void on_attached(struct remote *remote, const struct msg_session_attached
 
 	exec->state = EXEC_RUNNING;
 	keep_is_attached(&exec->keep);
-	if (missed && wanted && opts->action != OPTS_WAIT)
-		on_skipped(remote, missed);
+	if (is_back)
+		report_back(&exec->report);
+	else
+		report_attached(&exec->report, remote);
+	if (wanted && opts->action != OPTS_WAIT)
+		tell_missed(exec, missed);
 	if (is_back) {
 		come_back(exec);
 		return;
@@ -625,7 +715,7 @@ static void on_stays(struct remote *remote, struct msg_text why)
 		 why.ptr ? why.ptr : "");
 	keep_answered(&exec->keep);
 	if (!keep_has_command(exec->opts)) {
-		finish_with(exec, EXIT_FAILED, words);
+		finish_with(exec, REASON_REFUSED, EXIT_FAILED, words);
 		return;
 	}
 	say(exec, words);
@@ -637,7 +727,7 @@ static void on_garbled(struct remote *remote, const char *what)
 	char complaint[80];
 
 	snprintf(complaint, sizeof(complaint), "the agent sent %s that does not decode", what);
-	finish_with(remote->owner, EXIT_FAILED, complaint);
+	finish_with(remote->owner, REASON_LOST, EXIT_FAILED, complaint);
 }
 
 static void on_input_error(struct remote *remote, const struct msg_stdin_error *error)
@@ -653,7 +743,7 @@ static void on_input_error(struct remote *remote, const struct msg_stdin_error *
 		log_info("the command's input: %.*s", (int)error->message.len, error->message.ptr);
 	exec_input_refuse(&exec->in, lost);
 	if (exec->opts->action == OPTS_SEND)
-		finish_with(exec, EXIT_FAILED, "the command takes no more input");
+		finish_with(exec, REASON_IO, EXIT_FAILED, "the command takes no more input");
 }
 
 /* What becomes of the command is for others to know. */
@@ -675,11 +765,11 @@ static void end_beside(struct exec *exec)
 {
 	char line[MSG_SESSION_ID_LEN + 2];
 
-	if (exec->opts->detach) {
+	if (exec->opts->detach && !exec->opts->json) {
 		snprintf(line, sizeof(line), "%s\n", exec->remote.id);
 		stream_write(&exec->out, line, strlen(line));
 	}
-	finish(exec, 0);
+	finish(exec, exec->has_exited ? exec->reason : REASON_DETACHED, 0);
 }
 
 static void on_end(struct remote *remote, const struct remote_end *end)
@@ -692,6 +782,13 @@ static void on_end(struct remote *remote, const struct remote_end *end)
 				     .label = keep_label(&exec->keep)};
 	struct ending ending;
 
+	ending_of(end, &terms, &ending);
+	/* What was left at once may have ended before it was. */
+	if (end->how == REMOTE_EXITED && !exec->opts->detach && !is_over(exec)) {
+		exec->has_exited = true;
+		exec->exited = end->exited;
+		exec->reason = ending.reason;
+	}
 	if (is_beside(exec, end)) {
 		end_beside(exec);
 		return;
@@ -700,16 +797,17 @@ static void on_end(struct remote *remote, const struct remote_end *end)
 		leave(exec, true);
 		return;
 	}
-	ending_of(end, &terms, &ending);
 	/* Of one that we passed on we die too, so that a script's loop stops. */
 	if (ending.signal && ending.signal < 32 && exec->forwarded & 1u << ending.signal)
 		exec->die_of = ending.signal;
+	if (exec->die_of && !exec->timed_out && !end->exited.timed_out)
+		ending.reason = REASON_CANCELLED;
 	if (!is_over(exec))
 		snprintf(exec->hint, sizeof(exec->hint), "%s", ending.hint);
 	if (ending.complaint[0])
-		finish_with(exec, ending.status, ending.complaint);
+		finish_with(exec, ending.reason, ending.status, ending.complaint);
 	else
-		finish(exec, ending.status);
+		finish(exec, ending.reason, ending.status);
 }
 
 /* ---- the beginning ---- */
@@ -796,7 +894,10 @@ static void start(struct exec *exec)
 	else
 		r = keep_attach(&exec->keep, &terms, &err);
 	if (r < 0) {
-		exec_fail(exec, err.num == E2BIG ? EXIT_CANNOT_RUN : EXIT_FAILED, &err);
+		if (err.num == E2BIG)
+			exec_fail(exec, REASON_BAD_ARGS, EXIT_CANNOT_RUN, &err);
+		else
+			exec_fail(exec, REASON_REFUSED, EXIT_FAILED, &err);
 		return;
 	}
 	if (exec->state == EXEC_AWAY)
@@ -811,7 +912,8 @@ static void on_looked(struct look *look, const struct err *err)
 	struct exec *exec = look->owner;
 
 	if (err)
-		exec_fail(exec, EXIT_FAILED, err);
+		exec_fail(exec, exec->opts->workdir ? REASON_BAD_CWD : REASON_REFUSED, EXIT_FAILED,
+			  err);
 	/* It may have failed before the agent greeted, as a script does that cannot be read. */
 	else if (!is_over(exec))
 		start(exec);
@@ -839,10 +941,11 @@ static void lose(struct exec *exec, const struct err *err)
 {
 	struct err told = *err;
 	bool goes_on = keep_is_kept(&exec->keep) && exec->client.process <= 0;
+	bool found = exec->state != EXEC_REACHING || exec->client.greeted;
 
 	if (goes_on && keep_has_command(exec->opts) && !told.hint[0])
 		keep_way_back(&exec->keep, told.hint, sizeof(told.hint));
-	exec_fail(exec, EXIT_FAILED, &told);
+	exec_fail(exec, found ? REASON_LOST : REASON_UNREACHABLE, EXIT_FAILED, &told);
 }
 
 static void on_lost(struct client *client, const struct err *err)
@@ -856,6 +959,8 @@ static void on_lost(struct client *client, const struct err *err)
 	if (detaching && keep_is_kept(&exec->keep)) {
 		leave(exec, true);
 	} else if (!detaching && keep_lost(&exec->keep, err, line, sizeof(line))) {
+		if (exec->state != EXEC_AWAY)
+			report_away(&exec->report, exec->keep.lost);
 		exec->state = EXEC_AWAY;
 		exec->body = (struct exec_body){0};
 		if (line[0])
@@ -863,7 +968,7 @@ static void on_lost(struct client *client, const struct err *err)
 		exec_input_go(&exec->in, EXEC_INPUT_WAITS);
 	} else if (exec->state == EXEC_AWAY) {
 		keep_way_back(&exec->keep, exec->hint, sizeof(exec->hint));
-		finish_with(exec, EXIT_FAILED, exec->keep.lost);
+		finish_with(exec, REASON_LOST, EXIT_FAILED, exec->keep.lost);
 	} else {
 		lose(exec, err);
 	}
@@ -871,19 +976,23 @@ static void on_lost(struct client *client, const struct err *err)
 
 static void on_input_failed(void *owner, const char *why)
 {
-	finish_with(owner, EXIT_FAILED, why);
+	finish_with(owner, REASON_IO, EXIT_FAILED, why);
 }
 
 static void begin_streams(struct exec *exec, struct loop *loop, struct buf_spare *spare)
 {
+	size_t max = exec->opts->json ? (size_t)JSON_GROWS * OUTPUT_MAX : OUTPUT_MAX;
+
 	exec->in.owner = exec;
 	exec->in.on_escape = on_escape;
 	exec->in.on_signal_key = on_signal_key;
 	exec->in.on_foreground = look_again;
 	exec->in.on_failed = on_input_failed;
 	exec_input_init(&exec->in, loop, spare);
-	stream_init(&exec->out, loop, STDOUT_FILENO, OUTPUT_MAX, spare, exec, on_output);
+	stream_init(&exec->out, loop, STDOUT_FILENO, max, spare, exec, on_output);
 	stream_init(&exec->err, loop, STDERR_FILENO, OUTPUT_MAX, spare, exec, on_output);
+	exec_output_begin(&exec->output, exec->opts, &exec->out, &exec->err);
+	report_begin(&exec->report, &exec->output);
 	lines_begin(&exec->err);
 	term_catch_stops();
 }
@@ -906,6 +1015,17 @@ static void connect_client(struct exec *exec, struct loop *loop, struct buf_spar
 	client_connect(client, loop, &terms, opts->keepalive_ms, spare);
 }
 
+static void write_result(struct exec *exec)
+{
+	struct report_end end = report_end(exec);
+	struct err err;
+
+	if (report_result(&exec->report, &end, &err) == 0)
+		return;
+	log_err(&err);
+	exec->write_failed = true;
+}
+
 void exec_run(struct exec *exec, const struct opts *opts, struct loop *loop,
 	      struct buf_spare *spare)
 {
@@ -923,14 +1043,12 @@ void exec_run(struct exec *exec, const struct opts *opts, struct loop *loop,
 	connect_client(exec, loop, spare);
 	r = loop_run(loop);
 	if (!is_over(exec))
-		finish_with(exec, EXIT_FAILED, r < 0 ? strerror(-r) : "stopped");
+		finish_with(exec, REASON_ERROR, EXIT_FAILED, r < 0 ? strerror(-r) : "stopped");
+	tell_last_now(exec);
 	say_last(exec);
+	write_result(exec);
 	lines_end(&exec->err, LAST_WORDS_MS);
-	if (exec->in.failed && exec->status == 0)
-		exec->status = EXIT_FAILED;
-	/* It is not the command's fault, nor how a pipe ends. */
-	if (exec->write_failed && (exec->status == 0 || exec->status == 128 + SIGPIPE))
-		exec->status = EXIT_FAILED;
+	settle_status(exec);
 }
 
 void exec_release(struct exec *exec)
@@ -940,4 +1058,6 @@ void exec_release(struct exec *exec)
 	exec_input_release(&exec->in);
 	stream_release(&exec->out);
 	stream_release(&exec->err);
+	exec_output_release(&exec->output);
+	report_release(&exec->report);
 }

@@ -13,6 +13,9 @@
 #include "cli/terminal/stream.h"
 #include "input.h"
 #include "keep.h"
+#include "output.h"
+#include "reason.h"
+#include "report.h"
 #include "shared/modes.h"
 
 enum exec_state {
@@ -42,10 +45,13 @@ struct exec {
 	bool detach_due;      /* it is to be left */
 	struct exec_input in;
 	struct stream out, err;
-	struct exec_body body; /* of the frame that is moved to one of them */
-	bool tty;	       /* the command gets a pty */
-	bool in_terminal;      /* our stdin is one */
-	struct modes modes;    /* that the command turned on in it */
+	struct exec_output output; /* what becomes of what the command writes */
+	struct report report;	   /* and what programs are told of all */
+	struct exec_body body;	   /* of the frame that is moved to one of them, */
+	enum msg_stream moving;	   /* which is that */
+	bool tty;		   /* the command gets a pty */
+	bool in_terminal;	   /* our stdin is one */
+	struct modes modes;	   /* that the command turned on in it */
 	enum exec_window window;
 	uint64_t window_end;	      /* what the link has sent once it has sent its size */
 	bool write_failed;	      /* our output went nowhere, for another reason than EPIPE */
@@ -56,10 +62,13 @@ struct exec {
 	struct signals_insist insist; /* of INT and TERM */
 	struct loop_timer timeout, kill_after, last_call;
 
-	int status;		 /* what to exit with */
-	int die_of;		 /* or the signal to die of, 0 for none */
-	char complaint[1024];	 /* the line to leave with, or empty */
-	char hint[ERR_HINT_MAX]; /* and the one after it */
+	int status;		       /* what to exit with */
+	int die_of;		       /* or the signal to die of, 0 for none */
+	enum reason reason;	       /* why */
+	bool has_exited;	       /* the command's end is known: */
+	struct msg_exec_exited exited; /* without pointers */
+	char complaint[1024];	       /* the line to leave with, or empty */
+	char hint[ERR_HINT_MAX];       /* and the one after it */
 
 	/* Whoever has other sessions beside it, which may be started then; may be NULL. */
 	void *owner;
@@ -72,7 +81,7 @@ void exec_run(struct exec *exec, const struct opts *opts, struct loop *loop,
 void exec_release(struct exec *exec);
 
 /* A failure to leave with, with what to do about it. */
-void exec_fail(struct exec *exec, int status, const struct err *err);
+void exec_fail(struct exec *exec, enum reason reason, int status, const struct err *err);
 
 /* What came for msb-exec itself. */
 void exec_signal(struct exec *exec, const struct loop_signal *signal);

@@ -84,7 +84,7 @@ static void cannot_tell(struct script *script, const char *why)
 
 	err_set(&err, 0, NULL, "cannot tell which lines may fail: %s",
 		why ? why : "the shell that reads them has ended");
-	exec_fail(script->exec, EXIT_FAILED, &err);
+	exec_fail(script->exec, REASON_ERROR, EXIT_FAILED, &err);
 }
 
 static void become_deaf(struct script *script, const char *why)
@@ -339,7 +339,7 @@ static void on_in(struct stream *stream)
 
 	if (buf_reserve(&script->text, READ_MAX, &space) < 0) {
 		err_set(&err, 0, NULL, "a line of over %d MiB", 2 * TEXT_MAX / (1024 * 1024));
-		exec_fail(script->exec, EXIT_FAILED, &err);
+		exec_fail(script->exec, REASON_ERROR, EXIT_FAILED, &err);
 		stream_watch_input(stream, false);
 		return;
 	}
@@ -353,7 +353,7 @@ static void on_in(struct stream *stream)
 		/* The rest may have been what matters. */
 		err_set(&err, stream->error, NULL, "cannot read %s",
 			from_stdin(script->opts) ? "standard input" : script->opts->file);
-		exec_fail(script->exec, EXIT_FAILED, &err);
+		exec_fail(script->exec, REASON_ERROR, EXIT_FAILED, &err);
 		return;
 	}
 	step(script);

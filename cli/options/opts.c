@@ -16,7 +16,8 @@
 #include "shared/wire/rlimit.h"
 #include "shared/wire/utf8.h"
 
-#define CTRL(key) ((key)&0x1f)
+#define CTRL(key)	((key)&0x1f)
+#define MAX_OUTPUT_MOST (UINT64_C(1) << 30)
 
 static const char endpoint_variable[] = "MSB_EXEC_ENDPOINT";
 static const char complete_variable[] = "MSB_EXEC_COMPLETE_TIMEOUT";
@@ -194,7 +195,11 @@ static int take_max_output(const char *value, void *target, struct err *err)
 	struct opts *o = target;
 
 	o->has_max_output = true;
-	return size_parse(value, &o->max_output, err);
+	if (size_parse(value, &o->max_output, err) < 0)
+		return -EINVAL;
+	/* Half of it is held. */
+	return o->max_output > MAX_OUTPUT_MOST ? err_set(err, 0, NULL, "%s is more than 1G", value)
+					       : 0;
 }
 
 static int take_merge(const char *value, void *target, struct err *err)
@@ -510,6 +515,14 @@ static int take_environment(struct opts *o, struct err *err)
 
 /* ---- what goes together ---- */
 
+/* Whether there is an end of a command to tell of. */
+static bool has_end(const struct opts *o)
+{
+	return !o->ping && !o->guests &&
+	       (o->action == OPTS_RUN || o->action == OPTS_ATTACH || o->action == OPTS_WAIT ||
+		o->action == OPTS_LOGS);
+}
+
 /* An option that says more about others, and whether one of those is there. */
 static const char *find_stray(const struct opts *o, const char **ret_of)
 {
@@ -517,6 +530,11 @@ static const char *find_stray(const struct opts *o, const char **ret_of)
 		const char *name, *of;
 		bool stray;
 	} rules[] = {
+		{"json", "a command, --attach, --wait, --logs, --sessions or --guests",
+		 o->json && !has_end(o) && !o->guests && o->action != OPTS_SESSIONS},
+		{"result", "a command, --attach, --wait or --logs", o->result && !has_end(o)},
+		{"usage", "a command, --attach or --wait", o->usage && !has_end(o)},
+		{"max-output", "a command, --attach or --logs", o->has_max_output && !has_end(o)},
 		{"watch", "--attach", o->watch && o->action != OPTS_ATTACH},
 		{"since", "--attach or --logs",
 		 o->has_since && o->action != OPTS_ATTACH && o->action != OPTS_LOGS},
@@ -616,7 +634,8 @@ static int check_console(const struct opts *o, struct err *err)
 		       msg_on_disconnect_name(o->on_disconnect));
 }
 
-int opts_parse(int argc, char *argv[], enum opts_program program, struct opts *ret, struct err *err)
+static int parse(int argc, char *argv[], enum opts_program program, struct opts *ret,
+		 struct err *err)
 {
 	struct options o = {.rows = rows, .program = program, .argc = argc, .argv = argv};
 
@@ -643,6 +662,35 @@ int opts_parse(int argc, char *argv[], enum opts_program program, struct opts *r
 		return -EINVAL;
 	return program == OPTS_EXEC ? check_together(ret, argc, argv, err)
 				    : check_console(ret, err);
+}
+
+/* Who asked to be told is told, whatever else is wrong on the line. */
+static void find_reports(int argc, char *argv[], struct opts *ret)
+{
+	struct options o = {.rows = rows, .program = OPTS_EXEC, .argc = argc, .argv = argv};
+	const char *value;
+	struct err err;
+	int i;
+
+	while ((i = options_next(&o, &value, &err)) != -1) {
+		const char *name = i >= 0 ? rows[i].name : "";
+
+		ret->json |= strcmp(name, "json") == 0;
+		if (strcmp(name, "result") == 0)
+			ret->result = value;
+		if (i < 0)
+			o.letters = NULL;
+	}
+	ret->json &= has_end(ret);
+}
+
+int opts_parse(int argc, char *argv[], enum opts_program program, struct opts *ret, struct err *err)
+{
+	int r = parse(argc, argv, program, ret, err);
+
+	if (r < 0 && program == OPTS_EXEC)
+		find_reports(argc, argv, ret);
+	return r;
 }
 
 enum log_level opts_log_level(const struct opts *opts)

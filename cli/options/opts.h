@@ -98,7 +98,10 @@ struct opts {
 bool opts_want_console(int argc, char *argv[]);
 bool opts_want_lines(int argc, char *argv[]);
 
-/* 0, or -errno with *err filled. What it holds is released by opts_release() either way. */
+/*
+ * 0, or -errno with *err filled, and then json and result are as the line says, as far as it can be read. What
+ * it holds is released by opts_release() either way.
+ */
 int opts_parse(int argc, char *argv[], enum opts_program program, struct opts *ret,
 	       struct err *err);
 void opts_release(struct opts *opts);

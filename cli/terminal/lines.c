@@ -1,7 +1,6 @@
 /* Lines for people from a program that serves a loop: see lines.h. */
 #include "lines.h"
 
-#include <poll.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -29,13 +28,6 @@ void lines_begin(struct stream *err)
 
 void lines_end(struct stream *err, uint64_t within_ms)
 {
-	uint64_t due = loop_now_ms() + within_ms, now;
-
-	while (buf_len(&err->queue) && !err->gone && (now = loop_now_ms()) < due) {
-		struct pollfd room = {.fd = err->fd, .events = POLLOUT};
-
-		if (poll(&room, 1, (int)(due - now)) > 0)
-			stream_flush(err);
-	}
+	stream_drain(err, within_ms);
 	log_divert(NULL, NULL);
 }

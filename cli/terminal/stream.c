@@ -254,6 +254,27 @@ void stream_flush(struct stream *stream)
 	buf_consume(&stream->queue, stream->gone ? buf_len(&stream->queue) : done);
 }
 
+void stream_drain(struct stream *stream, uint64_t within_ms)
+{
+	uint64_t due = loop_now_ms() + within_ms, now;
+
+	while (buf_len(&stream->queue) && !stream->gone && (now = loop_now_ms()) < due) {
+		struct pollfd room = {.fd = stream->fd, .events = POLLOUT};
+
+		if (poll(&room, 1, (int)(due - now)) > 0)
+			stream_flush(stream);
+	}
+}
+
+void stream_keep_line(struct stream *stream)
+{
+	size_t len = buf_len(&stream->queue);
+	const uint8_t *end = len ? memchr(buf_head(&stream->queue), '\n', len) : NULL;
+
+	if (end)
+		buf_truncate(&stream->queue, (size_t)(end + 1 - buf_head(&stream->queue)));
+}
+
 void stream_abandon(struct stream *stream)
 {
 	int null_fd;

@@ -81,6 +81,12 @@ bool stream_complain(struct stream *stream, const char *which);
 /* Writes from the queue what is possible now. */
 void stream_flush(struct stream *stream);
 
+/* The same, and for up to so long what was not possible at once. */
+void stream_drain(struct stream *stream, uint64_t within_ms);
+
+/* Of what is queued all goes but its first line, or the rest of one. */
+void stream_keep_line(struct stream *stream);
+
 /* Lets go of an input for good, so that its writer learns that nobody reads any more. */
 void stream_abandon(struct stream *stream);
 

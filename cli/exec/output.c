@@ -1,0 +1,209 @@
+/* Where the command's output goes: see output.h. */
+#include "output.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define CUT_MAX 128 /* of what says how much was left out */
+
+static const char *const names[] = {
+	[MSG_STREAM_STDOUT] = "stdout",
+	[MSG_STREAM_STDERR] = "stderr",
+};
+
+/* Where a file's next byte goes. */
+static off_t position(int fd)
+{
+	struct stat st;
+
+	if (fcntl(fd, F_GETFL) & O_APPEND)
+		return fstat(fd, &st) == 0 ? st.st_size : -1;
+	return lseek(fd, 0, SEEK_CUR);
+}
+
+void exec_output_begin(struct exec_output *output, const struct opts *opts, struct stream *out,
+		       struct stream *err)
+{
+	struct stat st;
+
+	output->json = opts->json;
+	output->cuts = opts->has_max_output;
+	output->to[MSG_STREAM_STDOUT] = out;
+	output->to[MSG_STREAM_STDERR] = opts->json ? out : err;
+	for (int i = 0; i < 2; i++) {
+		excerpt_init(&output->excerpt[i], opts->max_output);
+		jsonl_init(&output->lines[i], names[i]);
+	}
+	output->file.is_one = opts->json && fstat(out->fd, &st) == 0 && S_ISREG(st.st_mode);
+}
+
+void exec_output_release(struct exec_output *output)
+{
+	for (int i = 0; i < 2; i++)
+		excerpt_release(&output->excerpt[i]);
+	free(output->space);
+}
+
+/* ---- lines ---- */
+
+static int put_line(struct exec_output *output, const char *line, size_t len)
+{
+	struct stream *out = output->to[MSG_STREAM_STDOUT];
+
+	if (!len)
+		return 0;
+	if (output->file.is_one && !out->gone) {
+		output->file.before = output->file.at;
+		output->file.at = position(out->fd);
+	}
+	return stream_write(out, line, len);
+}
+
+void exec_output_line(struct exec_output *output, const char *line, size_t len)
+{
+	put_line(output, line, len);
+}
+
+static bool is_full(const struct stream *stream)
+{
+	return stream->gone &&
+	       (stream->error == ENOSPC || stream->error == EDQUOT || stream->error == EFBIG);
+}
+
+/* Whether the file ends where we were writing, and now begins its last line anew from there. */
+static bool cut_back(int fd, off_t at)
+{
+	struct stat st;
+	off_t now = position(fd);
+
+	/* Whatever others have written behind us is theirs. */
+	if (at < 0 || now < at || fstat(fd, &st) < 0 || st.st_size != now)
+		return false;
+	if (ftruncate(fd, at) < 0)
+		return false;
+	return fcntl(fd, F_GETFL) & O_APPEND || lseek(fd, at, SEEK_SET) == at;
+}
+
+void exec_output_last_line(struct exec_output *output, const char *line, size_t len)
+{
+	struct stream *out = output->to[MSG_STREAM_STDOUT];
+	off_t places[] = {0, 0};
+
+	put_line(output, line, len);
+	if (!output->file.is_one || !is_full(out))
+		return;
+	/* What is taken back makes room. */
+	places[0] = output->file.at;
+	places[1] = output->file.before;
+	for (int i = 0; i < 2; i++) {
+		if (!cut_back(out->fd, places[i]))
+			return;
+		if (write(out->fd, line, len) == (ssize_t)len)
+			return;
+	}
+	cut_back(out->fd, output->file.before);
+}
+
+/* ---- output ---- */
+
+static int put_lines(struct exec_output *output, enum msg_stream which, const uint8_t *data,
+		     size_t len)
+{
+	int r = 0;
+
+	if (!output->space)
+		output->space = malloc(JSONL_LINE_MAX);
+	if (!output->space)
+		return -ENOMEM;
+	for (size_t at = 0, n; at < len && r == 0; at += n) {
+		n = len - at < JSONL_SLICE ? len - at : JSONL_SLICE;
+		r = put_line(output, output->space,
+			     jsonl_line(&output->lines[which], data + at, n, output->space));
+	}
+	return r;
+}
+
+static int put(struct exec_output *output, enum msg_stream which, const uint8_t *data, size_t len)
+{
+	if (!len || output->to[which]->gone)
+		return 0;
+	output->in_line[which] = data[len - 1] != '\n';
+	return output->json ? put_lines(output, which, data, len)
+			    : stream_write(output->to[which], data, len);
+}
+
+int exec_output_write(struct exec_output *output, enum msg_stream which, const uint8_t *data,
+		      size_t len)
+{
+	ssize_t now = (ssize_t)len;
+
+	output->bytes[which] += len;
+	if (output->cuts)
+		now = excerpt_take(&output->excerpt[which], data, len);
+	return now < 0 ? (int)now : put(output, which, data, (size_t)now);
+}
+
+bool exec_output_is_raw(const struct exec_output *output)
+{
+	return !output->json && !output->cuts;
+}
+
+void exec_output_moved(struct exec_output *output, enum msg_stream which, size_t len)
+{
+	output->bytes[which] += len;
+}
+
+/* The beginning of a character whose rest does not come. */
+static void put_held(struct exec_output *output, enum msg_stream which)
+{
+	if (output->space)
+		put_line(output, output->space, jsonl_last(&output->lines[which], output->space));
+}
+
+/* What is between, in a line of its own. */
+static void put_cut(struct exec_output *output, enum msg_stream which, uint64_t bytes)
+{
+	char line[CUT_MAX];
+	int len;
+
+	if (output->json) {
+		put_held(output, which);
+		len = snprintf(line, sizeof(line),
+			       "{\"type\":\"cut\",\"stream\":\"%s\",\"bytes\":%llu}\n",
+			       names[which], (unsigned long long)bytes);
+		put_line(output, line, (size_t)len);
+		return;
+	}
+	len = snprintf(line, sizeof(line), "%s[%llu bytes of %s are left out here]\n",
+		       output->in_line[which] ? "\n" : "", (unsigned long long)bytes, names[which]);
+	stream_write(output->to[which], line, (size_t)len);
+}
+
+static void end_stream(struct exec_output *output, enum msg_stream which)
+{
+	struct excerpt_rest rest;
+
+	if (output->cuts) {
+		rest = excerpt_end(&output->excerpt[which]);
+		output->cut[which] = rest.cut;
+		if (rest.cut)
+			put_cut(output, which, rest.cut);
+		for (int i = 0; i < 2; i++)
+			put(output, which, rest.parts[i].data, rest.parts[i].len);
+	}
+	put_held(output, which);
+}
+
+void exec_output_end(struct exec_output *output)
+{
+	if (output->ended || !output->to[MSG_STREAM_STDOUT])
+		return;
+	output->ended = true;
+	for (int i = 0; i < 2; i++)
+		end_stream(output, (enum msg_stream)i);
+}

@@ -1,0 +1,55 @@
+/*
+ * Where the command's output goes: as it came to our own stdout and stderr, or only its beginning and its end
+ * (--max-output); or as lines of JSON to our stdout.
+ */
+#ifndef MSB_EXEC_OUTPUT_H
+#define MSB_EXEC_OUTPUT_H
+
+#include "cli/options/opts.h"
+#include "cli/terminal/stream.h"
+#include "excerpt.h"
+#include "jsonl.h"
+
+/* A file that lines of JSON go to, and may be too full for the last one. */
+struct exec_output_file {
+	bool is_one;
+	off_t at;     /* where the last line begins, */
+	off_t before; /* and the one before it */
+};
+
+/* Arrays by enum msg_stream. */
+struct exec_output {
+	bool json, cuts;
+	bool ended;
+	bool in_line[2];      /* what was printed last was no newline */
+	struct stream *to[2]; /* not owned; of lines of JSON both are our stdout */
+	uint64_t bytes[2];    /* that came, */
+	uint64_t cut[2];      /* of which so many were left out */
+	struct excerpt excerpt[2];
+	struct jsonl lines[2];
+	char *space; /* owned: of JSONL_LINE_MAX, for a line of output */
+	struct exec_output_file file;
+};
+
+void exec_output_begin(struct exec_output *output, const struct opts *opts, struct stream *out,
+		       struct stream *err);
+void exec_output_release(struct exec_output *output);
+
+/* 0, or -errno. */
+int exec_output_write(struct exec_output *output, enum msg_stream which, const uint8_t *data,
+		      size_t len);
+
+/* Whether it goes as it comes, so that pages may be moved there: exec_output_moved() counts them. */
+bool exec_output_is_raw(const struct exec_output *output);
+void exec_output_moved(struct exec_output *output, enum msg_stream which, size_t len);
+
+/* Nothing comes any more: what was kept back is written. */
+void exec_output_end(struct exec_output *output);
+
+/* A line of JSON, whole, of what is no output. */
+void exec_output_line(struct exec_output *output, const char *line, size_t len);
+
+/* The last one: also where a full disk has ended the output in the midst of a line. */
+void exec_output_last_line(struct exec_output *output, const char *line, size_t len);
+
+#endif
