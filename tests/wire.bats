@@ -33,7 +33,7 @@ EOF
 features = Peer().ready.exec_features
 equal(len(features), len(set(features)))
 known = {"timeout", "linger", "on_disconnect", "login_shell", "usage", "output_close",
-         "stdin_window", "output_window", "pixels", "sessions"}
+         "stdin_window", "output_window", "pixels", "sessions", "merge_output"}
 equal(set(features), known)
 EOF
 }

@@ -52,6 +52,7 @@ static int prepare(struct remote *remote, struct client *client, const struct re
 		return err_set(err, 0, NULL, "no session is left on this connection");
 	*ret_id = id;
 	remote->tty = terms->tty;
+	remote->merged = false;
 	remote->size = (struct msg_exec_resize){0};
 	remote->end_due = remote->end_sent = false;
 	remote->id[0] = remote->name[0] = '\0';
@@ -91,6 +92,7 @@ int remote_start(struct remote *remote, struct client *client, const struct opts
 	struct request_terms request = {.features = client->agent.features,
 					.tty = terms->tty,
 					.size = window(client, terms->tty),
+					.merges = terms->merges,
 					.hold_ms = terms->hold_ms,
 					.term = terms->term};
 	uint32_t id = 0;
@@ -99,6 +101,7 @@ int remote_start(struct remote *remote, struct client *client, const struct opts
 	if (r < 0)
 		return r;
 	remote->size = request.size;
+	remote->merged = terms->merges && request.features & MSG_FEATURE_MERGE_OUTPUT;
 	open_windows(remote, client, terms);
 	request.output_window = remote->output.window;
 	r = request_put(link_out(&client->link), id, opts, &request, err);

@@ -38,7 +38,7 @@ struct remote {
 	enum remote_state state;
 	uint32_t pid; /* in the guest; 0 until it runs */
 	bool tty;
-	bool merged;	 /* its stderr comes as stdout */
+	bool merged;	 /* it was asked for with one pipe for its stdout and stderr */
 	bool end_due;	 /* its input is at an end, once all is sent */
 	struct buf feed; /* for its stdin */
 	struct credit input;
@@ -91,6 +91,7 @@ struct remote {
 
 struct remote_terms {
 	bool tty;	    /* with the size of our own */
+	bool merges;	    /* stdout and stderr are one pipe, where the agent can */
 	bool is_first;	    /* it gets the id that is kept for one session */
 	uint64_t in_flight; /* bytes of output, of an agent that counts; 0: the usual */
 	const char *term;   /* TERM, or NULL: ours */

@@ -91,6 +91,7 @@ static int ask_features(struct msg_exec_request *request, const struct opts *opt
 		request->timeout_signal = opts->timeout_signal;
 		request->kill_after_ms = opts->kill_after_ms;
 	}
+	request->merge_output = terms->merges && features & MSG_FEATURE_MERGE_OUTPUT;
 	/* Endless too: an agent may have a silence of its own for requests that do not say. */
 	if (features & MSG_FEATURE_LINGER) {
 		request->has_linger = true;

@@ -10,6 +10,7 @@
 struct request_terms {
 	uint32_t features; /* of the agent */
 	bool tty;
+	bool merges;		     /* stdout and stderr are one pipe, where the agent can */
 	struct msg_exec_resize size; /* its pixels only if the agent knows them */
 	uint64_t output_window;	     /* 0: none */
 	uint64_t hold_ms; /* output is held for so long if we are lost, of a session that is kept */

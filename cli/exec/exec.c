@@ -11,6 +11,7 @@
 #include "cli/terminal/lines.h"
 #include "cli/terminal/term.h"
 #include "ending.h"
+#include "merge.h"
 #include "shared/base.h"
 #include "shared/log.h"
 #include "shared/names.h"
@@ -886,6 +887,8 @@ static void start(struct exec *exec)
 	struct err err;
 	int r;
 
+	if (run && exec->state != EXEC_AWAY)
+		terms.merges = exec_merges(exec->opts, exec->tty, &exec->client.agent);
 	keep_terms(&exec->keep, &terms);
 	if (exec->state == EXEC_AWAY)
 		r = keep_resume(&exec->keep, &terms, &err);

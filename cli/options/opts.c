@@ -570,9 +570,10 @@ static int check_not_private(const struct opts *o, const char *what, struct err 
 
 static int check_action(const struct opts *o, int argc, char *argv[], struct err *err)
 {
-	static const char *const of_start[] = {
-		"tty",	   "no-tty", "user",	      "workdir", "env",	 "env-file",   "rlimit",
-		"timeout", "linger", "on-disconnect", "detach",	 "name", "kill-after", NULL};
+	static const char *const of_start[] = {"tty",	     "no-tty",	      "user",	  "workdir",
+					       "env",	     "env-file",      "rlimit",	  "timeout",
+					       "linger",     "on-disconnect", "detach",	  "name",
+					       "kill-after", "merge",	      "no-merge", NULL};
 	static const char *const of_signal[] = {"signal", NULL};
 	const char *name = action_names[o->action], *stray;
 

@@ -13,10 +13,11 @@
 /* Over this much output that nobody takes, not even the client's signals are read any more. */
 #define CHOKED (JOB_OUTPUT_LIMIT + PUMP_READ_MAX + 256 * 1024)
 
-#define FEATURES                                                                  \
-	(MSG_FEATURE_TIMEOUT | MSG_FEATURE_LINGER | MSG_FEATURE_ON_DISCONNECT |   \
-	 MSG_FEATURE_LOGIN_SHELL | MSG_FEATURE_USAGE | MSG_FEATURE_OUTPUT_CLOSE | \
-	 MSG_FEATURE_STDIN_WINDOW | MSG_FEATURE_OUTPUT_WINDOW | MSG_FEATURE_PIXELS)
+#define FEATURES                                                                     \
+	(MSG_FEATURE_TIMEOUT | MSG_FEATURE_LINGER | MSG_FEATURE_ON_DISCONNECT |      \
+	 MSG_FEATURE_LOGIN_SHELL | MSG_FEATURE_USAGE | MSG_FEATURE_OUTPUT_CLOSE |    \
+	 MSG_FEATURE_STDIN_WINDOW | MSG_FEATURE_OUTPUT_WINDOW | MSG_FEATURE_PIXELS | \
+	 MSG_FEATURE_MERGE_OUTPUT)
 
 static struct loop *loop_of(const struct conn *conn)
 {

@@ -20,7 +20,8 @@
 struct pump {
 	struct loop *loop;
 	bool pty;
-	int in_fd, out_fd, err_fd; /* owned; -1 closed; with a pty in_fd is out_fd */
+	/* Owned; -1 closed; with a pty in_fd is out_fd; without err_fd out_fd may bring both outputs. */
+	int in_fd, out_fd, err_fd;
 	struct loop_source in_source, out_source, err_source;
 	struct buf input;
 	bool input_ended;	/* close stdin once the queue is empty */

@@ -44,7 +44,8 @@ struct child_caps {
 struct child_plan {
 	pid_t parent;
 	bool tty;
-	int in_fd, out_fd, err_fd; /* the pty's slave three times, or pipes */
+	/* The pty's slave three times, or pipes, of which the last two may be one. */
+	int in_fd, out_fd, err_fd;
 	int verdict_fd;
 	mode_t umask;
 	const struct rlimit *nofile; /* what the daemon had before it raised its own; or NULL */

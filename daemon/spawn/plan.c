@@ -378,6 +378,8 @@ static int fill(struct spawn_plan *plan, const struct spawn_config *config,
 		return bad_nul(plan, SPAWN_CMD, failure);
 	plan->child.parent = getpid();
 	plan->child.tty = request->tty;
+	/* A terminal is one for all three anyway. */
+	plan->merges = request->merge_output && !request->tty;
 	plan->child.umask = config->umask;
 	plan->child.nofile = config->restore_nofile ? &config->nofile : NULL;
 	plan->child.oom_score_adj = config->oom_score_adj[0] ? config->oom_score_adj : NULL;

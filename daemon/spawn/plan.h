@@ -34,6 +34,7 @@ struct spawn_config {
 /* What the child needs, with the memory behind it; and, until the verdict, what a failure is told with. */
 struct spawn_plan {
 	struct child_plan child; /* but its descriptors */
+	bool merges;		 /* one pipe is its stdout and its stderr */
 	struct user user;
 	struct child_limit *limits; /* owned, as is all below */
 	char **argv, **envp, **paths;

@@ -33,13 +33,18 @@ static int open_pipe(int *ret_ours, int *ret_theirs, bool we_read, struct err *e
 	return 0;
 }
 
-static int open_pipes(struct spawn_child *ours, struct child_plan *theirs, struct err *err)
+static int open_pipes(bool merges, struct spawn_child *ours, struct child_plan *theirs,
+		      struct err *err)
 {
 	int r = open_pipe(&ours->in_fd, &theirs->in_fd, false, err);
 
 	if (r == 0)
 		r = open_pipe(&ours->out_fd, &theirs->out_fd, true, err);
-	return r < 0 ? r : open_pipe(&ours->err_fd, &theirs->err_fd, true, err);
+	if (r == 0 && merges)
+		theirs->err_fd = theirs->out_fd;
+	else if (r == 0)
+		r = open_pipe(&ours->err_fd, &theirs->err_fd, true, err);
+	return r;
 }
 
 static int open_pty(const struct msg_exec_request *request, struct spawn_child *ours,
@@ -62,10 +67,11 @@ static int open_pty(const struct msg_exec_request *request, struct spawn_child *
 static int give_away(const struct child_plan *theirs, struct err *err)
 {
 	int fds[] = {theirs->in_fd, theirs->out_fd, theirs->err_fd};
+	size_t count = theirs->tty ? 1 : theirs->err_fd == theirs->out_fd ? 2 : 3;
 
 	if (!theirs->switch_user)
 		return 0;
-	for (size_t i = 0; i < (theirs->tty ? 1 : 3); i++)
+	for (size_t i = 0; i < count; i++)
 		/* A terminal keeps the group that devpts gave it. EPERM: the switch will say so. */
 		if (fchown(fds[i], theirs->uid, theirs->tty ? (gid_t)-1 : theirs->gid) < 0 &&
 		    errno != EPERM)
@@ -96,14 +102,14 @@ static pid_t clone_child(const struct child_plan *plan, int *ret_pid_fd)
 	return pid < 0 ? -errno : pid;
 }
 
-/* A pty's end is several of them. */
-static void close_ends(bool tty, int in_fd, int out_fd, int err_fd, int verdict_fd)
+/* A pty's end is several of them, and the pipe of both outputs two. */
+static void close_ends(int in_fd, int out_fd, int err_fd, int verdict_fd)
 {
-	fd_close(&in_fd);
-	if (!tty) {
-		fd_close(&out_fd);
+	if (err_fd != out_fd)
 		fd_close(&err_fd);
-	}
+	if (out_fd != in_fd)
+		fd_close(&out_fd);
+	fd_close(&in_fd);
 	fd_close(&verdict_fd);
 }
 
@@ -116,7 +122,8 @@ static int launch(const struct spawn_plan *plan, const struct msg_exec_request *
 	int r;
 
 	theirs.in_fd = theirs.out_fd = theirs.err_fd = theirs.verdict_fd = -1;
-	r = theirs.tty ? open_pty(request, ours, &theirs, &err) : open_pipes(ours, &theirs, &err);
+	r = theirs.tty ? open_pty(request, ours, &theirs, &err)
+		       : open_pipes(plan->merges, ours, &theirs, &err);
 	if (r < 0)
 		goto out;
 	stage = SPAWN_PIPE;
@@ -133,10 +140,10 @@ static int launch(const struct spawn_plan *plan, const struct msg_exec_request *
 		err_set(&err, -r, NULL, "cannot make a process");
 out:
 	/* The child has its copies. */
-	close_ends(theirs.tty, theirs.in_fd, theirs.out_fd, theirs.err_fd, theirs.verdict_fd);
+	close_ends(theirs.in_fd, theirs.out_fd, theirs.err_fd, theirs.verdict_fd);
 	if (r >= 0)
 		return 0;
-	close_ends(theirs.tty, ours->in_fd, ours->out_fd, ours->err_fd, ours->verdict_fd);
+	close_ends(ours->in_fd, ours->out_fd, ours->err_fd, ours->verdict_fd);
 	return spawn_fail(failure, stage, plan->cmd, &err);
 }
 

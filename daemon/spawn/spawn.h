@@ -14,7 +14,7 @@ struct spawn_child {
 	int verdict_fd;
 	int in_fd;  /* writing end; with a pty the master, which is out_fd too */
 	int out_fd; /* reading end */
-	int err_fd; /* reading end; -1 with a pty */
+	int err_fd; /* reading end; -1 with a pty, and where out_fd brings both */
 };
 
 /*

@@ -22,6 +22,7 @@ REQUEST = {
     "timeout_ms": 1000, "timeout_signal": 2, "kill_after_ms": 100, "linger_ms": 10,
     "on_disconnect": "keep", "stdin_window": True, "output_window": 65536, "xpixel": 1, "ypixel": 2,
 }
+MERGED = {"cmd": "sh", "args": ["-c", "id >&2"], "merge_output": True, "output_window": 1000}
 LOGIN = {"cmd": "", "login_shell": True, "tty": True, "output_window": 1000}
 HOST = [
     ("core.exec.stdin", {"data": b"hello"}),
@@ -98,6 +99,7 @@ def daemon():
             yield bytes([how]) + start + b"".join(
                 frame(type, 1, payload, dialect=dialect) for type, payload in HOST)
             yield bytes([how]) + frame("core.exec.request", 2, LOGIN, dialect=dialect) + start
+            yield bytes([how]) + frame("core.exec.request", 2, MERGED, dialect=dialect) + start
         yield bytes([how]) + frame("core.exec.request", 3, {"cmd": "!no"})
         yield bytes([how]) + b"".join(
             frame("core.exec.request", i, {"cmd": "cat", "on_disconnect": word})

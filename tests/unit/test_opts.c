@@ -345,9 +345,11 @@ static void each_action_is_for_one_session(void **state)
 static void what_belongs_to_others_is_refused_with_an_action(void **state)
 {
 	static const char *const of_start[] = {
-		"--tty", "--no-tty",	"--user=u",	 "--workdir=/",		 "--env=A=1",
-		"-d",	 "--timeout=1", "--linger=1",	 "--on-disconnect=keep", "--name=n",
-		"-k1",	 "-t",		"--rlimit=as=1G"};
+		"--tty",	  "--no-tty",	"--user=u",
+		"--workdir=/",	  "--env=A=1",	"-d",
+		"--timeout=1",	  "--linger=1", "--on-disconnect=keep",
+		"--name=n",	  "-k1",	"-t",
+		"--rlimit=as=1G", "--merge",	"--no-merge"};
 	static const char *const of_others[][2] = {
 		{"--json", "--json is for --sessions"},
 		{"--watch", "--watch is for --attach"},

@@ -49,6 +49,21 @@ static void daemons_own_limit_and_score_are_given_back(void **state)
 	forget(&p);
 }
 
+static void one_pipe_is_for_a_command_without_a_terminal(void **state)
+{
+	struct planned p = plan(NULL, &(struct msg_exec_request){.merge_output = true});
+
+	(void)state;
+	assert_true(p.plan->merges);
+	forget(&p);
+	p = plan(NULL, &(struct msg_exec_request){.merge_output = true, .tty = true});
+	assert_false(p.plan->merges);
+	forget(&p);
+	p = plan(NULL, &(struct msg_exec_request){.cmd = TEXT("x")});
+	assert_false(p.plan->merges);
+	forget(&p);
+}
+
 static void nul_bytes_are_refused_by_name(void **state)
 {
 	/* By hand: our encoder takes C strings. */
@@ -365,6 +380,8 @@ int main(void)
 		cmocka_unit_test_setup(path_that_the_kernel_would_refuse_is_a_bad_argument,
 				       unit_set_files),
 		cmocka_unit_test_setup(daemons_own_limit_and_score_are_given_back, unit_set_files),
+		cmocka_unit_test_setup(one_pipe_is_for_a_command_without_a_terminal,
+				       unit_set_files),
 		cmocka_unit_test_setup(login_shell_is_the_users_own, unit_set_files),
 		cmocka_unit_test_setup(hosts_defaults_are_for_what_a_request_leaves_open,
 				       unit_set_files),
