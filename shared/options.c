@@ -253,17 +253,21 @@ static int take(const struct option_row *row, const char *value, void *target, s
 	}
 }
 
+int options_take(const struct option_row *row, const char *value, void *settings, struct err *err)
+{
+	if (take(row, value, (char *)settings + row->at, err) < 0)
+		return err_about(err, "--%s", row->name);
+	return 0;
+}
+
 int options_parse(struct options *o, void *settings, struct err *err)
 {
 	const char *value;
 	int i;
 
-	while ((i = options_next(o, &value, err)) >= 0) {
-		const struct option_row *row = &o->rows[i];
-
-		if (take(row, value, (char *)settings + row->at, err) < 0)
-			return err_about(err, "--%s", row->name);
-	}
+	while ((i = options_next(o, &value, err)) >= 0)
+		if (options_take(&o->rows[i], value, settings, err) < 0)
+			return -EINVAL;
 	return i == -1 ? 0 : i;
 }
 

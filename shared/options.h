@@ -82,6 +82,9 @@ struct options {
 /* Takes all options into the settings. 0, or -errno with *err filled, which names the option. */
 int options_parse(struct options *o, void *settings, struct err *err);
 
+/* Takes that one. 0, or -errno with *err filled, which names it. */
+int options_take(const struct option_row *row, const char *value, void *settings, struct err *err);
+
 /*
  * Takes none: the index of the next one's row, and its value, empty if it has none; -1 at the end; or
  * -EINVAL with *err filled.

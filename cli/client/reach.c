@@ -8,9 +8,20 @@
 #include "shared/base.h"
 #include "shared/log.h"
 
+#define ADDRESS_MAX 128 /* in a message, of what may be a long command */
+
 #define PAUSE_MS      50 /* between tries */
 #define PAUSE_EXEC_MS 1000
 #define PAUSE_END_MS  20 /* between looks whether what is left of the last try has gone */
+
+struct reach_terms reach_terms_of(const struct opts *opts)
+{
+	return (struct reach_terms){.address = opts->endpoint,
+				    .guest = opts->guest,
+				    .from = opts_endpoint_variable(opts),
+				    .connect_ms = opts->connect_ms,
+				    .wait_ms = opts->wait_ms};
+}
 
 uint64_t reach_left_ms(const struct reach *reach)
 {
@@ -41,6 +52,9 @@ static void on_dialed(struct dial *dial, int fd, pid_t process, const struct err
 		return;
 	}
 	told = *err;
+	if (reach->terms.guest)
+		snprintf(told.text, sizeof(told.text), "%.430s, the address of %s", err->text,
+			 reach->terms.guest);
 	/* The user's own place counts as well as the system's: whether it is there is known by now. */
 	if (!reach->terms.address)
 		err_set(&told, err->num, NULL, "no agent at %s%s%sunix:" ENDPOINT_SYSTEM,
@@ -54,6 +68,16 @@ static void on_dialed(struct dial *dial, int fd, pid_t process, const struct err
 	reach_fail(reach, &told);
 }
 
+static void name_it(struct reach *reach, const struct endpoint *endpoint)
+{
+	const char *guest = reach->terms.guest;
+	char address[ADDRESS_MAX];
+
+	endpoint_name(endpoint, address, sizeof(address));
+	snprintf(reach->name, sizeof(reach->name), guest ? "%s (%s)" : "%s%s", guest ? guest : "",
+		 address);
+}
+
 static void connect_to(struct reach *reach, const char *text)
 {
 	struct endpoint endpoint;
@@ -64,7 +88,7 @@ static void connect_to(struct reach *reach, const char *text)
 		reach_fail(reach, &err);
 		return;
 	}
-	endpoint_name(&endpoint, reach->name, sizeof(reach->name));
+	name_it(reach, &endpoint);
 	dial_start(&reach->dial, reach->loop, &endpoint, reach_left_ms(reach), on_dialed);
 }
 
@@ -137,7 +161,10 @@ void reach_fail(struct reach *reach, const struct err *err)
 		snprintf(tried, sizeof(tried), ", tried %u times", reach->tries + 1);
 	if (reach->tries || from)
 		snprintf(told.text, sizeof(told.text), "%.430s%s%s%s", err->text,
-			 from ? ", the address in " : "", from ? from : "", tried);
+			 !from		      ? ""
+			 : reach->terms.guest ? ", the guest in "
+					      : ", the address in ",
+			 from ? from : "", tried);
 	reach->on_failed(reach, &told);
 }
 

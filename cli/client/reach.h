@@ -5,20 +5,28 @@
 #ifndef MSB_REACH_H
 #define MSB_REACH_H
 
+#include "cli/options/opts.h"
 #include "shared/address/dial.h"
 
 struct reach_terms {
 	const char *address; /* which must live as long as the way; NULL: the usual places */
+	const char *guest;   /* the name of what is there, if it has one, for messages; or NULL */
 	const char *from;    /* the variable that it comes from, for messages; or NULL */
 	uint64_t connect_ms; /* for connecting and the greeting; DIAL_FOREVER: no limit */
 	uint64_t wait_ms;    /* to try again for so long; 0: not at all */
 };
 
+/* What the options say. */
+struct reach_terms reach_terms_of(const struct opts *opts);
+
+/* A guest's name and what is to be seen of an address. */
+#define REACH_NAME_MAX (GUESTS_NAME_MAX + 128)
+
 struct reach {
 	struct loop *loop;
 	struct reach_terms terms;
 	struct dial dial;
-	char name[128];		       /* of the address, for messages */
+	char name[REACH_NAME_MAX];     /* of the guest and its address, for messages */
 	char users[ENDPOINT_PATH_MAX]; /* without an address: the user's own place, or empty */
 	bool at_users;		       /* which is tried now */
 	int users_num;		       /* and why that could not be connected to, an errno */

@@ -1003,10 +1003,7 @@ static void begin_streams(struct exec *exec, struct loop *loop, struct buf_spare
 static void connect_client(struct exec *exec, struct loop *loop, struct buf_spare *spare)
 {
 	const struct opts *opts = exec->opts;
-	struct reach_terms terms = {.address = opts->endpoint,
-				    .from = opts_endpoint_variable(opts),
-				    .connect_ms = opts->connect_ms,
-				    .wait_ms = opts->wait_ms};
+	struct reach_terms terms = reach_terms_of(opts);
 	struct client *client = &exec->client;
 
 	client->owner = exec;

@@ -74,10 +74,7 @@ int ping_run(const struct opts *opts, struct loop *loop, struct buf_spare *spare
 		.sent_us = loop_now_us(),
 		.client = {.on_greeted = on_greeted, .on_lost = on_lost, .on_turn = on_turn},
 	};
-	struct reach_terms terms = {.address = opts->endpoint,
-				    .from = opts_endpoint_variable(opts),
-				    .connect_ms = opts->connect_ms,
-				    .wait_ms = opts->wait_ms};
+	struct reach_terms terms = reach_terms_of(opts);
 	int r;
 
 	ping.client.owner = &ping;

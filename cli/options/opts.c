@@ -16,8 +16,9 @@
 #include "shared/wire/rlimit.h"
 #include "shared/wire/utf8.h"
 
-#define CTRL(key)	((key)&0x1f)
-#define MAX_OUTPUT_MOST (UINT64_C(1) << 30)
+#define CTRL(key)	  ((key)&0x1f)
+#define MAX_OUTPUT_MOST	  (UINT64_C(1) << 30)
+#define GUESTS_CONNECT_MS 3000 /* of --guests */
 
 static const char endpoint_variable[] = "MSB_EXEC_ENDPOINT";
 static const char complete_variable[] = "MSB_EXEC_COMPLETE_TIMEOUT";
@@ -34,13 +35,27 @@ static int take_env_file(const char *value, void *target, struct err *err)
 	return env_add_file(target, value, err);
 }
 
+static const struct rlimit_name *resource_of(const struct msg_rlimit *limit)
+{
+	return rlimit_find(limit->resource.ptr, limit->resource.len);
+}
+
+/* Of two for the same resource the last one counts: the first might not be raised any more. */
 static int take_rlimit(const char *value, void *target, struct err *err)
 {
 	struct opts *o = target;
+	struct msg_rlimit limit;
+	size_t i = 0;
 
-	if (o->rlimit_count == OPTS_RLIMITS_MAX)
+	if (rlimit_parse(value, &limit, err) < 0)
+		return -EINVAL;
+	while (i < o->rlimit_count && resource_of(&o->rlimits[i]) != resource_of(&limit))
+		i++;
+	if (i == OPTS_RLIMITS_MAX)
 		return err_set(err, 0, NULL, "more than %d resource limits", OPTS_RLIMITS_MAX);
-	return rlimit_parse(value, &o->rlimits[o->rlimit_count++], err);
+	o->rlimits[i] = limit;
+	o->rlimit_count += i == o->rlimit_count;
+	return 0;
 }
 
 static int take_linger(const char *value, void *target, struct err *err)
@@ -414,6 +429,8 @@ static int settle_endpoint(struct opts *o, struct err *err)
 
 	if (!o->endpoint && usual && usual[0])
 		set_endpoint(o, usual, endpoint_variable);
+	if (o->guest)
+		o->endpoint = o->line_of_guest.endpoint;
 	if (o->endpoint && endpoint_parse(o->endpoint, ENDPOINT_CLIENT, &endpoint, err) < 0)
 		return err_about(err, "%s", o->endpoint_from);
 	return 0;
@@ -513,6 +530,136 @@ static int take_environment(struct opts *o, struct err *err)
 	return err_about(err, "%s", complete_variable);
 }
 
+/* ---- a guest with a name ---- */
+
+/* What may stand in its line: what is said about the connection to it, and about what surrounds commands there. */
+static bool is_of_guests(const char *name)
+{
+	static const char *const names[] = {"connect-timeout", "wait-for",
+					    "keepalive",       "user",
+					    "workdir",	       "env",
+					    "env-file",	       "rlimit",
+					    "timeout",	       "kill-after",
+					    "signal",	       "linger",
+					    "reconnect",       "escape-char",
+					    "detach-keys",     "shell",
+					    "on-disconnect",   "complete-timeout"};
+
+	for (size_t i = 0; i < ARRAY_LEN(names); i++)
+		if (strcmp(names[i], name) == 0)
+			return true;
+	return false;
+}
+
+/* As options_next(), for a line that both programs read: what the other one alone has is not ours. */
+static int next_of_both(struct options *o, const char **ret_value, bool *ret_ours, struct err *err)
+{
+	struct options other = *o;
+	struct err ignored;
+	int i = options_next(o, ret_value, err);
+
+	*ret_ours = i >= -1;
+	if (*ret_ours)
+		return i;
+	other.program = OPTS_EXEC + OPTS_CONSOLE - o->program;
+	i = options_next(&other, ret_value, &ignored);
+	if (i < 0)
+		return -EINVAL;
+	other.program = o->program;
+	*o = other;
+	return i;
+}
+
+/* trial: takes what the other program has, too, but reads no other file. */
+static int take_line(const struct guest_line *line, enum opts_program program, bool trial,
+		     struct opts *ret, struct err *err)
+{
+	struct options o = {
+		.rows = rows, .program = program, .argc = line->word_count, .argv = line->words};
+	const char *value;
+	bool ours;
+	int i;
+
+	while ((i = next_of_both(&o, &value, &ours, err)) >= 0) {
+		if (!is_of_guests(rows[i].name))
+			return err_set(err, 0, NULL, "--%s is not for a guest's line",
+				       rows[i].name);
+		if (trial ? rows[i].take == take_env_file : !ours)
+			continue;
+		if (options_take(&rows[i], value, ret, err) < 0)
+			return -EINVAL;
+	}
+	if (i != -1)
+		return i;
+	if (o.at + 1 < line->word_count)
+		return err_set(err, 0, NULL, "only options follow the address, not %s",
+			       line->words[o.at + 1]);
+	return 0;
+}
+
+int opts_check_guest(const struct guest_line *line, void *unused, struct err *err)
+{
+	struct opts trial = defaults;
+	int r = take_line(line, OPTS_EXEC, true, &trial, err);
+
+	(void)unused;
+	opts_release(&trial);
+	return r;
+}
+
+int opts_use_guest(struct opts *opts, enum opts_program program, const char *text, const char *from,
+		   struct err *err)
+{
+	struct endpoint endpoint;
+	struct err ignored;
+	int r;
+
+	if (!guests_is_name(text))
+		return 0;
+	r = guests_find(text, opts_check_guest, NULL, &opts->line_of_guest, err);
+	/* A port, or a kind without its colon, is told as such, later. */
+	if (r == -ENOENT && endpoint_parse(text, ENDPOINT_CLIENT, &endpoint, &ignored) < 0)
+		return 0;
+	if (r < 0)
+		return err_about(err, "%s", from);
+	opts->guest = opts->line_of_guest.name;
+	if (take_line(&opts->line_of_guest, program, false, opts, err) < 0)
+		return err_about(err, "the guest %s", opts->guest);
+	return 0;
+}
+
+/* What the command line, or else the environment, says for an address; NULL: what has no name. */
+static const char *find_address(int argc, char *argv[], enum opts_program program,
+				const char **ret_from)
+{
+	struct options o = {.rows = rows, .program = program, .argc = argc, .argv = argv};
+	const char *address = getenv(endpoint_variable), *value;
+	struct err err;
+	int i;
+
+	*ret_from = endpoint_variable;
+	while ((i = options_next(&o, &value, &err)) >= 0) {
+		if (rows[i].take == take_socket) {
+			address = value;
+			*ret_from = "--socket";
+		} else if (rows[i].take == take_sandbox || rows[i].take == take_local) {
+			address = NULL;
+		}
+	}
+	return address;
+}
+
+static int take_guest(int argc, char *argv[], enum opts_program program, struct opts *ret,
+		      struct err *err)
+{
+	static const char *const others[] = {"help", "version", "guests", NULL};
+	const char *from, *address = find_address(argc, argv, program, &from);
+
+	if (!address || find_option(argc, argv, program, others))
+		return 0;
+	return opts_use_guest(ret, program, address, from, err);
+}
+
 /* ---- what goes together ---- */
 
 /* Whether there is an end of a command to tell of. */
@@ -609,13 +756,34 @@ static int check_detach(struct opts *o, int argc, char *argv[], struct err *err)
 	return check_not_private(o, "detach", err);
 }
 
+/* Those that answer are there soon. */
+static int check_guests(struct opts *o, int argc, char *argv[], struct err *err)
+{
+	static const char *const names[] = {"connect-timeout", NULL};
+
+	if (o->action)
+		return err_set(err, 0, NULL, "--guests: not together with --%s",
+			       action_names[o->action]);
+	if (o->ping || o->detach)
+		return err_set(err, 0, NULL, "--guests: not together with --%s",
+			       o->ping ? "ping" : "detach");
+	if (o->command_len)
+		return err_set(err, 0, NULL, "--guests runs nothing, and so takes no command: %s",
+			       o->command[0]);
+	if (!find_option(argc, argv, OPTS_EXEC, names))
+		o->connect_ms = GUESTS_CONNECT_MS;
+	return 0;
+}
+
 /* Of msb-exec alone. */
 static int check_together(struct opts *o, int argc, char *argv[], struct err *err)
 {
 	const char *stray, *of;
 	int r = 0;
 
-	if (o->action)
+	if (o->guests)
+		r = check_guests(o, argc, argv, err);
+	else if (o->action)
 		r = check_action(o, argc, argv, err);
 	else if (o->detach)
 		r = check_detach(o, argc, argv, err);
@@ -635,14 +803,26 @@ static int check_console(const struct opts *o, struct err *err)
 		       msg_on_disconnect_name(o->on_disconnect));
 }
 
+static bool can_reconnect(const struct opts *o, enum opts_program program)
+{
+	if (program == OPTS_CONSOLE)
+		return !o->has_on_disconnect || o->on_disconnect == MSG_DISCONNECT_KEEP;
+	return o->action || o->on_disconnect == MSG_DISCONNECT_KEEP;
+}
+
 static int parse(int argc, char *argv[], enum opts_program program, struct opts *ret,
 		 struct err *err)
 {
 	struct options o = {.rows = rows, .program = program, .argc = argc, .argv = argv};
+	bool reconnects;
 
 	*ret = defaults;
 	if (program == OPTS_CONSOLE && take_environment(ret, err) < 0)
 		return -EINVAL;
+	if (take_guest(argc, argv, program, ret, err) < 0)
+		return -EINVAL;
+	reconnects = ret->has_reconnect;
+	ret->has_reconnect = false;
 	if (options_parse(&o, ret, err) < 0)
 		return -EINVAL;
 	ret->command = argv + o.at + 1;
@@ -659,10 +839,14 @@ static int parse(int argc, char *argv[], enum opts_program program, struct opts 
 			       ret->command[0]);
 	if (ret->line && ret->file)
 		return err_set(err, 0, NULL, "-c and -f exclude each other");
-	if (settle_endpoint(ret, err) < 0)
+	if (!ret->guests && settle_endpoint(ret, err) < 0)
 		return -EINVAL;
-	return program == OPTS_EXEC ? check_together(ret, argc, argv, err)
-				    : check_console(ret, err);
+	if ((program == OPTS_EXEC ? check_together(ret, argc, argv, err)
+				  : check_console(ret, err)) < 0)
+		return -EINVAL;
+	/* What a guest's line says of it is for what is kept, and no error elsewhere. */
+	ret->has_reconnect |= reconnects && can_reconnect(ret, program);
+	return 0;
 }
 
 /* Who asked to be told is told, whatever else is wrong on the line. */
@@ -703,4 +887,5 @@ void opts_release(struct opts *opts)
 {
 	env_release(&opts->env);
 	free(opts->sandbox);
+	guest_line_release(&opts->line_of_guest);
 }

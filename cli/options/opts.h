@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "cli/terminal/escape.h"
+#include "guests.h"
 #include "shared/duration.h"
 #include "shared/err.h"
 #include "shared/log.h"
@@ -36,14 +37,16 @@ enum opts_action {
 /* The programs that have them; some options are only one's. */
 enum opts_program { OPTS_EXEC = 1, OPTS_CONSOLE = 2 };
 
-/* Texts point into argv. */
+/* Texts point into argv, or into a guest's line. */
 struct opts {
-	const char *endpoint;	   /* NULL: the usual places */
+	const char *endpoint;	   /* NULL: the usual places; of a guest with a name the address */
 	const char *endpoint_from; /* the option or the variable that says so, for messages */
 	char *sandbox;		   /* owned: the address that -s stands for, or NULL */
-	uint64_t connect_ms;	   /* DURATION_INFINITE: no limit */
-	uint64_t wait_ms;	   /* for an agent that is not there yet; 0: not */
-	uint64_t keepalive_ms;	   /* 0: never */
+	const char *guest;	   /* the name that it was given by, for messages; or NULL */
+	struct guest_line line_of_guest; /* owned */
+	uint64_t connect_ms;		 /* DURATION_INFINITE: no limit */
+	uint64_t wait_ms;		 /* for an agent that is not there yet; 0: not */
+	uint64_t keepalive_ms;		 /* 0: never */
 	enum opts_tty tty;
 	bool no_stdin;
 	const char *user, *workdir;
@@ -105,6 +108,16 @@ bool opts_want_lines(int argc, char *argv[]);
 int opts_parse(int argc, char *argv[], enum opts_program program, struct opts *ret,
 	       struct err *err);
 void opts_release(struct opts *opts);
+
+/*
+ * Before options are taken, so that they win: if that is a guest's name, its address, and its options. from: what it
+ * was given by, for messages. 0, also if it is no name, or -errno with *err filled.
+ */
+int opts_use_guest(struct opts *opts, enum opts_program program, const char *text, const char *from,
+		   struct err *err);
+
+/* For guests_find(): whether the options of that line could be taken, by either program. */
+int opts_check_guest(const struct guest_line *line, void *unused, struct err *err);
 
 /* What -q and -v say. */
 enum log_level opts_log_level(const struct opts *opts);

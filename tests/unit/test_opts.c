@@ -222,25 +222,16 @@ static void environment_grows_in_order(void **state)
 	assert_int_equal(o.env.count, 0);
 }
 
-static void limits_are_collected_up_to_a_number(void **state)
+static void of_limits_for_one_resource_the_last_counts(void **state)
 {
-	const char *args[2 * OPTS_RLIMITS_MAX + 3];
-	size_t n = 0;
 	struct opts o;
 
 	(void)state;
-	while (n < 2 * OPTS_RLIMITS_MAX) {
-		args[n++] = "--rlimit";
-		args[n++] = "nofile=5:6";
-	}
-	args[n] = NULL;
-	o = parse(args);
-	assert_int_equal(o.rlimit_count, OPTS_RLIMITS_MAX);
-	assert_int_equal(o.rlimits[OPTS_RLIMITS_MAX - 1].hard, 6);
-	args[n++] = "--rlimit";
-	args[n++] = "nofile=5";
-	args[n] = NULL;
-	assert_refused(args, "more than 32");
+	o = parse(ARGS("--rlimit", "nofile=5:6", "--rlimit", "core=0", "--rlimit", "NOFILE=7"));
+	assert_int_equal(o.rlimit_count, 2);
+	assert_int_equal(o.rlimits[0].soft, 7);
+	assert_int_equal(o.rlimits[0].hard, 7);
+	assert_int_equal(o.rlimits[1].soft, 0);
 }
 
 static void durations_may_be_zero_and_infinite(void **state)
@@ -544,7 +535,7 @@ int main(void)
 		cmocka_unit_test(terminal_is_asked_for_once_or_forced_by_twice),
 		cmocka_unit_test(each_way_to_disconnect_is_known),
 		cmocka_unit_test(environment_grows_in_order),
-		cmocka_unit_test(limits_are_collected_up_to_a_number),
+		cmocka_unit_test(of_limits_for_one_resource_the_last_counts),
 		cmocka_unit_test(durations_may_be_zero_and_infinite),
 		cmocka_unit_test(value_that_is_wrong_is_refused),
 		cmocka_unit_test(detach_keeps_the_session_which_may_have_a_name),
