@@ -33,7 +33,8 @@ EOF
 features = Peer().ready.exec_features
 equal(len(features), len(set(features)))
 known = {"timeout", "linger", "on_disconnect", "login_shell", "usage", "output_close",
-         "stdin_window", "output_window", "pixels", "sessions", "merge_output"}
+         "stdin_window", "output_window", "pixels", "sessions", "merge_output",
+         "user_shell"}
 equal(set(features), known)
 EOF
 }
@@ -181,6 +182,28 @@ equal(got.last.code, 5)
 import pwd
 shell = os.path.basename(pwd.getpwuid(os.getuid()).pw_shell or "/bin/sh")
 assert f"<-{shell}>".encode() in got.stdout, got.stdout
+EOF
+}
+
+@test "wire: the user's shell is the same without a dash, in the same folder, with its arguments" {
+	need_root
+	peer <<'EOF'
+import pwd
+me = pwd.getpwuid(os.getuid())
+shell = os.path.basename(me.pw_shell or "/bin/sh")
+peer = Peer()
+def run(**how):
+    peer.tell("core.exec.request", 1, {"cmd": "", "args": ["-c", "echo $0 $1; pwd -P; exit 5", *how.pop("more", [])],
+        "env": ["ENV=", "BASH_ENV="], **how})
+    peer.stdin(1, b"")
+    got = peer.outcome(1)
+    equal(got.last.code, 5)
+    return got.stdout.decode().splitlines()
+equal(run(user_shell=True), [shell, os.path.realpath(me.pw_dir)])
+equal(run(user_shell=True, more=["zero", "one"], cwd="/"), ["zero one", "/"])
+# With both it is a login shell, which takes arguments, too.
+equal(run(user_shell=True, login_shell=True)[0], "-" + shell)
+equal(run(login_shell=True, more=["zero", "one"])[0], "zero one")
 EOF
 }
 

@@ -16,6 +16,12 @@
 #define PATHS_MAX      (1024 * 1024) /* bytes of all that is to be tried: thousands of folders */
 #define DEFAULT_SHELL  "/bin/sh"
 
+/* The user's own, whatever its name; cmd is not looked at. */
+static bool wants_shell(const struct msg_exec_request *request)
+{
+	return request->login_shell || request->user_shell;
+}
+
 static int out_of_memory(const struct spawn_plan *plan, struct spawn_failure *failure)
 {
 	struct err err;
@@ -87,7 +93,7 @@ static int plan_user(struct spawn_plan *plan, const struct spawn_config *config,
 	if (!spec.len && config->user)
 		spec = (struct msg_text){config->user, strlen(config->user)};
 	if (!spec.len) {
-		if (!request->login_shell || user_by_uid(geteuid(), &plan->user, &err) == 0)
+		if (!wants_shell(request) || user_by_uid(geteuid(), &plan->user, &err) == 0)
 			return 0;
 		return spawn_fail(failure, SPAWN_USER, plan->cmd, &err);
 	}
@@ -141,7 +147,7 @@ static int plan_env(struct spawn_plan *plan, const struct spawn_config *config,
 {
 	size_t max = config->env_count + config->default_env_count + request->env.count + 8;
 	size_t count = config->env_count;
-	bool identified = plan->child.switch_user || request->login_shell;
+	bool identified = plan->child.switch_user || wants_shell(request);
 	struct msg_text entry;
 	int settled;
 
@@ -231,8 +237,11 @@ static int plan_paths(struct spawn_plan *plan, struct spawn_failure *failure)
 	return 0;
 }
 
-/* cmd is the shell itself, argv[0] its name behind a dash, as login(1) has it. */
-static int plan_login_shell(struct spawn_plan *plan, struct spawn_failure *failure)
+/*
+ * cmd is the shell itself, argv[0] its name, behind a dash if it is to be a login shell, as login(1) has
+ * it.
+ */
+static int plan_shell(struct spawn_plan *plan, bool login, struct spawn_failure *failure)
 {
 	const char *shell =
 		plan->user.shell && plan->user.shell[0] ? plan->user.shell : DEFAULT_SHELL;
@@ -247,7 +256,7 @@ static int plan_login_shell(struct spawn_plan *plan, struct spawn_failure *failu
 	memcpy(text, shell, len);
 	text[len] = '-';
 	strcpy(text + len + 1, slash ? slash + 1 : shell);
-	plan->argv[0] = text + len;
+	plan->argv[0] = text + len + (login ? 0 : 1);
 	plan->cmd = text;
 	plan->paths = reallocarray(plan->paths, 2, sizeof(char *));
 	if (!plan->paths)
@@ -351,7 +360,7 @@ static int plan_cwd(struct spawn_plan *plan, const struct spawn_config *config,
 		asked = copy_text(at, request->cwd);
 		if (!asked)
 			return bad_nul(plan, SPAWN_CWD, failure);
-	} else if (request->login_shell && plan->user.home && plan->user.home[0]) {
+	} else if (wants_shell(request) && plan->user.home && plan->user.home[0]) {
 		asked = plan->user.home;
 		plan->child.cwd_optional = true;
 	}
@@ -390,7 +399,8 @@ static int fill(struct spawn_plan *plan, const struct spawn_config *config,
 	    plan_env(plan, config, request, &at, failure) < 0 ||
 	    plan_limits(plan, config, request, failure) < 0)
 		return -1;
-	return request->login_shell ? plan_login_shell(plan, failure) : plan_paths(plan, failure);
+	return wants_shell(request) ? plan_shell(plan, request->login_shell, failure)
+				    : plan_paths(plan, failure);
 }
 
 struct spawn_plan *spawn_plan_new(const struct spawn_config *config,

@@ -305,6 +305,43 @@ static void login_shell_is_the_users_own(void **state)
 	forget(&p);
 }
 
+static void user_shell_is_the_same_without_a_dash(void **state)
+{
+	char *args[] = {(char *)"-c", (char *)"a line"};
+	struct planned p =
+		plan(NULL, &(struct msg_exec_request){.user = TEXT("alice"),
+						      .user_shell = true,
+						      .args = {.count = 2, .strv = args}});
+
+	(void)state;
+	assert_int_equal(p.result, 0);
+	assert_string_equal(p.plan->child.paths[0], "/bin/zsh");
+	assert_null(p.plan->child.paths[1]);
+	assert_string_equal(p.plan->child.argv[0], "zsh");
+	assert_string_equal(p.plan->child.argv[1], "-c");
+	assert_string_equal(p.plan->child.argv[2], "a line");
+	assert_null(p.plan->child.argv[3]);
+	assert_string_equal(p.plan->child.cwd, "/home/alice");
+	assert_true(p.plan->child.cwd_optional);
+	forget(&p);
+	p = plan(NULL, &(struct msg_exec_request){
+			       .user = TEXT("bare"), .cwd = TEXT("/x"), .user_shell = true});
+	assert_string_equal(p.plan->child.paths[0], "/bin/sh");
+	assert_string_equal(p.plan->child.argv[0], "sh");
+	assert_string_equal(p.plan->child.cwd, "/x");
+	forget(&p);
+	/* Without a user it is the daemon's own, who is told who it is. */
+	p = plan(NULL, &(struct msg_exec_request){.user_shell = true});
+	assert_string_equal(p.plan->child.argv[0], "bash");
+	assert_string_equal(planned_env(&p, "HOME"), "/root");
+	assert_string_equal(planned_env(&p, "SHELL"), "/bin/bash");
+	forget(&p);
+	/* With both it is a login shell. */
+	p = plan(NULL, &(struct msg_exec_request){.login_shell = true, .user_shell = true});
+	assert_string_equal(p.plan->child.argv[0], "-bash");
+	forget(&p);
+}
+
 static void hosts_defaults_are_for_what_a_request_leaves_open(void **state)
 {
 	char *own[] = {(char *)"A=own", (char *)"B=own", NULL};
@@ -383,6 +420,7 @@ int main(void)
 		cmocka_unit_test_setup(one_pipe_is_for_a_command_without_a_terminal,
 				       unit_set_files),
 		cmocka_unit_test_setup(login_shell_is_the_users_own, unit_set_files),
+		cmocka_unit_test_setup(user_shell_is_the_same_without_a_dash, unit_set_files),
 		cmocka_unit_test_setup(hosts_defaults_are_for_what_a_request_leaves_open,
 				       unit_set_files),
 		cmocka_unit_test_setup(failure_reaches_the_client_however_long_the_names,
