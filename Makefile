@@ -81,6 +81,8 @@ CONSOLE  := $(call objects,cli/console)
 CLI      := $(filter-out $(CONSOLE),$(call objects,cli))
 DAEMON   := $(filter-out $(BUILD)/daemon/bundle/%,$(call objects,daemon))
 PROGRAMS := $(BUILD)/msb-exec $(BUILD)/msb-execd $(BUILD)/msb-relayd
+# By this name it is msb-exec --rsh, for whoever calls a program without options.
+NAMES    := $(BUILD)/msb-rsh
 # The door is for both daemons.
 RELAY    := $(call objects,daemon/door daemon/relay)
 EXECD    := $(filter-out $(BUILD)/daemon/relay/%,$(DAEMON))
@@ -95,7 +97,7 @@ PROGRAMS += $(if $(READLINE),$(BUILD)/msb-exec-console)
 TRIED := $(if $(STATIC),$(if $(filter compiled,$(MAKECMDGOALS)),,static-cbor),$(BUILD)/tried)
 
 .PHONY: all
-all: $(if $(STATIC),static-cbor) $(PROGRAMS) $(if $(READLINE)$(STATIC),,no-readline) ## the programs, in build/
+all: $(if $(STATIC),static-cbor) $(PROGRAMS) $(NAMES) $(if $(READLINE)$(STATIC),,no-readline) ## the programs, in build/
 
 .PHONY: no-readline
 no-readline: | $(TRIED)
@@ -136,6 +138,9 @@ $(BUILD)/include/made:
 
 $(BUILD)/msb-exec: $(CLI) $(SHARED)
 	$(call run,LINK,$(LINK) -o $@ $^ $(CBOR_LIBS) $(LDLIBS))
+
+$(BUILD)/msb-rsh: | $(BUILD)/msb-exec
+	$(call run,NAME,ln -sfn msb-exec $@)
 
 # All of msb-exec but its main, and what it takes for a prompt.
 $(BUILD)/msb-exec-console: $(CONSOLE) $(filter-out %/main.o,$(CLI)) $(SHARED)

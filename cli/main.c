@@ -101,6 +101,14 @@ static int run(const struct opts *opts, bool lines)
 	return status;
 }
 
+/* Whoever asks what it would be has a program before it that does as ssh does, which is what git asks for. */
+static void describe(const struct opts *opts)
+{
+	printf("host %s\nhostname %s\n", opts->rsh.guest, opts->rsh.guest);
+	if (opts->user)
+		printf("user %s\n", opts->user);
+}
+
 int main(int argc, char *argv[])
 {
 	bool lines = false;
@@ -125,6 +133,8 @@ int main(int argc, char *argv[])
 		opts_help();
 	} else if (opts.version) {
 		puts("msb-exec " MSB_EXEC_VERSION);
+	} else if (opts.rsh.describes) {
+		describe(&opts);
 	} else {
 		log_init("msb-exec", opts_log_level(&opts));
 		status = run(&opts, lines);

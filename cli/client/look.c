@@ -63,7 +63,8 @@ static int run(struct look *look, const struct opts *opts,
 {
 	struct opts own = *opts;
 
-	/* How long the command may take is not for this one. */
+	/* What else the options run, and how long that may take, is not for this one. */
+	own.line = NULL;
 	own.timeout_ms = 0;
 	own.has_linger = false;
 	own.linger_ms = LINGER_MS;

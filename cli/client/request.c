@@ -100,10 +100,95 @@ static int ask_features(struct msg_exec_request *request, const struct opts *opt
 	return ask_to_keep(request, opts, terms, err);
 }
 
+/* ---- what is run ---- */
+
+/* What the request has of a line for a shell; all NULL: it is none. */
+struct line {
+	char *text;  /* owned, if it is not the options' own */
+	char **args; /* owned */
+};
+
+static void release_line(struct line *line)
+{
+	free(line->text);
+	free(line->args);
+}
+
+/* As rsh has it the line begins in the user's home; of what goes wrong there nothing is said. */
+static bool must_go_home(const struct opts *opts, const struct msg_exec_request *request)
+{
+	return opts->user_shell && !request->user_shell && !opts->workdir;
+}
+
+/* An agent that does not know which shell is the user's has one that is everybody's. */
+static int ask_for_line(struct msg_exec_request *request, const struct opts *opts,
+			uint32_t features, struct line *line)
+{
+	size_t count = 0;
+	char **args = reallocarray(NULL, opts->command_len + 3, sizeof(char *));
+
+	line->args = args;
+	request->login_shell = opts->login && features & MSG_FEATURE_LOGIN_SHELL;
+	request->user_shell = opts->user_shell && features & MSG_FEATURE_USER_SHELL;
+	if (request->login_shell || request->user_shell)
+		request->cmd = text("");
+	else
+		request->cmd = text(opts->login || opts->user_shell ? "/bin/sh" : "sh");
+	if (must_go_home(opts, request) &&
+	    asprintf(&line->text, "cd 2>/dev/null || :\n%s", opts->line) < 0)
+		line->text = NULL;
+	if (!args || (must_go_home(opts, request) && !line->text))
+		return -ENOMEM;
+	if (opts->login && !request->login_shell)
+		args[count++] = (char *)"-l";
+	args[count++] = (char *)"-c";
+	args[count++] = line->text ? line->text : (char *)opts->line;
+	for (size_t i = 0; i < opts->command_len; i++)
+		args[count++] = opts->command[i];
+	request->args.strv = args;
+	request->args.count = count;
+	return 0;
+}
+
+static void ask_for_command(struct msg_exec_request *request, const struct opts *opts,
+			    uint32_t features)
+{
+	static char *const login_args[] = {(char *)"-l", NULL};
+
+	if (opts->command_len) {
+		request->cmd = text(opts->command[0]);
+		request->args.strv = opts->command + 1;
+		request->args.count = opts->command_len - 1;
+	} else if (features & MSG_FEATURE_LOGIN_SHELL) {
+		request->cmd = text("");
+		request->login_shell = true;
+	} else {
+		request->cmd = text("/bin/sh");
+		request->args.strv = login_args;
+		request->args.count = 1;
+	}
+}
+
+static int put(struct buf *out, uint32_t id, const struct opts *opts,
+	       const struct request_terms *terms, struct msg_exec_request *request, struct err *err)
+{
+	char term[256];
+	char **env = environment(opts, terms, term, sizeof(term), &request->env.count);
+	int r;
+
+	if (!env)
+		return err_set(err, ENOMEM, NULL, "cannot make the request");
+	request->env.strv = env;
+	r = msg_put(out, id, MSG_EXEC_REQUEST, request);
+	free(env);
+	if (r == -EMSGSIZE || r == -ENOBUFS)
+		return err_set(err, E2BIG, NULL, "arguments and environment over 4 MiB");
+	return r < 0 ? err_set(err, -r, NULL, "cannot make the request") : 0;
+}
+
 int request_put(struct buf *out, uint32_t id, const struct opts *opts,
 		const struct request_terms *terms, struct err *err)
 {
-	static char *const login_args[] = {(char *)"-l", NULL};
 	struct msg_exec_request request = {
 		.cwd = text(opts->workdir),
 		.user = text(opts->user),
@@ -116,32 +201,19 @@ int request_put(struct buf *out, uint32_t id, const struct opts *opts,
 		.stdin_window = terms->features & MSG_FEATURE_STDIN_WINDOW,
 		.output_window = terms->output_window,
 	};
-	char term[256];
-	char **env;
-	int r;
+	struct line line = {NULL, NULL};
+	int r = 0;
 
-	if (opts->command_len) {
-		request.cmd = text(opts->command[0]);
-		request.args.strv = opts->command + 1;
-		request.args.count = opts->command_len - 1;
-	} else if (terms->features & MSG_FEATURE_LOGIN_SHELL) {
-		request.cmd = text("");
-		request.login_shell = true;
-	} else {
-		request.cmd = text("/bin/sh");
-		request.args.strv = login_args;
-		request.args.count = 1;
-	}
-	r = ask_features(&request, opts, terms, err);
+	if (opts->line)
+		r = ask_for_line(&request, opts, terms->features, &line);
+	else
+		ask_for_command(&request, opts, terms->features);
 	if (r < 0)
-		return r;
-	env = environment(opts, terms, term, sizeof(term), &request.env.count);
-	if (!env)
-		return err_set(err, ENOMEM, NULL, "cannot make the request");
-	request.env.strv = env;
-	r = msg_put(out, id, MSG_EXEC_REQUEST, &request);
-	free(env);
-	if (r == -EMSGSIZE || r == -ENOBUFS)
-		return err_set(err, E2BIG, NULL, "arguments and environment over 4 MiB");
-	return r < 0 ? err_set(err, -r, NULL, "cannot make the request") : 0;
+		err_set(err, -r, NULL, "cannot make the request");
+	else
+		r = ask_features(&request, opts, terms, err);
+	if (r == 0)
+		r = put(out, id, opts, terms, &request, err);
+	release_line(&line);
+	return r;
 }

@@ -824,7 +824,7 @@ static void decide_tty(struct exec *exec)
 		return;
 	exec->tty = opts->tty == OPTS_TTY_FORCED ||
 		    (opts->tty == OPTS_TTY_IF_TERMINAL && terminal) ||
-		    (opts->tty == OPTS_TTY_AUTO && !opts->command_len && terminal &&
+		    (opts->tty == OPTS_TTY_AUTO && !opts->command_len && !opts->line && terminal &&
 		     isatty(STDOUT_FILENO));
 	if (opts->tty == OPTS_TTY_IF_TERMINAL && !exec->tty)
 		log_warn("stdin is no terminal, so the command gets none; -tt forces one");

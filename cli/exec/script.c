@@ -135,6 +135,7 @@ static void start_parser(struct script *script)
 	struct err err;
 
 	script->asks = true;
+	opts.line = NULL;
 	opts.command = (char **)argv;
 	opts.command_len = ARRAY_LEN(argv);
 	parser->owner = script;
@@ -440,6 +441,7 @@ const struct opts *script_begin(struct script *script, struct exec *exec, struct
 	memcpy(script->argv, argv, sizeof(argv));
 	script->exec = exec;
 	script->command = *opts;
+	script->command.line = NULL;
 	script->command.command = script->argv;
 	script->command.command_len = script->argument ? 6 : 5;
 	script->command.tty = OPTS_TTY_NEVER;

@@ -177,17 +177,16 @@ static bool is_guest(const struct opts *opts)
 
 const char *hint_command(const struct opts *opts)
 {
-	const char *command = opts->command_len ? opts->command[0] : "";
+	const char *command = opts->command_len && !opts->line ? opts->command[0] : "";
 
-	if (is_guest(opts))
+	if (!opts->line && is_guest(opts))
 		return "a guest is named with -S or -s, and the command comes behind it";
 
 	if (is_assignment(command))
 		return "variables are set with -e NAME=VALUE";
 	if (is_builtin(command))
-		return "only a shell knows that: -- sh -c 'LINE'; -w DIR is the folder to run in";
+		return "only a shell knows that: -c 'LINE'; -w DIR is the folder to run in";
 	if (strpbrk(command, " \t\n|&;<>()$`*?"))
-		return "no shell reads the command, one word is one argument: -- sh -c 'LINE' has "
-		       "one";
+		return "no shell reads the command, one word is one argument: -c 'LINE' has one";
 	return NULL;
 }

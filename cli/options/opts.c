@@ -21,6 +21,7 @@
 #define GUESTS_CONNECT_MS 3000 /* of --guests */
 
 static const char endpoint_variable[] = "MSB_EXEC_ENDPOINT";
+static const char rsh_name[] = "msb-rsh";
 static const char complete_variable[] = "MSB_EXEC_COMPLETE_TIMEOUT";
 
 /* ---- what the options do that are like no other: 0, or -errno with *err filled ---- */
@@ -405,6 +406,8 @@ void opts_help(void)
 {
 	puts("Usage: msb-exec [OPTION]... [--] COMMAND [ARG]...\n"
 	     "       msb-exec [OPTION]...\n"
+	     "       msb-exec [OPTION]... -c LINE [ARG]...\n"
+	     "       msb-exec [OPTION]... --rsh [-l USER] GUEST [WORD]...\n"
 	     "       msb-exec --sessions [--json] [OPTION]...\n"
 	     "       msb-exec --attach|--wait|--logs|--send|--kill|--remove ID [OPTION]...\n"
 	     "       msb-exec --console [OPTION]...\n"
@@ -456,7 +459,8 @@ static int check_texts(const struct opts *o, struct err *err)
 
 	if (check_text("--user", o->user, err) < 0 ||
 	    check_text("--workdir", o->workdir, err) < 0 ||
-	    check_text("--command", o->line, err) < 0 || check_text("--shell", o->shell, err) < 0 ||
+	    check_text(o->user_shell ? "the line of --rsh" : "--command", o->line, err) < 0 ||
+	    check_text("--shell", o->shell, err) < 0 ||
 	    check_text("the session's name", o->session, err) < 0)
 		return -EINVAL;
 	for (size_t i = 0; i < o->command_len; i++) {
@@ -503,11 +507,38 @@ static const char *find_option(int argc, char *argv[], enum opts_program program
 	return NULL;
 }
 
+/*
+ * Where --rsh stands, behind which comes another language, or -1. Whoever is called msb-rsh knows no
+ * other.
+ */
+static int find_rsh(int argc, char *argv[])
+{
+	struct options o = {.rows = rows, .program = OPTS_EXEC, .argc = argc, .argv = argv};
+	const char *name = argc ? strrchr(argv[0], '/') : NULL, *value;
+	struct err err;
+	int i;
+
+	if (argc && strcmp(name ? name + 1 : argv[0], rsh_name) == 0)
+		return 0;
+	while ((i = options_next(&o, &value, &err)) >= 0)
+		if (strcmp(rows[i].name, "rsh") == 0)
+			return o.at;
+	return -1;
+}
+
+/* So many words of argv are in our own. */
+static int count_ours(int argc, char *argv[])
+{
+	int at = find_rsh(argc, argv);
+
+	return at < 0 ? argc : at + 1;
+}
+
 bool opts_want_console(int argc, char *argv[])
 {
 	static const char *const names[] = {"console", NULL};
 
-	return find_option(argc, argv, OPTS_EXEC, names);
+	return find_option(count_ours(argc, argv), argv, OPTS_EXEC, names);
 }
 
 bool opts_want_lines(int argc, char *argv[])
@@ -628,16 +659,16 @@ int opts_use_guest(struct opts *opts, enum opts_program program, const char *tex
 	return 0;
 }
 
-/* What the command line, or else the environment, says for an address; NULL: what has no name. */
+/* What the command line, or else --rsh or the environment, says for an address; NULL: what has no name. */
 static const char *find_address(int argc, char *argv[], enum opts_program program,
-				const char **ret_from)
+				const struct rsh *rsh, const char **ret_from)
 {
 	struct options o = {.rows = rows, .program = program, .argc = argc, .argv = argv};
-	const char *address = getenv(endpoint_variable), *value;
+	const char *address = rsh->guest ? rsh->guest : getenv(endpoint_variable), *value;
 	struct err err;
 	int i;
 
-	*ret_from = endpoint_variable;
+	*ret_from = rsh->guest ? "--rsh" : endpoint_variable;
 	while ((i = options_next(&o, &value, &err)) >= 0) {
 		if (rows[i].take == take_socket) {
 			address = value;
@@ -653,7 +684,7 @@ static int take_guest(int argc, char *argv[], enum opts_program program, struct 
 		      struct err *err)
 {
 	static const char *const others[] = {"help", "version", "guests", NULL};
-	const char *from, *address = find_address(argc, argv, program, &from);
+	const char *from, *address = find_address(argc, argv, program, &ret->rsh, &from);
 
 	if (!address || find_option(argc, argv, program, others))
 		return 0;
@@ -717,10 +748,10 @@ static int check_not_private(const struct opts *o, const char *what, struct err 
 
 static int check_action(const struct opts *o, int argc, char *argv[], struct err *err)
 {
-	static const char *const of_start[] = {"tty",	     "no-tty",	      "user",	  "workdir",
-					       "env",	     "env-file",      "rlimit",	  "timeout",
-					       "linger",     "on-disconnect", "detach",	  "name",
-					       "kill-after", "merge",	      "no-merge", NULL};
+	static const char *const of_start[] = {
+		"tty",	    "no-tty",  "user",		"workdir", "env",  "env-file",	 "rlimit",
+		"timeout",  "linger",  "on-disconnect", "detach",  "name", "kill-after", "merge",
+		"no-merge", "command", "login",		"rsh",	   NULL};
 	static const char *const of_signal[] = {"signal", NULL};
 	const char *name = action_names[o->action], *stray;
 
@@ -775,12 +806,25 @@ static int check_guests(struct opts *o, int argc, char *argv[], struct err *err)
 	return 0;
 }
 
+static int check_line(const struct opts *o, struct err *err)
+{
+	if (o->login && o->user_shell)
+		return err_set(err, 0, NULL, "--login: not together with --rsh");
+	if (!o->login || o->line || !o->command_len)
+		return 0;
+	err_set(err, 0, NULL, "--login is for a line of -c, and not for a command: %s",
+		o->command[0]);
+	return err_hint(err, "--login -c LINE runs a line by the user's login shell");
+}
+
 /* Of msb-exec alone. */
 static int check_together(struct opts *o, int argc, char *argv[], struct err *err)
 {
 	const char *stray, *of;
-	int r = 0;
+	int r = check_line(o, err);
 
+	if (r < 0)
+		return r;
 	if (o->guests)
 		r = check_guests(o, argc, argv, err);
 	else if (o->action)
@@ -810,39 +854,107 @@ static bool can_reconnect(const struct opts *o, enum opts_program program)
 	return o->action || o->on_disconnect == MSG_DISCONNECT_KEEP;
 }
 
+/* ---- behind --rsh ---- */
+
+static void settle_rsh_tty(struct opts *o)
+{
+	static const enum opts_tty ttys[] = {
+		[RSH_TTY_AUTO] = OPTS_TTY_AUTO,
+		[RSH_TTY_NEVER] = OPTS_TTY_NEVER,
+		[RSH_TTY_IF_TERMINAL] = OPTS_TTY_IF_TERMINAL,
+		[RSH_TTY_FORCED] = OPTS_TTY_FORCED,
+	};
+
+	if (o->rsh.tty != RSH_TTY_UNSAID)
+		o->tty = ttys[o->rsh.tty];
+}
+
+/* Before the options, since it may name a guest. Of whoever wants to be told something else nothing is wrong. */
+static int read_rsh(int argc, char *argv[], int ours, struct opts *o, struct err *err)
+{
+	static const char *const answers[] = {"help", "version", NULL};
+
+	if (find_option(ours, argv, OPTS_EXEC, answers))
+		return 0;
+	return rsh_parse(argc - ours, argv + ours, &o->rsh, err);
+}
+
+/* What it says counts more than options before it, but for the agent, which is that of -S. */
+static int settle_rsh(struct opts *o, struct err *err)
+{
+	const struct rsh *rsh = &o->rsh;
+
+	if (o->line)
+		return err_set(err, 0, NULL, "-c and --rsh exclude each other");
+	for (size_t i = 0; i < rsh->env.count; i++)
+		if (env_add(&o->env, rsh->env.entries[i], err) < 0)
+			return -EINVAL;
+	settle_rsh_tty(o);
+	if (!o->endpoint && rsh->guest)
+		set_endpoint(o, rsh->guest, "--rsh");
+	if (rsh->user)
+		o->user = rsh->user;
+	if (rsh->has_connect_ms)
+		o->connect_ms = rsh->connect_ms;
+	if (rsh->has_keepalive_ms)
+		o->keepalive_ms = rsh->keepalive_ms;
+	if (rsh->has_escape_char)
+		o->escape_char = rsh->escape_char;
+	if (rsh->log_file)
+		o->log_file = rsh->log_file;
+	o->no_stdin |= rsh->no_stdin;
+	o->quiet |= rsh->quiet;
+	o->verbose |= rsh->verbose;
+	o->version |= rsh->version;
+	o->user_shell = true;
+	o->line = rsh->line;
+	return 0;
+}
+
+/* ---- all ---- */
+
+static int check_all(struct opts *o, enum opts_program program, int argc, char *argv[],
+		     struct err *err)
+{
+	if (o->ping && (o->command_len || o->line))
+		return err_set(err, 0, NULL, "--ping runs nothing, and so takes no command: %s",
+			       o->line ? o->line : o->command[0]);
+	if (program == OPTS_CONSOLE && o->command_len)
+		return err_set(err, 0, NULL, "%s: a console takes no command; -c LINE runs one",
+			       o->command[0]);
+	if (o->line && o->file)
+		return err_set(err, 0, NULL, "-c and -f exclude each other");
+	if (!o->guests && settle_endpoint(o, err) < 0)
+		return -EINVAL;
+	return program == OPTS_EXEC ? check_together(o, argc, argv, err) : check_console(o, err);
+}
+
 static int parse(int argc, char *argv[], enum opts_program program, struct opts *ret,
 		 struct err *err)
 {
-	struct options o = {.rows = rows, .program = program, .argc = argc, .argv = argv};
+	int rsh_at = program == OPTS_EXEC ? find_rsh(argc, argv) : -1;
+	int ours = rsh_at < 0 ? argc : rsh_at + 1;
+	struct options o = {.rows = rows, .program = program, .argc = ours, .argv = argv};
 	bool reconnects;
 
 	*ret = defaults;
 	if (program == OPTS_CONSOLE && take_environment(ret, err) < 0)
 		return -EINVAL;
-	if (take_guest(argc, argv, program, ret, err) < 0)
+	if (rsh_at >= 0 && read_rsh(argc, argv, ours, ret, err) < 0)
+		return -EINVAL;
+	if (take_guest(ours, argv, program, ret, err) < 0)
 		return -EINVAL;
 	reconnects = ret->has_reconnect;
 	ret->has_reconnect = false;
 	if (options_parse(&o, ret, err) < 0)
 		return -EINVAL;
-	ret->command = argv + o.at + 1;
-	ret->command_len = argc > o.at ? (size_t)(argc - o.at - 1) : 0;
-	if (check_texts(ret, err) < 0)
+	ret->command = argv + (rsh_at < 0 ? o.at + 1 : argc);
+	ret->command_len = rsh_at < 0 && argc > o.at ? (size_t)(argc - o.at - 1) : 0;
+	if ((rsh_at >= 0 && settle_rsh(ret, err) < 0) || check_texts(ret, err) < 0)
 		return -EINVAL;
-	if (ret->help || ret->version)
+	if (ret->help || ret->version || ret->rsh.describes)
 		return 0;
-	if (ret->ping && ret->command_len)
-		return err_set(err, 0, NULL, "--ping runs nothing, and so takes no command: %s",
-			       ret->command[0]);
-	if (program == OPTS_CONSOLE && ret->command_len)
-		return err_set(err, 0, NULL, "%s: a console takes no command; -c LINE runs one",
-			       ret->command[0]);
-	if (ret->line && ret->file)
-		return err_set(err, 0, NULL, "-c and -f exclude each other");
-	if (!ret->guests && settle_endpoint(ret, err) < 0)
-		return -EINVAL;
-	if ((program == OPTS_EXEC ? check_together(ret, argc, argv, err)
-				  : check_console(ret, err)) < 0)
+	if (check_all(ret, program, ours, argv, err) < 0)
 		return -EINVAL;
 	/* What a guest's line says of it is for what is kept, and no error elsewhere. */
 	ret->has_reconnect |= reconnects && can_reconnect(ret, program);
@@ -888,4 +1000,5 @@ void opts_release(struct opts *opts)
 	env_release(&opts->env);
 	free(opts->sandbox);
 	guest_line_release(&opts->line_of_guest);
+	rsh_release(&opts->rsh);
 }

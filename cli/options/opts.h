@@ -8,6 +8,7 @@
 
 #include "cli/terminal/escape.h"
 #include "guests.h"
+#include "rsh.h"
 #include "shared/duration.h"
 #include "shared/err.h"
 #include "shared/log.h"
@@ -75,6 +76,7 @@ struct opts {
 	const char *log_file; /* for our own lines; or NULL: stderr */
 	bool login;	      /* the line is for the user's login shell */
 	bool user_shell;      /* the line is for the user's shell, as rsh has it */
+	struct rsh rsh;	      /* owned: what stands behind --rsh */
 	bool guests;	      /* list them */
 	bool has_since;
 	uint64_t since;	    /* the first byte of output that is wanted */
