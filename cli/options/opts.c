@@ -686,7 +686,7 @@ static int take_guest(int argc, char *argv[], enum opts_program program, struct 
 	static const char *const others[] = {"help", "version", "guests", NULL};
 	const char *from, *address = find_address(argc, argv, program, &ret->rsh, &from);
 
-	if (!address || find_option(argc, argv, program, others))
+	if (!address || ret->rsh.describes || find_option(argc, argv, program, others))
 		return 0;
 	return opts_use_guest(ret, program, address, from, err);
 }
