@@ -225,6 +225,73 @@ static void what_was_scrubbed_is_valid(void **state)
 	}
 }
 
+/* By trying: how many of the last bytes some three more make a character, and no fewer do. */
+static size_t begun_by_trying(const uint8_t *at, size_t len)
+{
+	static const uint8_t more[] = {0x80, 0x8f, 0x90, 0x9f, 0xa0, 0xbf};
+
+	for (size_t n = 1; n <= 3 && n <= len; n++)
+		for (size_t i = 0; i < UNIT_COUNT(more); i++) {
+			uint8_t whole[6] = {0};
+
+			memcpy(whole, at + len - n, n);
+			whole[n] = more[i];
+			whole[n + 1] = whole[n + 2] = 0xbf;
+			if (utf8_char(whole, n + 3, NULL) > n)
+				return n;
+		}
+	return 0;
+}
+
+static void what_is_begun_is_what_more_bytes_would_end(void **state)
+{
+	static const uint8_t bytes[] = {0x00, 0x7f, 0x80, 0x8f, 0x90, 0x9f, 0xa0, 0xbf,
+					0xc0, 0xc1, 0xc2, 0xdf, 0xe0, 0xe1, 0xec, 0xed,
+					0xee, 0xef, 0xf0, 0xf1, 0xf3, 0xf4, 0xf5, 0xff};
+	uint8_t at[4];
+
+	(void)state;
+	assert_int_equal(utf8_begun("", 0), 0);
+	for (size_t i = 0; i < UNIT_COUNT(bytes) * UNIT_COUNT(bytes); i++)
+		for (size_t k = 0; k < UNIT_COUNT(bytes) * UNIT_COUNT(bytes); k++) {
+			at[0] = bytes[i / UNIT_COUNT(bytes)];
+			at[1] = bytes[i % UNIT_COUNT(bytes)];
+			at[2] = bytes[k / UNIT_COUNT(bytes)];
+			at[3] = bytes[k % UNIT_COUNT(bytes)];
+			for (size_t len = 1; len <= 4; len++)
+				if (utf8_begun(at, len) != begun_by_trying(at, len))
+					fail_msg("%02x %02x %02x %02x, %zu of them", at[0], at[1],
+						 at[2], at[3], len);
+		}
+}
+
+static void character_is_told_with_its_number(void **state)
+{
+	static const struct {
+		const char *text;
+		size_t len;
+		uint32_t c;
+	} rows[] = {
+		{"a", 1, 'a'},
+		{"\xc2\x80z", 2, 0x80},
+		{"\xe2\x82\xac", 3, 0x20ac},
+		{"\xf0\x9f\x98\x80", 4, 0x1f600},
+		{"\xf4\x8f\xbf\xbf", 4, 0x10ffff},
+		{"\xff", 0, 7},
+		{"\xe2\x82", 0, 7},
+		{"", 0, 7},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < UNIT_COUNT(rows); i++) {
+		unit_held struct msg_bytes text = unit_copy(rows[i].text, strlen(rows[i].text));
+		uint32_t c = 7;
+
+		assert_int_equal(utf8_char(text.ptr, text.len, &c), rows[i].len);
+		assert_int_equal(c, rows[i].c);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest utf8_tests[] = {
@@ -236,6 +303,8 @@ int main(void)
 		cmocka_unit_test(bad_byte_is_found_wherever_it_stands),
 		cmocka_unit_test(scrubbing_replaces_what_is_not_well_formed),
 		cmocka_unit_test(what_was_scrubbed_is_valid),
+		cmocka_unit_test(what_is_begun_is_what_more_bytes_would_end),
+		cmocka_unit_test(character_is_told_with_its_number),
 		cmocka_unit_test(sequence_that_is_cut_off_is_found_wherever_it_stands),
 	};
 
