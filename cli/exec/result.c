@@ -146,7 +146,7 @@ static int may_replace(const char *path, const struct stat *file)
 	int r;
 
 	/* Asked of the kernel as a shell would, without a change. */
-	fd = open(path, O_WRONLY | O_CLOEXEC | O_NOCTTY);
+	fd = open(path, O_WRONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY);
 	if (fd < 0)
 		return -errno;
 	if (asprintf(&name, "%.*s", slash ? (int)(slash + 1 - path) : 1, slash ? path : ".") < 0)
@@ -183,6 +183,17 @@ static int look(struct result *result, const struct stat *there)
 	return may_replace(result->path, there);
 }
 
+/* It stays whose it was, as far as we may say so, and is read by nobody who could not read it before. */
+static void keep_modes(int fd, const struct stat *there)
+{
+	mode_t mode = there->st_mode & 0777;
+
+	if (fchown(fd, there->st_uid, there->st_gid) < 0 &&
+	    fchown(fd, (uid_t)-1, there->st_gid) < 0)
+		mode &= 0707;
+	fchmod(fd, mode);
+}
+
 static int take_file(struct result *result)
 {
 	size_t len = strlen(result->where);
@@ -208,11 +219,8 @@ static int take_file(struct result *result)
 	result->unfinished = make_beside(result->path, &result->fd);
 	if (!result->unfinished)
 		return -errno;
-	/* It stays whose it was, as far as we may say so, and who may read it. */
-	if (is_there && fchown(result->fd, there.st_uid, there.st_gid) == 0)
-		fchmod(result->fd, there.st_mode & 0777);
-	else if (is_there)
-		fchmod(result->fd, there.st_mode & 0700);
+	if (is_there)
+		keep_modes(result->fd, &there);
 	return 0;
 }
 
@@ -269,8 +277,11 @@ static int close_checked(int fd)
 
 int result_write(struct result *result, const char *line, size_t len, struct err *err)
 {
-	int r = write_all(result->fd, line, len);
+	int r;
 
+	if (result->fd < 0)
+		return 0;
+	r = write_all(result->fd, line, len);
 	if (r == 0)
 		r = close_checked(fd_steal(&result->fd));
 	if (r == 0 && result->path && rename(result->unfinished, result->path) < 0)

@@ -15,14 +15,15 @@ struct result {
 	char *unfinished, *path;
 };
 
-/* Before result_open(), or without it. */
+/* Without a result_open(): nothing is written. */
 #define RESULT_NONE ((struct result){.fd = -1})
 
 /*
- * where: a file, or fd:N. To be called before we open descriptors of our own, which N could be. A file is made beside
- * the one that it becomes, so that what cannot be written is known now. What is there and is no file, a FIFO or a
- * device, is written as it is, and so is what our stdout or stderr goes to; a FIFO has to have a reader already.
- * Children do not get the descriptor. From now on SIGPIPE is ignored. where has to stay. 0, or -errno with *err filled.
+ * where: a file, or fd:N; it has to stay. To be called before we open descriptors of our own, which N could be, and
+ * with SIGPIPE ignored (signals_begin()). A file is made beside the one that it becomes, so that what cannot be
+ * written is known now; that one keeps its mode, and its owner as far as we may say so. What is there and is no file,
+ * a FIFO or a device, is written as it is, and so is what our stdout or stderr goes to; a FIFO has to have a reader
+ * already. Children do not get the descriptor. 0, or -errno with *err filled.
  */
 int result_open(struct result *result, const char *where, struct err *err);
 
