@@ -96,8 +96,10 @@ static int run(const struct opts *opts, bool lines)
 		status = run_command(&program, opts, lines);
 	loop_release(&program.loop);
 	buf_spare_release(&program.spare);
-	if (program.exec.die_of)
+	if (program.exec.die_of) {
+		log_file_end();
 		signals_die_of(program.exec.die_of);
+	}
 	return status;
 }
 
@@ -107,6 +109,19 @@ static void describe(const struct opts *opts)
 	printf("host %s\nhostname %s\n", opts->rsh.guest, opts->rsh.guest);
 	if (opts->user)
 		printf("user %s\n", opts->user);
+}
+
+/* All that is wrong from there on stands in it. */
+static int open_log_file(int argc, char *argv[], bool lines)
+{
+	const char *path = opts_log_file(argc, argv, lines ? OPTS_CONSOLE : OPTS_EXEC);
+	struct err err;
+
+	if (!path || log_to_file(path, &err) == 0)
+		return 0;
+	err_about(&err, "--log-file");
+	log_err(&err);
+	return -1;
 }
 
 int main(int argc, char *argv[])
@@ -125,6 +140,8 @@ int main(int argc, char *argv[])
 		if (!lines)
 			return start_console(argv);
 	}
+	if (open_log_file(argc, argv, lines) < 0)
+		return EXIT_FAILED;
 	if (opts_parse(argc, argv, lines ? OPTS_CONSOLE : OPTS_EXEC, &opts, &err) < 0) {
 		log_err(&err);
 		status = EXIT_FAILED;
@@ -141,5 +158,8 @@ int main(int argc, char *argv[])
 	}
 	opts_release(&opts);
 	/* Of --help, --version, --ping and --sessions. */
-	return log_flushed_stdout() || status ? status : EXIT_FAILED;
+	if (!log_flushed_stdout() && !status)
+		status = EXIT_FAILED;
+	log_file_end();
+	return status;
 }

@@ -1,4 +1,4 @@
-/* Lines for people on stderr: see log.h. */
+/* Lines for people: see log.h. */
 #include "log.h"
 
 #include <errno.h>
@@ -10,12 +10,14 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "fd.h"
 
 #define RATE_MS	   10000
 #define RATE_LINES 10
+#define LAST_MS	   500 /* for the last line about a file */
 
 static const char *log_program = "msb-exec";
 static enum log_level log_max = LOG_LEVEL_WARN;
@@ -25,6 +27,14 @@ static int log_fd = STDERR_FILENO;
 static unsigned long log_lost;
 static void (*log_put)(void *owner, const char *line, size_t len);
 static void *log_owner;
+
+/* Where lines go instead; and those that could not be written, with the first reason. */
+static struct {
+	int fd;
+	const char *path;
+	unsigned long lost;
+	int error;
+} log_file = {.fd = -1};
 
 /* The journal says in JOURNAL_STREAM which device and inode its stream has. */
 static bool stderr_is_journal(void)
@@ -76,6 +86,45 @@ void log_divert(void (*put)(void *owner, const char *line, size_t len), void *ow
 	log_owner = owner;
 }
 
+int log_to_file(const char *path, struct err *err)
+{
+	/* Without O_NONBLOCK a FIFO would be waited for, here and at each line. */
+	int fd =
+		open(path, O_WRONLY | O_APPEND | O_CREAT | O_NONBLOCK | O_NOCTTY | O_CLOEXEC, 0666);
+
+	if (fd < 0)
+		return err_set(err, errno, NULL, "cannot open %s", path);
+	fd_close(&log_file.fd);
+	log_file.fd = fd;
+	log_file.path = path;
+	log_file.lost = 0;
+	return 0;
+}
+
+bool log_has_file(void)
+{
+	return log_file.fd >= 0;
+}
+
+int log_file_fd(void)
+{
+	return log_file.fd;
+}
+
+static void write_to_file(const char *line, size_t len)
+{
+	ssize_t n;
+
+	do {
+		n = write(log_file.fd, line, len);
+	} while (n < 0 && errno == EINTR);
+	if (n == (ssize_t)len)
+		return;
+	/* Half a line is what a disk gives that is about to be full. */
+	if (!log_file.lost++)
+		log_file.error = n < 0 ? errno : ENOSPC;
+}
+
 void log_never_wait(void)
 {
 	int fd;
@@ -103,11 +152,11 @@ bool log_may(struct log_rate *rate, uint64_t now_ms, const char *whose)
 }
 
 /* As much as a pipe that is ready is sure to take. */
-static bool has_room(void)
+static bool has_room(int within_ms)
 {
 	struct pollfd one = {.fd = log_fd, .events = POLLOUT};
 
-	return poll(&one, 1, 0) > 0;
+	return poll(&one, 1, within_ms) > 0;
 }
 
 static void write_line(const char *line, size_t len)
@@ -126,7 +175,7 @@ static void put_line(const char *line, size_t len)
 		log_put(log_owner, line, len);
 		return;
 	}
-	if (!log_waits && !has_room()) {
+	if (!log_waits && !has_room(0)) {
 		log_lost++;
 		return;
 	}
@@ -142,31 +191,78 @@ static void put_line(const char *line, size_t len)
 	write_line(line, len);
 }
 
-void log_line(enum log_level level, const char *fmt, ...)
+static int begin_in_file(char *line, size_t len)
+{
+	struct timespec now;
+	struct tm tm;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	gmtime_r(&now.tv_sec, &tm);
+	return snprintf(line, len,
+			"%04d-%02d-%02dT%02d:%02d:%02d.%03dZ %.40s[%d]: ", tm.tm_year + 1900,
+			tm.tm_mon + 1, tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec,
+			(int)(now.tv_nsec / 1000000), log_program, (int)getpid());
+}
+
+static int begin_on_stderr(char *line, size_t len, enum log_level level)
 {
 	static const char priority[] = {'6', '3', '4', '6', '7'};
+
+	if (log_journal)
+		return snprintf(line, len, "<%c>", priority[level]);
+	return snprintf(line, len, "%s: ", log_program);
+}
+
+static void say(bool in_file, enum log_level level, const char *fmt, va_list ap)
+{
 	int saved = errno;
 	char line[LOG_LINE_MAX];
 	int at, n;
-	va_list ap;
 
 	if (level > log_max)
 		return;
-	if (log_journal)
-		at = snprintf(line, sizeof(line), "<%c>", priority[level]);
-	else
-		at = snprintf(line, sizeof(line), "%s: ", log_program);
-	va_start(ap, fmt);
+	at = in_file ? begin_in_file(line, sizeof(line))
+		     : begin_on_stderr(line, sizeof(line), level);
 	n = vsnprintf(line + at, sizeof(line) - (size_t)at - 1, fmt, ap);
-	va_end(ap);
 	if (n < 0)
 		n = 0;
 	if ((size_t)n > sizeof(line) - (size_t)at - 2)
 		n = (int)sizeof(line) - at - 2;
 	log_clean(line + at, (size_t)n);
 	line[at + n] = '\n';
-	put_line(line, (size_t)(at + n) + 1);
+	if (in_file)
+		write_to_file(line, (size_t)(at + n) + 1);
+	else
+		put_line(line, (size_t)(at + n) + 1);
 	errno = saved;
+}
+
+void log_line(enum log_level level, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	say(log_has_file(), level, fmt, ap);
+	va_end(ap);
+}
+
+static void say_on_stderr(enum log_level level, const char *fmt, ...)
+	__attribute__((format(printf, 2, 3)));
+
+static void say_on_stderr(enum log_level level, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	say(false, level, fmt, ap);
+	va_end(ap);
+}
+
+void log_answer(enum log_level level, const char *words)
+{
+	log_line(level, "%s", words);
+	if (log_has_file() && isatty(STDERR_FILENO))
+		say_on_stderr(level, "%s", words);
 }
 
 void log_err(const struct err *err)
@@ -176,6 +272,18 @@ void log_err(const struct err *err)
 	log_error("%s", err_words(err, words, sizeof(words)));
 	if (err->hint[0])
 		log_error("%s", err->hint);
+}
+
+void log_file_end(void)
+{
+	if (!log_has_file())
+		return;
+	fd_close(&log_file.fd);
+	if (log_file.lost && has_room(LAST_MS))
+		log_error("%lu %s missing in %s: %s", log_file.lost,
+			  log_file.lost == 1 ? "line is" : "lines are", log_file.path,
+			  log_file.error == EAGAIN ? "nobody took them" : strerror(log_file.error));
+	log_file.lost = 0;
 }
 
 bool log_flushed_stdout(void)

@@ -1,5 +1,5 @@
 /*
- * Lines for people on stderr. Each names the program; under the journal each carries its
+ * Lines for people on stderr, or in a file. Each names the program; under the journal each carries its
  * priority instead, as sd-daemon(3) has it. Control characters become '?', so that text from
  * a peer cannot drive the reader's terminal.
  */
@@ -29,6 +29,20 @@ void log_clean(char *text, size_t len);
 void log_divert(void (*put)(void *owner, const char *line, size_t len), void *owner);
 
 /*
+ * From now on lines are added to that file (its name is kept, not copied), and none goes to stderr or to who
+ * was named with log_divert(): each in one write, with the time in front, since others may write there too.
+ * Never waits: not for a reader of a FIFO either, which there has to be. 0, or -errno with *err filled.
+ */
+int log_to_file(const char *path, struct err *err);
+
+/* Whether lines go to a file; and its descriptor, which stays here and no child has, or -1. */
+bool log_has_file(void);
+int log_file_fd(void);
+
+/* To stderr again. If lines could not be written to the file, one says so there, unless nobody takes it. */
+void log_file_end(void);
+
+/*
  * From now on a line that stderr has no room for is left out, and their number is said with the next
  * that fits: whoever serves others waits for no reader.
  */
@@ -45,6 +59,9 @@ bool log_may(struct log_rate *rate, uint64_t now_ms, const char *whose);
 
 /* Writes one line, at most LOG_LINE_MAX bytes, in one write; errno is left as it was. */
 void log_line(enum log_level level, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+/* One that answers somebody's keys: with a file it is also shown on the terminal that stderr is, if it is one. */
+void log_answer(enum log_level level, const char *words);
 
 /* An error, and on a line of its own the way out if there is one. */
 void log_err(const struct err *err);

@@ -112,9 +112,12 @@ static void say_last(struct exec *exec)
 	exec->state = EXEC_SAID;
 	term_restore();
 	/* It does not continue the command's. */
-	if (exec->complaint[0] && in_line && isatty(STDERR_FILENO))
+	if (exec->complaint[0] && in_line && isatty(STDERR_FILENO) &&
+	    (exec->answers_keys || !log_has_file()))
 		stream_write(&exec->err, "\n", 1);
-	if (exec->complaint[0])
+	if (exec->complaint[0] && exec->answers_keys)
+		log_answer(LOG_LEVEL_ERROR, exec->complaint);
+	else if (exec->complaint[0])
 		log_error("%s", exec->complaint);
 	if (exec->hint[0])
 		log_error("%s", exec->hint);
@@ -248,6 +251,10 @@ static void say(struct exec *exec, const char *words)
 
 	if (exec->opts->quiet)
 		return;
+	if (log_has_file()) {
+		log_warn("%s", words);
+		return;
+	}
 	len = snprintf(line, sizeof(line), "%smsb-exec: %.400s%s",
 		       on_terminal && exec->modes.in_line ? newline : "", words, newline);
 	stream_write(&exec->err, line, (size_t)len);
@@ -288,6 +295,7 @@ static void leave(struct exec *exec, bool detach)
 	char complaint[200];
 	bool kept = keep_farewell(&exec->keep, detach, complaint, sizeof(complaint));
 
+	exec->answers_keys = has_terminal(exec);
 	finish_with(exec, detach ? REASON_DETACHED : REASON_CANCELLED,
 		    detach && kept ? 0 : EXIT_FAILED, complaint);
 	loop_stop(exec->loop);
@@ -719,7 +727,10 @@ static void on_stays(struct remote *remote, struct msg_text why)
 		finish_with(exec, REASON_REFUSED, EXIT_FAILED, words);
 		return;
 	}
-	say(exec, words);
+	if (log_has_file())
+		log_answer(LOG_LEVEL_WARN, words);
+	else
+		say(exec, words);
 	exec_input_go(&exec->in, EXEC_INPUT_GOES);
 }
 

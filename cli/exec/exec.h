@@ -69,6 +69,7 @@ struct exec {
 	struct msg_exec_exited exited; /* without pointers */
 	char complaint[1024];	       /* the line to leave with, or empty */
 	char hint[ERR_HINT_MAX];       /* and the one after it */
+	bool answers_keys;	       /* of the person at the terminal, who is to see it */
 
 	/* Whoever has other sessions beside it, which may be started then; may be NULL. */
 	void *owner;

@@ -550,6 +550,19 @@ bool opts_want_lines(int argc, char *argv[])
 	       (find_option(argc, argv, OPTS_CONSOLE, lines) || !isatty(STDIN_FILENO));
 }
 
+const char *opts_log_file(int argc, char *argv[], enum opts_program program)
+{
+	struct options o = {.rows = rows, .program = program, .argc = argc, .argv = argv};
+	const char *value, *file = NULL;
+	struct err err;
+	int i;
+
+	while ((i = options_next(&o, &value, &err)) >= 0)
+		if (strcmp(rows[i].name, "log-file") == 0)
+			file = value;
+	return file;
+}
+
 /* The same variable as for the completion in shells. */
 static int take_environment(struct opts *o, struct err *err)
 {

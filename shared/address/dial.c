@@ -270,7 +270,8 @@ static void open_local(struct dial *dial)
 	int fd;
 
 	find_execd(program, sizeof(program));
-	fd = process_start(program, argv, &process, &err);
+	/* What it says would stand among our own lines, so it stands where they do. */
+	fd = process_start(program, argv, log_file_fd(), &process, &err);
 	started(dial, fd, process, &err);
 }
 
@@ -290,7 +291,7 @@ static void open_exec(struct dial *dial)
 		return;
 	}
 	strcpy(stpcpy(script, before), command);
-	fd = process_start("/bin/sh", argv, &process, &err);
+	fd = process_start("/bin/sh", argv, -1, &process, &err);
 	free(script);
 	started(dial, fd, process, &err);
 }

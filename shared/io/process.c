@@ -28,7 +28,7 @@ extern char **environ;
  * A group of its own: Ctrl-C is for the command, not for what carries it. Our own dispositions are
  * not its business: it may want to die of SIGPIPE.
  */
-static int spawn_apart(const char *program, char *const argv[], int fd, pid_t *ret_pid)
+static int spawn_apart(const char *program, char *const argv[], int fd, int err_fd, pid_t *ret_pid)
 {
 	posix_spawn_file_actions_t actions;
 	posix_spawnattr_t attr;
@@ -41,6 +41,8 @@ static int spawn_apart(const char *program, char *const argv[], int fd, pid_t *r
 	posix_spawn_file_actions_init(&actions);
 	posix_spawn_file_actions_adddup2(&actions, fd, STDIN_FILENO);
 	posix_spawn_file_actions_adddup2(&actions, fd, STDOUT_FILENO);
+	if (err_fd >= 0)
+		posix_spawn_file_actions_adddup2(&actions, err_fd, STDERR_FILENO);
 	posix_spawnattr_init(&attr);
 	posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK |
 						POSIX_SPAWN_SETSIGDEF);
@@ -53,7 +55,8 @@ static int spawn_apart(const char *program, char *const argv[], int fd, pid_t *r
 	return -r;
 }
 
-int process_start(const char *program, char *const argv[], pid_t *ret_pid, struct err *err)
+int process_start(const char *program, char *const argv[], int err_fd, pid_t *ret_pid,
+		  struct err *err)
 {
 	cleanup_fd int ours = -1, theirs = -1;
 	int pair[2], r;
@@ -62,7 +65,7 @@ int process_start(const char *program, char *const argv[], pid_t *ret_pid, struc
 		return err_set(err, errno, NULL, "cannot make a socket pair");
 	ours = pair[0];
 	theirs = pair[1];
-	r = spawn_apart(program, argv, theirs, ret_pid);
+	r = spawn_apart(program, argv, theirs, err_fd, ret_pid);
 	if (r < 0)
 		return err_set(err, -r, NULL, "cannot start %s", program);
 	return fd_steal(&ours);

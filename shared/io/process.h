@@ -14,10 +14,12 @@
 
 /*
  * Starts program, looked for in PATH, in a process group of its own with a socket as its stdin and
- * stdout; stderr and the environment are inherited. Returns our end, which the caller closes, with
- * its process in *ret_pid, which the caller reaps, or -errno with *err filled.
+ * stdout; err_fd is its stderr, or ours if it is -1; the environment is inherited. Returns our end,
+ * which the caller closes, with its process in *ret_pid, which the caller reaps, or -errno with *err
+ * filled.
  */
-int process_start(const char *program, char *const argv[], pid_t *ret_pid, struct err *err);
+int process_start(const char *program, char *const argv[], int err_fd, pid_t *ret_pid,
+		  struct err *err);
 
 /* Whether our child is stopped, as a job is. */
 bool process_is_stopped(pid_t pid);
