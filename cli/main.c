@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "cli/exec/exec.h"
+#include "cli/exec/guest_list.h"
 #include "cli/exec/ping.h"
 #include "cli/exec/script.h"
 #include "cli/exec/sessions.h"
@@ -89,6 +90,8 @@ static int run(const struct opts *opts, bool lines)
 	}
 	if (opts->ping)
 		status = ping_run(opts, &program.loop, &program.spare);
+	else if (opts->guests)
+		status = guest_list_run(opts, &program.loop, &program.spare);
 	else if (opts->action == OPTS_SESSIONS || opts->action == OPTS_KILL ||
 		 opts->action == OPTS_REMOVE)
 		status = sessions_run(opts, &program.loop, &program.spare);

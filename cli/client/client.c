@@ -570,18 +570,40 @@ void client_reconnect(struct client *client, uint64_t within_ms)
 	reach_again(&client->reach, within_ms);
 }
 
-void client_release(struct client *client)
+/* Of an agent that said nothing or no more there is nothing to wait for. */
+static unsigned patience_for_end(const struct client *client)
 {
-	/* Of an agent that said nothing or no more there is nothing to wait for. */
-	bool patient = client->greeted && !client->lost && !client->patience.said;
+	return client->greeted && !client->lost && !client->patience.said ? PATIENCE_MS : 0;
+}
 
+static void end_all(struct client *client)
+{
 	drop(client);
 	reach_cancel(&client->reach);
 	loop_disarm(client->loop, &client->deadline);
 	loop_disarm(client->loop, &client->alive);
 	loop_disarm(client->loop, &client->patience_due);
 	end_link(client);
+}
+
+bool client_part(struct client *client)
+{
+	unsigned patience_ms = patience_for_end(client);
+
+	end_all(client);
+	if (client->process > 0 && !client->old.pid) {
+		process_end_on(&client->old, client->loop, client->process, patience_ms);
+		client->process = 0;
+	}
+	return client->process <= 0 && !client->old.pid;
+}
+
+void client_release(struct client *client)
+{
+	unsigned patience_ms = patience_for_end(client);
+
+	end_all(client);
 	if (client->process > 0)
-		process_end(client->process, patient ? PATIENCE_MS : 0);
+		process_end(client->process, patience_ms);
 	process_end_now(&client->old);
 }

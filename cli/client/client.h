@@ -95,6 +95,12 @@ void client_reconnect(struct client *client, uint64_t within_ms);
 /* Blocks for some seconds if a process that carried the connection does not end by itself. */
 void client_release(struct client *client);
 
+/*
+ * The same on the loop, for whoever has others: whether it has gone, and client_release() will not block; to be asked
+ * again. Not in a call of its own.
+ */
+bool client_part(struct client *client);
+
 /* Drops its sessions, and hears and tells nothing any more. */
 void client_abandon(struct client *client);
 

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "cli/options/exit.h"
+#include "columns.h"
 #include "shared/base.h"
 #include "shared/names.h"
 
@@ -272,53 +273,6 @@ static void put_cell(const struct msg_session_entry *said, enum column column, F
 	}
 }
 
-/*
- * How wide it is in a terminal: what is not ASCII is taken for two columns where it must not be wider, since no
- * table of ours knows better, and for one where it should be as wide.
- */
-static size_t width_of(const char *text, size_t of_others)
-{
-	size_t width = 0;
-
-	for (; *text; text++) {
-		uint8_t byte = (uint8_t)*text;
-
-		if (byte < 0x80)
-			width++;
-		else if (byte >= 0xc0)
-			width += of_others;
-	}
-	return width;
-}
-
-/* How many bytes of it are no wider than that. */
-static size_t fitting(const char *text, size_t width)
-{
-	size_t taken = 0, len = 0;
-
-	for (; text[len]; len++) {
-		uint8_t byte = (uint8_t)text[len];
-
-		taken += byte < 0x80 ? 1 : byte >= 0xc0 ? 2 : 0;
-		if (taken > width)
-			break;
-	}
-	return len;
-}
-
-/* The text, or what fits of it with dots behind. */
-static void put_cut(const char *text, size_t width, FILE *out)
-{
-	size_t dots = 3;
-
-	if (width_of(text, 2) <= width) {
-		fputs(text, out);
-		return;
-	}
-	dots = dots < width ? dots : width;
-	fprintf(out, "%.*s%.*s", (int)fitting(text, width - dots), text, (int)dots, "...");
-}
-
 /* The cells of a row in malloced memory, each terminated; or NULL. */
 static char *make_row(const struct msg_session_entry *said, char *ret_cells[COLUMNS])
 {
@@ -353,20 +307,20 @@ static void put_row(char *const cells[COLUMNS], const size_t widths[COLUMNS], si
 	size_t at = 0;
 
 	for (int i = 0; i < COLUMN_COMMAND; i++) {
-		size_t taken = width_of(cells[i], 1);
+		size_t taken = columns_width(cells[i], 1);
 		size_t pad = widths[i] > taken ? widths[i] - taken : 0;
 
 		fprintf(out, "%s%*s", cells[i], (int)pad + 2, "");
 		at += taken + pad + 2;
 	}
-	put_cut(cells[COLUMN_COMMAND], !width ? SIZE_MAX : width > at ? width - at : 0, out);
+	columns_put_cut(cells[COLUMN_COMMAND], !width ? SIZE_MAX : width > at ? width - at : 0, out);
 	fputc('\n', out);
 }
 
 static void widen(size_t widths[COLUMNS], char *const cells[COLUMNS])
 {
 	for (int i = 0; i < COLUMNS; i++) {
-		size_t width = width_of(cells[i], 1);
+		size_t width = columns_width(cells[i], 1);
 
 		width = width < PAD_MAX ? width : PAD_MAX;
 		widths[i] = width > widths[i] ? width : widths[i];

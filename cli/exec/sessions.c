@@ -4,11 +4,10 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/ioctl.h>
-#include <unistd.h>
 
 #include "cli/client/client.h"
 #include "cli/options/exit.h"
+#include "columns.h"
 #include "entries.h"
 #include "shared/base.h"
 #include "shared/log.h"
@@ -39,19 +38,11 @@ static void fail(struct sessions *sessions, const char *words)
 
 /* ---- the answer ---- */
 
-/* In columns, or 0 where nothing is to be cut. */
-static size_t terminal_width(void)
-{
-	struct winsize size;
-
-	return ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 ? size.ws_col : 0;
-}
-
 static int print(struct sessions *sessions)
 {
 	entries_sort(&sessions->entries);
 	if (!sessions->opts->json)
-		return entries_table(&sessions->entries, stdout, terminal_width());
+		return entries_table(&sessions->entries, stdout, columns_of_terminal());
 	entries_json(&sessions->entries, stdout);
 	return 0;
 }

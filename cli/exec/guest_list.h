@@ -1,0 +1,11 @@
+/* msb-exec --guests: the guests that have names, and which of them answer. */
+#ifndef MSB_GUEST_LIST_H
+#define MSB_GUEST_LIST_H
+
+#include "cli/options/opts.h"
+#include "shared/io/loop.h"
+
+/* Asks them all side by side, prints a table or JSON; returns the exit status. */
+int guest_list_run(const struct opts *opts, struct loop *loop, struct buf_spare *spare);
+
+#endif
