@@ -114,16 +114,21 @@ static void describe(const struct opts *opts)
 		printf("user %s\n", opts->user);
 }
 
-/* All that is wrong from there on stands in it. */
-static int open_log_file(int argc, char *argv[], bool lines)
+/* What is wrong with the line stands in the file for lines, and what is wrong with that one does not. */
+static int read_options(int argc, char *argv[], enum opts_program program, struct opts *opts)
 {
-	const char *path = opts_log_file(argc, argv, lines ? OPTS_CONSOLE : OPTS_EXEC);
-	struct err err;
+	const char *path = opts_log_file(argc, argv, program);
+	struct err err, why;
+	int r = opts_parse(argc, argv, program, opts, &err);
+	int opened = path ? log_to_file(path, &why) : 0;
 
-	if (!path || log_to_file(path, &err) == 0)
+	if (opened < 0)
+		err_about(&why, "--log-file");
+	if (opened == 0 && r == 0)
 		return 0;
-	err_about(&err, "--log-file");
-	log_err(&err);
+	log_err(opened < 0 ? &why : &err);
+	report_failure(opened < 0 ? REASON_IO : REASON_USAGE, EXIT_FAILED, opened < 0 ? &why : &err,
+		       opts->json, opts->result);
 	return -1;
 }
 
@@ -131,7 +136,6 @@ int main(int argc, char *argv[])
 {
 	bool lines = false;
 	struct opts opts;
-	struct err err;
 	int status = 0;
 
 	fd_open_standard();
@@ -143,12 +147,8 @@ int main(int argc, char *argv[])
 		if (!lines)
 			return start_console(argv);
 	}
-	if (open_log_file(argc, argv, lines) < 0)
-		return EXIT_FAILED;
-	if (opts_parse(argc, argv, lines ? OPTS_CONSOLE : OPTS_EXEC, &opts, &err) < 0) {
-		log_err(&err);
+	if (read_options(argc, argv, lines ? OPTS_CONSOLE : OPTS_EXEC, &opts) < 0) {
 		status = EXIT_FAILED;
-		report_failure(REASON_USAGE, status, &err, opts.json, opts.result);
 	} else if (opts.help) {
 		opts_help();
 	} else if (opts.version) {

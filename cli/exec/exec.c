@@ -141,6 +141,7 @@ static void settle(struct exec *exec)
 	if (exec->write_failed && exec->opts->detach)
 		keep_way_back(&exec->keep, exec->hint, sizeof(exec->hint));
 	tell_last(exec);
+	stream_watch_output(&exec->out, false);
 	if (buf_len(&exec->out.queue))
 		return;
 	say_last(exec);
