@@ -9,8 +9,10 @@
 
 #include "cli/options/exit.h"
 #include "columns.h"
+#include "json.h"
 #include "shared/base.h"
 #include "shared/names.h"
+#include "shared/wire/utf8.h"
 
 #define PAD_MAX 64 /* columns that one long text may shift the others by */
 
@@ -18,6 +20,7 @@ struct entry {
 	struct msg_session_entry said; /* its texts are in the payload */
 	size_t turn;		       /* in which it came */
 	uint8_t *payload;	       /* owned */
+	size_t len;		       /* of the payload */
 };
 
 /* ---- collecting ---- */
@@ -54,7 +57,7 @@ int entries_add(struct entries *entries, struct msg_bytes payload)
 	/* What is decoded points into what it was decoded from, which has to stay. */
 	memcpy(copy, payload.ptr, payload.len);
 	entry = &entries->list[entries->count];
-	*entry = (struct entry){.turn = entries->count, .payload = copy};
+	*entry = (struct entry){.turn = entries->count, .payload = copy, .len = payload.len};
 	r = msg_decode(MSG_SESSION_ENTRY, (struct msg_bytes){copy, payload.len}, &entry->said);
 	if (r < 0) {
 		free(copy);
@@ -93,37 +96,10 @@ void entries_sort(struct entries *entries)
 /* The next character of text that is UTF-8, and of how many bytes it is; 0 at the end. */
 static size_t next_char(struct msg_text text, size_t at, uint32_t *ret)
 {
-	const uint8_t *byte = (const uint8_t *)text.ptr + at;
-	size_t len;
-
-	if (at >= text.len)
-		return 0;
-	len = byte[0] < 0x80 ? 1 : byte[0] < 0xe0 ? 2 : byte[0] < 0xf0 ? 3 : 4;
-	*ret = len == 1 ? byte[0] : byte[0] & (0x7fu >> len);
-	len = len < text.len - at ? len : text.len - at;
-	for (size_t i = 1; i < len; i++)
-		*ret = *ret << 6 | (byte[i] & 0x3f);
-	return len;
+	return at < text.len ? utf8_char(text.ptr + at, text.len - at, ret) : 0;
 }
 
-/*
- * What a terminal obeys instead of showing it: the control characters of ASCII and of ISO 6429, what changes the
- * direction of text, so that it reads as something else, and what ends a line. All are below U+10000.
- */
-static bool is_control(uint32_t c)
-{
-	static const struct {
-		uint32_t first, last;
-	} ranges[] = {{0, 0x1f},	{0x7f, 0x9f},	  {0x61c, 0x61c},
-		      {0x200e, 0x200f}, {0x2028, 0x202e}, {0x2066, 0x2069}};
-
-	for (size_t i = 0; i < ARRAY_LEN(ranges); i++)
-		if (c >= ranges[i].first && c <= ranges[i].last)
-			return true;
-	return false;
-}
-
-/* Of those that have one, behind a backslash, in JSON as in a shell. */
+/* Of those that have one, behind a backslash. */
 static char short_escape(uint32_t c)
 {
 	return c == '\n' ? 'n' : c == '\t' ? 't' : c == '\r' ? 'r' : 0;
@@ -151,8 +127,8 @@ static void put_word(struct msg_text text, FILE *out)
 	size_t n;
 
 	for (size_t at = 0; (n = next_char(text, at, &c)); at += n) {
-		plain &= is_plain(c) && !is_control(c);
-		controls |= is_control(c);
+		plain &= is_plain(c) && !json_is_control(c);
+		controls |= json_is_control(c);
 	}
 	if (plain) {
 		fwrite(text.ptr, 1, text.len, out);
@@ -160,7 +136,7 @@ static void put_word(struct msg_text text, FILE *out)
 	}
 	fputs(controls ? "$'" : "'", out);
 	for (size_t at = 0; (n = next_char(text, at, &c)); at += n) {
-		if (is_control(c))
+		if (json_is_control(c))
 			put_control(c, out);
 		else if (c == '\'')
 			fputs(controls ? "\\'" : "'\\''", out);
@@ -358,90 +334,81 @@ int entries_table(const struct entries *entries, FILE *out, size_t width)
 
 /* ---- JSON ---- */
 
-static void put_string(struct msg_text text, FILE *out)
+static void put_string(struct json *json, const char *key, struct msg_text text)
 {
-	uint32_t c = 0;
-	size_t n;
-
-	if (!text.ptr) {
-		fputs("null", out);
-		return;
-	}
-	fputc('"', out);
-	for (size_t at = 0; (n = next_char(text, at, &c)); at += n) {
-		if (is_control(c)) {
-			put_control(c, out);
-			continue;
-		}
-		if (c == '"' || c == '\\')
-			fputc('\\', out);
-		fwrite(text.ptr + at, 1, n, out);
-	}
-	fputc('"', out);
+	json_text(json, key, text.ptr, text.len);
 }
 
-static void put_strings(struct msg_list list, FILE *out)
+static void put_strings(struct json *json, const char *key, struct msg_list list)
 {
 	struct msg_text text;
 
-	fputc('[', out);
-	for (const char *before = ""; msg_next_text(&list, &text) > 0; before = ",") {
-		fputs(before, out);
-		put_string(text, out);
-	}
-	fputc(']', out);
+	json_open_list(json, key);
+	while (msg_next_text(&list, &text) > 0)
+		put_string(json, NULL, text);
+	json_close(json);
 }
 
-static const char *bool_name(bool value)
+static void put_range(struct json *json, const char *key, uint64_t begin, uint64_t end)
 {
-	return value ? "true" : "false";
+	json_open(json, key);
+	json_number(json, "begin", begin);
+	json_number(json, "end", end);
+	json_close(json);
 }
 
-static void put_end(const struct msg_exec_exited *exited, FILE *out)
+static void put_end(struct json *json, const struct msg_exec_exited *exited)
 {
 	const char *name = signal_name(exited->signal);
+	char number[16];
 
-	fprintf(out, ",\"code\":%" PRId32, exited->code);
-	if (name)
-		fprintf(out, ",\"signal\":\"%s\"", name);
-	else if (exited->signal)
-		fprintf(out, ",\"signal\":\"%u\"", exited->signal);
-	else
-		fputs(",\"signal\":null", out);
-	fprintf(out, ",\"timed_out\":%s", bool_name(exited->timed_out));
-	if (exited->has_usage)
-		fprintf(out,
-			",\"usage\":{\"user_us\":%" PRIu64 ",\"sys_us\":%" PRIu64
-			",\"wall_us\":%" PRIu64 ",\"max_rss_kib\":%" PRIu64 "}",
-			exited->usage.user_us, exited->usage.sys_us, exited->usage.wall_us,
-			exited->usage.max_rss_kib);
+	json_signed(json, "code", exited->code);
+	snprintf(number, sizeof(number), "%u", exited->signal);
+	json_word(json, "signal", !exited->signal ? NULL : name ? name : number);
+	json_bool(json, "timed_out", exited->timed_out);
+	if (!exited->has_usage)
+		return;
+	json_open(json, "usage");
+	json_number(json, "user_us", exited->usage.user_us);
+	json_number(json, "sys_us", exited->usage.sys_us);
+	json_number(json, "wall_us", exited->usage.wall_us);
+	json_number(json, "max_rss_kib", exited->usage.max_rss_kib);
+	json_close(json);
 }
 
-static void put_object(const struct msg_session_entry *said, FILE *out)
+static void put_object(struct json *json, const struct msg_session_entry *said)
 {
-	fputs("{\"id\":", out);
-	put_string(said->session, out);
-	fputs(",\"name\":", out);
-	put_string(said->name, out);
-	fputs(",\"user\":", out);
-	put_string(said->user, out);
-	fprintf(out, ",\"pid\":%" PRIu32 ",\"tty\":%s,\"state\":\"%s\"", said->pid,
-		bool_name(said->tty), said->ended ? "ended" : "running");
-	fprintf(out, ",\"age_ms\":%" PRIu64 ",\"cpu_us\":%" PRIu64 ",\"attached\":%" PRIu32,
-		said->age_ms, said->cpu_us, said->attached);
-	fputs(",\"command\":", out);
-	put_strings(said->command, out);
-	fprintf(out, ",\"stdout\":{\"begin\":%" PRIu64 ",\"end\":%" PRIu64 "}", said->stdout_begin,
-		said->stdout_end);
-	fprintf(out, ",\"stderr\":{\"begin\":%" PRIu64 ",\"end\":%" PRIu64 "}", said->stderr_begin,
-		said->stderr_end);
+	put_string(json, "id", said->session);
+	put_string(json, "name", said->name);
+	put_string(json, "user", said->user);
+	json_number(json, "pid", said->pid);
+	json_bool(json, "tty", said->tty);
+	json_word(json, "state", said->ended ? "ended" : "running");
+	json_number(json, "age_ms", said->age_ms);
+	json_number(json, "cpu_us", said->cpu_us);
+	json_number(json, "attached", said->attached);
+	put_strings(json, "command", said->command);
+	put_range(json, "stdout", said->stdout_begin, said->stdout_end);
+	put_range(json, "stderr", said->stderr_begin, said->stderr_end);
 	if (said->ended)
-		put_end(&said->exited, out);
-	fputs("}\n", out);
+		put_end(json, &said->exited);
 }
 
-void entries_json(const struct entries *entries, FILE *out)
+int entries_json(const struct entries *entries, FILE *out)
 {
-	for (size_t i = 0; i < entries->count; i++)
-		put_object(&entries->list[i].said, out);
+	for (size_t i = 0; i < entries->count; i++) {
+		const struct entry *entry = &entries->list[i];
+		/* In the payload a text has its head, which pays for what stands around it in the line. */
+		size_t size = JSON_SIZE_MIN + JSON_ESCAPED * entry->len;
+		char *space = malloc(size);
+		struct json json;
+
+		if (!space)
+			return -ENOMEM;
+		json_begin(&json, space, size);
+		put_object(&json, &entry->said);
+		fwrite(space, 1, json_end(&json), out);
+		free(space);
+	}
+	return 0;
 }

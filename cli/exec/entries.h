@@ -36,7 +36,7 @@ void entries_sort(struct entries *entries);
  */
 int entries_table(const struct entries *entries, FILE *out, size_t width);
 
-/* An object a line. */
-void entries_json(const struct entries *entries, FILE *out);
+/* An object a line. 0, or -ENOMEM in the midst of it. */
+int entries_json(const struct entries *entries, FILE *out);
 
 #endif

@@ -43,8 +43,7 @@ static int print(struct sessions *sessions)
 	entries_sort(&sessions->entries);
 	if (!sessions->opts->json)
 		return entries_table(&sessions->entries, stdout, columns_of_terminal());
-	entries_json(&sessions->entries, stdout);
-	return 0;
+	return entries_json(&sessions->entries, stdout);
 }
 
 static void on_done(struct sessions *sessions)
