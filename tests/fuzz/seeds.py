@@ -271,7 +271,8 @@ def words():
 
 
 def output():
-    pieces = [b"plain text\n", "\u00e9\u00e8\u4e2d\u6587\U0001f600".encode(), b'"\\\b\f\r\t\x1b[m\x7f',
+    pieces = [b"plain text\n", "\u00e9\u00e8\u4e2d\u6587\U0001f600".encode(),
+              b'"\\\b\f\r\t\x1b[m\x7f',
               b"\xff\xc0\x80\xed\xa0\x80\xf4\x90", b"\xf0\x9f\x98", b"\xe4\xb8"]
     for how in (b"\0\0\0", b"\0\5\1", b"\0\x20\2", b"\1\1\3"):
         for piece in pieces:
