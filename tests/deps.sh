@@ -9,7 +9,7 @@ packages() {
 		static) echo musl-tools ;;
 		build) echo gcc libc6-dev make pkg-config libcbor-dev libreadline-dev ;;
 		check) echo bats libcmocka-dev tmux vim-tiny less procps python3 libcap2-bin \
-			util-linux bsdextrautils expect openssh-server openssh-client busybox-static mandoc systemd rsync git
+			util-linux bsdextrautils expect openssh-server openssh-client busybox-static mandoc systemd rsync git jq
 			# Shells that complete.
 			echo zsh fish ;;
 		# Whoever has node has it from anywhere.

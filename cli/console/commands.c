@@ -268,14 +268,24 @@ static int run_user(struct commands *commands, const char *argument)
 	return with_environ(commands, argument, become_user);
 }
 
+static int connect_to(struct commands *commands, const char *text)
+{
+	char words[ERR_TEXT_MAX + 64 + ERR_HINT_MAX];
+	struct opts opts;
+	struct err err;
+
+	if (opts_again(&commands->guest->opts, text, "\\connect", &opts, &err) < 0)
+		return FAIL(commands, "%s", err_sentence(&err, words, sizeof(words)));
+	guest_move(commands->guest, &opts);
+	return LATER;
+}
+
 static int run_connect(struct commands *commands, const char *argument)
 {
 	const struct client *client = guest_client(commands->guest);
 
-	if (argument[0]) {
-		guest_connect(commands->guest, argument);
-		return LATER;
-	}
+	if (argument[0])
+		return connect_to(commands, argument);
 	if (commands->guest->way != GUEST_CONNECTED) {
 		guest_return(commands->guest);
 		return LATER;
@@ -563,8 +573,9 @@ const struct command commands_table[] = {
 	{"\\kill", "SIGNAL", "send it to the shell's jobs (default TERM)", COMMAND_SIGNAL,
 	 COMMAND_GUEST, run_kill},
 	{"\\connect", "ENDPOINT",
-	 "go to another guest; alone: back to a lost one, or say which this is", COMMAND_ADDRESS,
-	 COMMAND_ALONE, run_connect},
+	 "go to another guest, by its address or its name; alone: back to a lost one, or say which "
+	 "this is",
+	 COMMAND_ADDRESS, COMMAND_ALONE, run_connect},
 	{"\\lcd", "DIR", "change the host's folder", COMMAND_LOCAL_FILE, COMMAND_ALONE, run_lcd},
 	{"\\!", "COMMAND", "run it on the host; alone: a shell there", COMMAND_LOCAL_LINE,
 	 COMMAND_ALONE, run_local},

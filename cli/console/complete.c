@@ -146,6 +146,22 @@ static void match_variables(struct complete *complete, struct prompt_matches *ma
 	free(dollar);
 }
 
+/* Of a line that is wrong the names above and below it are good enough here. */
+static void match_guests(struct prompt_matches *matches, const char *word)
+{
+	struct guests guests;
+	struct guest_line line;
+	struct err err;
+	int r;
+
+	if (guests_open(&guests, &err) < 0)
+		return;
+	while ((r = guests_next(&guests, &line, &err)) != 0)
+		if (r > 0)
+			add_if_begun(matches, word, line.name);
+	guests_close(&guests);
+}
+
 static void match_argument(struct complete *complete, struct prompt_matches *matches,
 			   const char *word, char quote, enum command_argument kind)
 {
@@ -162,6 +178,8 @@ static void match_argument(struct complete *complete, struct prompt_matches *mat
 		add_if_begun(matches, word, signal_name(i));
 	for (size_t i = 0; kind == COMMAND_ADDRESS && i < 4; i++)
 		add_if_begun(matches, word, addresses[i]);
+	if (kind == COMMAND_ADDRESS)
+		match_guests(matches, word);
 }
 
 void complete_word(struct complete *complete, const struct prompt_word *ask,

@@ -23,9 +23,8 @@
 #include "shared/names.h"
 #include "shared/wire/utf8.h"
 
-#define KEYS_AFTER_MS 100   /* what is typed until then may be the next line and not for this one */
-#define RESTART_MS    1000  /* a shell that lives shorter, and ran nothing, is not started again */
-#define RECONNECT_MS  60000 /* if nothing else is said */
+#define KEYS_AFTER_MS 100  /* what is typed until then may be the next line and not for this one */
+#define RESTART_MS    1000 /* a shell that lives shorter, and ran nothing, is not started again */
 #define CTRL_C	      '\x03'
 
 struct console {
@@ -725,12 +724,7 @@ static void set_up_guest(struct console *console)
 
 	guest->loop = &console->loop;
 	guest->spare = &console->spare;
-	guest->opts = *console->opts;
-	/* A prompt has no end. */
-	guest->opts.timeout_ms = 0;
-	guest->command = console->opts->shell;
-	guest->reconnect_ms =
-		console->opts->has_reconnect ? console->opts->reconnect_ms : RECONNECT_MS;
+	guest_use(guest, console->opts);
 	guest->owner = console;
 	guest->sink = (struct shell_sink){console, on_output, on_running, on_more};
 	guest->on_ready = on_ready;
@@ -840,7 +834,7 @@ int console_talk(const struct opts *opts, int *ret_signal)
 	}
 	setlocale(LC_CTYPE, "");
 	set_up(&console, opts);
-	guest_connect(&console.guest, opts->endpoint);
+	guest_connect(&console.guest);
 	r = console.finished && !output_waiting(&console.output) ? 0 : loop_run(&console.loop);
 	if (!console.finished)
 		finish(&console, EXIT_FAILED, r < 0 ? strerror(-r) : "stopped");

@@ -12,6 +12,7 @@
 #include "shared/log.h"
 #include "shared/names.h"
 
+#define RECONNECT_MS 60000	   /* if nothing else is said */
 #define OUTPUT_AHEAD (1024 * 1024) /* of an agent without credit */
 
 /* A shell that is ended, and by whose connection. */
@@ -29,7 +30,8 @@ static struct peer *peer_of(struct client *client)
 static void peer_free(struct peer *peer)
 {
 	client_release(&peer->client);
-	free(peer->address);
+	if (peer->owned)
+		opts_release(&peer->opts);
 	free(peer);
 }
 
@@ -182,6 +184,29 @@ bool guest_leave(struct guest *guest)
 
 /* ---- what the shells say ---- */
 
+static uint64_t reconnect_ms(const struct opts *opts)
+{
+	return opts->has_reconnect ? opts->reconnect_ms : RECONNECT_MS;
+}
+
+void guest_use(struct guest *guest, const struct opts *opts)
+{
+	guest->opts = *opts;
+	/* A prompt has no end. */
+	guest->opts.timeout_ms = 0;
+	guest->reconnect_ms = reconnect_ms(opts);
+}
+
+/* A guest with a name says by its line who one is there. */
+static void move(struct guest *guest, const struct peer *peer)
+{
+	if (peer->opts.guest) {
+		free(guest->user);
+		guest->user = NULL;
+	}
+	guest_use(guest, &peer->opts);
+}
+
 /* The candidate is ready: what was before it is over. */
 static void adopt(struct guest *guest)
 {
@@ -195,8 +220,10 @@ static void adopt(struct guest *guest)
 	guest->candidate = NULL;
 	guest->way = GUEST_CONNECTED;
 	guest->asked = false;
-	if (guest->peer && guest->peer != guest->candidate_peer)
+	if (guest->peer && guest->peer != guest->candidate_peer) {
+		move(guest, guest->candidate_peer);
 		retire(guest, guest->peer);
+	}
 	guest->peer = guest->candidate_peer;
 	guest->candidate_peer = NULL;
 	/* The window may have changed since its shell was told. */
@@ -239,8 +266,8 @@ static void on_failed(void *owner, const char *why)
 	struct shell *shell = guest->candidate;
 
 	/* It may keep no more sessions. */
-	if (shell && shell->state == SHELL_NONE && shell->keeps && !guest->opts.has_on_disconnect &&
-	    shell->failure == MSG_FAILURE_RESOURCE_LIMIT) {
+	if (shell && shell->state == SHELL_NONE && shell->keeps &&
+	    !guest->wanted.has_on_disconnect && shell->failure == MSG_FAILURE_RESOURCE_LIMIT) {
 		log_info("%s; the shell ends with the connection", why);
 		guest->wanted.on_disconnect = MSG_DISCONNECT_KILL;
 		run_shell(guest);
@@ -303,19 +330,20 @@ static void on_forgotten(void *owner, const char *why)
 /* ---- what the connections say ---- */
 
 /* A private agent ends with us, and what it runs does, too. */
-static bool goes_on(const struct guest *guest, const struct peer *peer)
+static bool goes_on(const struct peer *peer)
 {
-	return guest->reconnect_ms && !(peer->address && strcmp(peer->address, "local:") == 0);
+	const char *address = peer->opts.endpoint;
+
+	return reconnect_ms(&peer->opts) && !(address && strcmp(address, "local:") == 0);
 }
 
 static void run_shell(struct guest *guest)
 {
 	struct shell *shell = guest->candidate;
 	bool keeps = guest->wanted.on_disconnect == MSG_DISCONNECT_KEEP;
-	struct remote_terms terms = {.tty = true,
-				     .term = guest->look.term,
-				     .hold_ms = keeps ? guest->reconnect_ms : 0,
-				     .retains = keeps && guest->reconnect_ms};
+	uint64_t hold_ms = keeps ? reconnect_ms(&guest->wanted) : 0;
+	struct remote_terms terms = {
+		.tty = true, .term = guest->look.term, .hold_ms = hold_ms, .retains = hold_ms};
 	struct err err;
 
 	shell->loop = guest->loop;
@@ -326,7 +354,7 @@ static void run_shell(struct guest *guest)
 	shell->on_failed = on_failed;
 	shell->on_back = on_back;
 	shell->on_forgotten = on_forgotten;
-	if (shell_start(shell, &guest->candidate_peer->client, &guest->wanted, guest->command,
+	if (shell_start(shell, &guest->candidate_peer->client, &guest->wanted, guest->wanted.shell,
 			&terms, &err) < 0)
 		candidate_failed(guest, &err);
 }
@@ -339,7 +367,7 @@ static void start_shell(struct look *look, const struct err *failure)
 		candidate_failed(guest, failure);
 		return;
 	}
-	if (!guest->opts.has_on_disconnect && goes_on(guest, guest->candidate_peer) &&
+	if (!guest->wanted.has_on_disconnect && goes_on(guest->candidate_peer) &&
 	    guest->candidate_peer->client.agent.features & MSG_FEATURE_SESSIONS)
 		guest->wanted.on_disconnect = MSG_DISCONNECT_KEEP;
 	run_shell(guest);
@@ -421,8 +449,7 @@ static void lose(struct guest *guest, const struct err *err)
 	struct client *client = guest_client(guest);
 	bool was_greeted = client->greeted, first = guest->way == GUEST_CONNECTED;
 
-	if (first &&
-	    !(goes_on(guest, guest->peer) && guest->shell && shell_suspend(guest->shell))) {
+	if (first && !(goes_on(guest->peer) && guest->shell && shell_suspend(guest->shell))) {
 		guest->on_lost(guest->owner, err);
 		return;
 	}
@@ -524,37 +551,64 @@ static void choose_candidate(struct guest *guest, const struct opts *wanted)
 	remote_release(&guest->candidate->remote);
 }
 
-void guest_connect(struct guest *guest, const char *address)
+static void connect_peer(struct guest *guest, struct peer *peer, const struct reach_terms *terms)
 {
-	struct reach_terms terms = {.connect_ms = guest->opts.connect_ms};
-	struct peer *peer = calloc(1, sizeof(*peer));
-	struct err err;
-	struct client *client;
+	struct client *client = &peer->client;
 
-	choose_candidate(guest, &guest->opts);
-	if (peer && address)
-		peer->address = strdup(address);
-	if (!peer || (address && !peer->address)) {
-		free(peer);
-		err_set(&err, 0, NULL, "no memory");
-		candidate_failed(guest, &err);
-		return;
-	}
-	client = &peer->client;
+	choose_candidate(guest, &peer->opts);
 	client->owner = guest;
 	client->on_greeted = on_greeted;
 	client->on_lost = on_lost;
 	client->on_unanswered = on_unanswered;
 	client->on_turn = on_turn;
 	client->waiting = waiting;
-	/* The guest may still be on its way when the console starts; a name that is typed has to be right. */
-	if (!guest->peer) {
-		terms.wait_ms = guest->opts.wait_ms;
-		terms.from = opts_endpoint_variable(&guest->opts);
-	}
-	terms.address = peer->address;
 	guest->candidate_peer = peer;
-	client_connect(client, guest->loop, &terms, guest->opts.keepalive_ms, guest->spare);
+	client_connect(client, guest->loop, terms, peer->opts.keepalive_ms, guest->spare);
+}
+
+static struct peer *new_peer(struct guest *guest, const struct opts *opts)
+{
+	struct peer *peer = calloc(1, sizeof(*peer));
+	struct err err;
+
+	if (peer) {
+		peer->opts = *opts;
+		peer->opts.timeout_ms = 0;
+		return peer;
+	}
+	choose_candidate(guest, &guest->opts);
+	err_set(&err, 0, NULL, "no memory");
+	candidate_failed(guest, &err);
+	return NULL;
+}
+
+void guest_connect(struct guest *guest)
+{
+	struct reach_terms terms = reach_terms_of(&guest->opts);
+	struct peer *peer = new_peer(guest, &guest->opts);
+
+	if (peer)
+		connect_peer(guest, peer, &terms);
+}
+
+void guest_move(struct guest *guest, const struct opts *opts)
+{
+	struct reach_terms terms = reach_terms_of(opts);
+	struct peer *peer = new_peer(guest, opts);
+
+	if (!peer) {
+		struct opts taken = *opts;
+
+		opts_release(&taken);
+		return;
+	}
+	peer->owned = true;
+	if (!opts->guest && guest->user)
+		peer->opts.user = guest->user;
+	/* The guest may still be on its way when the console starts; a name that is typed has to be right. */
+	terms.wait_ms = 0;
+	terms.from = NULL;
+	connect_peer(guest, peer, &terms);
 }
 
 static void start_beside(struct guest *guest, const struct opts *wanted)

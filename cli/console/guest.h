@@ -12,7 +12,9 @@
 /* Ids are taken in order and never again. */
 struct peer {
 	struct client client; /* its owner is the guest */
-	char *address;	      /* owned; NULL: the usual places */
+	struct opts
+		opts; /* that it was connected by: its address, and what its shells start with */
+	bool owned;   /* they are: of all but the first */
 	struct loop_grave grave;
 	unsigned partings; /* shells that are ended by it */
 	bool retired;	   /* it goes when they have ended */
@@ -29,9 +31,8 @@ enum guest_way {
 struct guest {
 	struct loop *loop; /* not owned, as what follows */
 	struct buf_spare *spare;
-	const char *command; /* the shell that is wanted, or NULL */
-	struct opts opts;    /* what shells are started with: \user changes it */
-	struct peer *peer;   /* owned: whose shell it is */
+	struct opts opts; /* what shells are started with: \user changes it, and so does \connect */
+	struct peer *peer; /* owned: whose shell it is */
 	struct shell shells[2];
 	struct shell *shell;	     /* the one in use; NULL before the first is ready */
 	struct shell *candidate;     /* one that is to follow it, or NULL */
@@ -85,8 +86,14 @@ static inline struct client *guest_client(const struct guest *guest)
 /* Starts a small command beside the shell, of whose terms opts and beside are set here. */
 void guest_ask(struct guest *guest, struct side *side, struct side_terms terms);
 
-/* Starts a shell that is to follow: on a connection of its own to that address (NULL: the usual places) */
-void guest_connect(struct guest *guest, const char *address);
+/* What the console's own command line says, before the first connection. Borrowed. */
+void guest_use(struct guest *guest, const struct opts *opts);
+
+/* Starts a shell that is to follow: on a connection of its own to where guest_use() said */
+void guest_connect(struct guest *guest);
+
+/* or these do, of opts_again(), which are taken */
+void guest_move(struct guest *guest, const struct opts *opts);
 
 /* on the current one, in that folder; as another user, with these variables, which are taken */
 void guest_restart(struct guest *guest, const char *folder);

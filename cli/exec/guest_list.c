@@ -14,10 +14,11 @@
 #include "shared/log.h"
 #include "shared/wire/utf8.h"
 
-#define AT_ONCE 64 /* each has descriptors, and maybe a process */
-#define LOOK_MS 20 /* between looks whether a process is gone */
-#define ENDPOINT_MAX \
-	48 /* columns of it in a terminal, and what it may shift the others by elsewhere */
+#define AT_ONCE	     64 /* each has descriptors, and maybe a process */
+#define LOOK_MS	     20 /* between looks whether a process is gone */
+#define ENDPOINT_MAX 48 /* columns of it in a terminal, and what it shifts the others by */
+#define ENDPOINT_MIN 8	/* what it keeps in a narrow one */
+#define ANSWER_MIN   32 /* columns that it leaves to the answer, if that is so long */
 
 struct asked {
 	struct guest_list *of;
@@ -248,17 +249,20 @@ static void put_padded(const char *text, size_t width, bool cut, FILE *out)
 	fprintf(out, "%*s", (int)(taken < width ? width - taken : 0) + 2, "");
 }
 
+/* In a terminal the address leaves room for what is said of it. */
 static void put_row(char *const cells[COLUMNS], const size_t widths[COLUMNS], FILE *out)
 {
-	size_t all = columns_of_terminal(), before = widths[0] + widths[1] + 4;
+	size_t all = columns_of_terminal(), name = widths[COLUMN_NAME] + 2;
+	size_t endpoint = widths[COLUMN_ENDPOINT], answer = widths[COLUMN_ANSWER];
 
+	answer = answer < ANSWER_MIN ? answer : ANSWER_MIN;
+	if (all && name + endpoint + 2 + answer > all)
+		endpoint = all > name + 2 + answer + ENDPOINT_MIN ? all - name - 2 - answer
+								  : ENDPOINT_MIN;
 	put_padded(cells[COLUMN_NAME], widths[COLUMN_NAME], false, out);
-	put_padded(cells[COLUMN_ENDPOINT], widths[COLUMN_ENDPOINT], all, out);
-	columns_put_cut(cells[COLUMN_ANSWER],
-			!all	       ? SIZE_MAX
-			: all > before ? all - before
-				       : 0,
-			out);
+	put_padded(cells[COLUMN_ENDPOINT], endpoint, all, out);
+	name += endpoint + 2;
+	columns_put_cut(cells[COLUMN_ANSWER], !all ? SIZE_MAX : all > name ? all - name : 0, out);
 	fputc('\n', out);
 }
 

@@ -860,9 +860,9 @@ static int check_console(const struct opts *o, struct err *err)
 		       msg_on_disconnect_name(o->on_disconnect));
 }
 
-static bool can_reconnect(const struct opts *o, enum opts_program program)
+static bool can_reconnect(const struct opts *o)
 {
-	if (program == OPTS_CONSOLE)
+	if (o->program == OPTS_CONSOLE)
 		return !o->has_on_disconnect || o->on_disconnect == MSG_DISCONNECT_KEEP;
 	return o->action || o->on_disconnect == MSG_DISCONNECT_KEEP;
 }
@@ -926,20 +926,41 @@ static int settle_rsh(struct opts *o, struct err *err)
 
 /* ---- all ---- */
 
-static int check_all(struct opts *o, enum opts_program program, int argc, char *argv[],
-		     struct err *err)
+static int check_all(struct opts *o, struct err *err)
 {
 	if (o->ping && (o->command_len || o->line))
 		return err_set(err, 0, NULL, "--ping runs nothing, and so takes no command: %s",
 			       o->line ? o->line : o->command[0]);
-	if (program == OPTS_CONSOLE && o->command_len)
+	if (o->program == OPTS_CONSOLE && o->command_len)
 		return err_set(err, 0, NULL, "%s: a console takes no command; -c LINE runs one",
 			       o->command[0]);
 	if (o->line && o->file)
 		return err_set(err, 0, NULL, "-c and -f exclude each other");
 	if (!o->guests && settle_endpoint(o, err) < 0)
 		return -EINVAL;
-	return program == OPTS_EXEC ? check_together(o, argc, argv, err) : check_console(o, err);
+	return o->program == OPTS_EXEC ? check_together(o, o->argc, o->argv, err)
+				       : check_console(o, err);
+}
+
+/* All that is there before the command line: defaults, and what a guest's line says. */
+static int begin(int argc, char *argv[], enum opts_program program, struct opts *ret,
+		 struct err *err)
+{
+	*ret = defaults;
+	ret->argc = argc;
+	ret->argv = argv;
+	ret->program = program;
+	return program == OPTS_CONSOLE ? take_environment(ret, err) : 0;
+}
+
+/* What a guest's line says of coming back is for what is kept, and no error elsewhere. */
+static bool put_off_reconnect(struct opts *o)
+{
+	bool reconnects = o->has_reconnect;
+
+	o->has_reconnect = false;
+	o->env_of_guest = o->env.count;
+	return reconnects;
 }
 
 static int parse(int argc, char *argv[], enum opts_program program, struct opts *ret,
@@ -950,15 +971,11 @@ static int parse(int argc, char *argv[], enum opts_program program, struct opts 
 	struct options o = {.rows = rows, .program = program, .argc = ours, .argv = argv};
 	bool reconnects;
 
-	*ret = defaults;
-	if (program == OPTS_CONSOLE && take_environment(ret, err) < 0)
+	if (begin(ours, argv, program, ret, err) < 0 ||
+	    (rsh_at >= 0 && read_rsh(argc, argv, ours, ret, err) < 0) ||
+	    take_guest(ours, argv, program, ret, err) < 0)
 		return -EINVAL;
-	if (rsh_at >= 0 && read_rsh(argc, argv, ours, ret, err) < 0)
-		return -EINVAL;
-	if (take_guest(ours, argv, program, ret, err) < 0)
-		return -EINVAL;
-	reconnects = ret->has_reconnect;
-	ret->has_reconnect = false;
+	reconnects = put_off_reconnect(ret);
 	if (options_parse(&o, ret, err) < 0)
 		return -EINVAL;
 	ret->command = argv + (rsh_at < 0 ? o.at + 1 : argc);
@@ -967,10 +984,9 @@ static int parse(int argc, char *argv[], enum opts_program program, struct opts 
 		return -EINVAL;
 	if (ret->help || ret->version || ret->rsh.describes)
 		return 0;
-	if (check_all(ret, program, ours, argv, err) < 0)
+	if (check_all(ret, err) < 0)
 		return -EINVAL;
-	/* What a guest's line says of it is for what is kept, and no error elsewhere. */
-	ret->has_reconnect |= reconnects && can_reconnect(ret, program);
+	ret->has_reconnect |= reconnects && can_reconnect(ret);
 	return 0;
 }
 
@@ -1000,6 +1016,66 @@ int opts_parse(int argc, char *argv[], enum opts_program program, struct opts *r
 
 	if (r < 0 && program == OPTS_EXEC)
 		find_reports(argc, argv, ret);
+	return r;
+}
+
+/* ---- for another guest ---- */
+
+/*
+ * A file may have been a pipe, and is not read again: what it said is in the environment of before. And a folder was that
+ * of the first guest.
+ */
+static bool is_taken_again(const struct option_row *row)
+{
+	return row->take != take_env && row->take != take_env_file &&
+	       strcmp(row->name, "workdir") != 0;
+}
+
+static int take_again(const struct opts *of, struct opts *ret, struct err *err)
+{
+	struct options o = {
+		.rows = rows, .program = of->program, .argc = of->argc, .argv = of->argv};
+	const char *value;
+	int i;
+
+	while ((i = options_next(&o, &value, err)) >= 0)
+		if (is_taken_again(&rows[i]) && options_take(&rows[i], value, ret, err) < 0)
+			return -EINVAL;
+	for (size_t n = of->env_of_guest; n < of->env.count; n++)
+		if (env_add(&ret->env, of->env.entries[n], err) < 0)
+			return -EINVAL;
+	return i == -1 ? 0 : i;
+}
+
+static int again(const struct opts *of, const char *text, const char *from, struct opts *ret,
+		 struct err *err)
+{
+	bool reconnects;
+
+	if (begin(of->argc, of->argv, of->program, ret, err) < 0 ||
+	    opts_use_guest(ret, of->program, text, from, err) < 0)
+		return -EINVAL;
+	reconnects = put_off_reconnect(ret);
+	if (take_again(of, ret, err) < 0)
+		return -EINVAL;
+	free(ret->sandbox);
+	ret->sandbox = strdup(text);
+	if (!ret->sandbox)
+		return err_set(err, ENOMEM, NULL, "%s", text);
+	set_endpoint(ret, ret->sandbox, from);
+	if (settle_endpoint(ret, err) < 0)
+		return -EINVAL;
+	ret->has_reconnect |= reconnects && can_reconnect(ret);
+	return 0;
+}
+
+int opts_again(const struct opts *of, const char *text, const char *from, struct opts *ret,
+	       struct err *err)
+{
+	int r = again(of, text, from, ret, err);
+
+	if (r < 0)
+		opts_release(ret);
 	return r;
 }
 

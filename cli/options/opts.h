@@ -42,8 +42,8 @@ enum opts_program { OPTS_EXEC = 1, OPTS_CONSOLE = 2 };
 struct opts {
 	const char *endpoint;	   /* NULL: the usual places; of a guest with a name the address */
 	const char *endpoint_from; /* the option or the variable that says so, for messages */
-	char *sandbox;		   /* owned: the address that -s stands for, or NULL */
-	const char *guest;	   /* the name that it was given by, for messages; or NULL */
+	char *sandbox;	   /* owned: an address that is in no argv, such as that of -s, or NULL */
+	const char *guest; /* the name that it was given by, for messages; or NULL */
 	struct guest_line line_of_guest; /* owned */
 	uint64_t connect_ms;		 /* DURATION_INFINITE: no limit */
 	uint64_t wait_ms;		 /* for an agent that is not there yet; 0: not */
@@ -91,6 +91,11 @@ struct opts {
 	const char *shell;    /* of the guest, or NULL: the one that it has */
 	uint64_t complete_ms; /* for the guest's answer to Tab; DURATION_INFINITE: no limit */
 
+	int argc; /* what was parsed, see opts_again() */
+	char **argv;
+	enum opts_program program;
+	size_t env_of_guest; /* the first so many of env are of the guest's line */
+
 	bool ping, quiet, verbose, help, version;
 	char **command; /* NULL at the end; empty for the login shell */
 	size_t command_len;
@@ -123,6 +128,13 @@ void opts_release(struct opts *opts);
  */
 int opts_use_guest(struct opts *opts, enum opts_program program, const char *text, const char *from,
 		   struct err *err);
+
+/*
+ * The same command line once more, without what was a guest's, for the guest or the address that the text names; files
+ * are not read again. from: what says so, for messages. 0, or -errno with *err filled and nothing to release.
+ */
+int opts_again(const struct opts *opts, const char *text, const char *from, struct opts *ret,
+	       struct err *err);
 
 /* For guests_find(): whether the options of that line could be taken, by either program. */
 int opts_check_guest(const struct guest_line *line, void *unused, struct err *err);
