@@ -4,6 +4,7 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <poll.h>
 #include <signal.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -11,6 +12,17 @@
 #include <unistd.h>
 
 #include "unit.h"
+
+/* WRAP: poll */
+int __wrap_poll(struct pollfd *fds, nfds_t count, int timeout);
+int __real_poll(struct pollfd *fds, nfds_t count, int timeout);
+
+static bool is_late; /* the time is over */
+
+int __wrap_poll(struct pollfd *fds, nfds_t count, int timeout)
+{
+	return __real_poll(fds, count, is_late ? 0 : timeout);
+}
 
 #define LINE "{\"type\":\"exited\"}\n"
 
@@ -512,6 +524,26 @@ static void slow_reader_gets_all_of_a_long_line(void **state)
 	free(line);
 }
 
+/* A blocking pipe, which would have us for as long as nobody reads. */
+static void reader_that_does_not_read_is_not_waited_for_for_ever(void **state)
+{
+	static char line[300000];
+	struct result result;
+	char where[32];
+	struct err err;
+	int fds[2];
+
+	(void)state;
+	assert_int_equal(pipe(fds), 0);
+	snprintf(where, sizeof(where), "fd:%d", fds[1]);
+	assert_int_equal(result_open(&result, where, &err), 0);
+	is_late = true;
+	assert_int_equal(result_write(&result, line, sizeof(line), &err), -ETIMEDOUT);
+	is_late = false;
+	close(fds[0]);
+	close(fds[1]);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -538,6 +570,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(what_is_no_descriptor_is_refused, begin, end),
 		cmocka_unit_test_setup_teardown(our_own_output_is_not_replaced, begin, end),
 		cmocka_unit_test_setup_teardown(slow_reader_gets_all_of_a_long_line, begin, end),
+		cmocka_unit_test_setup_teardown(
+			reader_that_does_not_read_is_not_waited_for_for_ever, begin, end),
 	};
 
 	signal(SIGPIPE, SIG_IGN);
