@@ -195,11 +195,12 @@ FISHDIR ?= $(PREFIX)/share/fish/vendor_completions.d \
 ZSHDIR  ?= $(or $(if $(filter /usr,$(PREFIX)),$(wildcard /usr/share/zsh/vendor-completions)),\
 	$(PREFIX)/share/zsh/site-functions)
 
-# What make install puts where and make uninstall takes away: mode|file|place. bash and fish look for a
-# file of the program's own name.
+# What make install puts where and make uninstall takes away: mode|file|place; of a link what it leads to.
+# bash and fish look for a file of the program's own name.
 into = $(foreach file,$(3),'$(1)|$(file)|$(2)/$(notdir $(file))')
 INSTALLED = $(call into,755,$(PREFIX)/bin,$(BUILD)/msb-exec $(if $(READLINE),$(BUILD)/msb-exec-console) \
 		$(BUILD)/msb-execd $(BUILD)/msb-relayd) \
+	'link|msb-exec|$(PREFIX)/bin/msb-rsh' 'link|msb-exec.1|$(PREFIX)/share/man/man1/msb-rsh.1' \
 	$(call into,644,$(PREFIX)/share/doc/msb-exec,README.md LICENSE) \
 	$(call into,644,$(PREFIX)/share/man/man1,$(wildcard cli/*.1)) \
 	$(call into,644,$(PREFIX)/share/man/man8,$(wildcard daemon/*.8)) \
@@ -223,6 +224,8 @@ install: placed all ## put it below PREFIX (and BASHDIR, FISHDIR, ZSHDIR: for sh
 	@rm -f $(MOVED)
 	@printf '%s\n' $(INSTALLED) | while IFS='|' read -r mode file place; do \
 		place="$(DESTDIR)$$place"; \
+		[ "$$mode" != link ] || { echo "ln -s $$file $$place"; \
+			mkdir -p "$${place%/*}" && ln -sfn "$$file" "$$place" || exit 1; continue; }; \
 		echo "install -DT -m $$mode $$file $$place"; \
 		install -DT -m "$$mode" "$$file" "$$place" || exit 1; \
 		case $$file in *.service) sed -i 's|@BIN@|$(PREFIX)/bin|' "$$place" || exit 1;; esac; \

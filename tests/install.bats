@@ -170,6 +170,18 @@ files_of() {
 	[[ $(files_of "$dest") == ./usr/local/share/doc/msb-exec/notes ]]
 }
 
+@test "install: msb-rsh is msb-exec by another name, and so is its manual" {
+	plain_make install DESTDIR="$DIR/dest" >/dev/null
+	[[ $(readlink "$DIR/dest/usr/local/bin/msb-rsh") == msb-exec ]]
+	cmp "$DIR/dest/usr/local/share/man/man1/msb-rsh.1" "$ROOT/cli/msb-exec.1"
+	run -0 "$DIR/dest/usr/local/bin/msb-rsh" -V
+	[[ $output == msb-exec* ]]
+	# Once more, over what is there.
+	plain_make install DESTDIR="$DIR/dest" >/dev/null
+	plain_make uninstall DESTDIR="$DIR/dest" >/dev/null
+	[[ -z $(files_of "$DIR/dest") ]]
+}
+
 @test "install: what cannot be put in its place, or taken away, is a failure" {
 	mkdir -p "$DIR/dest/usr/local/share/man/man1/msb-exec.1/in-the-way"
 	run -2 --separate-stderr plain_make install DESTDIR="$DIR/dest"
