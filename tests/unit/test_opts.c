@@ -125,7 +125,7 @@ static void values_may_be_attached_or_follow(void **state)
 	const char *const *const lines[] = {
 		ARGS("-u", "bob", "x"),	    ARGS("-ubob", "x"),
 		ARGS("--user", "bob", "x"), ARGS("--user=bob", "x"),
-		ARGS("--us=bob", "x"),	    ARGS("-qubob", "x"),
+		ARGS("--use=bob", "x"),	    ARGS("-qubob", "x"),
 		ARGS("-qu", "bob", "x"),    ARGS("-u", "alice", "-u", "bob", "x"),
 	};
 
@@ -342,7 +342,6 @@ static void what_belongs_to_others_is_refused_with_an_action(void **state)
 		"--name=n",	  "-k1",	"-t",
 		"--rlimit=as=1G", "--merge",	"--no-merge"};
 	static const char *const of_others[][2] = {
-		{"--json", "--json is for --sessions"},
 		{"--watch", "--watch is for --attach"},
 		{"--since=5", "--since is for --attach or --logs"},
 		{"--eof", "--eof is for --send"},
@@ -355,7 +354,11 @@ static void what_belongs_to_others_is_refused_with_an_action(void **state)
 			       " belongs to the start of a session, not to --attach");
 	for (size_t i = 0; i < UNIT_COUNT(of_others); i++)
 		assert_refused(ARGS("--wait=a", of_others[i][0]), of_others[i][1]);
-	assert_refused(ARGS("--json", "x"), "--json is for --sessions");
+	assert_refused(ARGS("--send=a", "--json"), "--json is for a command, --attach, --wait, ");
+	assert_refused(ARGS("--ping", "--result=x"), "--result is for a command, --attach, ");
+	assert_refused(ARGS("--sessions", "--usage"), "--usage is for a command, --attach or");
+	assert_refused(ARGS("--kill=a", "--max-output=1K"), "--max-output is for a command, ");
+	assert_refused(ARGS("--max-output=2G", "x"), "--max-output: 2G is more than 1G");
 	assert_refused(ARGS("--since=1", "x"), "--since is for --attach or --logs");
 	assert_refused(ARGS("--send=a", "-n"), "--no-stdin leaves it alone");
 	assert_true(parse(ARGS("--attach=a", "-n", "-i")).no_stdin);
