@@ -215,12 +215,28 @@ __msb_take() {
 }
 
 __msb_where() {
+	local name address=$1
 	agent=(-S "$1")
-	case $1 in
-	local:) where=here ;;
+	[[ $1 == *[:/]* ]] || while read -r name address; do
+		[[ $name != "$1" ]] || break
+	done < <(__msb_guests)
+	case $address in
+	local:*) where=here ;;
 	exec:*) where=nowhere ;;
 	*) where=guest ;;
 	esac
+}
+
+# The guests that have names, a line each: the name, and what follows it, both without quotes.
+__msb_guests() {
+	local name rest file=$HOME/.config
+	[[ $XDG_CONFIG_HOME != /* ]] || file=$XDG_CONFIG_HOME
+	file+=/msb-exec/guests
+	[[ -f $file && -r $file ]] || return 0
+	while read -r name rest || [[ $name ]]; do
+		name=${name//[\'\"\\]/}
+		[[ ! $name =~ ^[a-zA-Z0-9][a-zA-Z0-9._-]*$ ]] || printf '%s %s\n' "$name" "${rest//[\'\"\\]/}"
+	done <"$file"
 }
 
 # What a command prints in the guest, if it does so at once.
@@ -283,7 +299,10 @@ __msb_endpoints() {
 	/* | .*) __msb_files "$1" ;;
 	*:*) ;;
 	*/*) __msb_files "$1" ;;
-	*) printf '%s\n' "${_msb_schemes[$program]// /$'\n'}" ;;
+	*)
+		printf '%s\n' "${_msb_schemes[$program]// /$'\n'}"
+		[[ $program != msb-exec?(-console) ]] || __msb_guests | cut -d ' ' -f 1
+		;;
 	esac
 }
 

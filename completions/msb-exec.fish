@@ -4,6 +4,31 @@
 # in silence if it fails, and only where that means connecting: an address that would start a program
 # (exec:) is not asked at all, and --local is this machine, so the answer is found here.
 
+# The guests that have names, a line each: the name, and what follows it, both without quotes.
+function __msb_guests
+    set -l file $HOME/.config/msb-exec/guests
+    string match -q '/*' -- "$XDG_CONFIG_HOME"; and set file $XDG_CONFIG_HOME/msb-exec/guests
+    test -f "$file" -a -r "$file"; or return 0
+    string replace -ra '[\'"\\\\]' '' <$file |
+        string replace -rf '^[ \t]*([a-zA-Z0-9][a-zA-Z0-9._-]*)[ \t]+(.*)$' '$1 $2'
+end
+
+# Where it is that an address or a name leads to: guest, here or nowhere.
+function __msb_where
+    set -l address $argv[1]
+    if not string match -qr '[:/]' -- $address
+        set address (__msb_guests | string replace -rf "^"(string escape --style=regex -- $address)" " '')[1]
+    end
+    switch "$address"
+        case 'local:*'
+            echo here
+        case 'exec:*'
+            echo nowhere
+        case '*'
+            echo guest
+    end
+end
+
 # Walks over what stands before the word at the cursor. Prints how many operands came before it, or
 # -1 while options may follow; or, asked for "agent", the words that say who is asked and where, the
 # first being guest, here or nowhere, the second the folder.
@@ -16,12 +41,7 @@ function __msb_walk
     set -l as
     set -l in
     set -l words (commandline -opc)[2..-1]
-    switch "$MSB_EXEC_ENDPOINT"
-        case local:
-            set where here
-        case 'exec:*'
-            set where nowhere
-    end
+    test -z "$MSB_EXEC_ENDPOINT"; or set where (__msb_where "$MSB_EXEC_ENDPOINT")
     for word in $words
         set -l value
         set -l taken
@@ -64,13 +84,7 @@ function __msb_walk
         switch $taken
             case -S --socket
                 set agent -S $value
-                set where guest
-                switch $value
-                    case local:
-                        set where here
-                    case 'exec:*'
-                        set where nowhere
-                end
+                set where (__msb_where $value)
             case -s --sandbox
                 set agent -s $value
                 set where guest
@@ -190,6 +204,8 @@ function __msb_endpoints
             __fish_complete_path $typed
         case '*'
             printf '%s\n' $argv
+            # Of the daemons' addresses none is a command.
+            not contains exec: $argv; or __msb_guests | string replace -r ' .*' ''
     end
 end
 

@@ -280,6 +280,67 @@ time.sleep(60)' "$SOCKET" 3>&- &
 	wait_for 4 at_prompt 'msb-exec -- guest-onx'
 }
 
+some_guests() {
+	export XDG_CONFIG_HOME=$DIR/config
+	mkdir -p "$DIR/config/msb-exec"
+	cat >"$DIR/config/msb-exec/guests" <<-END
+		# a comment
+		web unix:$SOCKET -w "$DIR/guest"
+		 'web-two'	"unix:$SOCKET"
+		started ex'ec:touch $DIR/ran'
+		here local:
+	END
+}
+
+every_guest() {
+	"$1" 'msb-exec -S sta' 'msb-exec -S started'
+	"$1" 'msb-exec --socket=sta' 'msb-exec --socket=started'
+	"$1" 'msb-exec-console -S web-' 'msb-exec-console -S web-two'
+	"$1" 'msb-exec -S no/n' 'msb-exec -S no/n'
+	"$1" 'msb-execd -l sta' 'msb-execd -l sta'
+	"$1" 'msb-exec -S web cat oth' 'msb-exec -S web cat other.txt'
+	"$1" 'msb-exec -S started -- guest-on' 'msb-exec -S started -- guest-on'
+	"$1" 'msb-exec -S here -- cat loc' 'msb-exec -S here -- cat local-file'
+	[[ ! -e $DIR/ran ]]
+}
+
+# fish_guest LINE BECOMES: as a Tab has it, which leaves what there is nothing for.
+fish_guest() {
+	[[ $1 != "$2" ]] || set -- "$1" ''
+	local got
+	got=$(offers "$1")
+	[[ $got == "${2##* }" || --socket=${got#--socket=} == "${2##* }" ]] || {
+		echo "$1: $got" >&2
+		return 1
+	}
+}
+
+@test "complete: names of guests, and none is started to be asked" {
+	some_guests
+	touch "$DIR/home/local-file"
+	[[ $(bash_says 'msb-exec -S web' | xargs) == 'web web-two' ]]
+	[[ $(offers 'msb-exec -S web' | xargs) == 'web web-two' ]]
+	every_guest fish_guest
+	start_bash
+	every_guest tab
+	export MSB_EXEC_ENDPOINT=started
+	[[ -z $(bash_says 'msb-exec -- guest-on') && -z $(offers 'msb-exec -- guest-on') && ! -e $DIR/ran ]]
+	MSB_EXEC_ENDPOINT=here
+	[[ $(bash_says 'msb-exec -- cat loc') == local-file && $(offers 'msb-exec -- cat loc') == local-file ]]
+	# What cannot be read, or would hang who reads it, has no names.
+	rm "$DIR/config/msb-exec/guests"
+	[[ -z $(bash_says 'msb-exec -S we' 2>&1) && -z $(offers 'msb-exec -S we' 2>&1) ]]
+	mkfifo "$DIR/config/msb-exec/guests"
+	[[ -z $(bash_says 'msb-exec -S we' 2>&1) && -z $(offers 'msb-exec -S we' 2>&1) ]]
+}
+
+@test "complete: names of guests in zsh" {
+	some_guests
+	touch "$DIR/home/local-file"
+	start_zsh
+	every_guest tab
+}
+
 # Two sessions, and one that no agent of ours would name so.
 keeper() {
 	daemon_stop
