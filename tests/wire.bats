@@ -194,7 +194,7 @@ shell = os.path.basename(me.pw_shell or "/bin/sh")
 peer = Peer()
 def run(**how):
     peer.tell("core.exec.request", 1, {"cmd": "", "args": ["-c", "echo $0 $1; pwd -P; exit 5", *how.pop("more", [])],
-        "env": ["ENV=", "BASH_ENV="], **how})
+        "env": ["ENV=", "BASH_ENV=", "HOME=" + DIR], **how})
     peer.stdin(1, b"")
     got = peer.outcome(1)
     equal(got.last.code, 5)

@@ -24,6 +24,7 @@ REQUEST = {
 }
 MERGED = {"cmd": "sh", "args": ["-c", "id >&2"], "merge_output": True, "output_window": 1000}
 LOGIN = {"cmd": "", "login_shell": True, "tty": True, "output_window": 1000}
+LINE = {"cmd": "", "user_shell": True, "args": ["-c", "a line"]}
 HOST = [
     ("core.exec.stdin", {"data": b"hello"}),
     ("core.exec.resize", {"rows": 50, "cols": 132}),
@@ -70,7 +71,7 @@ AGENT = [
 ]
 READY = {"agent_version": "1.2.3",
          "exec_features": ["timeout", "linger", "on_disconnect", "login_shell", "usage", "pixels",
-                           "output_close", "stdin_window", "output_window", "sessions"]}
+                           "output_close", "stdin_window", "output_window", "sessions", "user_shell"]}
 
 
 def vectors(direction):
@@ -100,6 +101,7 @@ def daemon():
                 frame(type, 1, payload, dialect=dialect) for type, payload in HOST)
             yield bytes([how]) + frame("core.exec.request", 2, LOGIN, dialect=dialect) + start
             yield bytes([how]) + frame("core.exec.request", 2, MERGED, dialect=dialect) + start
+            yield bytes([how]) + frame("core.exec.request", 2, LINE, dialect=dialect) + start
         yield bytes([how]) + frame("core.exec.request", 3, {"cmd": "!no"})
         yield bytes([how]) + b"".join(
             frame("core.exec.request", i, {"cmd": "cat", "on_disconnect": word})

@@ -159,16 +159,17 @@ static void every_key_of_ours_is_said_again(void **state)
 
 	(void)state;
 	request = pass(&out,
-		       "b2 63'cmd'60 63'cwd'60 64'user'63'1:1' 63'tty'f5 64'rows'00 64'cols'190100"
+		       "b3 63'cmd'60 63'cwd'60 64'user'63'1:1' 63'tty'f5 64'rows'00 64'cols'190100"
 		       "66'xpixel'00 66'ypixel'07 6a'timeout_ms'1b0000000100000000"
 		       "6e'timeout_signal'20 6d'kill_after_ms'00 69'linger_ms'00"
 		       "6d'on_disconnect'64'what' 6b'login_shell'f5 6d'output_window'00"
-		       "64'name'61'n' 67'hold_ms'1903e8 67'for_uid'00",
+		       "6a'user_shell'f5 64'name'61'n' 67'hold_ms'1903e8 67'for_uid'00",
 		       &both);
 	unit_assert_text(request.cmd, "");
 	unit_assert_text(request.cwd, "");
 	unit_assert_text(request.user, "1:1");
 	assert_true(request.tty && request.login_shell && request.has_linger);
+	assert_true(request.user_shell);
 	assert_int_equal(request.rows, 0);
 	assert_int_equal(request.cols, 256);
 	assert_int_equal(request.xpixel, 0);

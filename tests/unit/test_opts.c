@@ -373,6 +373,92 @@ static void what_belongs_to_others_is_refused_with_an_action(void **state)
 	assert_refused(ARGS("--kill=a", "--signal=65"), "65 is not a signal");
 }
 
+static void line_is_for_a_shell_and_operands_are_its_own(void **state)
+{
+	struct opts o = parse(ARGS("-c", "a  line", "zero", "-q"));
+
+	(void)state;
+	assert_string_equal(o.line, "a  line");
+	assert_int_equal(o.command_len, 2);
+	assert_string_equal(o.command[1], "-q");
+	assert_false(o.login || o.user_shell || o.quiet);
+	o = parse(ARGS("--login", "-c", ""));
+	assert_string_equal(o.line, "");
+	assert_true(o.login);
+	assert_int_equal(o.command_len, 0);
+	assert_true(parse(ARGS("--login")).login);
+	assert_refused(ARGS("--login", "ls"),
+		       "--login is for a line of -c, and not for a command: ls");
+	assert_refused(ARGS("--attach=a", "-c", "x"),
+		       "--command belongs to the start of a session");
+	assert_refused(ARGS("--kill=a", "--login"), "--login belongs to the start of a session");
+	assert_refused(ARGS("--ping", "-c", "x"),
+		       "--ping runs nothing, and so takes no command: x");
+	assert_refused(ARGS("-c", "\xff"), "--command is not UTF-8");
+}
+
+static void behind_rsh_another_language_begins(void **state)
+{
+	struct opts o = parse(ARGS("-q", "-u", "ann", "-w", "/w", "--rsh", "-l", "bob", "-x",
+				   "unix:/s", "-t", "ls", "-c", "--login"));
+
+	(void)state;
+	assert_true(o.quiet && o.user_shell);
+	assert_string_equal(o.endpoint, "unix:/s");
+	assert_string_equal(o.endpoint_from, "--rsh");
+	assert_string_equal(o.user, "bob");
+	assert_string_equal(o.workdir, "/w");
+	assert_string_equal(o.line, "ls -c --login");
+	assert_int_equal(o.tty, OPTS_TTY_IF_TERMINAL);
+	assert_int_equal(o.command_len, 0);
+	assert_null(o.command[0]);
+	opts_release(&o);
+	/* Who has said which agent it is has said it. */
+	o = parse(ARGS("-S", "unix:/own", "--rsh", "nosuch", "ls"));
+	assert_string_equal(o.endpoint, "unix:/own");
+	opts_release(&o);
+	/* A variable does not count, which may be of another guest. */
+	setenv("MSB_EXEC_ENDPOINT", "unix:/usual", 1);
+	o = parse(ARGS("--rsh", "unix:/s"));
+	assert_string_equal(o.endpoint, "unix:/s");
+	assert_null(o.line);
+	opts_release(&o);
+	unsetenv("MSB_EXEC_ENDPOINT");
+	assert_refused(ARGS("--rsh"), "--rsh: no guest is named");
+	assert_refused(ARGS("-c", "x", "--rsh", "unix:/s"), "-c and --rsh exclude each other");
+	assert_refused(ARGS("--attach=a", "--rsh", "unix:/s"), "--rsh belongs to the start");
+	assert_refused(ARGS("--rsh", "unix:/s", "\xff"), "the line of --rsh is not UTF-8");
+	assert_true(parse(ARGS("--help", "--rsh")).help);
+}
+
+static void console_is_not_asked_for_behind_rsh(void **state)
+{
+	char *console[] = {(char *)"msb-exec", (char *)"-q", (char *)"--console", NULL};
+	char *behind[] = {(char *)"msb-exec", (char *)"--rsh", (char *)"--console", NULL};
+	char *named[] = {(char *)"/bin/msb-rsh", (char *)"--console", NULL};
+
+	(void)state;
+	assert_true(opts_want_console(3, console));
+	assert_false(opts_want_console(3, behind));
+	assert_false(opts_want_console(2, named));
+}
+
+static void whoever_is_called_msb_rsh_speaks_it(void **state)
+{
+	char *argv[] = {(char *)"/bin/msb-rsh", (char *)"-q", (char *)"bob@unix:/s", (char *)"ls",
+			NULL};
+	struct opts o;
+	struct err err;
+
+	(void)state;
+	assert_int_equal(opts_parse(4, argv, OPTS_EXEC, &o, &err), 0);
+	assert_string_equal(o.endpoint, "unix:/s");
+	assert_string_equal(o.user, "bob");
+	assert_string_equal(o.line, "ls");
+	assert_true(o.quiet);
+	opts_release(&o);
+}
+
 static void output_is_wanted_since_a_byte(void **state)
 {
 	struct opts o = parse(ARGS("--attach=a"));
@@ -544,6 +630,10 @@ int main(void)
 		cmocka_unit_test(detach_keeps_the_session_which_may_have_a_name),
 		cmocka_unit_test(each_action_is_for_one_session),
 		cmocka_unit_test(what_belongs_to_others_is_refused_with_an_action),
+		cmocka_unit_test(line_is_for_a_shell_and_operands_are_its_own),
+		cmocka_unit_test(behind_rsh_another_language_begins),
+		cmocka_unit_test(console_is_not_asked_for_behind_rsh),
+		cmocka_unit_test(whoever_is_called_msb_rsh_speaks_it),
 		cmocka_unit_test(output_is_wanted_since_a_byte),
 		cmocka_unit_test(coming_back_may_take_any_time_or_none),
 		cmocka_unit_test(console_comes_back_to_a_shell_that_is_kept),
