@@ -178,6 +178,38 @@ guest_shell_of() {
 	refuses 'ssh://web is not an address of a guest' '' ssh://web ls
 }
 
+@test "rsh: a guest's name is never a command that is run here, as git would have it from others" {
+	refuses "a guest is not named by a command: exec:touch $DIR/made" '*-S before --rsh' "exec:touch $DIR/made" ls
+	[[ ! -e $DIR/made ]]
+	GIT_SSH_COMMAND='msb-exec --rsh' run -128 git clone -q "ssh://exec:touch%20$DIR%2fmade/src" "$DIR/dst"
+	[[ $output == *'a guest is not named by a command: '* && ! -e $DIR/made ]]
+}
+
+@test "rsh: git finds out that it is spoken to as ssh is, and so has its newer protocol" {
+	need_local "git is not in every guest"
+	there
+	export GIT_CONFIG_NOSYSTEM=1 GIT_SSH_COMMAND='msb-exec --rsh'
+	mkdir -p "$DIR/config/msb-exec"
+	echo "web $GUEST_ADDRESS" >"$DIR/config/msb-exec/guests"
+	git init -q -b main "$DIR/src"
+	git -C "$DIR/src" -c user.name=Me -c user.email=me@here commit -q --allow-empty -m first
+	run -0 env GIT_TRACE_PACKET=1 git clone -q "web:$DIR/src" "$DIR/dst"
+	[[ $output == *'clone< version 2'* ]]
+	[[ $(git -C "$DIR/dst" log --format=%s) == first ]]
+	run -128 git clone -q "ssh://web:2222$DIR/src" "$DIR/dst2"
+	[[ $output == *'there is no port 2222'* ]]
+}
+
+@test "rsh: the manual names every setting, and no other" {
+	sed -nE 's/^\t\{"([A-Za-z0-9]+)", SETTING_.*/\1/p' "$ROOT/cli/options/rsh.c" | sort >"$DIR/table"
+	sed -n '/^.Sh SPOKEN LIKE RSH/,/^.Sh ESCAPES/p' "$ROOT/cli/msb-exec.1" | grep -E '^\.(Cm|It)' |
+		grep -oE '\b[A-Z][A-Za-z0-9]*[a-z][A-Za-z0-9]*\b' | grep -vxE 'It|Li|Cm|Ns|Ar' | sort -u >"$DIR/manual"
+	[[ -s $DIR/table ]]
+	run diff "$DIR/table" "$DIR/manual"
+	echo "$output"
+	[[ -z $output ]]
+}
+
 @test "rsh: -G describes, whatever the guest, and connects to nobody" {
 	run -0 --separate-stderr rsh -G -o SendEnv=GIT_PROTOCOL -p 2222 bob@nosuch
 	[[ $output == $'host nosuch\nhostname nosuch\nuser bob' && -z $stderr ]]
@@ -268,6 +300,6 @@ client.exit()
 EOF
 	run -0 rsh -l bob:staff -oSetEnv=A=b -oServerAliveInterval=5 "$MSB_EXEC_ENDPOINT" true
 	agent_done
-	run -125 --separate-stderr timeout $((20 * SLOW)) "$X" --rsh -oConnectTimeout=1 'exec:sleep 60' true </dev/null
+	run -125 --separate-stderr timeout $((20 * SLOW)) "$X" -S 'exec:sleep 60' --rsh -oConnectTimeout=1 web true </dev/null
 	[[ ${stderr_lines[0]} == *'Connection timed out' ]]
 }

@@ -478,7 +478,10 @@ static int take_options(struct rsh *rsh, int argc, char *argv[], int *at, struct
 
 /* ---- operands ---- */
 
-/* USER@GUEST, unless what is before the @ belongs to an address. */
+/*
+ * USER@GUEST, unless what is before the @ belongs to an address. Of tools such as git it may come from a file
+ * that others wrote, as that of a submodule does, and so it is never a command to run here.
+ */
 static int take_guest(struct rsh *rsh, const char *word, struct err *err)
 {
 	size_t len = strcspn(word, "@:/ ");
@@ -494,6 +497,10 @@ static int take_guest(struct rsh *rsh, const char *word, struct err *err)
 	}
 	if (!rsh->guest[0])
 		return err_set(err, 0, NULL, "--rsh: %s names no guest", word[0] ? word : "\"\"");
+	if (strncmp(rsh->guest, "exec:", 5) == 0) {
+		err_set(err, 0, NULL, "--rsh: a guest is not named by a command: %s", rsh->guest);
+		return err_hint(err, "the name of one in the guests file is, or -S before --rsh");
+	}
 	if (strncmp(rsh->guest, "ssh://", 6) == 0)
 		return err_set(err, 0, NULL, "--rsh: %s is not an address of a guest", rsh->guest);
 	return 0;

@@ -104,7 +104,11 @@ static void user_is_the_first_that_is_named(void **state)
 	assert_says(WORDS("unix:@sock"), NULL, "unix:@sock", NULL);
 	assert_says(WORDS("bob@unix:@sock"), "bob", "unix:@sock", NULL);
 	assert_says(WORDS("/run/a@b"), NULL, "/run/a@b", NULL);
-	assert_says(WORDS("exec:ssh a@b x"), NULL, "exec:ssh a@b x", NULL);
+	assert_says(WORDS("hvsock:/a@b:1"), NULL, "hvsock:/a@b:1", NULL);
+	/* Of a submodule's address, say, which git takes apart and passes on. */
+	assert_refused(WORDS("exec:touch x", "git-upload-pack"),
+		       "not named by a command: exec:touch x");
+	assert_refused(WORDS("bob@exec:touch x"), "not named by a command: exec:touch x");
 	assert_refused(WORDS("bob@"), "bob@ names no guest");
 	assert_refused(WORDS(""), "\"\" names no guest");
 	assert_refused(WORDS("ssh://web"), "ssh://web is not an address");
