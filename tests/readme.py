@@ -55,7 +55,7 @@ PASTED = {
     "rsync -a -e msb-exec cli/ env:/tmp/there/rsync": Pasted(r"\A\s*\Z"),
     "echo 'get /tmp/there/hosts /tmp/here/sftp' | sftp -b - -D 'msb-exec /usr/lib/openssh/sftp-server'":
         Pasted(r"^sftp> get", r"\A(?![\s\S]*(warning|hint|fatal))"),
-    r"""printf 'all:\n\t@echo "made on $$(uname -n) in $$(pwd)"\n' >/tmp/here/Makefile""":
+    r"""printf 'SHELL := msb-exec\nall:\n\t@echo "made on $$(uname -n) in $$(pwd)"\n' >/tmp/here/Makefile""":
         Pasted(rf"^made on {re.escape(os.uname().nodename)} in {{tmp}}/there$"),
     "kill %msb-execd; unset MSB_EXEC_ENDPOINT": Pasted(),
 }
