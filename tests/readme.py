@@ -51,6 +51,8 @@ PASTED = {
     "msb-exec -n -- tar c -C /etc hosts | tar tv": Pasted(r" hosts$", r"^\d+ {tmp}/motd$", r"^y\s*\Z"),
     "msb-exec -S 'exec:msb-execd --listen stdio:' -- uname -n": Pasted(rf"\A\s*{re.escape(os.uname().nodename)}\s*\Z"),
     "msb-exec --local -- uname -sr": Pasted(r"\A\s*Linux \S+\s*\Z"),
+    """tests/examples/run.py /tmp/guest.sock sh -c 'cat; exit 3' <<<'by hand'; echo "status $?\"""":
+        Pasted(r"\A\s*by hand\s+status 3\s*\Z"),
     "mkdir /tmp/there /tmp/here": Pasted(r"\A\s*\Z"),
     "rsync -a -e msb-exec cli/ env:/tmp/there/rsync": Pasted(r"\A\s*\Z"),
     "echo 'get /tmp/there/hosts /tmp/here/sftp' | sftp -b - -D 'msb-exec /usr/lib/openssh/sftp-server'":

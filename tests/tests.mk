@@ -159,7 +159,7 @@ check-static-run:
 compiled: $(CLI) $(CONSOLE) $(DAEMON) $(SHARED)
 
 C_FILES   = $(shell find shared daemon cli tests -name '*.[ch]')
-SH_FILES  = $(wildcard daemon/bundle/*.sh tests/*.sh tests/*.bash tests/*.bats tests/interop/*.sh \
+SH_FILES  = $(wildcard daemon/bundle/*.sh tests/*.sh tests/*.bash tests/*.bats tests/interop/*.sh tests/examples/*.sh \
 	tests/vm/*.sh tests/vm/*.bash tests/vm/*.bats) completions/msb-exec.bash .ci/run
 HEADERS   = $(shell find shared daemon cli -name '*.h')
 MANUALS   = $(wildcard cli/*.1 daemon/*.8)
