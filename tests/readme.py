@@ -52,7 +52,7 @@ PASTED = {
     "msb-exec -S 'exec:msb-execd --listen stdio:' -- uname -n": Pasted(rf"\A\s*{re.escape(os.uname().nodename)}\s*\Z"),
     "msb-exec --local -- uname -sr": Pasted(r"\A\s*Linux \S+\s*\Z"),
     """tests/examples/run.py /tmp/guest.sock sh -c 'cat; exit 3' <<<'by hand'; echo "status $?\"""":
-        Pasted(r"\A\s*by hand\s+status 3\s*\Z"),
+        Pasted(r"\A\s*by hand\s+status 3\s+begun\s+run\.sh: it took longer than it may\s+status 124\s*\Z"),
     "mkdir /tmp/there /tmp/here": Pasted(r"\A\s*\Z"),
     "rsync -a -e msb-exec cli/ env:/tmp/there/rsync": Pasted(r"\A\s*\Z"),
     "echo 'get /tmp/there/hosts /tmp/here/sftp' | sftp -b - -D 'msb-exec /usr/lib/openssh/sftp-server'":
