@@ -1,7 +1,7 @@
 #!/usr/bin/env bats
-# The tools that people copy files with, over msb-exec: the commands are the README's. We stand in the
-# host's folder; what is relative in the guest is meant from the daemon's, so nothing that went past
-# msb-exec would arrive.
+# The tools that people copy files with, over msb-exec as a command among others; what has it for its rsh is in
+# tools.bats and tools_sync.bats. We stand in the host's folder; what is relative in the guest is meant from the
+# daemon's, so nothing that went past msb-exec would arrive.
 
 load helper
 load sshd

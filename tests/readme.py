@@ -54,18 +54,23 @@ PASTED = {
     """tests/examples/run.py /tmp/guest.sock sh -c 'cat; exit 3' <<<'by hand'; echo "status $?\"""":
         Pasted(r"\A\s*by hand\s+status 3\s+begun\s+run\.sh: it took longer than it may\s+status 124\s*\Z"),
     "mkdir /tmp/there /tmp/here": Pasted(r"\A\s*\Z"),
-    "rsync -a -e msb-exec cli/ env:/tmp/there/rsync": Pasted(r"\A\s*\Z"),
-    "echo 'get /tmp/there/hosts /tmp/here/sftp' | sftp -b - -D 'msb-exec /usr/lib/openssh/sftp-server'":
-        Pasted(r"^sftp> get", r"\A(?![\s\S]*(warning|hint|fatal))"),
+    "export XDG_CONFIG_HOME=/tmp/config": Pasted(rf"\A\s*{re.escape(os.uname().nodename)}\s*\Z"),
+    "rsync -a -e 'msb-exec --rsh' cli/ web:/tmp/there/rsync": Pasted(r"\A\s*\Z"),
+    "git init -q -b main /tmp/there/repo": Pasted(r"\A(?![\s\S]*(warning|hint|fatal))"),
+    "scp -q -r -S msb-rsh cli web:/tmp/there/scp":
+        Pasted(r"^sftp> get", "".join(rf"^job {i} at {re.escape(os.uname().nodename)}\n" for i in range(1, 6)),
+               r"^web \| SUCCESS", r"\A(?![\s\S]*(?i:warning|fatal))"),
     r"""printf 'SHELL := msb-exec\nall:\n\t@echo "made on $$(uname -n) in $$(pwd)"\n' >/tmp/here/Makefile""":
         Pasted(rf"^made on {re.escape(os.uname().nodename)} in {{tmp}}/there$"),
-    "kill %msb-execd; unset MSB_EXEC_ENDPOINT": Pasted(),
+    "kill %msb-execd; unset MSB_EXEC_ENDPOINT XDG_CONFIG_HOME GIT_SSH_COMMAND": Pasted(),
 }
 
 NOT_PASTED = {
     "sudo make install": "changes this machine; install.bats installs into a folder",
     "msb-exec -S 'exec:ssh host msb-execd --listen stdio:' -tt -- bash":
         "hosts and containers that are not there; exec_transport.bats has its own sshd",
+    "sshfs -o ssh_command='msb-exec --rsh' web:/srv /mnt":
+        "folders of this machine; not everybody may mount, nor does tar call anybody without root; tools.bats",
     "Host guest": "a file of ssh's settings; copy.bats has one",
     "msb-relayd --agent unix:/run/vm/port --listen unix:/run/vm/agent.sock &":
         "a virtual machine; relay.bats and check-vm have one",
