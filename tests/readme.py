@@ -53,8 +53,10 @@ PASTED = {
     "msb-exec --local -- uname -sr": Pasted(r"\A\s*Linux \S+\s*\Z"),
     """tests/examples/run.py /tmp/guest.sock sh -c 'cat; exit 3' <<<'by hand'; echo "status $?\"""":
         Pasted(r"\A\s*by hand\s+status 3\s+begun\s+run\.sh: it took longer than it may\s+status 124\s*\Z"),
+    "export XDG_CONFIG_HOME=/tmp/config": Pasted(
+        r"^web +unix:{tmp}/guest.sock +answers, msb-execd/", r"^other +exec:.* +answers, msb-execd/",
+        rf"^{re.escape(os.uname().nodename)}\s*\Z"),
     "mkdir /tmp/there /tmp/here": Pasted(r"\A\s*\Z"),
-    "export XDG_CONFIG_HOME=/tmp/config": Pasted(rf"\A\s*{re.escape(os.uname().nodename)}\s*\Z"),
     "rsync -a -e 'msb-exec --rsh' cli/ web:/tmp/there/rsync": Pasted(r"\A\s*\Z"),
     "git init -q -b main /tmp/there/repo": Pasted(r"\A(?![\s\S]*(warning|hint|fatal))"),
     "scp -q -r -S msb-rsh cli web:/tmp/there/scp":
