@@ -811,9 +811,9 @@ static int check_guests(struct opts *o, int argc, char *argv[], struct err *err)
 	if (o->ping || o->detach)
 		return err_set(err, 0, NULL, "--guests: not together with --%s",
 			       o->ping ? "ping" : "detach");
-	if (o->command_len)
+	if (o->command_len || o->line)
 		return err_set(err, 0, NULL, "--guests runs nothing, and so takes no command: %s",
-			       o->command[0]);
+			       o->line ? o->line : o->command[0]);
 	if (!find_option(argc, argv, OPTS_EXEC, names))
 		o->connect_ms = GUESTS_CONNECT_MS;
 	return 0;
