@@ -11,7 +11,9 @@ packages() {
 		check) echo bats libcmocka-dev tmux vim-tiny less procps python3 libcap2-bin \
 			util-linux bsdextrautils expect openssh-server openssh-client busybox-static mandoc systemd rsync git jq
 			# Shells that complete.
-			echo zsh fish ;;
+			echo zsh fish
+			# What reads our JSON.
+			echo jq ;;
 		# Whoever has node has it from anywhere.
 		interop) command -v node >/dev/null && command -v npm >/dev/null || echo nodejs npm ;;
 		vm) echo qemu-system-x86 binutils ;;

@@ -58,11 +58,32 @@ static void fail_io(struct exec *exec)
 /* What to exit with in the end, which may be another time. */
 static void settle_status(struct exec *exec)
 {
-	if (exec->in.failed && exec->status == 0)
+	if (exec->in.failure[0] && exec->status == 0)
 		fail_io(exec);
 	/* It is not the command's fault, nor how a pipe ends. */
 	if (exec->write_failed && (exec->status == 0 || exec->status == 128 + SIGPIPE))
 		fail_io(exec);
+}
+
+/* Says what our readers do not get, once. */
+static void complain_of_output(struct exec *exec)
+{
+	exec->write_failed |= stream_complain(&exec->out, "output");
+	exec->write_failed |= stream_complain(&exec->err, "error");
+}
+
+/* What was said of our input and output meanwhile, if there is nothing else to say. */
+static const char *complaint(struct exec *exec)
+{
+	if (exec->complaint[0])
+		return exec->complaint;
+	if (exec->out.told)
+		stream_failure(&exec->out, "output", exec->said, sizeof(exec->said));
+	else if (exec->err.told)
+		stream_failure(&exec->err, "error", exec->said, sizeof(exec->said));
+	else
+		return exec->in.failure;
+	return exec->said;
 }
 
 static struct report_end report_end(struct exec *exec)
@@ -75,7 +96,7 @@ static struct report_end report_end(struct exec *exec)
 		.status = exec->status,
 		.exited = exec->has_exited,
 		.how = exec->exited,
-		.complaint = exec->complaint,
+		.complaint = complaint(exec),
 		.hint = exec->hint,
 		.session = remote->id,
 		.name = remote->name[0] ? remote->name : exec->opts->name,
@@ -87,8 +108,13 @@ static void tell_last(struct exec *exec)
 {
 	struct report_end end = report_end(exec);
 
+	if (exec->report.told || !exec->opts->json)
+		return;
 	report_last(&exec->report, &end);
-	exec->write_failed |= stream_complain(&exec->out, "output");
+	complain_of_output(exec);
+	/* It may be this line that the disk had no room for, and then all ends otherwise. */
+	end = report_end(exec);
+	report_squeeze(&exec->report, &end);
 }
 
 /* However much of the output nobody has taken: what is there begins and ends with a line. */
@@ -131,8 +157,7 @@ static void settle(struct exec *exec)
 	bool body = !is_over(exec) && link_has_body(&exec->client.link);
 
 	/* Also of what the command wrote before it ended. */
-	exec->write_failed |= stream_complain(&exec->out, "output");
-	exec->write_failed |= stream_complain(&exec->err, "error");
+	complain_of_output(exec);
 	stream_watch_output(&exec->out, body && exec_body_waits_for(&exec->body, &exec->out));
 	stream_watch_output(&exec->err, body && exec_body_waits_for(&exec->body, &exec->err));
 	if (!is_over(exec) || queued(exec))
@@ -205,6 +230,7 @@ static void leave_by(struct exec *exec, int signal)
 	exec->reason = REASON_CANCELLED;
 	if (!is_over(exec))
 		exec->state = EXEC_OVER;
+	exec_output_end(&exec->output);
 	exec_input_shut(&exec->in);
 	loop_stop(exec->loop);
 }
@@ -748,13 +774,13 @@ static void on_input_error(struct remote *remote, const struct msg_stdin_error *
 	struct exec *exec = remote->owner;
 	/* A command that reads no more is no failure; input that got lost on its way to it is one. */
 	bool lost = !exec->tty && error->num != EPIPE && error->num;
+	char why[256];
 
-	if (lost)
-		log_error("the command's input is not whole: %.*s", (int)error->message.len,
-			  error->message.ptr);
-	else
-		log_info("the command's input: %.*s", (int)error->message.len, error->message.ptr);
-	exec_input_refuse(&exec->in, lost);
+	snprintf(why, sizeof(why), "the command's input%s: %.*s", lost ? " is not whole" : "",
+		 (int)error->message.len, error->message.ptr ? error->message.ptr : "");
+	if (!lost)
+		log_info("%s", why);
+	exec_input_refuse(&exec->in, lost ? why : NULL);
 	if (exec->opts->action == OPTS_SEND)
 		finish_with(exec, REASON_IO, EXIT_FAILED, "the command takes no more input");
 }

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -99,9 +100,17 @@ void exec_input_none(struct exec_input *input)
 	end(input);
 }
 
-void exec_input_refuse(struct exec_input *input, bool lost)
+/* Says so too. */
+static void fail(struct exec_input *input, const char *why)
 {
-	input->failed |= lost;
+	log_error("%s", why);
+	snprintf(input->failure, sizeof(input->failure), "%s", why);
+}
+
+void exec_input_refuse(struct exec_input *input, const char *lost)
+{
+	if (lost)
+		fail(input, lost);
 	if (input->state != EXEC_INPUT_OPEN)
 		return;
 	input->state = EXEC_INPUT_ENDED;
@@ -208,6 +217,7 @@ static void read_input(struct exec_input *input)
 {
 	struct stream *stream = &input->stream;
 	ssize_t n = -EOPNOTSUPP;
+	char why[128];
 
 	if (input->plenty)
 		n = move_some(input);
@@ -218,8 +228,9 @@ static void read_input(struct exec_input *input)
 		return;
 	/* What cannot be read at all is none: nohup(1) gives that in a terminal's place. */
 	if (stream->error && stream->error != EBADF) {
-		log_error("cannot read standard input: %s", strerror(stream->error));
-		input->failed = true;
+		snprintf(why, sizeof(why), "cannot read standard input: %s",
+			 strerror(stream->error));
+		fail(input, why);
 	}
 	end(input);
 }

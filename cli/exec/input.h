@@ -33,7 +33,8 @@ struct exec_input {
 	bool away;	  /* the terminal was somebody else's when we looked */
 	bool plenty;	  /* so much comes that moving pages pays */
 	bool newline;	  /* the last byte sent was one */
-	bool failed;	  /* the command did not get all of it, though it would have taken it */
+	char failure
+		[256]; /* the command did not get all of it, though it would have taken it; or empty */
 	struct escape escape;
 	struct loop_timer background;
 
@@ -64,8 +65,11 @@ void exec_input_shut(struct exec_input *input);
 /* There is none: its end at once. */
 void exec_input_none(struct exec_input *input);
 
-/* The command takes no more of it, so that whoever writes it is to learn that; lost: but should have. */
-void exec_input_refuse(struct exec_input *input, bool lost);
+/*
+ * The command takes no more of it, so that whoever writes it is to learn that. lost: what to say of one that should
+ * have, or NULL.
+ */
+void exec_input_refuse(struct exec_input *input, const char *lost);
 
 /* Watches it while it may be read. */
 void exec_input_watch(struct exec_input *input);

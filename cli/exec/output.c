@@ -58,8 +58,8 @@ static int put_line(struct exec_output *output, const char *line, size_t len)
 	if (!len)
 		return 0;
 	if (output->file.is_one && !out->gone) {
-		output->file.before = output->file.at;
-		output->file.at = position(out->fd);
+		output->file.begins[output->file.lines++ % EXEC_OUTPUT_BACK] = position(out->fd);
+		output->file.len = len;
 	}
 	return stream_write(out, line, len);
 }
@@ -75,38 +75,38 @@ static bool is_full(const struct stream *stream)
 	       (stream->error == ENOSPC || stream->error == EDQUOT || stream->error == EFBIG);
 }
 
-/* Whether the file ends where we were writing, and now begins its last line anew from there. */
-static bool cut_back(int fd, off_t at)
+/* Whether the file ends in the midst of our latest line. Whatever others have written behind that is theirs. */
+static bool is_ours(const struct exec_output_file *file, int fd)
 {
+	off_t begin = file->begins[(file->lines - 1) % EXEC_OUTPUT_BACK];
 	struct stat st;
-	off_t now = position(fd);
 
-	/* Whatever others have written behind us is theirs. */
-	if (at < 0 || now < at || fstat(fd, &st) < 0 || st.st_size != now)
-		return false;
-	if (ftruncate(fd, at) < 0)
-		return false;
-	return fcntl(fd, F_GETFL) & O_APPEND || lseek(fd, at, SEEK_SET) == at;
+	return file->lines && begin >= 0 && fstat(fd, &st) == 0 && position(fd) == st.st_size &&
+	       st.st_size >= begin && st.st_size - begin < (off_t)file->len;
 }
 
-void exec_output_last_line(struct exec_output *output, const char *line, size_t len)
+/* Whether what is written next begins there. */
+static bool cut_back(int fd, off_t at)
 {
-	struct stream *out = output->to[MSG_STREAM_STDOUT];
-	off_t places[] = {0, 0};
+	return at >= 0 && ftruncate(fd, at) == 0 &&
+	       (fcntl(fd, F_GETFL) & O_APPEND || lseek(fd, at, SEEK_SET) == at);
+}
 
-	put_line(output, line, len);
-	if (!output->file.is_one || !is_full(out))
+void exec_output_squeeze(struct exec_output *output, const char *line, size_t len)
+{
+	struct exec_output_file *file = &output->file;
+	int fd = output->to[MSG_STREAM_STDOUT]->fd;
+	off_t begin = 0;
+
+	if (!file->is_one || !is_full(output->to[MSG_STREAM_STDOUT]) || !is_ours(file, fd))
 		return;
-	/* What is taken back makes room. */
-	places[0] = output->file.at;
-	places[1] = output->file.before;
-	for (int i = 0; i < 2; i++) {
-		if (!cut_back(out->fd, places[i]))
-			return;
-		if (write(out->fd, line, len) == (ssize_t)len)
+	for (int i = 0; i < EXEC_OUTPUT_BACK && file->lines; i++) {
+		begin = file->begins[--file->lines % EXEC_OUTPUT_BACK];
+		/* What is taken back makes room. */
+		if (!cut_back(fd, begin) || write(fd, line, len) == (ssize_t)len)
 			return;
 	}
-	cut_back(out->fd, output->file.before);
+	cut_back(fd, begin);
 }
 
 /* ---- output ---- */

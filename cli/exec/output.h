@@ -10,11 +10,15 @@
 #include "excerpt.h"
 #include "jsonl.h"
 
+/* So many lines are taken back at most, which are longer than the last one is usually. */
+#define EXEC_OUTPUT_BACK 128
+
 /* A file that lines of JSON go to, and may be too full for the last one. */
 struct exec_output_file {
 	bool is_one;
-	off_t at;     /* where the last line begins, */
-	off_t before; /* and the one before it */
+	off_t begins[EXEC_OUTPUT_BACK]; /* where lines begin, the oldest are written over */
+	unsigned lines;			/* that there were */
+	size_t len;			/* of the latest */
 };
 
 /* Arrays by enum msg_stream. */
@@ -49,7 +53,10 @@ void exec_output_end(struct exec_output *output);
 /* A line of JSON, whole, of what is no output. */
 void exec_output_line(struct exec_output *output, const char *line, size_t len);
 
-/* The last one: also where a full disk has ended the output in the midst of a line. */
-void exec_output_last_line(struct exec_output *output, const char *line, size_t len);
+/*
+ * The last one, where a full disk has ended all in the midst of a line: that one goes, and as many before it as
+ * this one needs.
+ */
+void exec_output_squeeze(struct exec_output *output, const char *line, size_t len);
 
 #endif

@@ -187,8 +187,16 @@ void report_last(struct report *report, const struct report_end *end)
 	if (!report->opts->json || report->told)
 		return;
 	report->told = true;
-	exec_output_last_line(report->output, report->line,
-			      make_last(report->line, sizeof(report->line), end, report->output));
+	exec_output_line(report->output, report->line,
+			 make_last(report->line, sizeof(report->line), end, report->output));
+}
+
+void report_squeeze(struct report *report, const struct report_end *end)
+{
+	if (!report->opts->json)
+		return;
+	exec_output_squeeze(report->output, report->line,
+			    make_last(report->line, sizeof(report->line), end, report->output));
 }
 
 int report_result(struct report *report, const struct report_end *end, struct err *err)

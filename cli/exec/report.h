@@ -49,6 +49,9 @@ void report_back(struct report *report);
 /* The last object, once. */
 void report_last(struct report *report, const struct report_end *end);
 
+/* The same once more where the disk had no room for it, with that as its end. */
+void report_squeeze(struct report *report, const struct report_end *end);
+
 /* The same for the file. 0, or -errno with *err filled. */
 int report_result(struct report *report, const struct report_end *end, struct err *err);
 

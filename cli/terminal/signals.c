@@ -8,6 +8,8 @@
 void signals_begin(void)
 {
 	signal(SIGPIPE, SIG_IGN);
+	/* A file that may not grow is as a full disk: the write fails, and is told. */
+	signal(SIGXFSZ, SIG_IGN);
 	/* Or the kernel would reap in our place, and we would not hear how a program ended. */
 	signal(SIGCHLD, SIG_DFL);
 }

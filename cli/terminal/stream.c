@@ -6,6 +6,7 @@
 #include <limits.h>
 #include <poll.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -235,12 +236,20 @@ bool stream_waits_for_terminal(const struct stream *stream)
 	return buf_len(&stream->queue) && stream->is_terminal;
 }
 
+void stream_failure(const struct stream *stream, const char *which, char *out, size_t len)
+{
+	snprintf(out, len, "cannot write standard %s: %s", which, strerror(stream->error));
+}
+
 bool stream_complain(struct stream *stream, const char *which)
 {
+	char words[128];
+
 	if (stream->told || !stream->gone || stream->error == EPIPE)
 		return false;
 	stream->told = true;
-	log_error("cannot write standard %s: %s", which, strerror(stream->error));
+	stream_failure(stream, which, words, sizeof(words));
+	log_error("%s", words);
 	return true;
 }
 

@@ -78,6 +78,9 @@ bool stream_waits_for_terminal(const struct stream *stream);
  */
 bool stream_complain(struct stream *stream, const char *which);
 
+/* The same words, of an output that was given up. */
+void stream_failure(const struct stream *stream, const char *which, char *out, size_t len);
+
 /* Writes from the queue what is possible now. */
 void stream_flush(struct stream *stream);
 
