@@ -9,7 +9,9 @@ packages() {
 		static) echo musl-tools ;;
 		build) echo gcc libc6-dev make pkg-config libcbor-dev libreadline-dev ;;
 		check) echo bats libcmocka-dev tmux vim-tiny less procps python3 libcap2-bin \
-			util-linux bsdextrautils expect openssh-server openssh-client busybox-static mandoc systemd rsync git jq
+			util-linux bsdextrautils expect openssh-server openssh-client busybox-static mandoc systemd rsync git
+			# Tools that call ssh; 4 MB for Ansible's part of it.
+			echo parallel sshfs ansible-core
 			# Shells that complete.
 			echo zsh fish
 			# What reads our JSON.
