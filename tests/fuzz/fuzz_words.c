@@ -1,7 +1,7 @@
 /*
  * The words of a command line, as both programs read them, and the files that they name: every file
- * that is opened holds the input itself. The first byte says which program or which value; words
- * end with a NUL.
+ * that is opened holds the input itself. The first byte says which program, which value, or that it is
+ * the file of guests; words end with a NUL.
  */
 #include "fuzz.h"
 
@@ -130,6 +130,34 @@ static void read_value(int kind, const char *text)
 	}
 }
 
+/* The file of guests: each line is wrong, or all that it holds is where it was. */
+static void read_guests(const uint8_t *data, size_t len)
+{
+	char *text = malloc(len + 1);
+	struct guests guests = {.text = NULL};
+	struct guest_line line;
+	struct err err;
+	int r;
+
+	CLAIM(text);
+	memcpy(text, data, len);
+	text[len] = '\0';
+	guests_take(&guests, "file", text, len);
+	while ((r = guests_next(&guests, &line, &err)) != 0) {
+		if (r < 0) {
+			CLAIM(err.text[0]);
+			continue;
+		}
+		CLAIM(guests_is_name(line.name) && !line.words[line.word_count]);
+		CLAIM(line.endpoint > text && line.endpoint <= text + len);
+		for (int i = 1; i < line.word_count; i++)
+			CLAIM(line.words[i] > line.words[i - 1] && line.words[i] <= text + len);
+		if (opts_check_guest(&line, NULL, &err) < 0)
+			CLAIM(err.text[0]);
+	}
+	guests_close(&guests);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
 	char *text;
@@ -142,6 +170,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 		read_command_line(data + 1, len - 1, true);
 	} else if (data[0] < 128) {
 		read_command_line(data + 1, len - 1, false);
+	} else if (data[0] >= 192) {
+		read_guests(data + 1, len - 1);
 	} else {
 		text = malloc(len);
 		CLAIM(text);

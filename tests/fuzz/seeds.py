@@ -270,6 +270,9 @@ def words():
     for value in values:
         for kind in range(7):
             yield bytes([133 + kind]) + value.encode()
+    for guests in ("# a\n\nweb exec:ssh h msb-execd --listen stdio:\nb.c-1 'unix:/x' -e A=\"b c\" -u n\\ m\r\n",
+                   "\ufeffa vsock:3:4 --rlimit nofile=1:2 --shell sh --timeout 1s\na local:\nb 'x"):
+        yield b"\xc0" + guests.encode()
 
 
 def output():
