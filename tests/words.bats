@@ -113,11 +113,12 @@ says() {
 	need_local "a daemon in this folder"
 	"$EXECD" --listen x.sock 2>>"$DIR/daemon.log" 3>&- &
 	DAEMON=$!
-	# Without a slash it would be a guest's name.
 	for address in ./x.sock unix:x.sock "../${DIR##*/}/x.sock"; do
 		run -0 "$X" --wait-for $((20 * SLOW)) -S "$address" -- echo "by $address"
 		[[ $output == "by $address" ]]
 	done
+	# For a client a word without a slash is a guest's name.
+	says 125 '--socket: no guest is called x.sock' '*a socket in this folder is ./x.sock' -S x.sock true
 	daemon_stop
 	[[ ! -e x.sock ]]
 }
