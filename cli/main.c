@@ -117,9 +117,11 @@ static void describe(const struct opts *opts)
 /* What is wrong with the line stands in the file for lines, and what is wrong with that one does not. */
 static int read_options(int argc, char *argv[], enum opts_program program, struct opts *opts)
 {
-	const char *path = opts_log_file(argc, argv, program);
 	struct err err, why;
 	int r = opts_parse(argc, argv, program, opts, &err);
+	/* That of -E behind --rsh, which counts more. */
+	const char *path =
+		opts->rsh.log_file ? opts->rsh.log_file : opts_log_file(argc, argv, program);
 	int opened = path ? log_to_file(path, &why) : 0;
 
 	if (opened < 0)
@@ -159,10 +161,10 @@ int main(int argc, char *argv[])
 		log_init("msb-exec", opts_log_level(&opts));
 		status = run(&opts, lines);
 	}
-	opts_release(&opts);
 	/* Of --help, --version, --ping and --sessions. */
 	if (!log_flushed_stdout() && !status)
 		status = EXIT_FAILED;
 	log_file_end();
+	opts_release(&opts);
 	return status;
 }

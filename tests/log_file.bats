@@ -225,6 +225,16 @@ END
 	[[ -z $stderr && $output == "--log-file $DIR/c" && ! -e $DIR/a && -s $DIR/b && ! -e $DIR/c ]]
 }
 
+@test "log_file: behind --rsh it is -E, and counts more" {
+	daemon_start
+	run -3 --separate-stderr "$X" --log-file "$DIR/a" --rsh -E "$LOG" "unix:$SOCKET" 'echo err >&2; exit 3'
+	[[ $stderr == err && ! -e $DIR/a && ! -s $LOG ]]
+	run -125 --separate-stderr "$X" --rsh -E "$LOG" "unix:$SOCKET.none" true
+	[[ -z $stderr && $(head -n 1 "$LOG") =~ ${DATED}cannot\ connect ]]
+	run -125 --separate-stderr "$X" --rsh -E "$DIR/b" -X "unix:$SOCKET" true
+	[[ -z $stderr && $(<"$DIR/b") == *-X* ]]
+}
+
 @test "log_file: -v, -q and a warning" {
 	daemon_start
 	logged 0 -v -- sh -c "$SAYS"
