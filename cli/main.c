@@ -65,6 +65,12 @@ static int run_command(struct program *program, const struct opts *opts, bool li
 	return status;
 }
 
+/* What we fail with before a command is asked for. */
+static int failure(const struct opts *opts)
+{
+	return opts->user_shell ? EXIT_RSH_FAILED : EXIT_FAILED;
+}
+
 static int run(const struct opts *opts, bool lines)
 {
 	static struct program program;
@@ -73,8 +79,8 @@ static int run(const struct opts *opts, bool lines)
 
 	if (report_open(&program.exec.report, opts, &err) < 0) {
 		log_err(&err);
-		report_failure(REASON_IO, EXIT_FAILED, &err, opts->json, NULL);
-		return EXIT_FAILED;
+		report_failure(REASON_IO, failure(opts), &err, opts->json, NULL);
+		return failure(opts);
 	}
 	/* Before signals are watched: it may wait. */
 	if (lines && script_open(&program.script, opts, &err) < 0) {
@@ -85,8 +91,8 @@ static int run(const struct opts *opts, bool lines)
 		err_set(&err, errno, NULL, "cannot set up the event loop");
 		log_err(&err);
 		report_release(&program.exec.report);
-		report_failure(REASON_ERROR, EXIT_FAILED, &err, opts->json, opts->result);
-		return EXIT_FAILED;
+		report_failure(REASON_ERROR, failure(opts), &err, opts->json, opts->result);
+		return failure(opts);
 	}
 	if (opts->ping)
 		status = ping_run(opts, &program.loop, &program.spare);
@@ -129,8 +135,8 @@ static int read_options(int argc, char *argv[], enum opts_program program, struc
 	if (opened == 0 && r == 0)
 		return 0;
 	log_err(opened < 0 ? &why : &err);
-	report_failure(opened < 0 ? REASON_IO : REASON_USAGE, EXIT_FAILED, opened < 0 ? &why : &err,
-		       opts->json, opts->result);
+	report_failure(opened < 0 ? REASON_IO : REASON_USAGE, failure(opts),
+		       opened < 0 ? &why : &err, opts->json, opts->result);
 	return -1;
 }
 
@@ -150,7 +156,7 @@ int main(int argc, char *argv[])
 			return start_console(argv);
 	}
 	if (read_options(argc, argv, lines ? OPTS_CONSOLE : OPTS_EXEC, &opts) < 0) {
-		status = EXIT_FAILED;
+		status = failure(&opts);
 	} else if (opts.help) {
 		opts_help();
 	} else if (opts.version) {

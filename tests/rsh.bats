@@ -29,7 +29,7 @@ rsh() {
 
 # refuses LINE HINT ARG...: it says these, or the first alone, and nothing else; nothing is run.
 refuses() {
-	run -125 --separate-stderr rsh "${@:3}"
+	run -255 --separate-stderr rsh "${@:3}"
 	# shellcheck disable=SC2053,SC2154 # patterns; and run's
 	[[ -z $output && ${stderr_lines[0]} == "msb-exec: --rsh: "$1 && ${stderr_lines[1]-} == ${2:+msb-exec: $2} &&
 		${#stderr_lines[@]} -le 2 ]] || {
@@ -101,7 +101,7 @@ guest_shell_of() {
 	[[ $output == file ]]
 	run -0 rsh root@web 'echo $WHERE'
 	[[ $output == file ]]
-	run -125 --separate-stderr rsh nosuch true
+	run -255 --separate-stderr rsh nosuch true
 	[[ ${stderr_lines[0]} == 'msb-exec: --rsh: no guest is called nosuch' ]]
 	# Then the name says nothing, but for the user.
 	run -0 "$X" -n -S "$GUEST_ADDRESS" --rsh nosuch 'echo ${WHERE-none}'
@@ -109,7 +109,7 @@ guest_shell_of() {
 	run -0 "$X" -n -S web --rsh nosuch 'echo $WHERE'
 	[[ $output == file ]]
 	# A variable is not asked, which every command of a script has.
-	MSB_EXEC_ENDPOINT=$GUEST_ADDRESS run -125 rsh nosuch true
+	MSB_EXEC_ENDPOINT=$GUEST_ADDRESS run -255 rsh nosuch true
 }
 
 @test "rsh: options of msb-exec come before it, and none behind" {
@@ -213,16 +213,16 @@ guest_shell_of() {
 @test "rsh: -G describes, whatever the guest, and connects to nobody" {
 	run -0 --separate-stderr rsh -G -o SendEnv=GIT_PROTOCOL -p 2222 bob@nosuch
 	[[ $output == $'host nosuch\nhostname nosuch\nuser bob' && -z $stderr ]]
-	run -125 rsh -G
+	run -255 rsh -G
 }
 
 @test "rsh: by the name msb-rsh, which knows no other options" {
 	there
 	run -0 msb-rsh "$GUEST_ADDRESS" 'echo $0; exit 0' </dev/null
 	run -5 "$BUILD/msb-rsh" -x -q "$GUEST_ADDRESS" 'exit 5' </dev/null
-	run -125 --separate-stderr msb-rsh --help
+	run -255 --separate-stderr msb-rsh --help
 	[[ ${stderr_lines[0]} == 'msb-exec: --rsh: there is no --help behind it' ]]
-	run -125 msb-rsh --console
+	run -255 msb-rsh --console
 }
 
 @test "rsh: -s sftp is the guest's sftp-server, or says what is missing" {
@@ -300,6 +300,6 @@ client.exit()
 EOF
 	run -0 rsh -l bob:staff -oSetEnv=A=b -oServerAliveInterval=5 "$MSB_EXEC_ENDPOINT" true
 	agent_done
-	run -125 --separate-stderr timeout $((20 * SLOW)) "$X" -S 'exec:sleep 60' --rsh -oConnectTimeout=1 web true </dev/null
+	run -255 --separate-stderr timeout $((20 * SLOW)) "$X" -S 'exec:sleep 60' --rsh -oConnectTimeout=1 web true </dev/null
 	[[ ${stderr_lines[0]} == *'Connection timed out' ]]
 }

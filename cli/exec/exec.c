@@ -63,6 +63,10 @@ static void settle_status(struct exec *exec)
 	/* It is not the command's fault, nor how a pipe ends. */
 	if (exec->write_failed && (exec->status == 0 || exec->status == 128 + SIGPIPE))
 		fail_io(exec);
+	/* What the command ended with is its own. */
+	if (exec->opts->user_shell && exec->status == EXIT_FAILED &&
+	    exec->reason >= REASON_CANCELLED)
+		exec->status = EXIT_RSH_FAILED;
 }
 
 /* Says what our readers do not get, once. */

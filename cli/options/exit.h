@@ -11,7 +11,8 @@
 #define EXIT_CANNOT_RUN 126
 #define EXIT_NOT_FOUND	127
 
-#define EXIT_NO_SIGNAL 255 /* -1 from an agent that does not say which signal */
+#define EXIT_NO_SIGNAL	255 /* -1 from an agent that does not say which signal */
+#define EXIT_RSH_FAILED 255 /* in place of EXIT_FAILED, as whoever calls ssh has it */
 
 /* The signal that ended a command, or 0; also where the agent names one that there is not. */
 static inline int exit_signal(const struct msg_exec_exited *exited)

@@ -921,7 +921,6 @@ static int settle_rsh(struct opts *o, struct err *err)
 	o->quiet |= rsh->quiet;
 	o->verbose |= rsh->verbose;
 	o->version |= rsh->version;
-	o->user_shell = true;
 	o->line = rsh->line;
 	return 0;
 }
@@ -972,9 +971,10 @@ static int parse(int argc, char *argv[], enum opts_program program, struct opts 
 	int ours = rsh_at < 0 ? argc : rsh_at + 1;
 	struct options o = {.rows = rows, .program = program, .argc = ours, .argv = argv};
 	bool reconnects;
+	int r = begin(ours, argv, program, ret, err);
 
-	if (begin(ours, argv, program, ret, err) < 0 ||
-	    (rsh_at >= 0 && read_rsh(argc, argv, ours, ret, err) < 0) ||
+	ret->user_shell = rsh_at >= 0;
+	if (r < 0 || (rsh_at >= 0 && read_rsh(argc, argv, ours, ret, err) < 0) ||
 	    take_guest(ours, argv, program, ret, err) < 0)
 		return -EINVAL;
 	reconnects = put_off_reconnect(ret);
