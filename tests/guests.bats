@@ -98,6 +98,14 @@ says() {
 	[[ $output == 'lines 1' ]]
 }
 
+@test "guests: the signal of a line is the time-out's, and not that of --kill" {
+	daemon_start
+	echo "web unix:$SOCKET --signal INT" | guests
+	run -0 at web -d sleep 1000
+	"$X" -S web --kill "$output"
+	run -143 "$X" -S web --wait "$output"
+}
+
 @test "guests: as the user that its line names" {
 	need_root
 	daemon_start
@@ -335,13 +343,13 @@ some_of_each() {
 	daemon_start
 	echo "web unix:$SOCKET" | guests
 	"$X" -n -S web sh -c 'echo begun; sleep 1000' >"$DIR/out" 2>"$DIR/err" 3>&- &
-	local client=$!
+	local client=$! status=0
 	wait_for 10 test -s "$DIR/out"
 	kill -KILL "$DAEMON"
 	wait "$DAEMON" || true
 	DAEMON=
-	run -125 wait "$client"
-	[[ $(<"$DIR/err") == "msb-exec: lost the connection to web (unix:$SOCKET): the agent closed it" ]]
+	wait "$client" || status=$?
+	[[ $status -eq 125 && $(<"$DIR/err") == "msb-exec: lost the connection to web (unix:$SOCKET): the agent closed it" ]]
 }
 
 # ---- the console ----

@@ -102,7 +102,7 @@ says() {
 
 @test "line: what does not go with a line is refused" {
 	says 255 '-c and --rsh exclude each other' '' -c x --rsh ./y
-	says 125 '--login: not together with --rsh' '' --login --rsh unix:y x
+	says 255 '--login: not together with --rsh' '' --login --rsh unix:y x
 	says 125 '--command belongs to the start of a session, not to --attach' '' --attach a -c x
 	says 125 '--login belongs to the start of a session, not to --wait' '' --wait a --login
 	says 125 '--ping runs nothing, and so takes no command: x y' '' --ping -c 'x y'

@@ -289,7 +289,11 @@ static void put_row(char *const cells[COLUMNS], const size_t widths[COLUMNS], si
 		fprintf(out, "%s%*s", cells[i], (int)pad + 2, "");
 		at += taken + pad + 2;
 	}
-	columns_put_cut(cells[COLUMN_COMMAND], !width ? SIZE_MAX : width > at ? width - at : 0, out);
+	columns_put_cut(cells[COLUMN_COMMAND],
+			!width	     ? SIZE_MAX
+			: width > at ? width - at
+				     : 0,
+			out);
 	fputc('\n', out);
 }
 

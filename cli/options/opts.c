@@ -761,7 +761,7 @@ static int check_not_private(const struct opts *o, const char *what, struct err 
 		       what);
 }
 
-static int check_action(const struct opts *o, int argc, char *argv[], struct err *err)
+static int check_action(struct opts *o, int argc, char *argv[], struct err *err)
 {
 	static const char *const of_start[] = {
 		"tty",	    "no-tty",  "user",		"workdir", "env",  "env-file",	 "rlimit",
@@ -782,8 +782,12 @@ static int check_action(const struct opts *o, int argc, char *argv[], struct err
 	if (stray)
 		return err_set(err, 0, NULL, "--%s belongs to the start of a session, not to --%s",
 			       stray, name);
-	if (o->action != OPTS_KILL && find_option(argc, argv, OPTS_EXEC, of_signal))
+	stray = find_option(argc, argv, OPTS_EXEC, of_signal);
+	if (stray && o->action != OPTS_KILL)
 		return err_set(err, 0, NULL, "--signal is for --kill, not for --%s", name);
+	/* What a guest's line says is the time-out's. */
+	if (!stray)
+		o->timeout_signal = defaults.timeout_signal;
 	if (o->action == OPTS_SEND && o->no_stdin)
 		return err_set(err, 0, NULL, "--send sends stdin, and --no-stdin leaves it alone");
 	return check_not_private(o, name, err);
