@@ -237,20 +237,22 @@ static int read_line(struct guests *guests, char *text, size_t len, struct guest
 {
 	char *at = text + strspn(text, BLANKS);
 
-	if (strlen(text) != len)
-		return err_set(err, 0, NULL, "a NUL byte");
-	if (!*at || *at == '#')
+	if (strlen(text) == len && (!*at || *at == '#'))
 		return 0;
-	if (!utf8_valid(text, len))
-		return err_set(err, 0, NULL, "not UTF-8");
+	if (strlen(text) != len || !utf8_valid(text, len)) {
+		err_set(err, 0, NULL, strlen(text) != len ? "a NUL byte" : "not UTF-8");
+		return -EINVAL;
+	}
 	line->name = next_word(&at, err);
 	if (!line->name || read_name(guests, line, err) < 0 || read_endpoint(&at, line, err) < 0)
 		return -EINVAL;
 	line->words[0] = line->name;
 	line->word_count = 1;
 	while (*at) {
-		if (line->word_count == GUESTS_WORDS_MAX)
-			return err_set(err, 0, NULL, "too many words");
+		if (line->word_count == GUESTS_WORDS_MAX) {
+			err_set(err, 0, NULL, "too many words");
+			return -EINVAL;
+		}
 		line->words[line->word_count] = next_word(&at, err);
 		if (!line->words[line->word_count++])
 			return -EINVAL;
@@ -269,8 +271,10 @@ int guests_next(struct guests *guests, struct guest_line *ret, struct err *err)
 		int r = read_line(guests, text, len, ret, err);
 
 		ret->number = guests->number;
+		if (r < 0)
+			guests_about(guests, guests->number, err);
 		if (r)
-			return r < 0 ? guests_about(guests, guests->number, err) : 1;
+			return r;
 	}
 	return 0;
 }
