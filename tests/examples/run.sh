@@ -11,7 +11,7 @@ as_lines() {
 	jq -r --unbuffered '
 		if .type == "stdout" or .type == "stderr" then [.type, .base64 // (.text | @base64)]
 		elif .type == "cut" then [.type, "\(.bytes) bytes of \(.stream)"]
-		elif .type == "exited" or .type == "failed" then ["end", .reason, .status, .message // "-"]
+		elif has("reason") then ["end", .reason, .status, .message // "-"]
 		else empty end | @tsv'
 }
 
