@@ -159,12 +159,14 @@ on_socket() {
 @test "merge: 10 MB with marks in it, to a pipe and to a file, and as much of input" {
 	daemon_start
 	local count=$((20 / FACTOR)) much
-	much="for i in \$(seq $count); do seq 100000; echo mark \$i >&2; seq 100001 120000 >&2; done"
+	much="for i in \$(seq $count); do seq 90000; for k in 1 2 3 4 5; do echo mark \$i.\$k >&2; seq 3000; done
+		seq 100001 110000 >&2; done"
 	sh -c "$much" >"$DIR/local" 2>&1
 	x -- sh -c "$much" >"$DIR/log" 2>&1
 	cmp "$DIR/local" "$DIR/log"
 	x -- sh -c "$much" 2>&1 | cat | cmp - "$DIR/local"
 	# Moved and not copied, both ways.
+	# shellcheck disable=SC2002 # a pipe
 	cat "$DIR/local" | "$X" -- sh -c 'cat; echo end >&2; exec cat >&2' 2>&1 | cat >"$DIR/log"
 	cat "$DIR/local" <(echo end) | cmp - "$DIR/log"
 }
@@ -187,7 +189,7 @@ on_socket() {
 @test "merge: a slow reader gets all of it, also what others write after the command" {
 	daemon_start
 	x -- sh -c '(sleep 0.1; echo late >&2) & seq 100000; echo e >&2' 2>&1 | (sleep 0.5; cat) >"$DIR/log"
-	cat <(seq 100000; echo e; echo late) | cmp - "$DIR/log"
+	cmp <(seq 100000; echo e; echo late) "$DIR/log"
 }
 
 # ---- scripts and sessions ----
