@@ -309,6 +309,14 @@ END
 	[[ $(<"$DIR/err") == "msb-exec: 3 lines are missing in /dev/full: No space left on device" ]]
 }
 
+@test "log_file: one that may not grow is said in the same way" {
+	daemon_start
+	# What run() reads is in files, too, and they may.
+	head -c 8192 /dev/zero >"$LOG"
+	run -3 --separate-stderr bash -c 'ulimit -f 8; exec "$@"' - "$X" --log-file "$LOG" -n -v -- sh -c 'echo out; exit 3'
+	[[ $output == out && $stderr == "msb-exec: 3 lines are missing in $LOG: File too large" ]]
+}
+
 @test "log_file: a FIFO that nobody reads any more, or that is full, is not waited for" {
 	local words
 	daemon_start
