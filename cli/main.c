@@ -131,7 +131,7 @@ static int read_options(int argc, char *argv[], enum opts_program program, struc
 	int opened = path ? log_to_file(path, &why) : 0;
 
 	if (opened < 0)
-		err_about(&why, "--log-file");
+		err_about(&why, opts->rsh.log_file ? "--rsh: -E" : "--log-file");
 	if (opened == 0 && r == 0)
 		return 0;
 	log_err(opened < 0 ? &why : &err);

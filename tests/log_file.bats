@@ -229,9 +229,9 @@ END
 	daemon_start
 	run -3 --separate-stderr "$X" --log-file "$DIR/a" --rsh -E "$LOG" "unix:$SOCKET" 'echo err >&2; exit 3'
 	[[ $stderr == err && ! -e $DIR/a && ! -s $LOG ]]
-	run -125 --separate-stderr "$X" --rsh -E "$LOG" "unix:$SOCKET.none" true
+	run -255 --separate-stderr "$X" --rsh -E "$LOG" "unix:$SOCKET.none" true
 	[[ -z $stderr && $(head -n 1 "$LOG") =~ ${DATED}cannot\ connect ]]
-	run -125 --separate-stderr "$X" --rsh -E "$DIR/b" -X "unix:$SOCKET" true
+	run -255 --separate-stderr "$X" --rsh -E "$DIR/b" -X "unix:$SOCKET" true
 	[[ -z $stderr && $(<"$DIR/b") == *-X* ]]
 }
 
