@@ -31,6 +31,7 @@ void opts_help(void)
 	     "       msb-exec [OPTION]... -c LINE [ARG]...\n"
 	     "       msb-exec [OPTION]... --rsh [-l USER] GUEST [WORD]...\n"
 	     "       msb-exec --sessions [--json] [OPTION]...\n"
+	     "       msb-exec --guests [--json] [OPTION]...\n"
 	     "       msb-exec --attach|--wait|--logs|--send|--kill|--remove ID [OPTION]...\n"
 	     "       msb-exec --console [OPTION]...\n"
 	     "Runs a command in a guest, or, without one, the user's login shell there.\n");
@@ -40,7 +41,9 @@ void opts_help(void)
 	     "the\n"
 	     "only one tried; of -S, -s and --local the last one counts. exec:COMMAND talks to the "
 	     "stdin\n"
-	     "and stdout of a shell's command, such as exec:ssh HOST msb-execd --listen stdio:\n\n"
+	     "and stdout of a shell's command, such as exec:ssh HOST msb-execd --listen stdio:\n"
+	     "A word without : and / is a guest's name, which a line of\n"
+	     "$XDG_CONFIG_HOME/msb-exec/guests has (or ~/.config/msb-exec/guests).\n\n"
 	     "Exit status: the command's own; 124 it timed out; 125 msb-exec or the agent failed;\n"
 	     "126 it cannot be run; 127 it was not found; 128+N signal N killed it.");
 }
