@@ -97,7 +97,7 @@ static int run(const struct opts *opts, bool lines)
 	if (opts->ping)
 		status = ping_run(opts, &program.loop, &program.spare);
 	else if (opts->guests)
-		status = guest_list_run(opts, &program.loop, &program.spare);
+		status = guest_list_run(opts, &program.spare);
 	else if (opts->action == OPTS_SESSIONS || opts->action == OPTS_KILL ||
 		 opts->action == OPTS_REMOVE)
 		status = sessions_run(opts, &program.loop, &program.spare);

@@ -280,6 +280,19 @@ some_of_each() {
 	none_match "$mark"
 }
 
+@test "guests: a signal ends --guests, and what it has started" {
+	local mark client status=0
+	mark=$(mark)
+	echo "slow exec:sh -c 'touch $DIR/begun; exec sleep $mark'" | guests
+	"$X" --guests --connect-timeout inf >"$DIR/out" 2>&1 3>&- &
+	client=$!
+	wait_for 10 test -e "$DIR/begun"
+	kill -TERM "$client"
+	wait "$client" || status=$?
+	[[ $status -eq 143 && ! -s $DIR/out ]]
+	none_match "$mark"
+}
+
 @test "guests: --guests asks them side by side, more than it may have at once" {
 	mute
 	for i in $(seq 80); do echo "silent$i unix:$DIR/mute"; done | guests

@@ -2,12 +2,14 @@
 #include "guest_list.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "cli/client/client.h"
 #include "cli/options/exit.h"
+#include "cli/terminal/signals.h"
 #include "columns.h"
 #include "json.h"
 #include "shared/base.h"
@@ -33,13 +35,14 @@ struct asked {
 
 struct guest_list {
 	const struct opts *opts;
-	struct loop *loop;
+	struct loop loop;
 	struct buf_spare *spare;
 	struct guests file;
 	struct asked *list; /* owned */
 	size_t count, cap;
 	size_t begun, gone;
 	struct loop_timer look;
+	int signal; /* that ended it all, or 0 */
 	int status;
 };
 
@@ -101,7 +104,7 @@ static int read_file(struct guest_list *list)
 static void tell(struct asked *asked)
 {
 	asked->told = true;
-	loop_arm(asked->of->loop, &asked->of->look, 0);
+	loop_arm(&asked->of->loop, &asked->of->look, 0);
 }
 
 static void on_greeted(struct client *client)
@@ -154,7 +157,7 @@ static void begin(struct guest_list *list, struct asked *asked)
 	client->on_greeted = on_greeted;
 	client->on_lost = on_lost;
 	client->on_turn = on_turn;
-	client_connect(client, list->loop, &terms, 0, list->spare);
+	client_connect(client, &list->loop, &terms, 0, list->spare);
 }
 
 /* Ends those that have told, begins others in their place. */
@@ -175,18 +178,32 @@ static void on_look(struct loop_timer *timer)
 	while (list->begun < list->count && list->begun - list->gone < AT_ONCE)
 		begin(list, &list->list[list->begun++]);
 	if (list->gone == list->count)
-		loop_stop(list->loop);
+		loop_stop(&list->loop);
 	else if (waits)
-		loop_arm(list->loop, timer, LOOK_MS);
+		loop_arm(&list->loop, timer, LOOK_MS);
+}
+
+/* What was started is ended first. */
+static void on_signal(struct loop *loop, const struct loop_signal *signal)
+{
+	container_of(loop, struct guest_list, loop)->signal = signal->number;
+	loop_stop(loop);
 }
 
 static void ask(struct guest_list *list)
 {
-	int r;
+	static const int watched[] = {SIGINT, SIGTERM, SIGQUIT, SIGHUP};
+	int r = loop_init(&list->loop);
 
+	if (r < 0) {
+		log_error("cannot set up the event loop: %s", strerror(-r));
+		list->status = EXIT_FAILED;
+		return;
+	}
+	signals_watch(&list->loop, watched, ARRAY_LEN(watched), on_signal);
 	list->look.on_due = on_look;
-	loop_arm(list->loop, &list->look, 0);
-	r = loop_run(list->loop);
+	loop_arm(&list->loop, &list->look, 0);
+	r = loop_run(&list->loop);
 	if (r < 0) {
 		log_error("cannot wait for the guests: %s", strerror(-r));
 		list->status = EXIT_FAILED;
@@ -325,6 +342,14 @@ static void print_object(const struct asked *asked, FILE *out)
 
 /* ---- the whole ---- */
 
+static void print(const struct guest_list *list, FILE *out)
+{
+	if (!list->opts->json)
+		print_table(list, out);
+	for (size_t i = 0; list->opts->json && i < list->count; i++)
+		print_object(&list->list[i], out);
+}
+
 static void release(struct guest_list *list)
 {
 	for (size_t i = 0; i < list->count; i++) {
@@ -337,19 +362,23 @@ static void release(struct guest_list *list)
 	}
 	free(list->list);
 	guests_close(&list->file);
+	if (list->begun)
+		loop_release(&list->loop);
 }
 
-int guest_list_run(const struct opts *opts, struct loop *loop, struct buf_spare *spare)
+int guest_list_run(const struct opts *opts, struct buf_spare *spare)
 {
-	struct guest_list list = {.opts = opts, .loop = loop, .spare = spare};
+	static struct guest_list list;
 
+	list.opts = opts;
+	list.spare = spare;
 	if (read_file(&list) == 0 && list.count) {
 		ask(&list);
-		for (size_t i = 0; opts->json && i < list.count; i++)
-			print_object(&list.list[i], stdout);
-		if (!opts->json)
-			print_table(&list, stdout);
+		if (!list.signal)
+			print(&list, stdout);
 	}
 	release(&list);
+	if (list.signal)
+		signals_die_of(list.signal);
 	return list.status;
 }
