@@ -60,7 +60,8 @@ ROOMS='
 	cli/terminal: shared/wire shared/io
 	cli/options: cli/terminal shared/wire shared/address
 	cli/client: cli/options cli/terminal shared/wire shared/io shared/address
-	cli/exec: cli/client cli/options cli/terminal shared/wire shared/io
+	cli/report: cli/client cli/options cli/terminal shared/wire
+	cli/exec: cli/report cli/client cli/options cli/terminal shared/wire shared/io
 	cli/console: cli/client cli/options cli/terminal shared/wire shared/io
 '
 
@@ -107,7 +108,7 @@ ROOMS='
 		daemon/relay/slots daemon/relay/route daemon/relay/seek daemon/relay/quota \
 		daemon/relay/hello cli/terminal/escape shared/modes cli/client/patience cli/client/greeting \
 		cli/console/words cli/console/marks cli/console/typed cli/console/starter cli/console/record \
-		cli/exec/json cli/exec/jsonl cli/exec/excerpt; do
+		cli/report/json cli/report/jsonl cli/report/excerpt; do
 		[[ -f $ROOT/build/$file.o ]]
 		run bash -c "nm -u $ROOT/build/$file.o | awk '{ print \$2 }' |
 			grep -E '^(read|write|open|close|socket|send|recv|kill|fork|epoll.*|poll|ioctl|fcntl)(64)?$'"

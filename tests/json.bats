@@ -227,7 +227,7 @@ refuses() {
 
 @test "json: the reasons are those of the manual and of the program, and no others" {
 	python3 -B "$BATS_TEST_DIRNAME/json_schema.py" --reasons >"$DIR/schema"
-	sed -n 's/.*\[REASON_[A-Z_]*\] = "\(.*\)",/\1/p' "$ROOT/cli/exec/reason.c" | sort >"$DIR/program"
+	sed -n 's/.*\[REASON_[A-Z_]*\] = "\(.*\)",/\1/p' "$ROOT/cli/report/reason.c" | sort >"$DIR/program"
 	sed -n '/^\.Sh JSON/,/^\.Sh ESC/p' "$ROOT/cli/msb-exec.1" |
 		sed -n '/width not_executable/,/^\.El/s/^\.It Ql //p' | sort >"$DIR/manual"
 	diff "$DIR/schema" "$DIR/program"

@@ -18,6 +18,7 @@
 #include "shared/base.h"
 #include "shared/fd.h"
 #include "shared/names.h"
+#include "shared/options.h"
 #include "shared/wire/utf8.h"
 #include "words.h"
 

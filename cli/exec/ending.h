@@ -3,7 +3,7 @@
 #define MSB_EXEC_ENDING_H
 
 #include "cli/client/remote.h"
-#include "reason.h"
+#include "cli/report/reason.h"
 
 struct ending {
 	enum reason reason;

@@ -8,8 +8,8 @@
 #include <string.h>
 
 #include "cli/options/exit.h"
+#include "cli/report/json.h"
 #include "columns.h"
-#include "json.h"
 #include "shared/base.h"
 #include "shared/names.h"
 #include "shared/wire/utf8.h"

@@ -186,7 +186,7 @@ static void finish(struct exec *exec, enum reason reason, int status)
 	exec->state = EXEC_OVER;
 	exec->reason = reason;
 	exec->status = status;
-	exec_output_end(&exec->output);
+	report_output_end(&exec->output);
 	look_cancel(&exec->look);
 	keep_stop(&exec->keep);
 	loop_disarm(exec->loop, &exec->timeout);
@@ -234,7 +234,7 @@ static void leave_by(struct exec *exec, int signal)
 	exec->reason = REASON_CANCELLED;
 	if (!is_over(exec))
 		exec->state = EXEC_OVER;
-	exec_output_end(&exec->output);
+	report_output_end(&exec->output);
 	exec_input_shut(&exec->in);
 	loop_stop(exec->loop);
 }
@@ -527,7 +527,7 @@ static void on_data(struct remote *remote, enum msg_type type, const char *data,
 	/* Left at once, it is not for us. */
 	if (exec->opts->detach)
 		return;
-	if (exec_output_write(&exec->output, stream_of(type), (const uint8_t *)data, len) < 0)
+	if (report_output_write(&exec->output, stream_of(type), (const uint8_t *)data, len) < 0)
 		finish_with(exec, REASON_ERROR, EXIT_FAILED, "no memory for the output");
 }
 
@@ -537,7 +537,7 @@ static bool on_part(struct remote *remote, enum msg_type type, const char *data,
 	enum msg_stream which = stream_of(type);
 
 	/* What cannot be written now must be out of the way of how the command ends. */
-	if (exec->state == EXEC_LEAVING || !exec_output_is_raw(&exec->output) ||
+	if (exec->state == EXEC_LEAVING || !report_output_is_raw(&exec->output) ||
 	    !exec_body_begin(&exec->body, exec->output.to[which]))
 		return false;
 	exec->moving = which;
@@ -552,7 +552,7 @@ static ssize_t on_body(struct remote *remote, int fd, size_t len)
 	ssize_t n = exec_body_move(&exec->body, fd, len, exec->state == EXEC_LEAVING);
 
 	if (n > 0)
-		exec_output_moved(&exec->output, exec->moving, (size_t)n);
+		report_output_moved(&exec->output, exec->moving, (size_t)n);
 	return n;
 }
 
@@ -1036,7 +1036,7 @@ static void begin_streams(struct exec *exec, struct loop *loop, struct buf_spare
 	exec_input_init(&exec->in, loop, spare);
 	stream_init(&exec->out, loop, STDOUT_FILENO, max, spare, exec, on_output);
 	stream_init(&exec->err, loop, STDERR_FILENO, OUTPUT_MAX, spare, exec, on_output);
-	exec_output_begin(&exec->output, exec->opts, &exec->out, &exec->err);
+	report_output_begin(&exec->output, exec->opts, &exec->out, &exec->err);
 	report_begin(&exec->report, &exec->output);
 	lines_begin(&exec->err);
 	term_catch_stops();
@@ -1100,6 +1100,6 @@ void exec_release(struct exec *exec)
 	exec_input_release(&exec->in);
 	stream_release(&exec->out);
 	stream_release(&exec->err);
-	exec_output_release(&exec->output);
+	report_output_release(&exec->output);
 	report_release(&exec->report);
 }

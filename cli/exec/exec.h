@@ -9,13 +9,13 @@
 #include "cli/client/client.h"
 #include "cli/client/look.h"
 #include "cli/client/remote.h"
+#include "cli/report/output.h"
+#include "cli/report/reason.h"
+#include "cli/report/report.h"
 #include "cli/terminal/signals.h"
 #include "cli/terminal/stream.h"
 #include "input.h"
 #include "keep.h"
-#include "output.h"
-#include "reason.h"
-#include "report.h"
 #include "shared/modes.h"
 
 enum exec_state {
@@ -45,13 +45,13 @@ struct exec {
 	bool detach_due;      /* it is to be left */
 	struct exec_input in;
 	struct stream out, err;
-	struct exec_output output; /* what becomes of what the command writes */
-	struct report report;	   /* and what programs are told of all */
-	struct exec_body body;	   /* of the frame that is moved to one of them, */
-	enum msg_stream moving;	   /* which is that */
-	bool tty;		   /* the command gets a pty */
-	bool in_terminal;	   /* our stdin is one */
-	struct modes modes;	   /* that the command turned on in it */
+	struct report_output output; /* what becomes of what the command writes */
+	struct report report;	     /* and what programs are told of all */
+	struct exec_body body;	     /* of the frame that is moved to one of them, */
+	enum msg_stream moving;	     /* which is that */
+	bool tty;		     /* the command gets a pty */
+	bool in_terminal;	     /* our stdin is one */
+	struct modes modes;	     /* that the command turned on in it */
 	enum exec_window window;
 	uint64_t window_end;	      /* what the link has sent once it has sent its size */
 	bool write_failed;	      /* our output went nowhere, for another reason than EPIPE */

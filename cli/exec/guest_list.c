@@ -9,9 +9,9 @@
 
 #include "cli/client/client.h"
 #include "cli/options/exit.h"
+#include "cli/report/json.h"
 #include "cli/terminal/signals.h"
 #include "columns.h"
-#include "json.h"
 #include "shared/base.h"
 #include "shared/log.h"
 #include "shared/wire/utf8.h"

@@ -5,9 +5,9 @@
  */
 #include "fuzz.h"
 
-#include "cli/exec/excerpt.h"
-#include "cli/exec/json.h"
-#include "cli/exec/jsonl.h"
+#include "cli/report/excerpt.h"
+#include "cli/report/json.h"
+#include "cli/report/jsonl.h"
 #include "tests/unit/unit_json.h"
 
 struct said {

@@ -1,5 +1,5 @@
 /* The head and the tail of a stream: compared with what a look at the whole stream finds, however it is cut. */
-#include "cli/exec/excerpt.h"
+#include "cli/report/excerpt.h"
 
 #include "shared/wire/utf8.h"
 #include "unit.h"

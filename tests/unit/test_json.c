@@ -1,5 +1,5 @@
 /* A line of JSON: what it says, and that it is one however little room there is. */
-#include "cli/exec/json.h"
+#include "cli/report/json.h"
 
 #include "unit.h"
 #include "unit_json.h"

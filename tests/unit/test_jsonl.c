@@ -1,5 +1,5 @@
 /* Output as lines of JSON: however it is cut, the lines say the same bytes, and no character is in two of them. */
-#include "cli/exec/jsonl.h"
+#include "cli/report/jsonl.h"
 
 #include "unit.h"
 #include "unit_json.h"

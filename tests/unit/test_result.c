@@ -1,5 +1,5 @@
 /* Where the result goes: a file has all of it or is as it was, whatever goes wrong, and nothing else is left. */
-#include "cli/exec/result.h"
+#include "cli/report/result.h"
 
 #include <dirent.h>
 #include <fcntl.h>

@@ -27,7 +27,7 @@ struct report_end {
 
 struct report {
 	const struct opts *opts;
-	struct exec_output *output; /* neither is owned */
+	struct report_output *output; /* neither is owned */
 	struct result result;
 	bool told; /* the last object has been printed */
 	char line[REPORT_LINE_MAX];
@@ -36,7 +36,7 @@ struct report {
 /* Before anything else is opened. 0, or -errno with *err filled: the file for the result cannot be made. */
 int report_open(struct report *report, const struct opts *opts, struct err *err);
 
-void report_begin(struct report *report, struct exec_output *output);
+void report_begin(struct report *report, struct report_output *output);
 void report_release(struct report *report);
 
 /* What happens meanwhile; each is nothing without --json. */

@@ -11,18 +11,18 @@
 #include "jsonl.h"
 
 /* So many lines are taken back at most, which are longer than the last one is usually. */
-#define EXEC_OUTPUT_BACK 128
+#define REPORT_OUTPUT_BACK 128
 
 /* A file that lines of JSON go to, and may be too full for the last one. */
-struct exec_output_file {
+struct report_output_file {
 	bool is_one;
-	off_t begins[EXEC_OUTPUT_BACK]; /* where lines begin, the oldest are written over */
-	unsigned lines;			/* that there were */
-	size_t len;			/* of the latest */
+	off_t begins[REPORT_OUTPUT_BACK]; /* where lines begin, the oldest are written over */
+	unsigned lines;			  /* that there were */
+	size_t len;			  /* of the latest */
 };
 
 /* Arrays by enum msg_stream. */
-struct exec_output {
+struct report_output {
 	bool json, cuts;
 	bool ended;
 	bool in_line[2];      /* what was printed last was no newline */
@@ -32,31 +32,31 @@ struct exec_output {
 	struct excerpt excerpt[2];
 	struct jsonl lines[2];
 	char *space; /* owned: of JSONL_LINE_MAX, for a line of output */
-	struct exec_output_file file;
+	struct report_output_file file;
 };
 
-void exec_output_begin(struct exec_output *output, const struct opts *opts, struct stream *out,
-		       struct stream *err);
-void exec_output_release(struct exec_output *output);
+void report_output_begin(struct report_output *output, const struct opts *opts, struct stream *out,
+			 struct stream *err);
+void report_output_release(struct report_output *output);
 
 /* 0, or -errno. */
-int exec_output_write(struct exec_output *output, enum msg_stream which, const uint8_t *data,
-		      size_t len);
+int report_output_write(struct report_output *output, enum msg_stream which, const uint8_t *data,
+			size_t len);
 
-/* Whether it goes as it comes, so that pages may be moved there: exec_output_moved() counts them. */
-bool exec_output_is_raw(const struct exec_output *output);
-void exec_output_moved(struct exec_output *output, enum msg_stream which, size_t len);
+/* Whether it goes as it comes, so that pages may be moved there: report_output_moved() counts them. */
+bool report_output_is_raw(const struct report_output *output);
+void report_output_moved(struct report_output *output, enum msg_stream which, size_t len);
 
 /* Nothing comes any more: what was kept back is written. */
-void exec_output_end(struct exec_output *output);
+void report_output_end(struct report_output *output);
 
 /* A line of JSON, whole, of what is no output. */
-void exec_output_line(struct exec_output *output, const char *line, size_t len);
+void report_output_line(struct report_output *output, const char *line, size_t len);
 
 /*
  * The last one, where a full disk has ended all in the midst of a line: that one goes, and as many before it as
  * this one needs.
  */
-void exec_output_squeeze(struct exec_output *output, const char *line, size_t len);
+void report_output_squeeze(struct report_output *output, const char *line, size_t len);
 
 #endif

@@ -16,7 +16,7 @@ int report_open(struct report *report, const struct opts *opts, struct err *err)
 	return opts->result ? result_open(&report->result, opts->result, err) : 0;
 }
 
-void report_begin(struct report *report, struct exec_output *output)
+void report_begin(struct report *report, struct report_output *output)
 {
 	report->output = output;
 }
@@ -43,7 +43,7 @@ static void begin(struct report *report, struct json *json, const char *type)
 
 static void print(struct report *report, struct json *json)
 {
-	exec_output_line(report->output, report->line, json_end(json));
+	report_output_line(report->output, report->line, json_end(json));
 }
 
 static void put_session(struct json *json, const char *session, const char *name)
@@ -160,9 +160,9 @@ static void put_usage(struct json *json, const struct report_end *end)
 
 /* output may be NULL: there was none. Returns the line's length. */
 static size_t make_last(char *line, size_t size, const struct report_end *end,
-			const struct exec_output *output)
+			const struct report_output *output)
 {
-	static const struct exec_output none;
+	static const struct report_output none;
 	struct json json;
 
 	output = output ? output : &none;
@@ -187,16 +187,16 @@ void report_last(struct report *report, const struct report_end *end)
 	if (!report->opts->json || report->told)
 		return;
 	report->told = true;
-	exec_output_line(report->output, report->line,
-			 make_last(report->line, sizeof(report->line), end, report->output));
+	report_output_line(report->output, report->line,
+			   make_last(report->line, sizeof(report->line), end, report->output));
 }
 
 void report_squeeze(struct report *report, const struct report_end *end)
 {
 	if (!report->opts->json)
 		return;
-	exec_output_squeeze(report->output, report->line,
-			    make_last(report->line, sizeof(report->line), end, report->output));
+	report_output_squeeze(report->output, report->line,
+			      make_last(report->line, sizeof(report->line), end, report->output));
 }
 
 int report_result(struct report *report, const struct report_end *end, struct err *err)

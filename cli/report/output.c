@@ -26,8 +26,8 @@ static off_t position(int fd)
 	return lseek(fd, 0, SEEK_CUR);
 }
 
-void exec_output_begin(struct exec_output *output, const struct opts *opts, struct stream *out,
-		       struct stream *err)
+void report_output_begin(struct report_output *output, const struct opts *opts, struct stream *out,
+			 struct stream *err)
 {
 	struct stat st;
 
@@ -42,7 +42,7 @@ void exec_output_begin(struct exec_output *output, const struct opts *opts, stru
 	output->file.is_one = opts->json && fstat(out->fd, &st) == 0 && S_ISREG(st.st_mode);
 }
 
-void exec_output_release(struct exec_output *output)
+void report_output_release(struct report_output *output)
 {
 	for (int i = 0; i < 2; i++)
 		excerpt_release(&output->excerpt[i]);
@@ -51,20 +51,20 @@ void exec_output_release(struct exec_output *output)
 
 /* ---- lines ---- */
 
-static int put_line(struct exec_output *output, const char *line, size_t len)
+static int put_line(struct report_output *output, const char *line, size_t len)
 {
 	struct stream *out = output->to[MSG_STREAM_STDOUT];
 
 	if (!len)
 		return 0;
 	if (output->file.is_one && !out->gone) {
-		output->file.begins[output->file.lines++ % EXEC_OUTPUT_BACK] = position(out->fd);
+		output->file.begins[output->file.lines++ % REPORT_OUTPUT_BACK] = position(out->fd);
 		output->file.len = len;
 	}
 	return stream_write(out, line, len);
 }
 
-void exec_output_line(struct exec_output *output, const char *line, size_t len)
+void report_output_line(struct report_output *output, const char *line, size_t len)
 {
 	put_line(output, line, len);
 }
@@ -76,9 +76,9 @@ static bool is_full(const struct stream *stream)
 }
 
 /* Whether the file ends in the midst of our latest line. Whatever others have written behind that is theirs. */
-static bool is_ours(const struct exec_output_file *file, int fd)
+static bool is_ours(const struct report_output_file *file, int fd)
 {
-	off_t begin = file->begins[(file->lines - 1) % EXEC_OUTPUT_BACK];
+	off_t begin = file->begins[(file->lines - 1) % REPORT_OUTPUT_BACK];
 	struct stat st;
 
 	return file->lines && begin >= 0 && fstat(fd, &st) == 0 && position(fd) == st.st_size &&
@@ -92,16 +92,16 @@ static bool cut_back(int fd, off_t at)
 	       (fcntl(fd, F_GETFL) & O_APPEND || lseek(fd, at, SEEK_SET) == at);
 }
 
-void exec_output_squeeze(struct exec_output *output, const char *line, size_t len)
+void report_output_squeeze(struct report_output *output, const char *line, size_t len)
 {
-	struct exec_output_file *file = &output->file;
+	struct report_output_file *file = &output->file;
 	int fd = output->to[MSG_STREAM_STDOUT]->fd;
 	off_t begin = 0;
 
 	if (!file->is_one || !is_full(output->to[MSG_STREAM_STDOUT]) || !is_ours(file, fd))
 		return;
-	for (int i = 0; i < EXEC_OUTPUT_BACK && file->lines; i++) {
-		begin = file->begins[--file->lines % EXEC_OUTPUT_BACK];
+	for (int i = 0; i < REPORT_OUTPUT_BACK && file->lines; i++) {
+		begin = file->begins[--file->lines % REPORT_OUTPUT_BACK];
 		/* What is taken back makes room. */
 		if (!cut_back(fd, begin) || write(fd, line, len) == (ssize_t)len)
 			return;
@@ -111,7 +111,7 @@ void exec_output_squeeze(struct exec_output *output, const char *line, size_t le
 
 /* ---- output ---- */
 
-static int put_lines(struct exec_output *output, enum msg_stream which, const uint8_t *data,
+static int put_lines(struct report_output *output, enum msg_stream which, const uint8_t *data,
 		     size_t len)
 {
 	int r = 0;
@@ -128,7 +128,7 @@ static int put_lines(struct exec_output *output, enum msg_stream which, const ui
 	return r;
 }
 
-static int put(struct exec_output *output, enum msg_stream which, const uint8_t *data, size_t len)
+static int put(struct report_output *output, enum msg_stream which, const uint8_t *data, size_t len)
 {
 	if (!len || output->to[which]->gone)
 		return 0;
@@ -137,8 +137,8 @@ static int put(struct exec_output *output, enum msg_stream which, const uint8_t 
 			    : stream_write(output->to[which], data, len);
 }
 
-int exec_output_write(struct exec_output *output, enum msg_stream which, const uint8_t *data,
-		      size_t len)
+int report_output_write(struct report_output *output, enum msg_stream which, const uint8_t *data,
+			size_t len)
 {
 	ssize_t now = (ssize_t)len;
 
@@ -148,25 +148,25 @@ int exec_output_write(struct exec_output *output, enum msg_stream which, const u
 	return now < 0 ? (int)now : put(output, which, data, (size_t)now);
 }
 
-bool exec_output_is_raw(const struct exec_output *output)
+bool report_output_is_raw(const struct report_output *output)
 {
 	return !output->json && !output->cuts;
 }
 
-void exec_output_moved(struct exec_output *output, enum msg_stream which, size_t len)
+void report_output_moved(struct report_output *output, enum msg_stream which, size_t len)
 {
 	output->bytes[which] += len;
 }
 
 /* The beginning of a character whose rest does not come. */
-static void put_held(struct exec_output *output, enum msg_stream which)
+static void put_held(struct report_output *output, enum msg_stream which)
 {
 	if (output->space)
 		put_line(output, output->space, jsonl_last(&output->lines[which], output->space));
 }
 
 /* What is between, in a line of its own. */
-static void put_cut(struct exec_output *output, enum msg_stream which, uint64_t bytes)
+static void put_cut(struct report_output *output, enum msg_stream which, uint64_t bytes)
 {
 	char line[CUT_MAX];
 	int len;
@@ -184,7 +184,7 @@ static void put_cut(struct exec_output *output, enum msg_stream which, uint64_t 
 	stream_write(output->to[which], line, (size_t)len);
 }
 
-static void end_stream(struct exec_output *output, enum msg_stream which)
+static void end_stream(struct report_output *output, enum msg_stream which)
 {
 	struct excerpt_rest rest;
 
@@ -199,7 +199,7 @@ static void end_stream(struct exec_output *output, enum msg_stream which)
 	put_held(output, which);
 }
 
-void exec_output_end(struct exec_output *output)
+void report_output_end(struct report_output *output)
 {
 	if (output->ended || !output->to[MSG_STREAM_STDOUT])
 		return;
