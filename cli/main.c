@@ -35,6 +35,13 @@ static void on_signal(struct loop *loop, const struct loop_signal *signal)
 static const int watched[] = {SIGINT, SIGTERM, SIGQUIT,	 SIGUSR1, SIGUSR2,
 			      SIGHUP, SIGCONT, SIGWINCH, SIGTSTP};
 
+/* Of a question: it ends, with what was started for its connection, and we do. */
+static void on_end(struct loop *loop, const struct loop_signal *signal)
+{
+	container_of(loop, struct program, loop)->exec.die_of = signal->number;
+	loop_stop(loop);
+}
+
 /* The console beside our own program, or where make install puts it, or in PATH. */
 static int start_console(char *argv[])
 {
@@ -45,6 +52,16 @@ static int start_console(char *argv[])
 	log_error("cannot start msb-exec-console: %s", strerror(-r));
 	log_error("it is built where GNU readline is, and belongs beside msb-exec or in PATH");
 	return EXIT_FAILED;
+}
+
+static int ask(struct program *program, const struct opts *opts,
+	       int (*run)(const struct opts *opts, struct loop *loop, struct buf_spare *spare))
+{
+	static const int ends[] = {SIGINT, SIGTERM, SIGQUIT, SIGHUP};
+
+	if (signals_watch(&program->loop, ends, ARRAY_LEN(ends), on_end) < 0)
+		log_error("cannot watch signals");
+	return run(opts, &program->loop, &program->spare);
 }
 
 /* A command, or lines for a shell, which are one, too. */
@@ -95,12 +112,12 @@ static int run(const struct opts *opts, bool lines)
 		return failure(opts);
 	}
 	if (opts->ping)
-		status = ping_run(opts, &program.loop, &program.spare);
+		status = ask(&program, opts, ping_run);
 	else if (opts->guests)
 		status = guest_list_run(opts, &program.spare);
 	else if (opts->action == OPTS_SESSIONS || opts->action == OPTS_KILL ||
 		 opts->action == OPTS_REMOVE)
-		status = sessions_run(opts, &program.loop, &program.spare);
+		status = ask(&program, opts, sessions_run);
 	else
 		status = run_command(&program, opts, lines);
 	loop_release(&program.loop);

@@ -288,3 +288,21 @@ child_of() {
 	[[ $stderr == *'Permission denied'*'msb-exec: exec:ssh '*'ended with status 255 before an agent answered' ]]
 	[[ $stderr != *$'\n'*$'\n'* ]]
 }
+
+@test "exec: a signal ends a question, and what was started for it" {
+	local mark client status signal=15
+	mark=$(mark)
+	for question in --ping --sessions '--kill x' '--remove x'; do
+		rm -f "$DIR/begun"
+		# shellcheck disable=SC2086
+		"$X" -S "exec:touch $DIR/begun; exec sleep $mark" --connect-timeout inf $question \
+			>"$DIR/out" 2>&1 3>&- &
+		client=$!
+		wait_for 10 test -e "$DIR/begun"
+		kill "-$signal" "$client"
+		status=0
+		wait "$client" || status=$?
+		[[ $status -eq $((128 + signal)) && ! -s $DIR/out ]]
+		wait_for 10 none_match "sleep $mark"
+	done
+}

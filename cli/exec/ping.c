@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "cli/client/client.h"
+#include "cli/client/question.h"
 #include "cli/options/exit.h"
 #include "shared/base.h"
 #include "shared/log.h"
@@ -74,14 +74,8 @@ int ping_run(const struct opts *opts, struct loop *loop, struct buf_spare *spare
 		.sent_us = loop_now_us(),
 		.client = {.on_greeted = on_greeted, .on_lost = on_lost, .on_turn = on_turn},
 	};
-	struct reach_terms terms = reach_terms_of(opts);
-	int r;
 
 	ping.client.owner = &ping;
-	client_connect(&ping.client, loop, &terms, 0, spare);
-	r = loop_run(loop);
-	if (r < 0)
-		log_error("cannot wait for the agent: %s", strerror(-r));
-	client_release(&ping.client);
+	question_put(&ping.client, loop, opts, spare);
 	return ping.status;
 }

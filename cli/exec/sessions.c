@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "cli/client/client.h"
+#include "cli/client/question.h"
 #include "cli/options/exit.h"
 #include "columns.h"
 #include "entries.h"
@@ -163,15 +163,9 @@ int sessions_run(const struct opts *opts, struct loop *loop, struct buf_spare *s
 		.status = EXIT_FAILED,
 		.client = {.on_greeted = on_greeted, .on_lost = on_lost, .on_turn = on_turn},
 	};
-	struct reach_terms terms = reach_terms_of(opts);
-	int r;
 
 	sessions.client.owner = &sessions;
-	client_connect(&sessions.client, loop, &terms, 0, spare);
-	r = loop_run(loop);
-	if (r < 0)
-		log_error("cannot wait for the agent: %s", strerror(-r));
-	client_release(&sessions.client);
+	question_put(&sessions.client, loop, opts, spare);
 	entries_release(&sessions.entries);
 	return sessions.status;
 }
