@@ -295,7 +295,7 @@ child_of() {
 	for question in --ping --sessions '--kill x' '--remove x'; do
 		rm -f "$DIR/begun"
 		# shellcheck disable=SC2086
-		"$X" -S "exec:touch $DIR/begun; exec sleep $mark" --connect-timeout inf $question \
+		"$X" -S "exec:sh -c 'touch $DIR/begun; exec sleep $mark'" --connect-timeout inf $question \
 			>"$DIR/out" 2>&1 3>&- &
 		client=$!
 		wait_for 10 test -e "$DIR/begun"
