@@ -51,6 +51,10 @@ PASTED = {
     "msb-exec -n -- tar c -C /etc hosts | tar tv": Pasted(r" hosts$", r"^\d+ {tmp}/motd$", r"^y\s*\Z"),
     "msb-exec -S 'exec:msb-execd --listen stdio:' -- uname -n": Pasted(rf"\A\s*{re.escape(os.uname().nodename)}\s*\Z"),
     "msb-exec --local -- uname -sr": Pasted(r"\A\s*Linux \S+\s*\Z"),
+    "msb-exec -n --json -- sh -c 'echo out; echo err >&2; exit 3'":
+        Pasted(r'^\{"type":"exited","reason":"exited","status":3,', r"^1\n2\n[\s\S]*^\[\d+ bytes of stdout are left out here\]$"),
+    "msb-exec -n -- sh -c 'echo one; echo two >&2; echo three' 2>&1 | cat -n":
+        Pasted(r"\A\s*1\s+one\s+2\s+two\s+3\s+three\s*\Z"),
     """tests/examples/run.py /tmp/guest.sock sh -c 'cat; exit 3' <<<'by hand'; echo "status $?\"""":
         Pasted(r"\A\s*by hand\s+status 3\s+begun\s+run\.sh: it took longer than it may\s+status 124\s*\Z"),
     "export XDG_CONFIG_HOME=/tmp/config": Pasted(
