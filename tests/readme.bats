@@ -35,7 +35,10 @@ reader() {
 	cp -a "$ROOT"/build/{cli,daemon,shared} "$DIR/src/build/"
 	(cd "$DIR/src" && find . -path ./build -prune -o -print | sort) >"$DIR/before"
 	PASTE=(env -u MAKEFLAGS -u MFLAGS -u MAKELEVEL python3 -B "$ROOT/tests/readme.py" paste "$README" "$DIR")
-	# Root's home is that of its entry, and a shell that starts there takes who knows how long.
+}
+
+# root_at_home: root's home is that of its entry, and a shell that starts there takes who knows how long.
+root_at_home() {
 	[[ $(id -u) -ne 0 ]] || ! unshare --mount mount --bind "$DIR/home" ~root 2>/dev/null ||
 		PASTE+=(unshare --mount sh -c 'mount --bind "$0" ~root && exec "$@"' "$DIR/home")
 }
@@ -63,13 +66,26 @@ nothing_left() {
 
 @test "readme: pasted into bash, from the first block to the last" {
 	reader
+	root_at_home
 	"${PASTE[@]}" bash --norc -i
+	nothing_left
+}
+
+@test "readme: pasted without root" {
+	need_root
+	need_mount
+	reader
+	chown -R nobody "$DIR"/{src,home,tmp}
+	sed "s,^nobody:.*,nobody:x:$(id -u nobody):$(id -g nobody):nobody:$DIR/home:/bin/bash," /etc/passwd >"$DIR/passwd"
+	unshare --mount sh -c 'mount --bind "$0" /etc/passwd && exec "$@"' "$DIR/passwd" \
+		"${AS_NOBODY[@]}" "${PASTE[@]}" bash --norc -i
 	nothing_left
 }
 
 @test "readme: pasted into zsh" {
 	command -v zsh >/dev/null || skip "no zsh here"
 	reader
+	root_at_home
 	"${PASTE[@]}" zsh -f -i
 	nothing_left
 }
@@ -78,6 +94,7 @@ nothing_left() {
 	README=$DIR/other.md
 	printf '%s\n' '' '    msb-exec --local -- uname -sr' '' 'and then' '' '    make guest-bundle' '    exit' >"$README"
 	reader
+	root_at_home
 	run -1 "${PASTE[@]}" bash --norc -i
 	[[ $output == *'msb-exec --local'*'wanted status 0, ended with 127'*'make guest-bundle'*'the shell has ended'* ]]
 }
