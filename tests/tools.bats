@@ -161,10 +161,10 @@ need_fuse() {
 
 # ---- Ansible ----
 
-# play ARG...: an ad-hoc command of its for the guest, in one line each.
+# play ARG...: an ad-hoc command of its for the guests of the inventory, what it has to say of each in one line.
 play() {
 	ANSIBLE_HOME=$DIR/home/.ansible ANSIBLE_REMOTE_TEMP=$DIR/guest/tmp ANSIBLE_NOCOLOR=1 \
-		ansible -o -i inventory web "$@" </dev/null
+		ansible -o -i inventory all "$@" </dev/null
 }
 
 @test "tools: Ansible, ping, a command and copy, without a user" {
@@ -189,4 +189,14 @@ play() {
 	play -m copy -a "src=data dest='$DIR/guest/by sftp'" -e ansible_ssh_transfer_method=sftp \
 		-e '{"ansible_sftp_extra_args": "-S msb-rsh"}' | grep -q '^web | CHANGED'
 	cmp data '../guest/by sftp'
+}
+
+@test "tools: Ansible, a guest that is not there is unreachable, and the other is not held up" {
+	need ansible
+	named web
+	echo "gone unix:$DIR/nosuch" >>"$HOME/.config/msb-exec/guests"
+	printf '%s ansible_ssh_executable=msb-rsh ansible_pipelining=true\n' web gone nobody-knows >inventory
+	run -4 play -m ping
+	[[ $output == *'web | SUCCESS'* && $output == *'gone | UNREACHABLE'*nosuch* ]]
+	[[ $output == *'nobody-knows | UNREACHABLE'*'no guest is called nobody-knows'* ]]
 }
