@@ -28,6 +28,7 @@ teardown() {
 # named NAME...: a daemon; the guest that it is has these names, and is found by nothing else. Its user's home
 # is our folder where that can be; else no test leaves anything in it.
 named() {
+	need_account # whose shell runs the lines
 	WRAP=(env WHERE=guest TMPDIR="$DIR/guest")
 	AT_HOME=
 	if [[ $(id -u) -eq 0 ]] && unshare --mount mount --bind "$DIR/guest" ~root 2>/dev/null; then

@@ -84,7 +84,6 @@ jobs_of_64() {
 # ---- scp, sftp, sshfs ----
 
 @test "tools: scp -O, both ways" {
-	need_account
 	named web
 	tree
 	scp -O -q -p -r -S msb-rsh tree "web:$DIR/guest/"
@@ -100,7 +99,6 @@ jobs_of_64() {
 # by_sftp PROGRAM: of ours, as scp and sftp call it.
 by_sftp() {
 	sftp_server
-	need_account
 	named web
 	tree
 	scp -q -p -r -S "$1" tree "web:$DIR/guest/its tree"
@@ -135,7 +133,6 @@ need_fuse() {
 
 @test "tools: sshfs" {
 	sftp_server
-	need_account
 	need_fuse
 	named web
 	tree
@@ -181,11 +178,17 @@ play() {
 	play -m copy -a "src=data dest='$DIR/guest/a copy' mode=0640" | grep -q '^web | SUCCESS.*"changed": false'
 	run -2 play -m command -a 'sh -c "exit 3"'
 	[[ $output == *'"rc": 3'* ]]
+}
+
+@test "tools: Ansible, without a file in the guest, and with files by sftp" {
+	need ansible
+	named web
 	# The README's, with a name that is looked for: no file in the guest for what needs none; and a way by sftp.
 	echo 'web ansible_ssh_executable=msb-rsh ansible_pipelining=true' >inventory
 	play -m ping | grep -q '^web | SUCCESS.*"ping": "pong"'
 	[[ -z $(find ../guest -name 'ansible-tmp-*') ]]
 	sftp_server
+	head -c 1000000 /dev/urandom >data
 	play -m copy -a "src=data dest='$DIR/guest/by sftp'" -e ansible_ssh_transfer_method=sftp \
 		-e '{"ansible_sftp_extra_args": "-S msb-rsh"}' | grep -q '^web | CHANGED'
 	cmp data '../guest/by sftp'
