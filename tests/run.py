@@ -28,7 +28,7 @@ import time
 LONGEST = """relay_reference keepalive bounds attach kept kept_wire console_lost console_same tools_sync oldagent kill
     tools complete badinput budgets relay unanswered wire console_keys leave signals tty serial copy
     waiting connect stream units flow exec_transport install run readme daemon_limits replay console
-    locally""".split()
+    locally json_ways json_text json json_disk""".split()
 TIMEOUT = 60  # seconds for a test, times SLOW
 RESULT = re.compile(rb"(ok|not ok) \d+ (.*)")
 TOOK = re.compile(r" in \d+ms( # .*)?$")
