@@ -9,7 +9,7 @@ program. The C helpers are looked for in BUILD_DIR/bench.
 BENCH_SHORT=1         few rounds and small sizes: does it all work?
 BENCH_ROUNDS=N        how often a one-shot command is run (200)
 BENCH_MIB=N           what goes through stdout at a time (2048); half of it through stdin
-BENCH_ONLY=A,B        only these: latency, stdout, stdin, echo, flood, memory, crowd, programs,
+BENCH_ONLY=A,B        only these: latency, stdout, stdin, json, echo, flood, memory, crowd, programs,
                       growth
 BENCH_STATIC_BUILD=D  a folder with msb-exec and msb-execd linked statically, measured too
 """
@@ -24,6 +24,7 @@ import time
 import chart
 import measure_bytes
 import measure_echo
+import measure_json
 import measure_latency
 import measure_memory
 import report
@@ -34,6 +35,7 @@ MEASUREMENTS = {
     "latency": [measure_latency.one_shot],
     "stdout": [measure_bytes.stdout],
     "stdin": [measure_bytes.stdin],
+    "json": [measure_json.lines],
     "echo": [measure_echo.echo],
     "flood": [measure_latency.beside_flood],
     "memory": [measure_memory.memory],
