@@ -98,14 +98,11 @@ sys.stdout.buffer.write((line * 200000).encode()[:5000000 // '"$FACTOR"'].decode
 
 # ---- --max-output ----
 
-# excerpt FILE MAX: what comes out of it, raw, with the line in the middle: at most MAX bytes, from both ends.
-excerpt() {
-	python3 -c 'import sys
-data, most, which = open(sys.argv[1], "rb").read(), int(sys.argv[2]), sys.argv[3]
-if len(data) <= most:
-    sys.stdout.buffer.write(data)
-    sys.exit()
-head, tail = most - most // 2, most // 2
+# excerpts FILE MAX...: what comes out of it raw, in $DIR/wanted.MAX, at most MAX bytes from both ends with a line
+# between.
+excerpts() {
+	DIR=$DIR python3 -c 'import os, sys
+data = open(sys.argv[1], "rb").read()
 def is_inside(at):
     """Whether a whole character of UTF-8 goes over this place."""
     for begin in range(max(at - 3, 0), at):
@@ -115,26 +112,37 @@ def is_inside(at):
                     return True
             except ValueError:
                 pass
-while head and is_inside(head):
-    head -= 1
-begin = len(data) - tail
-while begin < len(data) and is_inside(begin):
-    begin += 1
-sys.stdout.buffer.write(data[:head] + (b"" if not head or data[head - 1] == 10 else b"\n") +
-    b"[%d bytes of %s are left out here]\n" % (begin - head, which.encode()) + data[begin:])' "$@"
+def excerpt(most):
+    if len(data) <= most:
+        return data
+    head, tail = most - most // 2, len(data) - most // 2
+    while head and is_inside(head):
+        head -= 1
+    while tail < len(data) and is_inside(tail):
+        tail += 1
+    return (data[:head] + (b"" if not head or data[head - 1] == 10 else b"\n") +
+        b"[%d bytes of stdout are left out here]\n" % (tail - head) + data[tail:])
+for most in map(int, sys.argv[2:]):
+    with open(os.environ["DIR"] + "/wanted.%d" % most, "wb") as file:
+        file.write(excerpt(most))' "$@"
 }
 
-# cuts FILE MAX: so it comes out raw, and with the right numbers in JSON.
+# cuts FILE MAX...: so it comes out raw, and with the right numbers in JSON.
 cuts() {
-	excerpt "$1" "$2" stdout >"$DIR/wanted"
-	"$X" -n --max-output "$2" --result "$DIR/r" -- cat "$1" >"$DIR/raw"
-	cmp "$DIR/wanted" "$DIR/raw"
-	"$X" -n --json --max-output "$2" -- cat "$1" >"$DIR/lines"
-	left=$(sed -n 's/^\[\(.*\) bytes of stdout are left out here\]$/\1/p' "$DIR/raw")
-	json -1 "$DIR/r" stdout_bytes="$(stat -c %s "$1")" stdout_cut="${left:-0}" + \
-		"$DIR/lines" stdout_bytes="$(stat -c %s "$1")" stdout_cut="${left:-0}"
-	cmp <(grep -v '^\[.* are left out here\]$' "$DIR/raw" | tr -d '\n') \
-		<(jq -rj 'select(.type == "stdout").text' "$DIR/lines" | tr -d '\n')
+	local max left size args=()
+	excerpts "$@"
+	size=$(stat -c %s "$1")
+	for max in "${@:2}"; do
+		"$X" -n --max-output "$max" --result "$DIR/r.$max" -- cat "$1" >"$DIR/raw"
+		cmp "$DIR/wanted.$max" "$DIR/raw"
+		"$X" -n --json --max-output "$max" -- cat "$1" >"$DIR/lines.$max"
+		left=$(sed -n 's/^\[\(.*\) bytes of stdout are left out here\]$/\1/p' "$DIR/raw")
+		args+=(-1 "$DIR/r.$max" stdout_bytes="$size" stdout_cut="${left:-0}" +
+			"$DIR/lines.$max" stdout_bytes="$size" stdout_cut="${left:-0}" +)
+		cmp <(grep -v '^\[.* are left out here\]$' "$DIR/raw" | tr -d '\n') <(all_of "$DIR/lines.$max" | tr -d '\n')
+	done
+	unset 'args[-1]'
+	json "${args[@]}"
 }
 
 @test "json_text: --max-output keeps the head and the tail, and says what lies between" {
@@ -142,15 +150,9 @@ cuts() {
 	printf '0123456789\nabcdefghi\n' >"$DIR/ascii"
 	printf 'ä€😀ö€😀ß\n' >"$DIR/utf8"
 	seq 20000 >"$DIR/large"
-	for max in 0 1 2 7 20 21 22 1000; do
-		cuts "$DIR/ascii" "$max"
-	done
-	for max in 0 1 2 3 4 5 6 7 8 9 10 11 12 22 23 24; do
-		cuts "$DIR/utf8" "$max"
-	done
-	for max in 0 1000 65536 108893 108894 200000; do
-		cuts "$DIR/large" "$max"
-	done
+	cuts "$DIR/ascii" 0 1 2 7 20 21 22 1000
+	cuts "$DIR/utf8" 0 1 2 3 4 5 6 7 8 9 12 22 23 24
+	cuts "$DIR/large" 0 1000 65536 108893 108894 200000
 }
 
 @test "json_text: --max-output of both streams, of bytes, and on a terminal" {
