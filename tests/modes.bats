@@ -26,7 +26,7 @@ painter() {
 
 @test "modes: every signal that ends msb-exec leaves nothing on" {
 	# Not before the shell has become sleep: many shells ignore QUIT.
-	for name in HUP INT QUIT TERM USR1 USR2 ABRT SEGV BUS ILL FPE SYS ALRM TRAP XCPU XFSZ VTALRM \
+	for name in HUP INT QUIT TERM USR1 USR2 ABRT SEGV BUS ILL FPE SYS ALRM TRAP XCPU VTALRM \
 		PROF PWR STKFLT IO RTMIN RTMAX; do
 		painter <<-END
 			expect ready

@@ -98,9 +98,9 @@ static void catch_fatal(int signal)
 
 static void catch_fatal_signals(void)
 {
-	static const int fatal[] = {SIGSEGV,   SIGBUS,	SIGILL,	 SIGFPE,  SIGABRT,
-				    SIGSYS,    SIGTRAP, SIGALRM, SIGXCPU, SIGXFSZ,
-				    SIGVTALRM, SIGPROF, SIGPOLL, SIGPWR,  SIGSTKFLT};
+	static const int fatal[] = {SIGSEGV, SIGBUS,  SIGILL,  SIGFPE,	 SIGABRT,
+				    SIGSYS,  SIGTRAP, SIGALRM, SIGXCPU,	 SIGVTALRM,
+				    SIGPROF, SIGPOLL, SIGPWR,  SIGSTKFLT};
 
 	for (size_t i = 0; i < ARRAY_LEN(fatal); i++)
 		catch_fatal(fatal[i]);
