@@ -199,7 +199,7 @@ refuses() {
 	agent 3 <<<'client.start(); client.tell("core.error", {"kind": "busy", "message": "enough"})'
 	way_out 125 lost type=failed -- sleep 100
 	agent_done
-	agent 3 <<<'client.start(); client.send(b"\0\0\0\x08garbage!")'
+	agent 3 <<<'client.start(); client.send(b"\xff" * 8)'
 	way_out 125 lost type=failed -- sleep 100
 	agent_done
 }

@@ -208,9 +208,9 @@ peak() {
 @test "json_text: a reader that takes nothing for a while holds the command up, and then has all of it" {
 	need_local "a fifo"
 	daemon_start
-	local lines=$((2000000 / FACTOR))
+	local count=$((2000000 / FACTOR))
 	mkfifo "$DIR/fifo"
-	"$X" -n --json -- sh -c "seq $lines; exit 6" >"$DIR/fifo" 3>&- 4>&- &
+	"$X" -n --json -- sh -c "seq $count; exit 6" >"$DIR/fifo" 3>&- 4>&- &
 	pid=$!
 	exec 5<"$DIR/fifo"
 	# The first of it, and then nothing.
@@ -219,7 +219,7 @@ peak() {
 	cat <&5 >"$DIR/lines"
 	exec 5<&-
 	ends 6 wait "$pid"
-	seq "$lines" >"$DIR/wanted"
+	seq "$count" >"$DIR/wanted"
 	json -o "$DIR/wanted" "$DIR/lines" status=6
 }
 
