@@ -103,6 +103,8 @@ on_disk() {
 	json -1 -c "$DIR/err" "$DIR/r" type=failed reason=io
 	ends 125 bash -c '"$@" >/dev/full' bash "$X" -n --result "$DIR/r" -- echo out 2>"$DIR/err"
 	json -1 -c "$DIR/err" "$DIR/r" type=failed reason=io status=125
+	ends 125 "$X" -n --json --result /dev/full -- echo out >"$DIR/out" 2>"$DIR/err"
+	[[ $(tail -n 1 "$DIR/out" | jq -r '.reason, .status, .message') == *io*125*'cannot write /dev/full: '* ]]
 	ends 125 "$X" -n --result /dev/full -- echo out >"$DIR/out" 2>"$DIR/err"
 	[[ $(<"$DIR/err") == *"cannot write /dev/full: No space left on device" && $(<"$DIR/out") == out ]]
 }

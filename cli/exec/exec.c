@@ -85,9 +85,7 @@ static const char *complaint(struct exec *exec)
 		stream_failure(&exec->out, "output", exec->said, sizeof(exec->said));
 	else if (exec->err.told)
 		stream_failure(&exec->err, "error", exec->said, sizeof(exec->said));
-	else
-		return exec->in.failure;
-	return exec->said;
+	return exec->said[0] ? exec->said : exec->in.failure;
 }
 
 static struct report_end report_end(struct exec *exec)
@@ -107,13 +105,28 @@ static struct report_end report_end(struct exec *exec)
 	};
 }
 
+/* Once. The last object that is printed tells whether it could be. */
+static void write_result(struct exec *exec)
+{
+	struct report_end end = report_end(exec);
+	struct err err;
+
+	if (report_result(&exec->report, &end, &err) == 0)
+		return;
+	log_err(&err);
+	err_words(&err, exec->said, sizeof(exec->said));
+	exec->write_failed = true;
+}
+
 /* Behind all output. */
 static void tell_last(struct exec *exec)
 {
-	struct report_end end = report_end(exec);
+	struct report_end end;
 
 	if (exec->report.told || !exec->opts->json)
 		return;
+	write_result(exec);
+	end = report_end(exec);
 	report_last(&exec->report, &end);
 	complain_of_output(exec);
 	/* It may be this line that the disk had no room for, and then all ends otherwise. */
@@ -1055,17 +1068,6 @@ static void connect_client(struct exec *exec, struct loop *loop, struct buf_spar
 	client->on_turn = on_turn;
 	client->waiting = waiting;
 	client_connect(client, loop, &terms, opts->keepalive_ms, spare);
-}
-
-static void write_result(struct exec *exec)
-{
-	struct report_end end = report_end(exec);
-	struct err err;
-
-	if (report_result(&exec->report, &end, &err) == 0)
-		return;
-	log_err(&err);
-	exec->write_failed = true;
 }
 
 void exec_run(struct exec *exec, const struct opts *opts, struct loop *loop,

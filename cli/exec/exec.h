@@ -68,7 +68,7 @@ struct exec {
 	bool has_exited;	       /* the command's end is known: */
 	struct msg_exec_exited exited; /* without pointers */
 	char complaint[1024];	       /* the line to leave with, or empty, */
-	char said[128];		       /* and one that was said before that */
+	char said[256];		       /* and one that was said before that */
 	char hint[ERR_HINT_MAX];       /* and the one after it */
 	bool answers_keys;	       /* of the person at the terminal, who is to see it */
 

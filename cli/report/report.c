@@ -201,8 +201,9 @@ void report_squeeze(struct report *report, const struct report_end *end)
 
 int report_result(struct report *report, const struct report_end *end, struct err *err)
 {
-	if (!report->opts->result)
+	if (!report->opts->result || report->written)
 		return 0;
+	report->written = true;
 	return result_write(&report->result, report->line,
 			    make_last(report->line, sizeof(report->line), end, report->output),
 			    err);

@@ -29,7 +29,8 @@ struct report {
 	const struct opts *opts;
 	struct report_output *output; /* neither is owned */
 	struct result result;
-	bool told; /* the last object has been printed */
+	bool told;    /* the last object has been printed, */
+	bool written; /* and is in the file */
 	char line[REPORT_LINE_MAX];
 };
 
@@ -52,7 +53,7 @@ void report_last(struct report *report, const struct report_end *end);
 /* The same once more where the disk had no room for it, with that as its end. */
 void report_squeeze(struct report *report, const struct report_end *end);
 
-/* The same for the file. 0, or -errno with *err filled. */
+/* The same for the file, once. 0, or -errno with *err filled. */
 int report_result(struct report *report, const struct report_end *end, struct err *err);
 
 /* What the command took, on stderr. */
