@@ -53,13 +53,15 @@ same() {
 	local text=$'\xc3\xa4\xe2\x82\xac\xf0\x9f\x98\x80z'
 	printf %s "$text" >"$DIR/wanted"
 	mkfifo "$DIR/go"
+	# Held open, so that no reader finds the end of the writer before.
+	exec 8<>"$DIR/go"
 	# The next byte is written once the one before is in a line, or held: the mark on stderr comes behind it.
 	"$X" --json -- sh -c 'while byte=$(dd bs=1 count=1 2>/dev/null | od -An -to1) && [ "$byte" ]; do
-		printf "\\${byte# }"; echo . >&2; read -r go <"$0"; done' "$DIR/go" <"$DIR/wanted" >"$DIR/lines" 3>&- 4>&- &
+		printf "\\${byte# }"; echo . >&2; read -r go <"$0"; done' "$DIR/go" <"$DIR/wanted" >"$DIR/lines" 3>&- 4>&- 8>&- &
 	pid=$!
 	for ((i = 1; i <= 10; i++)); do
 		wait_for 20 marks "$i"
-		echo go >"$DIR/go"
+		echo go >&8
 	done
 	ends 0 wait "$pid"
 	json -o "$DIR/wanted" "$DIR/lines"
