@@ -174,6 +174,18 @@ says() {
 	"$X" -S web --help >/dev/null
 }
 
+@test "guests: a name in the place of the command gets a hint" {
+	daemon_start
+	guests <<<"web unix:$SOCKET"
+	for words in web 'web uname -n'; do
+		# shellcheck disable=SC2086 # words
+		run -127 --separate-stderr "$X" -n $words
+		[[ $stderr == *$'\nmsb-exec: a guest is named with -S or -s, and the command comes behind it' ]]
+	done
+	run -127 --separate-stderr "$X" -n wbe uname
+	[[ ${#stderr_lines[@]} -eq 1 ]]
+}
+
 @test "guests: what is wrong with a line is said with its number, whichever guest is meant" {
 	local bad
 	daemon_start

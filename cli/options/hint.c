@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "guests.h"
 #include "shared/base.h"
 
 /* ---- addresses ---- */
@@ -162,12 +163,28 @@ static bool is_builtin(const char *text)
 	return false;
 }
 
+/* Whether a line of the file of guests has it. */
+static bool is_named(const char *text)
+{
+	struct guest_line line;
+	struct err err;
+
+	if (!guests_is_name(text) || guests_find(text, NULL, NULL, &line, &err) < 0)
+		return false;
+	guest_line_release(&line);
+	return true;
+}
+
 /* docker exec has a container's name before the command, and ssh a host's. */
 static bool is_guest(const struct opts *opts)
 {
 	static const char *const shells[] = {"sh", "bash", "zsh", "fish", "ash", "dash"};
 
-	if (opts->command_len < 2 || strchr(opts->command[0], '/'))
+	if (!opts->command_len || strchr(opts->command[0], '/'))
+		return false;
+	if (is_named(opts->command[0]))
+		return true;
+	if (opts->command_len < 2)
 		return false;
 	for (size_t i = 0; i < ARRAY_LEN(shells); i++)
 		if (strcmp(opts->command[1], shells[i]) == 0)
