@@ -147,6 +147,17 @@ refuses() {
 	run -0 "$X" --sessions --json
 }
 
+@test "json: --max-output finds out that nobody reads, though it keeps all that comes" {
+	daemon_start
+	for how in "" --json; do
+		# shellcheck disable=SC2086 # words
+		run -141 bash -c "set -o pipefail; timeout $((40 * SLOW)) $X -n $how --result $DIR/r --max-output 10 -- yes | head -n 1"
+		json -1 "$DIR/r" type=exited status=141
+	done
+	# Of stderr, too, where there is a reader of stdout.
+	run -141 bash -c "timeout $((40 * SLOW)) $X -n --max-output 10 -- sh -c 'exec yes >&2' 2> >(head -n 1)"
+}
+
 # ---- 126, 127 ----
 
 @test "json: what cannot be run, and what is not there" {

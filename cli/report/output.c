@@ -145,6 +145,9 @@ int report_output_write(struct report_output *output, enum msg_stream which, con
 	output->bytes[which] += len;
 	if (output->cuts)
 		now = excerpt_take(&output->excerpt[which], data, len);
+	/* What is kept back would never find out, and the command would write for ever. */
+	if (now == 0 && len)
+		stream_look(output->to[which]);
 	return now < 0 ? (int)now : put(output, which, data, (size_t)now);
 }
 

@@ -189,6 +189,20 @@ int stream_write(struct stream *stream, const void *data, size_t len)
 	return buf_append(&stream->queue, (const uint8_t *)data + done, len - done);
 }
 
+void stream_look(struct stream *stream)
+{
+	struct pollfd one = {.events = 0};
+
+	classify(stream, O_WRONLY);
+	if (stream->gone || (!stream->is_pipe && stream->kind != STREAM_SOCKET))
+		return;
+	one.fd = stream->fd;
+	if (poll(&one, 1, 0) > 0 && one.revents & (POLLERR | POLLHUP)) {
+		stream->gone = true;
+		stream->error = EPIPE;
+	}
+}
+
 bool stream_can_splice(struct stream *stream)
 {
 	if (stream->gone || buf_len(&stream->queue))

@@ -54,6 +54,9 @@ ssize_t stream_read(struct stream *stream, void *space, size_t len);
 /* Writes what is possible and queues the rest; sets gone when the reader is. 0 or -errno. */
 int stream_write(struct stream *stream, const void *data, size_t len);
 
+/* Sets gone when the reader is, of an output that is written to only later. */
+void stream_look(struct stream *stream);
+
 /*
  * Moves up to len bytes from a socket to an output that is a pipe: their number, 0 at the socket's
  * end, -EAGAIN, -EOPNOTSUPP where that cannot be done; sets gone when the reader is.
