@@ -188,4 +188,8 @@ EOF
 	printf '%s\n' 'SHELL := msb-exec' ".SHELLFLAGS = -w $DIR -c" 'all: ; @pwd' >Makefile
 	run -0 make
 	[[ $output == "$DIR" ]]
+	# The shell's own flags, behind its name.
+	printf '%s\n' 'SHELL := msb-exec' ".SHELLFLAGS = -w $DIR bash -euo pipefail -c" 'all: ; @pwd; false | true; pwd' >Makefile
+	run -2 --separate-stderr make
+	[[ $output == "$DIR" ]]
 }
