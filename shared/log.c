@@ -290,6 +290,8 @@ bool log_flushed_stdout(void)
 {
 	if (fflush(stdout) == 0)
 		return true;
-	log_error("cannot write output: %s", strerror(errno));
+	/* Whoever left (head, a pager) has seen enough. */
+	if (errno != EPIPE)
+		log_error("cannot write output: %s", strerror(errno));
 	return false;
 }

@@ -66,7 +66,7 @@ void log_answer(enum log_level level, const char *words);
 /* An error, and on a line of its own the way out if there is one. */
 void log_err(const struct err *err);
 
-/* Whether all that was printed could be written; if not, a line says so. */
+/* Whether all that was printed could be written; if not, a line says so, unless its reader has left. */
 bool log_flushed_stdout(void);
 
 #define log_error(...) log_line(LOG_LEVEL_ERROR, __VA_ARGS__)

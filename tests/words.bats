@@ -257,6 +257,15 @@ client.recv(1)' >"$DIR/mail.py"
 	[[ -z $stderr ]]
 }
 
+@test "words: a reader that has left needs no words" {
+	daemon_start
+	mkfifo "$DIR/pipe"
+	for option in --help --version --sessions --ping; do
+		run -125 bash -c 'exec 8<>"$1/pipe" 9>"$1/pipe" 8>&-; "$2" "$3" >&9' bash "$DIR" "$X" "$option"
+		[[ ! $output ]]
+	done
+}
+
 @test "words: a closed stdout cannot be written, and a closed stderr is wanted so" {
 	daemon_start
 	run -125 bash -c '"$1" -n -- echo hi >&-' bash "$X"
