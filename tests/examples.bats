@@ -49,6 +49,8 @@ py() {
 	[[ $stderr == 'run.py: '*nosuchcommandhere* && ${#stderr_lines[@]} -eq 1 ]]
 	run -126 --separate-stderr py /etc </dev/null
 	[[ ${#stderr_lines[@]} -eq 1 ]]
+	# As $MSB_EXEC_ENDPOINT has it.
+	run -0 python3 -B "$EXAMPLES/run.py" "unix:$SOCKET" true </dev/null
 	daemon_stop
 	run -125 --separate-stderr py true </dev/null
 	[[ $stderr == "run.py: $SOCKET: "*'No such file or directory' ]]

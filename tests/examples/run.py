@@ -89,7 +89,7 @@ def write(fd, data):
 
 def run(path, command):
     agent = socket.socket(socket.AF_UNIX)
-    agent.connect(path)
+    agent.connect(path[5:] if path.startswith("unix:") else path)
     stream = agent.makefile("rb")
     # The agent begins: with the first id that is ours and the one behind the last, then with core.ready.
     id, _ = struct.unpack(">II", take(stream, 8))
