@@ -47,6 +47,13 @@ daemon_lost() {
 	[[ $output == $'24 80\r' ]]
 }
 
+@test "tty: what --max-output says in the midst begins and ends a line, though the terminal is raw" {
+	drive 40x132 "$X" -t --max-output 20 -- seq 1000 <<-'END'
+		expect 4\r\n[4873 bytes of stdout are left out here]\r\n
+		wait 0
+	END
+}
+
 @test "tty: a new size arrives, and SIGWINCH with it" {
 	drive 40x132 "$X" -tt -- \
 		sh -c 'trap "stty size; exit 3" WINCH; echo ready; while :; do sleep 0.05; done' <<-END

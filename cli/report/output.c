@@ -171,6 +171,8 @@ static void put_held(struct report_output *output, enum msg_stream which)
 /* What is between, in a line of its own. */
 static void put_cut(struct report_output *output, enum msg_stream which, uint64_t bytes)
 {
+	/* A terminal is still raw. */
+	const char *newline = output->to[which]->is_terminal ? "\r\n" : "\n";
 	char line[CUT_MAX];
 	int len;
 
@@ -182,8 +184,9 @@ static void put_cut(struct report_output *output, enum msg_stream which, uint64_
 		put_line(output, line, (size_t)len);
 		return;
 	}
-	len = snprintf(line, sizeof(line), "%s[%llu bytes of %s are left out here]\n",
-		       output->in_line[which] ? "\n" : "", (unsigned long long)bytes, names[which]);
+	len = snprintf(line, sizeof(line), "%s[%llu bytes of %s are left out here]%s",
+		       output->in_line[which] ? newline : "", (unsigned long long)bytes,
+		       names[which], newline);
 	stream_write(output->to[which], line, (size_t)len);
 }
 
