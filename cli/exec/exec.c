@@ -173,6 +173,8 @@ static void settle(struct exec *exec)
 {
 	bool body = !is_over(exec) && link_has_body(&exec->client.link);
 
+	while (is_over(exec) && report_output_more(&exec->output))
+		;
 	/* Also of what the command wrote before it ended. */
 	complain_of_output(exec);
 	stream_watch_output(&exec->out, body && exec_body_waits_for(&exec->body, &exec->out));

@@ -190,19 +190,37 @@ static void put_cut(struct report_output *output, enum msg_stream which, uint64_
 	stream_write(output->to[which], line, (size_t)len);
 }
 
-static void end_stream(struct report_output *output, enum msg_stream which)
+/* The next piece of what was kept back of a stream. Whether there was one. */
+static bool put_rest(struct report_output *output, enum msg_stream which)
 {
-	struct excerpt_rest rest;
+	struct excerpt_rest *rest = &output->rest[which];
+	size_t part = rest->parts[0].len ? 0 : 1, len = rest->parts[part].len;
 
-	if (output->cuts) {
-		rest = excerpt_end(&output->excerpt[which]);
-		output->cut[which] = rest.cut;
-		if (rest.cut)
-			put_cut(output, which, rest.cut);
-		for (int i = 0; i < 2; i++)
-			put(output, which, rest.parts[i].data, rest.parts[i].len);
+	if (rest->cut) {
+		put_cut(output, which, rest->cut);
+		rest->cut = 0;
+		return true;
 	}
-	put_held(output, which);
+	if (!len) {
+		put_held(output, which);
+		return false;
+	}
+	len = len < JSONL_SLICE ? len : JSONL_SLICE;
+	put(output, which, rest->parts[part].data, len);
+	rest->parts[part].data += len;
+	rest->parts[part].len -= len;
+	return true;
+}
+
+bool report_output_more(struct report_output *output)
+{
+	bool more = false;
+
+	/* In lines of JSON one stream after the other, since they have one reader. */
+	for (int i = 0; output->ended && i < 2 && !(more && output->json); i++)
+		if (!buf_len(&output->to[i]->queue))
+			more |= put_rest(output, (enum msg_stream)i);
+	return more;
 }
 
 void report_output_end(struct report_output *output)
@@ -210,6 +228,11 @@ void report_output_end(struct report_output *output)
 	if (output->ended || !output->to[MSG_STREAM_STDOUT])
 		return;
 	output->ended = true;
-	for (int i = 0; i < 2; i++)
-		end_stream(output, (enum msg_stream)i);
+	for (int i = 0; i < 2; i++) {
+		if (output->cuts)
+			output->rest[i] = excerpt_end(&output->excerpt[i]);
+		output->cut[i] = output->rest[i].cut;
+	}
+	while (report_output_more(output))
+		;
 }

@@ -30,6 +30,7 @@ struct report_output {
 	uint64_t bytes[2];    /* that came, */
 	uint64_t cut[2];      /* of which so many were left out */
 	struct excerpt excerpt[2];
+	struct excerpt_rest rest[2]; /* what of them is to be written, once they have ended */
 	struct jsonl lines[2];
 	char *space; /* owned: of JSONL_LINE_MAX, for a line of output */
 	struct report_output_file file;
@@ -47,8 +48,11 @@ int report_output_write(struct report_output *output, enum msg_stream which, con
 bool report_output_is_raw(const struct report_output *output);
 void report_output_moved(struct report_output *output, enum msg_stream which, size_t len);
 
-/* Nothing comes any more: what was kept back is written. */
+/* Nothing comes any more: what was kept back is written, as much as our readers take at once. */
 void report_output_end(struct report_output *output);
+
+/* More of it, where what was queued has been taken: no queue has room for all. Whether there was any. */
+bool report_output_more(struct report_output *output);
 
 /* A line of JSON, whole, of what is no output. */
 void report_output_line(struct report_output *output, const char *line, size_t len);
