@@ -460,13 +460,13 @@ static int take_letters(struct rsh *rsh, int argc, char *argv[], int *at, struct
 	return 0;
 }
 
-/* The options of argv from *at on, to the first word that is none, or behind a --. */
+/* The options of argv from *at on, to the first word that is none, or behind a --. 1: behind one; 0 or -errno. */
 static int take_options(struct rsh *rsh, int argc, char *argv[], int *at, struct err *err)
 {
 	for (; *at < argc && argv[*at][0] == '-' && argv[*at][1]; ++*at) {
 		if (strcmp(argv[*at], "--") == 0) {
 			++*at;
-			return 0;
+			return 1;
 		}
 		if (argv[*at][1] == '-')
 			return refuse(argv[*at], err);
@@ -479,18 +479,19 @@ static int take_options(struct rsh *rsh, int argc, char *argv[], int *at, struct
 /* ---- operands ---- */
 
 /*
- * USER@GUEST, unless what is before the @ belongs to an address. Of tools such as git it may come from a file
+ * USER@GUEST, unless what is before the last @ belongs to an address. Of tools such as git it may come from a file
  * that others wrote, as that of a submodule does, and so it is never a command to run here.
  */
 static int take_guest(struct rsh *rsh, const char *word, struct err *err)
 {
-	size_t len = strcspn(word, "@:/ ");
+	const char *at = memrchr(word, '@', strcspn(word, ":/ "));
+	size_t len = at ? (size_t)(at - word) : 0;
 
 	rsh->words = strdup(word);
 	if (!rsh->words)
 		return no_memory(err);
 	rsh->guest = rsh->words;
-	if (word[len] == '@' && len) {
+	if (len) {
 		rsh->words[len] = '\0';
 		rsh->guest = rsh->words + len + 1;
 		take_user(rsh, rsh->words);
@@ -548,10 +549,11 @@ static int take_words(struct rsh *rsh, int argc, char *argv[], struct err *err)
 
 int rsh_parse(int argc, char *argv[], struct rsh *ret, struct err *err)
 {
-	int at = 0;
+	int at = 0, r;
 
 	*ret = (struct rsh){0};
-	if (take_options(ret, argc, argv, &at, err) < 0)
+	r = take_options(ret, argc, argv, &at, err);
+	if (r < 0)
 		return -EINVAL;
 	if (ret->version)
 		return 0;
@@ -559,7 +561,10 @@ int rsh_parse(int argc, char *argv[], struct rsh *ret, struct err *err)
 		err_set(err, 0, NULL, "--rsh: no guest is named");
 		return err_hint(err, "behind it comes [-l USER] GUEST [WORD]...");
 	}
-	if (take_guest(ret, argv[at++], err) < 0 || take_options(ret, argc, argv, &at, err) < 0 ||
+	if (take_guest(ret, argv[at++], err) < 0)
+		return -EINVAL;
+	/* As ssh has it, a -- before the guest ends those behind it, too: what begins with a dash is a word. */
+	if ((!r && take_options(ret, argc, argv, &at, err) < 0) ||
 	    take_words(ret, argc - at, argv + at, err) < 0)
 		return -EINVAL;
 	return 0;

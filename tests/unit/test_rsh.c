@@ -81,7 +81,7 @@ static void options_stand_before_and_behind_the_guest(void **state)
 		WORDS("-xql", "bob", "web", "ls", "-l"),
 		WORDS("-l", "bob", "--", "web", "ls -l"),
 		WORDS("web", "-lbob", "--", "ls", "-l"),
-		WORDS("-x", "--", "web", "-lbob", "--", "ls", "-l"),
+		WORDS("-x", "-lbob", "--", "web", "ls", "-l"),
 	};
 
 	(void)state;
@@ -90,6 +90,8 @@ static void options_stand_before_and_behind_the_guest(void **state)
 	/* From the first word on all are words. */
 	assert_says(WORDS("web", "ls", "--", "-l", "bob"), NULL, "web", "ls -- -l bob");
 	assert_says(WORDS("web", "--", "--", "x"), NULL, "web", "-- x");
+	/* And, as ssh has it, behind a guest that a -- stands before. */
+	assert_says(WORDS("-x", "--", "web", "-lbob", "--", "ls"), NULL, "web", "-lbob -- ls");
 }
 
 static void user_is_the_first_that_is_named(void **state)
@@ -101,6 +103,7 @@ static void user_is_the_first_that_is_named(void **state)
 	assert_says(WORDS("-oUser=ann", "bob@web"), "ann", "web", NULL);
 	assert_says(WORDS("-o", "User=\"ann\"", "web"), "ann", "web", NULL);
 	/* What belongs to an address names nobody. */
+	assert_says(WORDS("bob@corp@web"), "bob@corp", "web", NULL);
 	assert_says(WORDS("unix:@sock"), NULL, "unix:@sock", NULL);
 	assert_says(WORDS("bob@unix:@sock"), "bob", "unix:@sock", NULL);
 	assert_says(WORDS("/run/a@b"), NULL, "/run/a@b", NULL);
