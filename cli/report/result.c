@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -21,6 +22,7 @@
 #define LINKS_MAX   40	  /* as many as the kernel follows */
 #define NAMES_TRIED 100	  /* of a file that nobody else has */
 #define WAIT_MS	    30000 /* for room in a pipe, each time */
+#define LOOK_MS	    100	  /* between looks whether we are to end */
 #define PIPE_ROOM   4096  /* what a pipe that poll(2) finds ready takes without blocking */
 
 /* What is wrong, with the option before it. */
@@ -244,20 +246,43 @@ int result_open(struct result *result, const char *where, struct err *err)
 
 /* ---- writing ---- */
 
+/* Whoever watches signals has them blocked, and does not look at them any more. */
+static bool is_told_to_end(void)
+{
+	sigset_t set;
+
+	return sigpending(&set) == 0 &&
+	       (sigismember(&set, SIGINT) == 1 || sigismember(&set, SIGTERM) == 1 ||
+		sigismember(&set, SIGQUIT) == 1 || sigismember(&set, SIGHUP) == 1);
+}
+
+/* 0, or -errno. */
+static int wait_for_room(int fd)
+{
+	struct pollfd ready = {.fd = fd, .events = POLLOUT};
+
+	for (int waited = 0; waited < WAIT_MS; waited += LOOK_MS) {
+		int r = poll(&ready, 1, LOOK_MS);
+
+		if (r > 0)
+			return 0;
+		if (r < 0 && errno != EINTR)
+			return -errno;
+		if (is_told_to_end())
+			return -EINTR;
+	}
+	return -ETIMEDOUT;
+}
+
 /* 0, or -errno. */
 static int write_all(int fd, const char *data, size_t len)
 {
 	while (len) {
-		struct pollfd ready = {.fd = fd, .events = POLLOUT};
-		int r = poll(&ready, 1, WAIT_MS);
+		int r = wait_for_room(fd);
 		ssize_t n;
 
-		if (r == 0)
-			return -ETIMEDOUT;
-		if (r < 0 && errno != EINTR)
-			return -errno;
 		if (r < 0)
-			continue;
+			return r;
 		n = write(fd, data, len < PIPE_ROOM ? len : PIPE_ROOM);
 		if (n < 0 && errno != EINTR && errno != EAGAIN)
 			return -errno;

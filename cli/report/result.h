@@ -28,8 +28,8 @@ struct result {
 int result_open(struct result *result, const char *where, struct err *err);
 
 /*
- * Writes the line, whole, and makes it the file: once, the last thing. Waits for a reader, but not for ever. 0, or
- * -errno with *err filled: then the file is as it was.
+ * Writes the line, whole, and makes it the file: once, the last thing. Waits for a reader, but not for ever, nor
+ * once a signal waits for us that ends programs. 0, or -errno with *err filled: then the file is as it was.
  */
 int result_write(struct result *result, const char *line, size_t len, struct err *err);
 

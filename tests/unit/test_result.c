@@ -544,6 +544,32 @@ static void reader_that_does_not_read_is_not_waited_for_for_ever(void **state)
 	close(fds[1]);
 }
 
+/* As Ctrl-C does, of whoever watches signals, which are blocked then. */
+static void signal_ends_the_wait(void **state)
+{
+	static char line[300000];
+	struct timespec none = {0};
+	struct result result;
+	sigset_t set, before;
+	char where[32];
+	struct err err;
+	int fds[2];
+
+	(void)state;
+	assert_int_equal(pipe(fds), 0);
+	snprintf(where, sizeof(where), "fd:%d", fds[1]);
+	assert_int_equal(result_open(&result, where, &err), 0);
+	sigemptyset(&set);
+	sigaddset(&set, SIGTERM);
+	sigprocmask(SIG_BLOCK, &set, &before);
+	raise(SIGTERM);
+	assert_int_equal(result_write(&result, line, sizeof(line), &err), -EINTR);
+	assert_int_equal(sigtimedwait(&set, NULL, &none), SIGTERM);
+	sigprocmask(SIG_SETMASK, &before, NULL);
+	close(fds[0]);
+	close(fds[1]);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -572,6 +598,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(slow_reader_gets_all_of_a_long_line, begin, end),
 		cmocka_unit_test_setup_teardown(
 			reader_that_does_not_read_is_not_waited_for_for_ever, begin, end),
+		cmocka_unit_test_setup_teardown(signal_ends_the_wait, begin, end),
 	};
 
 	signal(SIGPIPE, SIG_IGN);
