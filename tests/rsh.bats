@@ -223,6 +223,9 @@ guest_shell_of() {
 	run -255 --separate-stderr msb-rsh --help
 	[[ ${stderr_lines[0]} == 'msb-exec: --rsh: there is no --help behind it' ]]
 	run -255 msb-rsh --console
+	run -255 --separate-stderr msb-rsh --json --result "$DIR/result" "$GUEST_ADDRESS" true
+	[ -z "$output" ]
+	[ ! -e "$DIR/result" ]
 }
 
 @test "rsh: -s sftp is the guest's sftp-server, or says what is missing" {

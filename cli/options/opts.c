@@ -380,7 +380,10 @@ static int parse(int argc, char *argv[], enum opts_program program, struct opts 
 /* Who asked to be told is told, whatever else is wrong on the line. */
 static void find_reports(int argc, char *argv[], struct opts *ret)
 {
-	struct options o = {.rows = opts_rows, .program = OPTS_EXEC, .argc = argc, .argv = argv};
+	struct options o = {.rows = opts_rows,
+			    .program = OPTS_EXEC,
+			    .argc = count_ours(argc, argv),
+			    .argv = argv};
 	const char *value;
 	struct err err;
 	int i;
