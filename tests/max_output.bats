@@ -1,5 +1,6 @@
 #!/usr/bin/env bats
 # --max-output with a reader that is slow: what was kept back all comes out, be it more than any queue of ours holds.
+# And what it and --json print in a terminal that is raw.
 
 load helper
 
@@ -44,4 +45,36 @@ MUCH=$((40 * 1024 * 1024))
 	grep -a 'left out here' "$DIR/read" >"$DIR/said"
 	[ "$(cat "$DIR/said")" = "[$MUCH bytes of stdout are left out here]" ]
 	[ "$(stat -c %s "$DIR/read")" -eq $((2 * MUCH + $(stat -c %s "$DIR/said"))) ]
+}
+
+# shown ARG...: what msb-exec prints in a terminal, a line for each \r\n, as Python spells it.
+shown() {
+	need_pty
+	python3 - "$X" "$@" <<-'PY'
+		import os, pty, sys
+		pid, fd = pty.fork()
+		if pid == 0:
+		    os.execv(sys.argv[1], sys.argv[1:])
+		shown = b""
+		try:
+		    while chunk := os.read(fd, 65536):
+		        shown += chunk
+		except OSError:
+		    pass
+		os.waitpid(pid, 0)
+		for line in shown.split(b"\r\n"):
+		    print(line)
+	PY
+}
+
+@test "max-output: in a terminal, raw or not, our lines begin at its margin" {
+	daemon_start
+	for tty in -t -T; do
+		shown "$tty" --max-output 10 -- sh -c 'seq 1000 1002; printf 999999; seq 1003 1004' >"$DIR/shown"
+		run ! grep -F '\n' "$DIR/shown"
+		grep -E "b'\[[0-9]+ bytes of stdout are left out here\]'" "$DIR/shown"
+		shown "$tty" --json -- echo 1 >"$DIR/shown"
+		run ! grep "}\\\\n" "$DIR/shown"
+		grep -E "^b'[{].type.:.started.*[}]'\$" "$DIR/shown"
+	done
 }

@@ -9,6 +9,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "cli/terminal/term.h"
+
 #define CUT_MAX 128 /* of what says how much was left out */
 
 static const char *const names[] = {
@@ -51,6 +53,12 @@ void report_output_release(struct report_output *output)
 
 /* ---- lines ---- */
 
+/* How a line of ours ends there: what is raw makes no returns of its own. */
+static const char *line_end(const struct stream *to)
+{
+	return term_is_raw() && isatty(to->fd) ? "\r\n" : "\n";
+}
+
 static int put_line(struct report_output *output, const char *line, size_t len)
 {
 	struct stream *out = output->to[MSG_STREAM_STDOUT];
@@ -61,7 +69,10 @@ static int put_line(struct report_output *output, const char *line, size_t len)
 		output->file.begins[output->file.lines++ % REPORT_OUTPUT_BACK] = position(out->fd);
 		output->file.len = len;
 	}
-	return stream_write(out, line, len);
+	if (line_end(out)[0] == '\n')
+		return stream_write(out, line, len);
+	stream_write(out, line, len - 1);
+	return stream_write(out, line_end(out), strlen(line_end(out)));
 }
 
 void report_output_line(struct report_output *output, const char *line, size_t len)
@@ -171,8 +182,7 @@ static void put_held(struct report_output *output, enum msg_stream which)
 /* What is between, in a line of its own. */
 static void put_cut(struct report_output *output, enum msg_stream which, uint64_t bytes)
 {
-	/* A terminal is still raw. */
-	const char *newline = output->to[which]->is_terminal ? "\r\n" : "\n";
+	const char *end = line_end(output->to[which]);
 	char line[CUT_MAX];
 	int len;
 
@@ -185,8 +195,8 @@ static void put_cut(struct report_output *output, enum msg_stream which, uint64_
 		return;
 	}
 	len = snprintf(line, sizeof(line), "%s[%llu bytes of %s are left out here]%s",
-		       output->in_line[which] ? newline : "", (unsigned long long)bytes,
-		       names[which], newline);
+		       output->in_line[which] ? end : "", (unsigned long long)bytes, names[which],
+		       end);
 	stream_write(output->to[which], line, (size_t)len);
 }
 
