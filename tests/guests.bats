@@ -79,7 +79,7 @@ says() {
 		a unix:$SOCKET -w "$DIR/folder" -e A=1 -e B=2 --env-file $DIR/envs --rlimit nofile=30:40 --rlimit core=0
 		late unix:$SOCKET --timeout 0.2s --signal KILL
 		console unix:$SOCKET --shell sh --complete-timeout 1s -e A=1 --escape-char none --reconnect 5s
-		quick unix:$SOCKET --connect-timeout 1s --wait-for 0 --keepalive 5s -k1 --linger 0 --on-disconnect kill
+		quick unix:$SOCKET --connect-timeout ${SLOW}0s --wait-for 0 --keepalive ${SLOW}5s -k1 --linger 0 --on-disconnect kill
 	END
 	# shellcheck disable=SC2016 # the guest's shell
 	run -0 at a -e B=3 -e C=4 --rlimit nofile=50:60 -- \
@@ -289,7 +289,8 @@ some_of_each() {
 	[[ ${lines[4]} == "started  exec:$EXECD --listen stdio:  "*'answers, msb-execd/'* ]]
 	[[ ${lines[5]} == "failed   exec:false  "*' ended with status 1 before an agent answered' ]]
 	[[ ${lines[6]} == "deaf     exec:"*' no answer in time' ]]
-	none_match "$mark"
+	# All of it was killed; only the first process is waited for.
+	wait_for 10 none_match "$mark"
 }
 
 @test "guests: a signal ends --guests, and what it has started" {
@@ -302,7 +303,7 @@ some_of_each() {
 	kill -TERM "$client"
 	wait "$client" || status=$?
 	[[ $status -eq 143 && ! -s $DIR/out ]]
-	none_match "$mark"
+	wait_for 10 none_match "$mark"
 }
 
 @test "guests: --guests asks them side by side, more than it may have at once" {
