@@ -59,7 +59,7 @@ teardown() {
 	daemon_start --max-time "$((SLOW * 2))s"
 	way_out 124 timeout type=exited signal=15 message=null -- --timeout 50ms -- sleep 100
 	way_out 124 timeout type=exited signal=9 -- --timeout 50ms --signal KILL -- sleep 100
-	way_out 124 timeout type=exited code=3 -- --timeout 300ms -- sh -c 'trap "exit 3" TERM; while :; do sleep 0.02; done'
+	way_out 124 timeout type=exited code=3 -- --timeout "$((SLOW * 400))ms" -- sh -c 'trap "exit 3" TERM; while :; do sleep 0.02; done'
 	ends 124 "$X" -n --json -- sleep 100 >"$DIR/out" 2>"$DIR/err"
 	json -c "$DIR/err" "$DIR/out" reason=timeout type=exited status=124
 	[[ $(last message) == *"longer than the agent lets"* ]]

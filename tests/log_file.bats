@@ -91,11 +91,11 @@ daemon_lost() {
 
 @test "log_file: 124, by our time-out and by the agent's own bound" {
 	daemon_start --max-time 1h
-	logged 124 --timeout 0.3s -- sh -c "$SAYS exec sleep 60"
+	logged 124 --timeout $((SLOW * 500))ms -- sh -c "$SAYS exec sleep 60"
 	says_its_own
 	has_lines
 	daemon_stop
-	daemon_start --max-time 0.3s
+	daemon_start --max-time $((SLOW * 500))ms
 	logged 124 -- sh -c "$SAYS exec sleep 60"
 	says_its_own
 	has_lines 'the command ran for longer than the agent lets any'

@@ -139,7 +139,7 @@ on_socket() {
 	daemon_start
 	run -7 x -- sh -c 'echo o; echo e >&2; exit 7'
 	[[ $output == $'o\ne' ]]
-	run -124 x --timeout 300ms -- sh -c 'echo o; echo e >&2; exec sleep 1000'
+	run -124 x --timeout $((SLOW * 500))ms -- sh -c 'echo o; echo e >&2; exec sleep 1000'
 	[[ ${lines[0]} == o && ${lines[1]} == e ]]
 	run -127 x -- /no/such
 	[[ $output == 'msb-exec: '*'/no/such'* ]]
@@ -188,7 +188,9 @@ on_socket() {
 
 @test "merge: a slow reader gets all of it, also what others write after the command" {
 	daemon_start
-	x -- sh -c '(sleep 0.1; echo late >&2) & seq 100000; echo e >&2' 2>&1 | (sleep 0.5; cat) >"$DIR/log"
+	# What the other one reads ends when the command does.
+	guest mkfifo "$DIR/held"
+	x -- sh -c '(cat <"$0"; echo late >&2) & exec 5>"$0"; seq 100000; echo e >&2' "$DIR/held" 2>&1 | (sleep 0.5; cat) >"$DIR/log"
 	cmp <(seq 100000; echo e; echo late) "$DIR/log"
 }
 
