@@ -27,39 +27,71 @@ packages() {
 	done
 }
 
-missing=
+# What not every system has, or not by this name: its tests are skipped then.
+is_optional() {
+	case $1 in
+	parallel | sshfs | ansible-core) ;;
+	*) return 1 ;;
+	esac
+}
+
+# Whether apt-get could install it, as far as its lists go; on a fresh machine they know nothing.
+is_known() {
+	[ -n "$(apt-cache madison "$1" 2>/dev/null)" ]
+}
+
+# Leaves out of $optional what is not to be had.
+look_for_optional() {
+	had=
+	for package in $optional; do
+		if is_known "$package" || ! is_known make; then
+			had="$had $package"
+		else
+			echo "deps: this system has no package $package: tests that need it are skipped"
+		fi
+	done
+	optional=$had
+}
+
+missing=''
+optional=''
 # shellcheck disable=SC2046 # a list of words
 for package in $(packages "$@"); do
 	state=$(dpkg-query -W -f '${db:Status-Abbrev}' "$package" 2>/dev/null || true)
 	case $state in
 	ii*) ;;
-	*) missing="$missing $package" ;;
+	*) if is_optional "$package"; then optional="$optional $package"; else missing="$missing $package"; fi ;;
 	esac
 done
-[ -n "$missing" ] || exit 0
+[ -z "$optional" ] || look_for_optional
+[ -n "$missing$optional" ] || exit 0
 if ! command -v apt-get >/dev/null; then
-	echo "deps: please install what these Debian packages hold:$missing" >&2
+	echo "deps: please install what these Debian packages hold:$missing$optional" >&2
 	exit 1
 fi
 # What apt-get says of it stands above.
 failed() {
-	echo "deps: ${as_root:-apt-get} failed; to install as root: apt-get install$missing" >&2
+	echo "deps: ${as_root:-apt-get} failed; to install as root: apt-get install$missing$optional" >&2
 	exit 1
 }
 as_root=
 if [ "$(id -u)" -ne 0 ]; then
 	as_root=sudo
 	if ! command -v sudo >/dev/null; then
-		echo "deps: to install as root: apt-get install$missing" >&2
+		echo "deps: to install as root: apt-get install$missing$optional" >&2
+		[ -n "$missing" ] || exit 0
 		exit 1
 	fi
 fi
-echo "deps: installing$missing"
+echo "deps: installing$missing$optional"
 export DEBIAN_FRONTEND=noninteractive
 # Another apt-get may be at work, a fresh machine's own above all.
 wait='-o DPkg::Lock::Timeout=300'
 # Lists of packages that could not be fetched (100) may do as they are.
 # shellcheck disable=SC2086 # a list of words
 $as_root apt-get $wait update -qq || [ $? -eq 100 ] || failed
+# Now that the lists are there.
+[ -z "$optional" ] || look_for_optional
+[ -n "$missing$optional" ] || exit 0
 # shellcheck disable=SC2086 # a list of words
-$as_root apt-get $wait install -y -qq --no-install-recommends $missing >/dev/null || failed
+$as_root apt-get $wait install -y -qq --no-install-recommends $missing $optional >/dev/null || failed

@@ -72,6 +72,29 @@ stub() {
 	[[ $stderr == "deps: please install what these Debian packages hold: $MISSING" ]]
 }
 
+@test "install: what this system does not have is left out where its tests are skipped, and is no failure" {
+	local others='parallel sshfs' words='deps: this system has no package ansible-core: tests that need it are skipped'
+	stub dpkg-query 'case "$*" in *" parallel" | *" sshfs" | *" ansible-core") exit 1;; *) echo "ii ";; esac'
+	stub apt-cache 'case "$*" in *" ansible-core") ;; *) echo "a line";; esac'
+	stub id 'echo 0'
+	run -0 "${DEPS[@]}" check
+	[[ ${lines[0]} == "$words" && ${lines[1]} == "deps: installing $others" ]]
+	grep -q "install .* $others\$" "$DIR/ran"
+	# Who has the others is not asked again, and who may not install it has the rest.
+	stub id 'echo 1000'
+	run -0 --separate-stderr "${DEPS[@]}" check
+	[[ $stderr == "deps: to install as root: apt-get install $others" ]]
+	rm "$DIR/ran"
+	stub dpkg-query 'case "$*" in *" ansible-core") exit 1;; *) echo "ii ";; esac'
+	run -0 "${DEPS[@]}" check
+	[[ $output == "$words" && ! -e $DIR/ran ]]
+	# Lists that are not there yet know nothing.
+	stub id 'echo 0'
+	stub apt-cache "[ ! -e '$DIR/ran' ] || case \"\$*\" in *\" ansible-core\") ;; *) echo 'a line';; esac"
+	run -0 "${DEPS[@]}" check
+	[[ ${lines[1]} == "$words" && $(<"$DIR/ran") == *update* && $(<"$DIR/ran") != *install* ]]
+}
+
 # with_recipe: the targets of the Makefile that do something themselves.
 with_recipe() {
 	talking_make -pq help 2>/dev/null | awk '
