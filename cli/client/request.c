@@ -130,7 +130,8 @@ static int ask_for_line(struct msg_exec_request *request, const struct opts *opt
 	line->args = args;
 	request->login_shell = opts->login && features & MSG_FEATURE_LOGIN_SHELL;
 	request->user_shell = opts->user_shell && features & MSG_FEATURE_USER_SHELL;
-	if (request->login_shell || request->user_shell)
+	/* Not looked at with a key that a relay may know nothing of, and so leave out: then it is this. */
+	if (request->login_shell)
 		request->cmd = text("");
 	else
 		request->cmd = text(opts->login || opts->user_shell ? "/bin/sh" : "sh");
