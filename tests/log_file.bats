@@ -226,6 +226,7 @@ END
 }
 
 @test "log_file: behind --rsh it is -E, and counts more" {
+	need_account
 	daemon_start
 	run -3 --separate-stderr "$X" --log-file "$DIR/a" --rsh -E "$LOG" "unix:$SOCKET" 'echo err >&2; exit 3'
 	[[ $stderr == err && ! -e $DIR/a && ! -s $LOG ]]

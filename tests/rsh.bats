@@ -15,8 +15,9 @@ teardown() {
 	common_teardown
 }
 
-# there: the agent's address is what rsh has a host for; nothing else says it.
+# there: the agent's address is what rsh has a host for; nothing else says it. Lines are for its user's shell.
 there() {
+	[[ -n $AGENT ]] || need_account
 	daemon_start
 	GUEST_ADDRESS=$MSB_EXEC_ENDPOINT
 	unset MSB_EXEC_ENDPOINT

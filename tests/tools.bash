@@ -26,7 +26,7 @@ teardown() {
 }
 
 # named NAME...: a daemon; the guest that it is has these names, and is found by nothing else. Its user's home
-# is our folder where that can be; else no test leaves anything in it.
+# is our folder where that can be; else no test leaves anything in it. Words go to that user's shell.
 named() {
 	need_account # whose shell runs the lines
 	WRAP=(env WHERE=guest TMPDIR="$DIR/guest")
