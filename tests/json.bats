@@ -212,6 +212,7 @@ refuses() {
 	agent_done
 	agent 3 <<<'client.start(); client.send(b"\xff" * 8)'
 	way_out 125 lost type=failed -- sleep 100
+	[[ $(last message) == *"the frames make no sense"* ]]
 	agent_done
 }
 
