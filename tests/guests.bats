@@ -293,6 +293,13 @@ some_of_each() {
 	wait_for 10 none_match "$mark"
 }
 
+@test "guests: a user is not part of a name" {
+	run -125 "$X" -S alice@web -- true
+	[[ $output == *"--socket: alice@web is no guest's name"*"-u alice -S web says both"* ]]
+	run -125 "$X" -S ./a@web -- true
+	[[ $output == *'cannot connect to unix:./a@web: No such file or directory'* ]]
+}
+
 @test "guests: a signal ends --guests, and what it has started" {
 	local mark client status=0
 	mark=$(mark)

@@ -266,10 +266,14 @@ cut() {
 
 @test "kept: a client that is stopped holds its command up, and has all when it goes on" {
 	daemon_start
-	"$X" -n --on-disconnect keep -- sh -c "seq 1 1000000; exit 9" >"$DIR/out" &
+	"$X" -n --on-disconnect keep --name it -- sh -c \
+		"echo 1; until [ -e $DIR/go ]; do sleep 0.02; done; seq 2 1000000; exit 9" >"$DIR/out" &
 	client=$!
-	wait_for 5 has_become "$client" msb-exec
+	wait_for 20 holds "$DIR/out" 2
 	kill -STOP "$client"
+	touch "$DIR/go"
+	# It is ahead as far as it may be.
+	wait_for 20 eval '[[ $(entry it stdout end) -gt 1000000 ]]'
 	wait_for 20 is_still "$DAEMON"
 	kill -CONT "$client"
 	ended 9 "$client"

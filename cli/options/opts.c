@@ -218,10 +218,15 @@ int opts_check_guest(const struct guest_line *line, void *unused, struct err *er
 int opts_use_guest(struct opts *opts, enum opts_program program, const char *text, const char *from,
 		   struct err *err)
 {
+	const char *at = strchr(text, '@');
 	struct endpoint endpoint;
 	struct err ignored;
 	int r;
 
+	if (at && at > text && !strpbrk(text, ":/") && guests_is_name(at + 1)) {
+		err_set(err, 0, NULL, "%s: %s is no guest's name", from, text);
+		return err_hint(err, "-u %.*s -S %s says both", (int)(at - text), text, at + 1);
+	}
 	if (!guests_is_name(text))
 		return 0;
 	r = guests_find(text, opts_check_guest, NULL, &opts->line_of_guest, err);

@@ -385,6 +385,9 @@ static int fill(struct spawn_plan *plan, const struct spawn_config *config,
 	plan->cmd = copy_text(&at, request->cmd);
 	if (!plan->cmd)
 		return bad_nul(plan, SPAWN_CMD, failure);
+	/* For messages, until it is known which. */
+	if (wants_shell(request))
+		plan->cmd = (char *)"the user's shell";
 	plan->child.parent = getpid();
 	plan->child.tty = request->tty;
 	/* A terminal is one for all three anyway. */
