@@ -25,8 +25,8 @@ import tempfile
 import time
 
 # What takes longest begins first, or it would be waited for alone. Only the time depends on this list.
-LONGEST = """relay_reference keepalive bounds attach kept kept_wire console_lost console_same tools_sync oldagent kill
-    tools complete badinput budgets relay unanswered wire console_keys leave signals tty serial copy
+LONGEST = """relay_reference keepalive bounds attach kept kept_wire console_lost console_same json tools tools_sync oldagent kill
+    guests complete badinput budgets relay unanswered wire console_keys leave signals tty serial copy
     waiting connect stream units flow exec_transport install run readme daemon_limits replay console
     locally json_ways json_text json json_disk""".split()
 TIMEOUT = 60  # seconds for a test, times SLOW
