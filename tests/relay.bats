@@ -534,6 +534,23 @@ equal((got.type, got.cmd), ("core.exec.request", "next"))
 PY
 }
 
+@test "relay: of an agent whose requests are encoded anew, what we do not know is not announced" {
+	ends <<'PY'
+guest = Guest().up([*KEEPS, "unheard_of", "merge_output"])
+peer = Peer()
+equal(peer.ready.exec_features, [*KEEPS, "merge_output"])
+peer.request(1, "true", merge_output=True)
+equal(guest.expect("core.exec.request").merge_output, True)
+PY
+}
+
+@test "relay: of another agent all that it announces is passed on" {
+	ends <<'PY'
+guest = Guest().up([*FEATURES, "unheard_of"])
+equal(Peer().ready.exec_features, [*FEATURES, "unheard_of"])
+PY
+}
+
 @test "relay: a client that counts credit itself has the agent's own, also of an attached session" {
 	ends <<'PY'
 guest = Guest().up(KEEPS)

@@ -130,6 +130,18 @@ static void go_up(struct relay_agent *agent, bool ran_before)
 	relay_agent_mark(agent);
 }
 
+/*
+ * What our clients are greeted with: the agent's own words, but of one whose requests are encoded anew, so that
+ * keys which we do not know are lost, none of the features that we do not know either.
+ */
+static int keep_ready(struct relay_agent *agent, const struct msg_ready *ready, const uint8_t *wire,
+		      size_t len)
+{
+	buf_release(&agent->ready);
+	return ready->features & MSG_FEATURE_SESSIONS ? msg_put(&agent->ready, 0, MSG_READY, ready)
+						      : buf_append(&agent->ready, wire, len);
+}
+
 static void take_ready(struct relay_agent *agent, const uint8_t *wire, size_t len)
 {
 	uint8_t copy[SEEK_FRAME_MAX];
@@ -137,13 +149,12 @@ static void take_ready(struct relay_agent *agent, const uint8_t *wire, size_t le
 	struct msg_ready ready = {0};
 	bool is_up;
 
-	buf_release(&agent->ready);
-	if (buf_append(&agent->ready, wire, len) < 0) {
+	if (seek_open(wire, len, copy, &envelope) == 0)
+		msg_decode(MSG_READY, envelope.payload, &ready);
+	if (keep_ready(agent, &ready, wire, len) < 0) {
 		agent->lost = "no memory";
 		return;
 	}
-	if (seek_open(wire, len, copy, &envelope) == 0)
-		msg_decode(MSG_READY, envelope.payload, &ready);
 	agent->generation = envelope.v;
 	agent->features = ready.features;
 	take_steps(agent, hello_ready(&agent->hello, ready.features, &is_up));
