@@ -9,6 +9,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "json.h"
+
 #include "cli/terminal/term.h"
 
 #define CUT_MAX 128 /* of what says how much was left out */
@@ -179,6 +181,19 @@ static void put_held(struct report_output *output, enum msg_stream which)
 		put_line(output, output->space, jsonl_last(&output->lines[which], output->space));
 }
 
+static void put_cut_line(struct report_output *output, enum msg_stream which, uint64_t bytes)
+{
+	char line[JSON_SIZE_MIN];
+	struct json json;
+
+	put_held(output, which);
+	json_begin(&json, line, sizeof(line));
+	json_word(&json, "type", "cut");
+	json_word(&json, "stream", names[which]);
+	json_number(&json, "bytes", bytes);
+	put_line(output, line, json_end(&json));
+}
+
 /* What is between, in a line of its own. */
 static void put_cut(struct report_output *output, enum msg_stream which, uint64_t bytes)
 {
@@ -187,11 +202,7 @@ static void put_cut(struct report_output *output, enum msg_stream which, uint64_
 	int len;
 
 	if (output->json) {
-		put_held(output, which);
-		len = snprintf(line, sizeof(line),
-			       "{\"type\":\"cut\",\"stream\":\"%s\",\"bytes\":%llu}\n",
-			       names[which], (unsigned long long)bytes);
-		put_line(output, line, (size_t)len);
+		put_cut_line(output, which, bytes);
 		return;
 	}
 	len = snprintf(line, sizeof(line), "%s[%llu bytes of %s are left out here]%s",
