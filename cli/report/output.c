@@ -9,9 +9,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "json.h"
-
 #include "cli/terminal/term.h"
+#include "json.h"
 
 #define CUT_MAX 128 /* of what says how much was left out */
 
