@@ -36,6 +36,12 @@ static bool is_under_way(const struct exec *exec)
 	return exec->state == EXEC_RUNNING || exec->state == EXEC_LEAVING;
 }
 
+/* What may wait for our readers once we are told to end, so that how the command ends is heard behind it. */
+static size_t leaving_ahead(const struct exec *exec)
+{
+	return exec->opts->json ? (size_t)JSON_GROWS * LEAVING_AHEAD : LEAVING_AHEAD;
+}
+
 static size_t queued(const struct exec *exec)
 {
 	return buf_len(&exec->out.queue) + buf_len(&exec->err.queue);
@@ -633,7 +639,7 @@ static size_t waiting(struct client *client, const struct client_session *sessio
 	if (is_over(exec))
 		return SIZE_MAX;
 	/* Behind what a reader does not take comes how the command ended. */
-	return exec->state == EXEC_LEAVING && queued(exec) < LEAVING_AHEAD ? 0 : queued(exec);
+	return exec->state == EXEC_LEAVING && queued(exec) < leaving_ahead(exec) ? 0 : queued(exec);
 }
 
 /* Leaves a session whose turn it is. */
@@ -654,7 +660,7 @@ static void leave_in_turn(struct exec *exec)
 static bool on_turn(struct client *client)
 {
 	struct exec *exec = client->owner;
-	size_t ahead = exec->state == EXEC_LEAVING ? LEAVING_AHEAD : OUTPUT_AHEAD;
+	size_t ahead = exec->state == EXEC_LEAVING ? leaving_ahead(exec) : OUTPUT_AHEAD;
 
 	/* It may be stuck on input of which no credit tells it that the command takes none. */
 	client->may_be_stuck = remote_may_be_stuck(&exec->remote);
