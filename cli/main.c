@@ -82,10 +82,15 @@ static int run_command(struct program *program, const struct opts *opts, bool li
 	return status;
 }
 
-/* What we fail with before a command is asked for. */
-static int failure(const struct opts *opts)
+/* Before a command is asked for: says why, and returns what to exit with. */
+static int fail(const struct opts *opts, enum reason reason, const struct err *err,
+		const char *result)
 {
-	return opts->user_shell ? EXIT_RSH_FAILED : EXIT_FAILED;
+	int status = opts->user_shell ? EXIT_RSH_FAILED : EXIT_FAILED;
+
+	log_err(err);
+	report_failure(reason, status, err, opts->json && opts_have_end(opts), result);
+	return status;
 }
 
 static int run(const struct opts *opts, bool lines)
@@ -95,9 +100,7 @@ static int run(const struct opts *opts, bool lines)
 	int status;
 
 	if (report_open(&program.exec.report, opts, &err) < 0) {
-		log_err(&err);
-		report_failure(REASON_IO, failure(opts), &err, opts->json, NULL);
-		return failure(opts);
+		return fail(opts, REASON_IO, &err, NULL);
 	}
 	/* Before signals are watched: it may wait. */
 	if (lines && script_open(&program.script, opts, &err) < 0) {
@@ -106,10 +109,8 @@ static int run(const struct opts *opts, bool lines)
 	}
 	if (loop_init(&program.loop) < 0) {
 		err_set(&err, errno, NULL, "cannot set up the event loop");
-		log_err(&err);
 		report_release(&program.exec.report);
-		report_failure(REASON_ERROR, failure(opts), &err, opts->json, opts->result);
-		return failure(opts);
+		return fail(opts, REASON_ERROR, &err, opts->result);
 	}
 	if (opts->ping)
 		status = ask(&program, opts, ping_run);
@@ -137,7 +138,7 @@ static void describe(const struct opts *opts)
 		printf("user %s\n", opts->user);
 }
 
-/* What is wrong with the line stands in the file for lines, and what is wrong with that one does not. */
+/* 0, or what to exit with. What is wrong with the line stands in the file for lines, and what is wrong with that one does not. */
 static int read_options(int argc, char *argv[], enum opts_program program, struct opts *opts)
 {
 	struct err err, why;
@@ -151,10 +152,8 @@ static int read_options(int argc, char *argv[], enum opts_program program, struc
 		err_about(&why, opts->rsh.log_file ? "--rsh: -E" : "--log-file");
 	if (opened == 0 && r == 0)
 		return 0;
-	log_err(opened < 0 ? &why : &err);
-	report_failure(opened < 0 ? REASON_IO : REASON_USAGE, failure(opts),
-		       opened < 0 ? &why : &err, opts->json, opts->result);
-	return -1;
+	return fail(opts, opened < 0 ? REASON_IO : REASON_USAGE, opened < 0 ? &why : &err,
+		    opts->result);
 }
 
 int main(int argc, char *argv[])
@@ -172,8 +171,9 @@ int main(int argc, char *argv[])
 		if (!lines)
 			return start_console(argv);
 	}
-	if (read_options(argc, argv, lines ? OPTS_CONSOLE : OPTS_EXEC, &opts) < 0) {
-		status = failure(&opts);
+	status = read_options(argc, argv, lines ? OPTS_CONSOLE : OPTS_EXEC, &opts);
+	if (status) {
+		/* It has been said why. */
 	} else if (opts.help) {
 		opts_help();
 	} else if (opts.version) {

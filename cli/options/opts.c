@@ -114,7 +114,8 @@ bool opts_want_lines(int argc, char *argv[])
 
 const char *opts_log_file(int argc, char *argv[], enum opts_program program)
 {
-	struct options o = {.rows = opts_rows, .program = program, .argc = argc, .argv = argv};
+	int ours = program == OPTS_EXEC ? count_ours(argc, argv) : argc;
+	struct options o = {.rows = opts_rows, .program = program, .argc = ours, .argv = argv};
 	const char *value, *file = NULL;
 	struct err err;
 	int i;
@@ -344,8 +345,8 @@ static int begin(int argc, char *argv[], enum opts_program program, struct opts 
 	return program == OPTS_CONSOLE ? take_environment(ret, err) : 0;
 }
 
-/* What a guest's line says of coming back is for what is kept, and no error elsewhere. */
-static bool put_off_reconnect(struct opts *o)
+/* Behind a guest's line. What it says of coming back is for what is kept, and no error elsewhere. */
+static bool end_guest(struct opts *o)
 {
 	bool reconnects = o->has_reconnect;
 
@@ -367,7 +368,7 @@ static int parse(int argc, char *argv[], enum opts_program program, struct opts 
 	if (r < 0 || (rsh_at >= 0 && read_rsh(argc, argv, ours, ret, err) < 0) ||
 	    take_guest(ours, argv, program, ret, err) < 0)
 		return -EINVAL;
-	reconnects = put_off_reconnect(ret);
+	reconnects = end_guest(ret);
 	if (options_parse(&o, ret, err) < 0)
 		return -EINVAL;
 	ret->command = argv + (rsh_at < 0 ? o.at + 1 : argc);
@@ -402,7 +403,6 @@ static void find_reports(int argc, char *argv[], struct opts *ret)
 		if (i < 0)
 			o.letters = NULL;
 	}
-	ret->json &= together_has_end(ret);
 }
 
 int opts_parse(int argc, char *argv[], enum opts_program program, struct opts *ret, struct err *err)
@@ -451,7 +451,7 @@ static int again(const struct opts *of, const char *text, const char *from, stru
 	if (begin(of->argc, of->argv, of->program, ret, err) < 0 ||
 	    opts_use_guest(ret, of->program, text, from, err) < 0)
 		return -EINVAL;
-	reconnects = put_off_reconnect(ret);
+	reconnects = end_guest(ret);
 	if (take_again(of, ret, err) < 0)
 		return -EINVAL;
 	free(ret->sandbox);
@@ -473,6 +473,11 @@ int opts_again(const struct opts *of, const char *text, const char *from, struct
 	if (r < 0)
 		opts_release(ret);
 	return r;
+}
+
+bool opts_have_end(const struct opts *opts)
+{
+	return together_has_end(opts);
 }
 
 enum log_level opts_log_level(const struct opts *opts)

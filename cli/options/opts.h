@@ -29,6 +29,9 @@ int opts_parse(int argc, char *argv[], enum opts_program program, struct opts *r
 	       struct err *err);
 void opts_release(struct opts *opts);
 
+/* Whether there is an end of a command to tell of. */
+bool opts_have_end(const struct opts *opts);
+
 /*
  * Before options are taken, so that they win: if that is a guest's name, its address, and its options. from: what it
  * was given by, for messages. 0, also if it is no name, or -errno with *err filled.

@@ -226,7 +226,11 @@ static bool put_rest(struct report_output *output, enum msg_stream which)
 		return false;
 	}
 	len = len < JSONL_SLICE ? len : JSONL_SLICE;
-	put(output, which, rest->parts[part].data, len);
+	/* Told as an output that cannot be written, as it is one. */
+	if (put(output, which, rest->parts[part].data, len) < 0) {
+		output->to[which]->gone = true;
+		output->to[which]->error = ENOMEM;
+	}
 	rest->parts[part].data += len;
 	rest->parts[part].len -= len;
 	return true;

@@ -81,6 +81,7 @@ static int take_only(struct spawn_plan *plan, const struct spawn_config *config,
 static int plan_user(struct spawn_plan *plan, const struct spawn_config *config,
 		     const struct msg_exec_request *request, struct spawn_failure *failure)
 {
+	const char *what = wants_shell(request) ? "the user's shell" : plan->cmd;
 	struct msg_text spec = request->user;
 	struct child_plan *child = &plan->child;
 	struct err err;
@@ -95,11 +96,11 @@ static int plan_user(struct spawn_plan *plan, const struct spawn_config *config,
 	if (!spec.len) {
 		if (!wants_shell(request) || user_by_uid(geteuid(), &plan->user, &err) == 0)
 			return 0;
-		return spawn_fail(failure, SPAWN_USER, plan->cmd, &err);
+		return spawn_fail(failure, SPAWN_USER, what, &err);
 	}
 	if (user_resolve(spec.ptr, spec.len, &plan->user, &err) < 0 ||
 	    (config->only_user && take_only(plan, config, &err) < 0))
-		return spawn_fail(failure, SPAWN_USER, plan->cmd, &err);
+		return spawn_fail(failure, SPAWN_USER, what, &err);
 	child->uid = plan->user.uid;
 	child->gid = plan->user.gid;
 	child->groups = plan->user.groups;
@@ -385,9 +386,6 @@ static int fill(struct spawn_plan *plan, const struct spawn_config *config,
 	plan->cmd = copy_text(&at, request->cmd);
 	if (!plan->cmd)
 		return bad_nul(plan, SPAWN_CMD, failure);
-	/* For messages, until it is known which. */
-	if (wants_shell(request))
-		plan->cmd = (char *)"the user's shell";
 	plan->child.parent = getpid();
 	plan->child.tty = request->tty;
 	/* A terminal is one for all three anyway. */
