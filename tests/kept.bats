@@ -158,11 +158,15 @@ killed() {
 	local i
 	for ((i = 0; i < CUTS; i++)); do
 		: >"$DIR/out"
-		"$X" "$@" -n --on-disconnect keep --name "k$i" --reconnect 1h -- sh -c "$STEADILY; exit 9" 40 >>"$DIR/out" &
+		rm -f "$DIR/dead"
+		# However late it is killed, it has not ended before.
+		"$X" "$@" -n --on-disconnect keep --name "k$i" --reconnect 1h -- sh -c \
+			"$STEADILY; until [ -e $DIR/dead ]; do sleep 0.02; done; exit 9" 40 >>"$DIR/out" &
 		client=$!
 		wait_for 20 holds "$DIR/out" $((RANDOM % 6 * 30000 + 1))
 		kill -KILL "$client"
 		ended 137 "$client"
+		touch "$DIR/dead"
 		at=$(size "$DIR/out")
 		status=0
 		"$X" --attach "k$i" -n --since "$at" >>"$DIR/out" || status=$?

@@ -159,7 +159,8 @@ static int plan_env(struct spawn_plan *plan, const struct spawn_config *config,
 		memcpy(plan->envp, config->env, count * sizeof(char *));
 	if (identified && add_identity(plan, &count) < 0)
 		return out_of_memory(plan, failure);
-	if (plan->pwd[strlen("PWD=")] == '/')
+	/* It is always there; an analyzer does not see that far. */
+	if (plan->pwd && plan->pwd[strlen("PWD=")] == '/')
 		plan->envp[count++] = plan->child.pwd = plan->pwd;
 	for (size_t i = 0; i < config->default_env_count; i++)
 		plan->envp[count++] = config->default_env[i];
