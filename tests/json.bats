@@ -56,7 +56,7 @@ teardown() {
 }
 
 @test "json: what runs into --timeout, by whatever signal it ends, or into the agent's own bound" {
-	daemon_start --max-time "$((SLOW * 2))s"
+	daemon_start --max-time "${SLOW}s"
 	way_out 124 timeout type=exited signal=15 message=null -- --timeout 50ms -- sleep 100
 	way_out 124 timeout type=exited signal=9 -- --timeout 50ms --signal KILL -- sleep 100
 	way_out 124 timeout type=exited code=3 -- --timeout "$((SLOW * 400))ms" -- sh -c 'trap "exit 3" TERM; while :; do sleep 0.02; done'

@@ -34,7 +34,7 @@ bounded() {
 
 @test "json_disk: a file that may not grow has whole lines, wherever it ends" {
 	need_local "limits of files"
-	local size step=$((7 * FACTOR))
+	local size step=$((17 * FACTOR))
 	daemon_start
 	COMMAND='echo 1; echo 2 >&2; echo 3; echo 4'
 	for BEFORE in '' $'{"type":"other"}\n'; do

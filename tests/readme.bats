@@ -71,21 +71,16 @@ nothing_left() {
 	nothing_left
 }
 
-@test "readme: pasted without root" {
-	need_root
-	need_mount
-	reader
-	chown -R nobody "$DIR"/{src,home,tmp}
-	sed "s,^nobody:.*,nobody:x:$(id -u nobody):$(id -g nobody):nobody:$DIR/home:/bin/bash," /etc/passwd >"$DIR/passwd"
-	unshare --mount sh -c 'mount --bind "$0" /etc/passwd && exec "$@"' "$DIR/passwd" \
-		"${AS_NOBODY[@]}" "${PASTE[@]}" bash --norc -i
-	nothing_left
-}
-
-@test "readme: pasted into zsh" {
+@test "readme: pasted into zsh, without root" {
 	command -v zsh >/dev/null || skip "no zsh here"
 	reader
-	root_at_home
+	if [[ $(id -u) -eq 0 ]]; then
+		need_mount
+		chown -R nobody "$DIR"/{src,home,tmp}
+		sed "s,^nobody:.*,nobody:x:$(id -u nobody):$(id -g nobody):nobody:$DIR/home:/bin/bash," /etc/passwd >"$DIR/passwd"
+		PASTE=(unshare --mount sh -c 'mount --bind "$0" /etc/passwd && exec "$@"' "$DIR/passwd"
+			"${AS_NOBODY[@]}" "${PASTE[@]}")
+	fi
 	"${PASTE[@]}" zsh -f -i
 	nothing_left
 }
