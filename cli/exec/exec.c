@@ -1058,7 +1058,7 @@ static void begin_streams(struct exec *exec, struct loop *loop, struct buf_spare
 	stream_init(&exec->out, loop, STDOUT_FILENO, max, spare, exec, on_output);
 	stream_init(&exec->err, loop, STDERR_FILENO, OUTPUT_MAX, spare, exec, on_output);
 	report_output_begin(&exec->output, exec->opts, &exec->out, &exec->err);
-	report_begin(&exec->report, &exec->output);
+	report_begin(&exec->report, exec->opts, &exec->output);
 	lines_begin(&exec->err);
 	term_catch_stops();
 }

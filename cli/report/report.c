@@ -11,19 +11,20 @@
 
 int report_open(struct report *report, const struct opts *opts, struct err *err)
 {
-	report->opts = opts;
+	report->opened = true;
 	report->result = RESULT_NONE;
 	return opts->result ? result_open(&report->result, opts->result, err) : 0;
 }
 
-void report_begin(struct report *report, struct report_output *output)
+void report_begin(struct report *report, const struct opts *opts, struct report_output *output)
 {
+	report->opts = opts;
 	report->output = output;
 }
 
 void report_release(struct report *report)
 {
-	if (report->opts)
+	if (report->opened)
 		result_close(&report->result);
 }
 
@@ -201,7 +202,7 @@ void report_squeeze(struct report *report, const struct report_end *end)
 
 int report_result(struct report *report, const struct report_end *end, struct err *err)
 {
-	if (!report->opts->result || report->written)
+	if (!report->opened || !report->opts->result || report->written)
 		return 0;
 	report->written = true;
 	return result_write(&report->result, report->line,

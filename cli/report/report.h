@@ -28,16 +28,18 @@ struct report_end {
 struct report {
 	const struct opts *opts;
 	struct report_output *output; /* neither is owned */
-	struct result result;
-	bool told;    /* the last object has been printed, */
-	bool written; /* and is in the file */
+	bool opened;
+	struct result result; /* if it was */
+	bool told;	      /* the last object has been printed, */
+	bool written;	      /* and is in the file */
 	char line[REPORT_LINE_MAX];
 };
 
 /* Before anything else is opened. 0, or -errno with *err filled: the file for the result cannot be made. */
 int report_open(struct report *report, const struct opts *opts, struct err *err);
 
-void report_begin(struct report *report, struct report_output *output);
+/* Also of one that was not opened, all zeroes: there is no file then. */
+void report_begin(struct report *report, const struct opts *opts, struct report_output *output);
 void report_release(struct report *report);
 
 /* What happens meanwhile; each is nothing without --json. */
