@@ -5,7 +5,7 @@ run.py [-j JOBS] [--bats=FLAG]... [-n FACTOR] [-l LOAD] JOB...
 
 A JOB is a bats file, several with + between them that one bats runs, a folder of files, or a program whose
 status tells; NAME=VALUE: before it goes into its environment. FLAG is for bats. Tests wait more than they
-compute, hence three times as many JOBS as there are processors (twice, where the programs are slower), and
+compute, hence four times as many JOBS as there are processors (twice, where the programs are slower), and
 hence limits of time that stretch: $SLOW, unless it is given, is FACTOR (what the programs are slower by,
 $FACTOR) times how often the processors are shared out, among JOBS and the LOAD beside them;
 $BATS_TEST_TIMEOUT follows it.
@@ -179,7 +179,7 @@ def main():
     args = parser.parse_args()
     jobs = jobs_of(args.words, args.flags)
     # Slower programs compute more than they wait.
-    limit = min(args.jobs or (3 if args.factor == 1 else 2) * processors, len(jobs))
+    limit = min(args.jobs or (4 if args.factor == 1 else 2) * processors, len(jobs))
     # Rounded up: bash counts with whole numbers.
     shared = max(1, -(-(limit + args.load) // processors))
     slow = int(os.environ.get("SLOW") or args.factor * shared)

@@ -200,6 +200,7 @@ play() {
 	echo "gone unix:$DIR/nosuch" >>"$HOME/.config/msb-exec/guests"
 	printf '%s ansible_ssh_executable=msb-rsh ansible_pipelining=true\n' web gone nobody-knows >inventory
 	run -4 play -m ping
+	echo "$output"
 	[[ $output == *'web | SUCCESS'* && $output == *'gone | UNREACHABLE'*nosuch* ]]
 	[[ $output == *'nobody-knows | UNREACHABLE'*'no guest is called nobody-knows'* ]]
 }
