@@ -201,6 +201,6 @@ play() {
 	printf '%s ansible_ssh_executable=msb-rsh ansible_pipelining=true\n' web gone nobody-knows >inventory
 	run -4 play -m ping
 	echo "$output"
-	[[ $output == *'web | SUCCESS'* && $output == *'gone | UNREACHABLE'*nosuch* ]]
-	[[ $output == *'nobody-knows | UNREACHABLE'*'no guest is called nobody-knows'* ]]
+	# Why, Ansible says only if it was not still writing to us.
+	[[ $output == *'web | SUCCESS'* && $output == *'gone | UNREACHABLE'* && $output == *'nobody-knows | UNREACHABLE'* ]]
 }
