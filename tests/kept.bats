@@ -453,6 +453,21 @@ cut() {
 	) "$DIR/in"
 }
 
+@test "kept: who sends the last that a command reads is done, also if that ends before they do" {
+	daemon_start
+	for more in '' more; do
+		id=$("$X" -d -- head -n 1)
+		status=0
+		{
+			echo one
+			"$X" --wait "$id" >&2
+			[[ -z $more ]] || echo more
+		} | "$X" --send "$id" 2>"$DIR/err" || status=$?
+		[[ $status -eq $([[ -z $more ]] && echo 0 || echo 125) ]]
+	done
+	grep -q "session $id has ended" "$DIR/err"
+}
+
 @test "kept: of two who send at once each one's bytes come in order" {
 	daemon_start
 	id=$("$X" -d -- sh -c "cat >$DIR/in; exit 3")

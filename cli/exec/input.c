@@ -15,6 +15,7 @@
 #define MOVE_MAX      (512 * 1024)
 #define LOOK_AGAIN_MS 200	  /* for the terminal's foreground */
 #define WAITING_MAX   (64 * 1024) /* keys that were typed without a connection */
+#define SPENT_MS      2000	  /* for whoever wrote the last that was wanted, to close it */
 #define END_OF_TEXT   "\x04"
 
 /* ---- whether it is read ---- */
@@ -278,7 +279,8 @@ bool exec_input_is_spent(const struct exec_input *input)
 
 	if (input->state == EXEC_INPUT_ENDED)
 		return true;
-	return poll(&look, 1, 0) > 0 && read(input->stream.fd, &byte, 1) == 0;
+	return poll(&look, 1, input->is_terminal ? 0 : SPENT_MS) > 0 &&
+	       read(input->stream.fd, &byte, 1) == 0;
 }
 
 void exec_input_shut(struct exec_input *input)

@@ -56,7 +56,10 @@ void exec_input_open(struct exec_input *input, struct remote *remote, bool is_te
 
 void exec_input_go(struct exec_input *input, enum exec_input_way way);
 
-/* Whether nothing is left to be read, although its end may not have been read. May take a byte that is. */
+/*
+ * Whether nothing is left to be read, although its end may not have been read. May take a byte that is, and waits a
+ * moment for a program that is about to close it.
+ */
 bool exec_input_is_spent(const struct exec_input *input);
 
 /* Nothing is read any more. */
