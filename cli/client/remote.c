@@ -549,11 +549,6 @@ static void take_output(struct remote *remote, enum msg_stream stream, size_t le
 	remote->at[stream] += len;
 }
 
-static enum msg_stream stream_of(enum msg_type type)
-{
-	return type == MSG_EXEC_STDERR ? MSG_STREAM_STDERR : MSG_STREAM_STDOUT;
-}
-
 static void on_data(struct remote *remote, const struct msg_envelope *envelope)
 {
 	struct msg_data data;
@@ -563,7 +558,7 @@ static void on_data(struct remote *remote, const struct msg_envelope *envelope)
 		return;
 	if (remote->on_part)
 		link_limit_readahead(&remote->session.client->link, 0);
-	take_output(remote, stream_of(envelope->type), data.data.len);
+	take_output(remote, msg_stream_of(envelope->type), data.data.len);
 	if (remote->on_data)
 		remote->on_data(remote, envelope->type, (const char *)data.data.ptr, data.data.len);
 }
@@ -587,7 +582,7 @@ static bool on_part(struct client_session *session, const struct buf *in, size_t
 	if (!*ret_head ||
 	    !remote->on_part(remote, type, (const char *)buf_head(in) + *ret_head, len))
 		return false;
-	remote->moving = stream_of(type);
+	remote->moving = msg_stream_of(type);
 	take_output(remote, remote->moving, len);
 	link_limit_readahead(&client->link, MSG_BULK_HEAD_OUTPUT);
 	return true;

@@ -536,11 +536,6 @@ static void on_kill_after(struct loop_timer *timer)
 
 /* ---- output ---- */
 
-static enum msg_stream stream_of(enum msg_type type)
-{
-	return type == MSG_EXEC_STDERR ? MSG_STREAM_STDERR : MSG_STREAM_STDOUT;
-}
-
 static void on_data(struct remote *remote, enum msg_type type, const char *data, size_t len)
 {
 	struct exec *exec = remote->owner;
@@ -548,20 +543,18 @@ static void on_data(struct remote *remote, enum msg_type type, const char *data,
 	/* Left at once, it is not for us. */
 	if (exec->opts->detach)
 		return;
-	if (report_output_write(&exec->output, stream_of(type), (const uint8_t *)data, len) < 0)
+	if (report_output_write(&exec->output, msg_stream_of(type), (const uint8_t *)data, len) < 0)
 		finish_with(exec, REASON_ERROR, EXIT_FAILED, "no memory for the output");
 }
 
 static bool on_part(struct remote *remote, enum msg_type type, const char *data, size_t len)
 {
 	struct exec *exec = remote->owner;
-	enum msg_stream which = stream_of(type);
 
 	/* What cannot be written now must be out of the way of how the command ends. */
 	if (exec->state == EXEC_LEAVING || !report_output_is_raw(&exec->output) ||
-	    !exec_body_begin(&exec->body, exec->output.to[which]))
+	    !exec_body_begin(&exec->body, exec->output.to[msg_stream_of(type)]))
 		return false;
-	exec->moving = which;
 	on_data(remote, type, data, len);
 	return true;
 }
@@ -569,11 +562,10 @@ static bool on_part(struct remote *remote, enum msg_type type, const char *data,
 static ssize_t on_body(struct remote *remote, int fd, size_t len)
 {
 	struct exec *exec = remote->owner;
-
 	ssize_t n = exec_body_move(&exec->body, fd, len, exec->state == EXEC_LEAVING);
 
 	if (n > 0)
-		report_output_moved(&exec->output, exec->moving, (size_t)n);
+		report_output_moved(&exec->output, remote->moving, (size_t)n);
 	return n;
 }
 

@@ -47,8 +47,7 @@ struct exec {
 	struct stream out, err;
 	struct report_output output; /* what becomes of what the command writes */
 	struct report report;	     /* and what programs are told of all */
-	struct exec_body body;	     /* of the frame that is moved to one of them, */
-	enum msg_stream moving;	     /* which is that */
+	struct exec_body body;	     /* of the frame that is moved to one of them */
 	bool tty;		     /* the command gets a pty */
 	bool in_terminal;	     /* our stdin is one */
 	struct modes modes;	     /* that the command turned on in it */

@@ -414,6 +414,13 @@ int msg_detached_parse(struct msg_text text);
 /* The word for it, static. */
 const char *msg_on_disconnect_name(enum msg_on_disconnect what);
 const char *msg_stream_name(enum msg_stream stream);
+
+/* Which one MSG_EXEC_STDOUT or MSG_EXEC_STDERR is of. */
+static inline enum msg_stream msg_stream_of(enum msg_type type)
+{
+	return type == MSG_EXEC_STDERR ? MSG_STREAM_STDERR : MSG_STREAM_STDOUT;
+}
+
 const char *msg_attach_name(enum msg_attach mode);
 const char *msg_detached_name(enum msg_detached why);
 
