@@ -110,7 +110,7 @@ static void tell_failure(const struct msg_exec_failed *failed, const struct opts
 
 /* ---- the agent would have none of it, or no more ---- */
 
-static bool is_no_session(struct msg_text message)
+bool ending_is_no_session(struct msg_text message)
 {
 	static const char words[] = "no such session";
 
@@ -123,7 +123,7 @@ static void tell_refusal(const struct remote_end *end, const struct ending_terms
 	struct msg_text message = end->failed.message;
 
 	ending->reason = end->had_started ? REASON_LOST : REASON_REFUSED;
-	if (terms->was_asked && is_no_session(message))
+	if (terms->was_asked && ending_is_no_session(message))
 		ending->reason = REASON_NO_SESSION;
 	if (terms->was_asked && !end->had_started)
 		snprintf(ending->complaint, sizeof(ending->complaint), "%s: %s", end->why,

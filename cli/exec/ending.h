@@ -20,6 +20,9 @@ struct ending_terms {
 	const char *label; /* which is called so */
 };
 
+/* Whether that is what an agent says of a session that there is not, or that is somebody else's. */
+bool ending_is_no_session(struct msg_text message);
+
 void ending_of(const struct remote_end *end, const struct ending_terms *terms, struct ending *ret);
 
 #endif

@@ -8,6 +8,7 @@
 #include "cli/client/question.h"
 #include "cli/options/exit.h"
 #include "columns.h"
+#include "ending.h"
 #include "entries.h"
 #include "shared/base.h"
 #include "shared/log.h"
@@ -66,14 +67,6 @@ static void on_entry(struct sessions *sessions, const struct msg_envelope *envel
 		fail(sessions, "no memory for the list of sessions");
 }
 
-static bool is_unknown(const struct msg_error *error)
-{
-	static const char words[] = "no such session";
-
-	return error->message.len == sizeof(words) - 1 &&
-	       memcmp(error->message.ptr, words, sizeof(words) - 1) == 0;
-}
-
 static void on_refused(struct sessions *sessions, const struct msg_envelope *envelope)
 {
 	const char *of = sessions->opts->session;
@@ -83,7 +76,7 @@ static void on_refused(struct sessions *sessions, const struct msg_envelope *env
 		log_error("the agent refused it and did not say why");
 	else if (!of)
 		log_error("%.*s", (int)error.message.len, error.message.ptr);
-	else if (is_unknown(&error))
+	else if (ending_is_no_session(error.message))
 		log_error("no such session: %s", of);
 	else
 		log_error("%s: %.*s", of, (int)error.message.len, error.message.ptr);
