@@ -144,8 +144,7 @@ static int read_options(int argc, char *argv[], enum opts_program program, struc
 	struct err err, why;
 	int r = opts_parse(argc, argv, program, opts, &err);
 	/* That of -E behind --rsh, which counts more. */
-	const char *path =
-		opts->rsh.log_file ? opts->rsh.log_file : opts_log_file(argc, argv, program);
+	const char *path = opts->rsh.log_file ? opts->rsh.log_file : opts->log_file;
 	int opened = path ? log_to_file(path, &why) : 0;
 
 	if (opened < 0)

@@ -112,20 +112,6 @@ bool opts_want_lines(int argc, char *argv[])
 	       (opts_find(argc, argv, OPTS_CONSOLE, lines) || !isatty(STDIN_FILENO));
 }
 
-const char *opts_log_file(int argc, char *argv[], enum opts_program program)
-{
-	int ours = program == OPTS_EXEC ? count_ours(argc, argv) : argc;
-	struct options o = {.rows = opts_rows, .program = program, .argc = ours, .argv = argv};
-	const char *value, *file = NULL;
-	struct err err;
-	int i;
-
-	while ((i = options_next(&o, &value, &err)) >= 0)
-		if (strcmp(opts_rows[i].name, "log-file") == 0)
-			file = value;
-	return file;
-}
-
 /* The same variable as for the completion in shells. */
 static int take_environment(struct opts *o, struct err *err)
 {
@@ -390,6 +376,7 @@ static void find_reports(int argc, char *argv[], struct opts *ret)
 			    .program = OPTS_EXEC,
 			    .argc = count_ours(argc, argv),
 			    .argv = argv};
+	bool is_whole = true; /* so far */
 	const char *value;
 	struct err err;
 	int i;
@@ -400,6 +387,10 @@ static void find_reports(int argc, char *argv[], struct opts *ret)
 		ret->json |= strcmp(name, "json") == 0;
 		if (strcmp(name, "result") == 0)
 			ret->result = value;
+		/* A file that is made by a guess may be anybody's. */
+		if (is_whole && strcmp(name, "log-file") == 0)
+			ret->log_file = value;
+		is_whole &= i >= 0;
 		if (i < 0)
 			o.letters = NULL;
 	}

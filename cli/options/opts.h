@@ -16,14 +16,8 @@ bool opts_want_console(int argc, char *argv[]);
 bool opts_want_lines(int argc, char *argv[]);
 
 /*
- * The file for our own lines, or NULL, which has to be known before anything can be wrong: the last one in
- * front of what is no option.
- */
-const char *opts_log_file(int argc, char *argv[], enum opts_program program);
-
-/*
- * 0, or -errno with *err filled, and then json and result are as the line says, as far as it can be read. What
- * it holds is released by opts_release() either way.
+ * 0, or -errno with *err filled, and then json and result are as the line says, as far as it can be read, and
+ * log_file is the last one in front of what is no option. What it holds is released by opts_release() either way.
  */
 int opts_parse(int argc, char *argv[], enum opts_program program, struct opts *ret,
 	       struct err *err);
