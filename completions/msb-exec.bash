@@ -28,6 +28,10 @@ _msb_options[msb-exec]='-c|--command|LINE
 -e|--env|NAME[=VALUE]
 |--env-file|FILE
 |--rlimit|NAME=SOFT[:HARD]
+|--cgroup|
+|--memory|SIZE
+|--cpus|N
+|--pids|N
 |--timeout|DURATION
 -k|--kill-after|DURATION
 |--signal|SIGNAL
@@ -79,6 +83,10 @@ _msb_options[msb-exec-console]='-c|--command|LINE
 -e|--env|NAME[=VALUE]
 |--env-file|FILE
 |--rlimit|NAME=SOFT[:HARD]
+|--cgroup|
+|--memory|SIZE
+|--cpus|N
+|--pids|N
 |--timeout|DURATION
 -k|--kill-after|DURATION
 |--signal|SIGNAL
@@ -105,6 +113,9 @@ _msb_options[msb-execd]='-l|--listen|ENDPOINT
 |--greeting-timeout|DURATION
 |--max-time|DURATION
 |--linger|DURATION
+|--session-memory|SIZE
+|--session-cpus|N
+|--session-pids|N
 |--replay|SIZE
 |--replay-total|SIZE
 |--max-kept|N

@@ -214,7 +214,7 @@ function __msb_limits
 end
 
 # >>> from --help by make completions
-set -g __msb_exec_with_value -c --command -S --socket -s --sandbox --connect-timeout --wait-for --keepalive -u --user -w --workdir -e --env --env-file --rlimit --timeout -k --kill-after --signal --linger --on-disconnect --escape-char --detach-keys --name --reconnect --result --max-output --log-file --attach --since --wait --logs --send --kill --remove
+set -g __msb_exec_with_value -c --command -S --socket -s --sandbox --connect-timeout --wait-for --keepalive -u --user -w --workdir -e --env --env-file --rlimit --memory --cpus --pids --timeout -k --kill-after --signal --linger --on-disconnect --escape-char --detach-keys --name --reconnect --result --max-output --log-file --attach --since --wait --logs --send --kill --remove
 complete -c msb-exec -n '__msb_operands_are -lt 0' -s c -l command -x -d 'run this line with the user\'s sh -c; what follows is its $0, $1 and so on'
 complete -c msb-exec -n '__msb_operands_are -lt 0' -l login -d 'with -c: by the user\'s own shell, as a login shell'
 complete -c msb-exec -n '__msb_operands_are -lt 0' -l rsh -d 'the rest is [-l USER] GUEST [WORD]..., as rsync, git and others call rsh or ssh'
@@ -233,6 +233,10 @@ complete -c msb-exec -n '__msb_operands_are -lt 0' -s w -l workdir -x -a '(__msb
 complete -c msb-exec -n '__msb_operands_are -lt 0' -s e -l env -x -a '(set -nx)' -d 'set a variable, or copy the host\'s; repeatable'
 complete -c msb-exec -n '__msb_operands_are -lt 0' -l env-file -r -F -d 'set variables from lines NAME=VALUE; repeatable'
 complete -c msb-exec -n '__msb_operands_are -lt 0' -l rlimit -x -a '(__msb_limits cpu= fsize= data= stack= core= rss= nproc= nofile= memlock= as= locks= sigpending= msgqueue= nice= rtprio= rttime=)' -d 'set a resource limit, such as nofile=64:128 or as=1G; repeatable'
+complete -c msb-exec -n '__msb_operands_are -lt 0' -l cgroup -d 'put it into a control group of its own, so that a forced end leaves nothing of it'
+complete -c msb-exec -n '__msb_operands_are -lt 0' -l memory -x -d 'so much memory for all of its processes together, such as 512M'
+complete -c msb-exec -n '__msb_operands_are -lt 0' -l cpus -x -d 'so many processors\' time for all of them, such as 0.5'
+complete -c msb-exec -n '__msb_operands_are -lt 0' -l pids -x -d 'so many processes and threads at once'
 complete -c msb-exec -n '__msb_operands_are -lt 0' -l timeout -x -d 'end the command after this time (exit status 124)'
 complete -c msb-exec -n '__msb_operands_are -lt 0' -s k -l kill-after -x -d 'kill it this long after the time-out\'s signal (default 5s, 0 never)'
 complete -c msb-exec -n '__msb_operands_are -lt 0' -l signal -x -a 'HUP INT QUIT ILL TRAP ABRT BUS FPE KILL USR1 SEGV USR2 PIPE ALRM TERM STKFLT CHLD CONT STOP TSTP TTIN TTOU URG XCPU XFSZ VTALRM PROF WINCH POLL PWR SYS' -d 'the signal of the time-out, or of --kill (default TERM)'
@@ -283,6 +287,10 @@ complete -c msb-exec-console -s w -l workdir -x -a '(__msb_paths folders)' -d 'r
 complete -c msb-exec-console -s e -l env -x -a '(set -nx)' -d 'set a variable, or copy the host\'s; repeatable'
 complete -c msb-exec-console -l env-file -r -F -d 'set variables from lines NAME=VALUE; repeatable'
 complete -c msb-exec-console -l rlimit -x -a '(__msb_limits cpu= fsize= data= stack= core= rss= nproc= nofile= memlock= as= locks= sigpending= msgqueue= nice= rtprio= rttime=)' -d 'set a resource limit, such as nofile=64:128 or as=1G; repeatable'
+complete -c msb-exec-console -l cgroup -d 'put it into a control group of its own, so that a forced end leaves nothing of it'
+complete -c msb-exec-console -l memory -x -d 'so much memory for all of its processes together, such as 512M'
+complete -c msb-exec-console -l cpus -x -d 'so many processors\' time for all of them, such as 0.5'
+complete -c msb-exec-console -l pids -x -d 'so many processes and threads at once'
 complete -c msb-exec-console -l timeout -x -d 'end the command after this time (exit status 124)'
 complete -c msb-exec-console -s k -l kill-after -x -d 'kill it this long after the time-out\'s signal (default 5s, 0 never)'
 complete -c msb-exec-console -l signal -x -a 'HUP INT QUIT ILL TRAP ABRT BUS FPE KILL USR1 SEGV USR2 PIPE ALRM TERM STKFLT CHLD CONT STOP TSTP TTIN TTOU URG XCPU XFSZ VTALRM PROF WINCH POLL PWR SYS' -d 'the time-out\'s signal (default TERM)'
@@ -308,6 +316,9 @@ complete -c msb-execd -l frame-timeout -x -d 'drop clients that stop within a fr
 complete -c msb-execd -l greeting-timeout -x -d 'drop clients that say nothing for so long (default inf)'
 complete -c msb-execd -l max-time -x -d 'end each command after this time, whatever its client asked for'
 complete -c msb-execd -l linger -x -d 'unless the client says: wait for silent holders of output so long (default inf)'
+complete -c msb-execd -l session-memory -x -d 'let no session have more memory, whatever its client asks for'
+complete -c msb-execd -l session-cpus -x -d 'nor more processors\' time, such as 1.5'
+complete -c msb-execd -l session-pids -x -d 'nor more processes and threads at once'
 complete -c msb-execd -l replay -x -d 'of a kept session\'s output, hold so much of each stream (default 1M)'
 complete -c msb-execd -l replay-total -x -d 'of that of all sessions (default 256M)'
 complete -c msb-execd -l max-kept -x -d 'keep no more sessions at once (default 1000, which is the most)'

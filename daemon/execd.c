@@ -247,6 +247,7 @@ static const struct conn_calls client_calls = {.on_frame = dispatch_frame};
 
 static int start(struct execd *execd, int passed, struct err *err)
 {
+	static const struct cgroup_limits none;
 	uint64_t begun = clock_ns(CLOCK_BOOTTIME);
 	int r = loop_init(&execd->loop);
 
@@ -261,6 +262,10 @@ static int start(struct execd *execd, int passed, struct err *err)
 	execd->jobs.limits = limits_of(&execd->settings);
 	prepare_keeper(execd);
 	reaper_init(&execd->jobs.reaper, &execd->loop);
+	cgroups_init(&execd->jobs.cgroups, &execd->loop, &execd->settings.bounds);
+	if (cgroups_want(&execd->jobs.cgroups, false, &none) &&
+	    cgroups_prepare(&execd->jobs.cgroups, &none, err) < 0)
+		return err_about(err, "--session-memory, -cpus and -pids");
 	execd->dispatch.conns.jobs = &execd->jobs;
 	execd->dispatch.max_jobs = execd->settings.max_sessions;
 	execd->dispatch.conns.budget = &execd->settings.budget;
@@ -309,6 +314,7 @@ static void release(struct execd *execd)
 	job_free_all(&execd->jobs);
 	keeper_remove_all(&execd->jobs.keeper);
 	reaper_release(&execd->jobs.reaper);
+	cgroups_release(&execd->jobs.cgroups);
 	boot_release(&execd->boot);
 	buf_spare_release(&execd->jobs.spare);
 	loop_release(&execd->loop);

@@ -8,6 +8,7 @@
 
 #include "daemon/door/rows.h"
 #include "daemon/session/keeper.h"
+#include "shared/cpus.h"
 #include "shared/size.h"
 
 static int add_listen(const char *text, void *settings, struct err *err)
@@ -37,6 +38,25 @@ static int take_replay(const char *value, void *target, struct err *err)
 	return *bytes >= RING_LEAST && *bytes <= SIZE_MAX / 4
 		       ? 0
 		       : err_set(err, 0, NULL, "%s is less than 4K, or too much", value);
+}
+
+static int take_session_memory(const char *value, void *target, struct err *err)
+{
+	uint64_t *bytes = target;
+
+	if (size_parse(value, bytes, err) < 0)
+		return -EINVAL;
+	return *bytes ? 0 : err_set(err, 0, NULL, "nothing runs with no memory");
+}
+
+static int take_session_pids(const char *value, void *target, struct err *err)
+{
+	unsigned long count;
+
+	if (options_number(value, 1, OPTIONS_NUMBER_MAX, &count, err) < 0)
+		return -EINVAL;
+	*(uint64_t *)target = count;
+	return 0;
 }
 
 static int take_max_kept(const char *value, void *target, struct err *err)
@@ -75,6 +95,13 @@ static const struct option_row rows[] = {
 	{0, "linger", "DURATION",
 	 "unless the client says: wait for silent holders of output so long (default inf)",
 	 TO(DURATION, linger_ms)},
+	{0, "session-memory", "SIZE",
+	 "let no session have more memory, whatever its client asks for",
+	 BY(take_session_memory, bounds.memory)},
+	{0, "session-cpus", "N", "nor more processors' time, such as 1.5",
+	 BY(cpus_parse, bounds.cpu_millis)},
+	{0, "session-pids", "N", "nor more processes and threads at once",
+	 BY(take_session_pids, bounds.pids)},
 	{0, "replay", "SIZE",
 	 "of a kept session's output, hold so much of each stream (default 1M)",
 	 BY(take_replay, replay)},

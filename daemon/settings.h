@@ -8,6 +8,7 @@
 
 #include "daemon/door/budget.h"
 #include "daemon/door/peer.h"
+#include "daemon/session/cgroup.h"
 #include "shared/address/endpoint.h"
 #include "shared/duration.h"
 #include "shared/err.h"
@@ -30,6 +31,7 @@ struct settings {
 	uint64_t keep_ended_ms; /* DURATION_INFINITE: for ever */
 	uint64_t linger_ms;	/* for requests that leave it open; DURATION_INFINITE: none */
 	uint64_t max_time_ms;	/* for each command; 0: none */
+	struct cgroup_limits bounds; /* of each session */
 	enum log_level log_level;
 	bool init; /* be process 1 */
 	bool help, version;

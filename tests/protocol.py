@@ -74,7 +74,7 @@ def code_says(folder):
         types[type] = FLAGS[flags], tables[table] if table else {}
     assert len(types) == len(re.findall(r'\{"core\.', code)), "a type is not understood"
     words = {}
-    for name, body in re.findall(r"msg_(\w+)_names\[\] = \{(.*?)\n\};", code, re.DOTALL):
+    for name, body in re.findall(r"msg_(\w+)_names\[\w*\] = \{(.*?)\n\};", code, re.DOTALL):
         words[name] = re.findall(r'"(\w+)"', body)
     return types, words
 

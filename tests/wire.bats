@@ -34,7 +34,7 @@ features = Peer().ready.exec_features
 equal(len(features), len(set(features)))
 known = {"timeout", "linger", "on_disconnect", "login_shell", "usage", "output_close",
          "stdin_window", "output_window", "pixels", "sessions", "merge_output",
-         "user_shell"}
+         "user_shell", "cgroup"}
 equal(set(features), known)
 EOF
 }

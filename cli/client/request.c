@@ -80,6 +80,28 @@ static int ask_to_keep(struct msg_exec_request *request, const struct opts *opts
 	return 0;
 }
 
+/* Never fewer limits than asked. */
+static int ask_for_limits(struct msg_exec_request *request, const struct opts *opts,
+			  uint32_t features, struct err *err)
+{
+	const char *option = opts->memory_max	? "memory"
+			     : opts->cpu_millis ? "cpus"
+			     : opts->pids_max	? "pids"
+			     : opts->cgroup	? "cgroup"
+						: NULL;
+
+	if (!option)
+		return 0;
+	if (!(features & MSG_FEATURE_CGROUP))
+		return err_set(err, 0, NULL, "--%s: this agent has no control groups for sessions",
+			       option);
+	request->cgroup = true;
+	request->memory_max = opts->memory_max;
+	request->cpu_millis = opts->cpu_millis;
+	request->pids_max = opts->pids_max;
+	return 0;
+}
+
 /* The keys that a reference agent does not know. */
 static int ask_features(struct msg_exec_request *request, const struct opts *opts,
 			const struct request_terms *terms, struct err *err)
@@ -97,6 +119,8 @@ static int ask_features(struct msg_exec_request *request, const struct opts *opt
 		request->has_linger = true;
 		request->linger_ms = request->tty && !opts->has_linger ? 0 : opts->linger_ms;
 	}
+	if (ask_for_limits(request, opts, features, err) < 0)
+		return -EINVAL;
 	return ask_to_keep(request, opts, terms, err);
 }
 

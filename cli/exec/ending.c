@@ -34,6 +34,20 @@ static void complain(struct ending *ending, const char *words)
 	snprintf(ending->complaint, sizeof(ending->complaint), "%s", words);
 }
 
+/* A command may do without what was killed of it. */
+static void tell_oom(const struct msg_exec_exited *exited, const struct opts *opts,
+		     struct ending *ending)
+{
+	if (ending->status)
+		ending->reason = REASON_OOM;
+	complain(ending, exited->signal == SIGKILL
+				 ? "out of memory: the kernel killed the command"
+				 : "out of memory: the kernel killed a process of the command");
+	if (opts->memory_max)
+		snprintf(ending->hint, sizeof(ending->hint), "--memory lets it have %llu bytes",
+			 (unsigned long long)opts->memory_max);
+}
+
 static void tell_exit(const struct msg_exec_exited *exited, const struct ending_terms *terms,
 		      struct ending *ending)
 {
@@ -42,9 +56,9 @@ static void tell_exit(const struct msg_exec_exited *exited, const struct ending_
 
 	log_exit(opts, exited);
 	ending->status = exit_status(exited);
-	ending->reason = exited->oom_killed		      ? REASON_OOM
-			 : exited->signal || exited->code < 0 ? REASON_SIGNAL
-							      : REASON_EXITED;
+	ending->reason = exited->signal || exited->code < 0 ? REASON_SIGNAL : REASON_EXITED;
+	if (exited->oom_killed)
+		tell_oom(exited, opts, ending);
 	if (exited->timed_out || terms->timed_out) {
 		ending->status = EXIT_TIMED_OUT;
 		ending->reason = REASON_TIMEOUT;

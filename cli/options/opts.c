@@ -128,15 +128,28 @@ static int take_environment(struct opts *o, struct err *err)
 /* What may stand in its line: what is said about the connection to it, and about what surrounds commands there. */
 static bool is_of_guests(const char *name)
 {
-	static const char *const names[] = {"connect-timeout", "wait-for",
-					    "keepalive",       "user",
-					    "workdir",	       "env",
-					    "env-file",	       "rlimit",
-					    "timeout",	       "kill-after",
-					    "signal",	       "linger",
-					    "reconnect",       "escape-char",
-					    "detach-keys",     "shell",
-					    "on-disconnect",   "complete-timeout"};
+	static const char *const names[] = {"connect-timeout",
+					    "wait-for",
+					    "keepalive",
+					    "user",
+					    "workdir",
+					    "env",
+					    "env-file",
+					    "rlimit",
+					    "cgroup",
+					    "memory",
+					    "cpus",
+					    "pids",
+					    "timeout",
+					    "kill-after",
+					    "signal",
+					    "linger",
+					    "reconnect",
+					    "escape-char",
+					    "detach-keys",
+					    "shell",
+					    "on-disconnect",
+					    "complete-timeout"};
 
 	for (size_t i = 0; i < ARRAY_LEN(names); i++)
 		if (strcmp(names[i], name) == 0)

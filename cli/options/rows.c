@@ -8,11 +8,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "shared/cpus.h"
 #include "shared/size.h"
 #include "shared/wire/rlimit.h"
 
 #define CTRL(key)	((key)&0x1f)
 #define MAX_OUTPUT_MOST (UINT64_C(1) << 30)
+#define PIDS_MOST	(1 << 22) /* that the kernel can have */
 
 /* ---- what the options do that are like no other: 0, or -errno with *err filled ---- */
 
@@ -46,6 +48,25 @@ static int take_rlimit(const char *value, void *target, struct err *err)
 		return err_set(err, 0, NULL, "more than %d resource limits", OPTS_RLIMITS_MAX);
 	o->rlimits[i] = limit;
 	o->rlimit_count += i == o->rlimit_count;
+	return 0;
+}
+
+static int take_memory(const char *value, void *target, struct err *err)
+{
+	uint64_t *bytes = target;
+
+	if (size_parse(value, bytes, err) < 0)
+		return -EINVAL;
+	return *bytes ? 0 : err_set(err, 0, NULL, "nothing runs with no memory");
+}
+
+static int take_pids(const char *value, void *target, struct err *err)
+{
+	unsigned long count;
+
+	if (options_number(value, 1, PIDS_MOST, &count, err) < 0)
+		return -EINVAL;
+	*(uint64_t *)target = count;
 	return 0;
 }
 
@@ -317,6 +338,14 @@ const struct option_row opts_rows[] = {
 	{0, "rlimit", "NAME=SOFT[:HARD]",
 	 "set a resource limit, such as nofile=64:128 or as=1G; repeatable",
 	 OPTION_BY_ALL(take_rlimit)},
+	{0, "cgroup", NULL,
+	 "put it into a control group of its own, so that a forced end leaves nothing of it",
+	 TO(FLAG, cgroup)},
+	{0, "memory", "SIZE", "so much memory for all of its processes together, such as 512M",
+	 BY(take_memory, memory_max)},
+	{0, "cpus", "N", "so many processors' time for all of them, such as 0.5",
+	 BY(cpus_parse, cpu_millis)},
+	{0, "pids", "N", "so many processes and threads at once", BY(take_pids, pids_max)},
 	{0, "timeout", "DURATION", "end the command after this time (exit status 124)",
 	 TO(LIMIT, timeout_ms)},
 	{'k', "kill-after", "DURATION",

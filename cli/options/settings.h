@@ -51,7 +51,9 @@ struct opts {
 	struct env_list env; /* owned */
 	struct msg_rlimit rlimits[OPTS_RLIMITS_MAX];
 	size_t rlimit_count;
-	uint64_t timeout_ms; /* 0: none */
+	bool cgroup; /* of the session's own; each of these implies it: */
+	uint64_t memory_max, cpu_millis, pids_max; /* 0: no limit */
+	uint64_t timeout_ms;			   /* 0: none */
 	uint64_t kill_after_ms;
 	int timeout_signal;
 	bool has_linger;	/* else a terminal has none */

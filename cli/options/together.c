@@ -115,9 +115,10 @@ static int check_not_private(const struct opts *o, const char *what, struct err 
 static int check_action(struct opts *o, struct err *err)
 {
 	static const char *const of_start[] = {
-		"tty",	    "no-tty",  "user",		"workdir", "env",  "env-file",	 "rlimit",
-		"timeout",  "linger",  "on-disconnect", "detach",  "name", "kill-after", "merge",
-		"no-merge", "command", "login",		"rsh",	   NULL};
+		"tty",	      "no-tty",	 "user",   "workdir",	    "env",    "env-file",
+		"rlimit",     "timeout", "linger", "on-disconnect", "detach", "name",
+		"kill-after", "merge",	 "cgroup", "memory",	    "cpus",   "pids",
+		"no-merge",   "command", "login",  "rsh",	    NULL};
 	static const char *const of_signal[] = {"signal", NULL};
 	const char *name = opts_action_name(o->action), *stray;
 

@@ -43,6 +43,7 @@ struct job {
 	struct spawn_failure failure;
 	struct reap_status status;
 	struct reap_watch watch;
+	struct cgroup *cgroup; /* owned; or NULL */
 	pid_t pid;
 	int pid_fd, verdict_fd;
 	struct loop_source pid_source, verdict_source;
@@ -309,6 +310,7 @@ static void send_exited(struct job *job)
 		.signal = job->status.signal,
 		.core_dumped = job->status.core_dumped,
 		.timed_out = job->session.timed_out,
+		.oom_killed = job->cgroup && cgroup_had_oom(job->cgroup),
 		.usage = {job->status.user_us, job->status.sys_us, loop_now_us() - job->started_us,
 			  job->status.max_rss_kib},
 		.has_usage = true,
@@ -385,6 +387,7 @@ static void release(struct job *job)
 	fd_close(&job->verdict_fd);
 	pump_release(&job->pump);
 	spawn_plan_free(job->plan);
+	cgroup_leave(job->cgroup);
 	list_remove(&host->jobs, &job->of_host);
 	host->job_count--;
 	loop_bury(host->loop, &job->grave, free_job);
@@ -901,6 +904,7 @@ static void take_child(struct job *job, const struct spawn_child *child,
 	struct job_host *host = job->host;
 
 	job->pid = job->watch.session = child->pid;
+	job->watch.cgroup = job->cgroup;
 	job->pid_fd = child->pid_fd;
 	job->verdict_fd = child->verdict_fd;
 	pump_init(&job->pump, host->loop, request->tty, child->in_fd, child->out_fd, child->err_fd,
@@ -986,6 +990,41 @@ static int begin_kept(struct job *job, struct outlet *outlet, uint32_t id,
 	return -1;
 }
 
+/* A group of its own, where one is wanted. 0, or -1 with *failure filled. */
+static int confine(struct job *job, const struct msg_exec_request *request,
+		   struct spawn_failure *failure)
+{
+	const struct cgroup_limits limits = {request->memory_max, request->cpu_millis,
+					     request->pids_max};
+	struct cgroups *cgroups = &job->host->cgroups;
+	char cmd[256];
+	struct err err;
+
+	if (!cgroups_want(cgroups, request->cgroup, &limits) ||
+	    cgroup_make(cgroups, &limits, &job->cgroup, &err) == 0)
+		return 0;
+	snprintf(cmd, sizeof(cmd), "%.*s", (int)request->cmd.len, request->cmd.ptr);
+	return spawn_fail(failure, SPAWN_CGROUP, cmd, &err);
+}
+
+static int start_child(struct job *job, struct msg_exec_request *request,
+		       struct spawn_child *ret_child, struct spawn_failure *failure)
+{
+	cleanup_fd int cgroup_fd = -1;
+	struct err err;
+
+	if (confine(job, request, failure) < 0)
+		return -1;
+	if (job->cgroup) {
+		cgroup_fd = cgroup_open(job->cgroup);
+		if (cgroup_fd < 0) {
+			err_set(&err, -cgroup_fd, NULL, "cannot open its control group");
+			return spawn_fail(failure, SPAWN_CGROUP, NULL, &err);
+		}
+	}
+	return spawn_start(&job->host->spawn, request, cgroup_fd, ret_child, &job->plan, failure);
+}
+
 /* Starts it; what a failure is told by is done then. */
 static int spawn(struct job *job, struct outlet *outlet, uint32_t id,
 		 struct msg_exec_request *request, struct spawn_child *ret_child)
@@ -998,7 +1037,8 @@ static int spawn(struct job *job, struct outlet *outlet, uint32_t id,
 		tell_failed(host, outlet, id, &failure);
 		return -1;
 	}
-	if (spawn_start(&host->spawn, request, ret_child, &job->plan, &failure) < 0) {
+	if (start_child(job, request, ret_child, &failure) < 0) {
+		cgroup_leave(job->cgroup);
 		if (kept)
 			forget_failed(host, kept, &failure);
 		else

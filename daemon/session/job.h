@@ -6,6 +6,7 @@
 #ifndef MSB_JOB_H
 #define MSB_JOB_H
 
+#include "cgroup.h"
 #include "daemon/spawn/spawn.h"
 #include "keeper.h"
 #include "outlet.h"
@@ -37,6 +38,7 @@ struct job_host {
 	struct loop *loop;
 	struct spawn_config spawn;
 	struct reaper reaper;
+	struct cgroups cgroups;
 	struct buf_spare spare;
 	struct list jobs;
 	size_t job_count;

@@ -8,6 +8,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "cgroup.h"
 #include "shared/io/loop.h"
 #include "shared/list.h"
 
@@ -35,10 +36,12 @@ void reap_signal_group(pid_t leader, int signal);
 /*
  * A session that is being ended by force. While it is watched, one look through /proc every few
  * milliseconds, for all such sessions together, tells whether any process of it still lives, and
- * kills what it finds if kill is set: that reaches background jobs in groups of their own.
+ * kills what it finds if kill is set: that reaches background jobs in groups of their own, and in a control
+ * group of its own also what has begun a session itself.
  */
 struct reap_watch {
 	pid_t session;
+	const struct cgroup *cgroup; /* which it has to itself; or NULL */
 	bool kill;
 	bool alive;  /* found in this look */
 	bool denied; /* that it may not be killed has been said */

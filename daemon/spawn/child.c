@@ -20,9 +20,7 @@
 static _Noreturn void send(int fd, const struct child_verdict *verdict)
 {
 	/* Into an empty pipe, and shorter than PIPE_BUF: this neither blocks nor splits. */
-	if (write(fd, verdict, sizeof(*verdict)) < 0) {
-		/* The daemon is gone; so are we. */
-	}
+	(void)!write(fd, verdict, sizeof(*verdict));
 	_exit(127);
 }
 
@@ -173,6 +171,9 @@ static _Noreturn void execute(const struct child_plan *plan)
 
 _Noreturn void child_run(const struct child_plan *plan)
 {
+	/* First: all that it takes from here on is counted there. */
+	if (plan->join_fd && write(plan->join_fd, "0", 1) < 0)
+		fail(plan->verdict_fd, SPAWN_CGROUP);
 	/* Its own session in both modes: signals reach all of it, and none of the daemon's. */
 	if (setsid() < 0)
 		fail(plan->verdict_fd, SPAWN_SETSID);

@@ -43,6 +43,7 @@ struct child_caps {
 /* All pointers are borrowed and must stay until the child is gone or has its own memory. */
 struct child_plan {
 	pid_t parent;
+	int join_fd; /* cgroup.procs of the group to go to, where no clone can; 0: none */
 	bool tty;
 	/* The pty's slave three times, or pipes, of which the last two may be one. */
 	int in_fd, out_fd, err_fd;

@@ -79,20 +79,35 @@ static int give_away(const struct child_plan *theirs, struct err *err)
 	return 0;
 }
 
-/* Returns the child's number and its pidfd, or -errno. */
-static pid_t clone_child(const struct child_plan *plan, int *ret_pid_fd)
+/* Into a group: a kernel before 5.7 does not know how, and says so in several ways. */
+static bool cannot_clone(int num, bool into)
 {
+	/* A kernel before 5.3, a seccomp filter, or valgrind. */
+	return num == ENOSYS || num == EPERM || (into && (num == E2BIG || num == EINVAL));
+}
+
+/* Returns the child's number and its pidfd, or -errno. */
+static pid_t clone_child(struct child_plan *plan, int cgroup_fd, int *ret_pid_fd)
+{
+	bool into = cgroup_fd >= 0;
 	struct clone_args args = {
-		.flags = CLONE_PIDFD,
+		.flags = CLONE_PIDFD | (into ? CLONE_INTO_CGROUP : 0),
 		.pidfd = (uint64_t)(uintptr_t)ret_pid_fd,
 		.exit_signal = SIGCHLD,
+		.cgroup = into ? (unsigned)cgroup_fd : 0,
 	};
+	cleanup_fd int join_fd = -1;
 	/* A copy, never shared memory: we go on while the child is still before its exec. */
 	pid_t pid = (pid_t)syscall(SYS_clone3, &args, sizeof(args));
 
-	if (pid < 0 && (errno == ENOSYS || errno == EPERM)) {
-		/* A kernel before 5.3, a seccomp filter, or valgrind. */
+	if (pid < 0 && cannot_clone(errno, into)) {
 		*ret_pid_fd = -1;
+		if (into) {
+			join_fd = openat(cgroup_fd, "cgroup.procs", O_WRONLY | O_CLOEXEC);
+			if (join_fd < 0)
+				return -errno;
+			plan->join_fd = join_fd;
+		}
 		pid = fork();
 		if (pid > 0)
 			*ret_pid_fd = (int)syscall(SYS_pidfd_open, pid, 0);
@@ -114,7 +129,7 @@ static void close_ends(int in_fd, int out_fd, int err_fd, int verdict_fd)
 }
 
 static int launch(const struct spawn_plan *plan, const struct msg_exec_request *request,
-		  struct spawn_child *ours, struct spawn_failure *failure)
+		  int cgroup_fd, struct spawn_child *ours, struct spawn_failure *failure)
 {
 	struct child_plan theirs = plan->child;
 	enum spawn_stage stage = theirs.tty ? SPAWN_PTY : SPAWN_PIPE;
@@ -135,7 +150,7 @@ static int launch(const struct spawn_plan *plan, const struct msg_exec_request *
 	if (r < 0)
 		goto out;
 	stage = SPAWN_CLONE;
-	r = ours->pid = clone_child(&theirs, &ours->pid_fd);
+	r = ours->pid = clone_child(&theirs, cgroup_fd, &ours->pid_fd);
 	if (r < 0)
 		err_set(&err, -r, NULL, "cannot make a process");
 out:
@@ -147,7 +162,7 @@ out:
 	return spawn_fail(failure, stage, plan->cmd, &err);
 }
 
-int spawn_start(const struct spawn_config *config, struct msg_exec_request *request,
+int spawn_start(const struct spawn_config *config, struct msg_exec_request *request, int cgroup_fd,
 		struct spawn_child *ret_child, struct spawn_plan **ret_plan,
 		struct spawn_failure *failure)
 {
@@ -156,7 +171,7 @@ int spawn_start(const struct spawn_config *config, struct msg_exec_request *requ
 
 	if (!plan)
 		return -1;
-	if (launch(plan, request, &child, failure) < 0) {
+	if (launch(plan, request, cgroup_fd, &child, failure) < 0) {
 		spawn_plan_free(plan);
 		return -1;
 	}

@@ -18,10 +18,10 @@ struct spawn_child {
 };
 
 /*
- * Starts the command. 0 with *ret_child filled and *ret_plan to be kept until the verdict and freed by
+ * Starts the command, in the control group whose folder cgroup_fd is, unless that is -1. 0 with *ret_child filled and *ret_plan to be kept until the verdict and freed by
  * spawn_plan_free(), or -1 with *failure filled. Consumes the request's lists.
  */
-int spawn_start(const struct spawn_config *config, struct msg_exec_request *request,
+int spawn_start(const struct spawn_config *config, struct msg_exec_request *request, int cgroup_fd,
 		struct spawn_child *ret_child, struct spawn_plan **ret_plan,
 		struct spawn_failure *failure);
 

@@ -20,6 +20,7 @@ static const struct {
 	[SPAWN_ENV] = {"env", MSG_FAILURE_BAD_ARGS},
 	[SPAWN_USER] = {"user", MSG_FAILURE_USER_SETUP_FAILED},
 	[SPAWN_PATH] = {"execve", MSG_FAILURE_BAD_ARGS},
+	[SPAWN_CGROUP] = {"cgroup", MSG_FAILURE_RESOURCE_LIMIT},
 	[SPAWN_PIPE] = {"pipe", BY_ERRNO},
 	[SPAWN_PTY] = {"openpty", MSG_FAILURE_PTY_SETUP_FAILED},
 	[SPAWN_GIVE_PIPES] = {"fchown", BY_ERRNO},

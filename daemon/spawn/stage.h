@@ -14,6 +14,7 @@ enum spawn_stage {
 	SPAWN_ENV,
 	SPAWN_USER,
 	SPAWN_PATH,
+	SPAWN_CGROUP,
 	/* The parent makes the child. */
 	SPAWN_PIPE,
 	SPAWN_PTY,

@@ -139,6 +139,7 @@ enum msg_feature {
 	MSG_FEATURE_SESSIONS = 1 << 9,
 	MSG_FEATURE_MERGE_OUTPUT = 1 << 10,
 	MSG_FEATURE_USER_SHELL = 1 << 11,
+	MSG_FEATURE_CGROUP = 1 << 12,
 };
 
 /* How one comes to a kept session: what it wants of it. */
@@ -210,6 +211,10 @@ struct msg_exec_request {
 	bool login_shell;
 	bool user_shell;	/* the same shell, but no login shell */
 	bool merge_output;	/* one pipe is stdout and stderr */
+	bool cgroup;		/* it is in one of its own; each of these implies that: */
+	uint64_t memory_max;	/* bytes; 0: no limit, as of those below */
+	uint64_t cpu_millis;	/* thousandths of a processor */
+	uint64_t pids_max;	/* processes and threads */
 	bool stdin_window;	/* the client counts credit for stdin */
 	uint64_t output_window; /* bytes of output that may be in flight; 0: any */
 	struct msg_text name;	/* of the kept session */

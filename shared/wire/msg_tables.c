@@ -122,6 +122,10 @@ static const struct field request_fields[] = {
 	ROW(exec_request, "login_shell", login_shell, OMITTED),
 	ROW(exec_request, "user_shell", user_shell, OMITTED),
 	ROW(exec_request, "merge_output", merge_output, OMITTED),
+	ROW(exec_request, "cgroup", cgroup, OMITTED),
+	ROW(exec_request, "memory_max", memory_max, OMITTED),
+	ROW(exec_request, "cpu_millis", cpu_millis, OMITTED),
+	ROW(exec_request, "pids_max", pids_max, OMITTED),
 	ROW(exec_request, "stdin_window", stdin_window, OMITTED),
 	ROW(exec_request, "output_window", output_window, OMITTED),
 	ROW(exec_request, "name", name, OMITTED),
@@ -452,11 +456,13 @@ const char *const msg_detached_names[] = {
 	[MSG_DETACHED_DONE] = "done",
 };
 
-const char *const msg_feature_names[] = {
-	"timeout", "linger",	   "on_disconnect", "login_shell",
-	"usage",   "output_close", "stdin_window",  "output_window",
-	"pixels",  "sessions",	   "merge_output",  "user_shell",
+const char *const msg_feature_names[MSG_FEATURE_COUNT] = {
+	"timeout",	"linger",	"on_disconnect", "login_shell", "usage",
+	"output_close", "stdin_window", "output_window", "pixels",	"sessions",
+	"merge_output", "user_shell",	"cgroup",
 };
+
+_Static_assert(MSG_FEATURE_CGROUP == 1 << (MSG_FEATURE_COUNT - 1), "each feature has its name");
 
 int msg_name_index(const char *const *names, size_t count, struct msg_text text)
 {

@@ -86,9 +86,9 @@ extern const char *const msg_stream_names[];
 extern const char *const msg_attach_names[];
 extern const char *const msg_detached_names[];
 
-/* In the order of their bits, MSG_FEATURE_COUNT of them. */
-#define MSG_FEATURE_COUNT 12
-extern const char *const msg_feature_names[];
+/* In the order of their bits. */
+#define MSG_FEATURE_COUNT 13
+extern const char *const msg_feature_names[MSG_FEATURE_COUNT];
 
 /* The index of text in names, or -EINVAL. */
 int msg_name_index(const char *const *names, size_t count, struct msg_text text);

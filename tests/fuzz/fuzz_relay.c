@@ -49,6 +49,8 @@ static void same_request(struct msg_exec_request *a, struct msg_exec_request *b)
 	CLAIM(a->has_linger == b->has_linger && a->linger_ms == b->linger_ms);
 	CLAIM(same_text(a->on_disconnect, b->on_disconnect) && a->login_shell == b->login_shell);
 	CLAIM(a->merge_output == b->merge_output);
+	CLAIM(a->cgroup == b->cgroup && a->memory_max == b->memory_max &&
+	      a->cpu_millis == b->cpu_millis && a->pids_max == b->pids_max);
 	CLAIM(a->user_shell == b->user_shell);
 	CLAIM(same_text(a->name, b->name) && a->hold_ms == b->hold_ms);
 	same_texts(&a->args, &b->args);

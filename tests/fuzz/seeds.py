@@ -22,6 +22,7 @@ REQUEST = {
     "timeout_ms": 1000, "timeout_signal": 2, "kill_after_ms": 100, "linger_ms": 10,
     "on_disconnect": "keep", "stdin_window": True, "output_window": 65536, "xpixel": 1, "ypixel": 2,
 }
+LIMITED = {"cmd": "sh", "args": ["-c", "id >&2"], "cgroup": True, "memory_max": 1 << 26, "cpu_millis": 500, "pids_max": 9}
 MERGED = {"cmd": "sh", "args": ["-c", "id >&2"], "merge_output": True, "output_window": 1000}
 LOGIN = {"cmd": "", "login_shell": True, "tty": True, "output_window": 1000}
 LINE = {"cmd": "", "user_shell": True, "args": ["-c", "a line"]}
@@ -101,6 +102,7 @@ def daemon():
                 frame(type, 1, payload, dialect=dialect) for type, payload in HOST)
             yield bytes([how]) + frame("core.exec.request", 2, LOGIN, dialect=dialect) + start
             yield bytes([how]) + frame("core.exec.request", 2, MERGED, dialect=dialect) + start
+            yield bytes([how]) + frame("core.exec.request", 2, LIMITED, dialect=dialect) + start
             yield bytes([how]) + frame("core.exec.request", 2, LINE, dialect=dialect) + start
         yield bytes([how]) + frame("core.exec.request", 3, {"cmd": "!no"})
         yield bytes([how]) + b"".join(

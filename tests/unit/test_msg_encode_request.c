@@ -61,6 +61,33 @@ static void request_for_one_pipe_says_so_and_is_understood(void **state)
 	buf_release(&out);
 }
 
+static void request_with_limits_says_them_and_is_understood(void **state)
+{
+	const struct msg_exec_request request = {.rows = 1,
+						 .cols = 2,
+						 .cgroup = true,
+						 .memory_max = 256,
+						 .cpu_millis = 500,
+						 .pids_max = 7};
+	struct msg_exec_request again;
+	struct buf out;
+
+	(void)state;
+	buf_init(&out, 4096, NULL);
+	assert_int_equal(msg_put(&out, 8, MSG_EXEC_REQUEST, &request), 0);
+	unit_assert_bytes(unit_payload(&out, MSG_EXEC_REQUEST, 8),
+			  "ad 63'cmd'60 64'args'80 63'env'80 63'cwd'f6 64'user'f6 63'tty'f4"
+			  "64'rows'01 64'cols'02 67'rlimits'80 66'cgroup'f5 6a'memory_max'190100"
+			  "6a'cpu_millis'1901f4 68'pids_max'07");
+	assert_int_equal(
+		msg_decode(MSG_EXEC_REQUEST, unit_payload(&out, MSG_EXEC_REQUEST, 8), &again), 0);
+	assert_true(again.cgroup);
+	assert_int_equal(again.memory_max, 256);
+	assert_int_equal(again.cpu_millis, 500);
+	assert_int_equal(again.pids_max, 7);
+	buf_release(&out);
+}
+
 /* A request with one argument of that length: its frame's length, or an error. */
 static int put_long_request(struct buf *out, size_t len)
 {
@@ -177,6 +204,7 @@ int main(void)
 		cmocka_unit_test(request_has_our_keys_only_when_they_say_something),
 		cmocka_unit_test(request_has_the_windows_pixels_when_they_are_known),
 		cmocka_unit_test(request_for_one_pipe_says_so_and_is_understood),
+		cmocka_unit_test(request_with_limits_says_them_and_is_understood),
 		cmocka_unit_test(request_over_the_wires_limit_is_refused),
 		cmocka_unit_test(request_may_fill_the_frame),
 		cmocka_unit_test(request_with_many_entries_survives_the_way),

@@ -1,0 +1,590 @@
+/*
+ * Control groups for sessions: see cgroup.h.
+ *
+ *	/sys/fs/cgroup/...          the daemon's own, when it was started
+ *	    msb-execd/              the daemon, if the kernel wants it out of the way of controllers
+ *	    msb-PID-N/              a session's; PID is the daemon's
+ */
+#include "cgroup.h"
+
+#include <ctype.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/xattr.h>
+#include <unistd.h>
+
+#include "shared/base.h"
+#include "shared/fd.h"
+#include "shared/log.h"
+
+#define OWN_NAME       "msb-execd"
+#define PREFIX	       "msb-"
+#define CPU_PERIOD_US  100000 /* the kernel's own */
+#define MOVES	       10     /* how often to move what keeps appearing */
+#define NAMES	       1000   /* how many are tried that others have */
+#define DEPTH_MAX      64     /* of groups below a session's that are removed with it */
+#define SWEEP_FIRST_MS 20
+#define SWEEP_LAST_MS  5000
+
+struct cgroup {
+	struct cgroups *cgroups;
+	char name[48];
+	int oom_fd; /* memory.events, where memory is limited; held, since there may be no descriptor then */
+	struct list_node node; /* of those that are left */
+};
+
+/* In the order of their bits. */
+static const char *const controllers[] = {"memory", "cpu", "pids"};
+
+enum { NEED_MEMORY = 1 << 0, NEED_CPU = 1 << 1, NEED_PIDS = 1 << 2 };
+
+static unsigned needs_of(const struct cgroup_limits *limits)
+{
+	return (limits->memory ? NEED_MEMORY : 0) | (limits->cpu_millis ? NEED_CPU : 0) |
+	       (limits->pids ? NEED_PIDS : 0);
+}
+
+/* ---- files of a group ---- */
+
+/* The whole of a short file as a text; its length, or -errno. */
+static ssize_t read_at(int fd, const char *name, char *room, size_t room_len)
+{
+	cleanup_fd int file = openat(fd, name, O_RDONLY | O_CLOEXEC);
+	ssize_t n = file < 0 ? -1 : read(file, room, room_len - 1);
+
+	if (n < 0)
+		return -errno;
+	room[n] = '\0';
+	return n;
+}
+
+static int write_at(int fd, const char *name, const char *text)
+{
+	cleanup_fd int file = openat(fd, name, O_WRONLY | O_CLOEXEC);
+
+	if (file < 0 || write(file, text, strlen(text)) < 0)
+		return -errno;
+	return 0;
+}
+
+/* Whether a text of words has this one. */
+static bool has_word(const char *text, const char *word)
+{
+	size_t len = strlen(word);
+
+	for (; *text; text += strcspn(text, " \n"), text += strspn(text, " \n"))
+		if (strcspn(text, " \n") == len && memcmp(text, word, len) == 0)
+			return true;
+	return false;
+}
+
+/* The number behind a key at the beginning of a line. */
+static uint64_t number_of(const char *text, const char *key)
+{
+	size_t len = strlen(key);
+
+	for (; text; text = strchr(text, '\n'), text = text ? text + 1 : NULL)
+		if (strncmp(text, key, len) == 0 && text[len] == ' ')
+			return strtoull(text + len, NULL, 10);
+	return 0;
+}
+
+/* ---- removing ---- */
+
+/* With those that its commands made in it. Whether it is gone. */
+static bool remove_tree(int at, const char *name, int depth)
+{
+	struct dirent *entry;
+	DIR *folder;
+	int fd;
+
+	if (unlinkat(at, name, AT_REMOVEDIR) == 0 || errno == ENOENT)
+		return true;
+	if (depth == DEPTH_MAX)
+		return false;
+	fd = openat(at, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+	folder = fd < 0 ? NULL : fdopendir(fd);
+	if (!folder) {
+		fd_close(&fd);
+		return false;
+	}
+	while ((entry = readdir(folder)))
+		if (entry->d_type == DT_DIR && entry->d_name[0] != '.')
+			remove_tree(fd, entry->d_name, depth + 1);
+	closedir(folder);
+	return unlinkat(at, name, AT_REMOVEDIR) == 0;
+}
+
+/* What daemons left that are gone; of those the kernel keeps what is not empty. */
+static void remove_stale(const struct cgroups *cgroups)
+{
+	int fd = openat(cgroups->fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *folder = fd < 0 ? NULL : fdopendir(fd);
+	struct dirent *entry;
+
+	if (!folder) {
+		fd_close(&fd);
+		return;
+	}
+	while ((entry = readdir(folder))) {
+		int pid;
+
+		if (sscanf(entry->d_name, PREFIX "%d-%*d", &pid) == 1 && pid > 0 &&
+		    kill(pid, 0) < 0 && errno == ESRCH)
+			remove_tree(cgroups->fd, entry->d_name, 0);
+	}
+	closedir(folder);
+}
+
+/* ---- the daemon's own group ---- */
+
+/* Undoes what /proc/self/mountinfo does to blanks and the like. */
+static void unescape(char *text)
+{
+	char *to = text;
+
+	for (const char *at = text; *at; to++) {
+		if (at[0] == '\\' && isdigit((unsigned char)at[1]) && at[2] && at[3]) {
+			*to = (char)((at[1] - '0') * 64 + (at[2] - '0') * 8 + (at[3] - '0'));
+			at += 4;
+		} else {
+			*to = *at++;
+		}
+	}
+	*to = '\0';
+}
+
+/* Where cgroup v2 is mounted, and which group is seen there as the root. Both are owned by the caller. */
+static int find_mount(char **ret_root, char **ret_point)
+{
+	FILE *file = fopen("/proc/self/mountinfo", "re");
+	char *line = NULL, *root = NULL, *point = NULL;
+	size_t size = 0;
+	int r = file ? -ENOENT : -errno;
+
+	while (r == -ENOENT && getline(&line, &size, file) > 0) {
+		const char *type = strstr(line, " - ");
+
+		if (type && strncmp(type, " - cgroup2 ", 11) == 0 &&
+		    sscanf(line, "%*s %*s %*s %ms %ms", &root, &point) == 2) {
+			r = 0;
+			break;
+		}
+		free(root);
+		root = NULL;
+	}
+	free(line);
+	if (file)
+		fclose(file);
+	if (r < 0)
+		return r;
+	unescape(root);
+	unescape(point);
+	*ret_root = root;
+	*ret_point = point;
+	return 0;
+}
+
+/* The group that we are in, as its path from the root of our namespace; owned by the caller. */
+static int find_own(char **ret)
+{
+	FILE *file = fopen("/proc/self/cgroup", "re");
+	char *line = NULL;
+	size_t size = 0;
+	int r = file ? -ENOENT : -errno;
+
+	while (r == -ENOENT && getline(&line, &size, file) > 0) {
+		if (strncmp(line, "0::/", 4) != 0)
+			continue;
+		line[strcspn(line, "\n")] = '\0';
+		*ret = strdup(line + 3);
+		r = *ret ? 0 : -ENOMEM;
+	}
+	free(line);
+	if (file)
+		fclose(file);
+	return r;
+}
+
+/* What is behind the root in our path, or NULL where it is somewhere else. */
+static const char *below(const char *own, const char *root)
+{
+	size_t len = strcmp(root, "/") == 0 ? 0 : strlen(root);
+
+	if (strncmp(own, root, len) != 0 || (own[len] != '/' && own[len] != '\0'))
+		return NULL;
+	return strcmp(own + len, "/") == 0 ? "" : own + len;
+}
+
+static int open_own(struct cgroups *cgroups, struct err *err)
+{
+	char *root = NULL, *point = NULL, *own = NULL;
+	const char *rest;
+	int r = find_mount(&root, &point);
+
+	if (r < 0) {
+		err_set(err, r == -ENOENT ? 0 : -r, NULL, "there is no cgroup v2 for it here");
+		goto out;
+	}
+	r = find_own(&own);
+	rest = r == 0 ? below(own, root) : NULL;
+	if (!rest) {
+		r = err_set(err, r < 0 ? -r : ENOENT, NULL,
+			    "cannot find the agent's own control group below %.100s", point);
+		goto out;
+	}
+	if (asprintf(&cgroups->path, "%s%s", point, rest) < 0) {
+		cgroups->path = NULL;
+		r = err_set(err, ENOMEM, NULL, "cannot find the agent's own control group");
+		goto out;
+	}
+	r = cgroups->fd = open(cgroups->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (r < 0) {
+		r = err_set(err, errno, NULL, "%.200s", cgroups->path);
+		free(cgroups->path);
+		cgroups->path = NULL;
+	} else {
+		remove_stale(cgroups);
+	}
+out:
+	free(root);
+	free(point);
+	free(own);
+	return r < 0 ? r : 0;
+}
+
+/* ---- room for controllers ---- */
+
+/*
+ * Whether all that is in our group is ours to move: whoever made it says so, or it is all that there is in a
+ * namespace of ours.
+ */
+static bool is_all_ours(const struct cgroups *cgroups)
+{
+	char value[8], *own = NULL;
+	bool whole = find_own(&own) == 0 && strcmp(own, "/") == 0;
+
+	free(own);
+	return whole ||
+	       (fgetxattr(cgroups->fd, "trusted.delegate", value, sizeof(value)) == 1 &&
+		value[0] == '1') ||
+	       (fgetxattr(cgroups->fd, "user.delegate", value, sizeof(value)) == 1 &&
+		value[0] == '1');
+}
+
+static void move_all(const struct cgroups *cgroups)
+{
+	int fd = openat(cgroups->fd, "cgroup.procs", O_RDONLY | O_CLOEXEC);
+	FILE *file = fd < 0 ? NULL : fdopen(fd, "r");
+	char line[32];
+
+	if (!file) {
+		fd_close(&fd);
+		return;
+	}
+	while (fgets(line, sizeof(line), file))
+		write_at(cgroups->fd, OWN_NAME "/cgroup.procs", line);
+	fclose(file);
+}
+
+/* A group with processes of its own gives its children no controllers, but for the machine's root. */
+static int step_aside(const struct cgroups *cgroups, const char *text)
+{
+	bool all = is_all_ours(cgroups);
+	int r;
+
+	if (mkdirat(cgroups->fd, OWN_NAME, 0755) < 0 && errno != EEXIST)
+		return -errno;
+	r = write_at(cgroups->fd, OWN_NAME "/cgroup.procs", "0");
+	for (int i = 0; i < MOVES && r == 0; i++) {
+		if (all)
+			move_all(cgroups);
+		r = write_at(cgroups->fd, "cgroup.subtree_control", text);
+		if (r != -EBUSY || !all)
+			return r;
+		r = 0;
+	}
+	return r < 0 ? r : -EBUSY;
+}
+
+static int enable(struct cgroups *cgroups, unsigned needs, struct err *err)
+{
+	char text[64] = "", has[512];
+	ssize_t n;
+	int r;
+
+	if (!(needs & ~cgroups->enabled))
+		return 0;
+	n = read_at(cgroups->fd, "cgroup.controllers", has, sizeof(has));
+	if (n < 0)
+		return err_set(err, (int)-n, NULL, "%.200s/cgroup.controllers", cgroups->path);
+	for (size_t i = 0; i < ARRAY_LEN(controllers); i++) {
+		if (!(needs & 1U << i))
+			continue;
+		if (!has_word(has, controllers[i]))
+			return err_set(err, 0, NULL, "this guest has no %s controller in %.200s",
+				       controllers[i], cgroups->path);
+		sprintf(text + strlen(text), "+%s ", controllers[i]);
+	}
+	r = write_at(cgroups->fd, "cgroup.subtree_control", text);
+	if (r == -EBUSY)
+		r = step_aside(cgroups, text);
+	if (r == -EBUSY)
+		return err_set(err, 0, NULL,
+			       "the agent is not alone in its control group, %.150s (a unit with "
+			       "Delegate=yes gives it one)",
+			       cgroups->path);
+	if (r < 0)
+		return err_set(err, -r, NULL, "%.200s/cgroup.subtree_control", cgroups->path);
+	cgroups->enabled |= needs;
+	return 0;
+}
+
+int cgroups_prepare(struct cgroups *cgroups, const struct cgroup_limits *limits, struct err *err)
+{
+	int r = cgroups->path ? 0 : open_own(cgroups, err);
+
+	return r < 0 ? r : enable(cgroups, needs_of(limits) | needs_of(&cgroups->bounds), err);
+}
+
+bool cgroups_want(const struct cgroups *cgroups, bool asked, const struct cgroup_limits *limits)
+{
+	return asked || needs_of(limits) || needs_of(&cgroups->bounds);
+}
+
+/* ---- one session's ---- */
+
+static uint64_t lower(uint64_t asked, uint64_t bound)
+{
+	return !asked ? bound : !bound || asked < bound ? asked : bound;
+}
+
+static int set(const struct cgroup *cgroup, const char *file, const char *text, struct err *err)
+{
+	char path[sizeof(cgroup->name) + 32];
+	int r;
+
+	snprintf(path, sizeof(path), "%s/%s", cgroup->name, file);
+	r = write_at(cgroup->cgroups->fd, path, text);
+	return r < 0 ? err_set(err, -r, NULL, "cannot set %s of its control group to %s", file,
+			       text)
+		     : 0;
+}
+
+static int set_number(const struct cgroup *cgroup, const char *file, uint64_t number,
+		      struct err *err)
+{
+	char text[24];
+
+	snprintf(text, sizeof(text), "%llu", (unsigned long long)number);
+	return number ? set(cgroup, file, text, err) : 0;
+}
+
+static int limit_memory(struct cgroup *cgroup, uint64_t bytes, struct err *err)
+{
+	char path[sizeof(cgroup->name) + 32];
+	int r = set_number(cgroup, "memory.max", bytes, err);
+
+	if (r < 0 || !bytes)
+		return r;
+	/* Of a kernel without swap there is none to limit. */
+	r = set(cgroup, "memory.swap.max", "0", err);
+	if (r < 0 && r != -ENOENT)
+		return r;
+	snprintf(path, sizeof(path), "%s/memory.events", cgroup->name);
+	cgroup->oom_fd = openat(cgroup->cgroups->fd, path, O_RDONLY | O_CLOEXEC);
+	return cgroup->oom_fd < 0 ? err_set(err, errno, NULL, "memory.events of its control group")
+				  : 0;
+}
+
+static int set_limits(struct cgroup *cgroup, const struct cgroup_limits *limits, struct err *err)
+{
+	const struct cgroup_limits *bounds = &cgroup->cgroups->bounds;
+	uint64_t cpu = lower(limits->cpu_millis, bounds->cpu_millis);
+	char text[48];
+	int r = limit_memory(cgroup, lower(limits->memory, bounds->memory), err);
+
+	if (r == 0)
+		r = set_number(cgroup, "pids.max", lower(limits->pids, bounds->pids), err);
+	if (r < 0 || !cpu)
+		return r;
+	snprintf(text, sizeof(text), "%llu %d", (unsigned long long)(cpu * (CPU_PERIOD_US / 1000)),
+		 CPU_PERIOD_US);
+	return set(cgroup, "cpu.max", text, err);
+}
+
+/* A daemon of our number that is gone may have left some. */
+static int make_folder(struct cgroup *cgroup)
+{
+	struct cgroups *cgroups = cgroup->cgroups;
+
+	for (int i = 0; i < NAMES; i++) {
+		snprintf(cgroup->name, sizeof(cgroup->name), PREFIX "%d-%lu", (int)getpid(),
+			 ++cgroups->made);
+		if (mkdirat(cgroups->fd, cgroup->name, 0755) == 0)
+			return 0;
+		if (errno != EEXIST)
+			return -errno;
+	}
+	return -EEXIST;
+}
+
+int cgroup_make(struct cgroups *cgroups, const struct cgroup_limits *limits, struct cgroup **ret,
+		struct err *err)
+{
+	struct cgroup *cgroup;
+	int r = cgroups_prepare(cgroups, limits, err);
+
+	if (r < 0)
+		return r;
+	cgroup = calloc(1, sizeof(*cgroup));
+	if (!cgroup)
+		return err_set(err, ENOMEM, NULL, "cannot make a control group");
+	cgroup->cgroups = cgroups;
+	cgroup->oom_fd = -1;
+	r = make_folder(cgroup);
+	if (r < 0) {
+		free(cgroup);
+		return err_set(err, -r, NULL, "cannot make a control group in %.200s",
+			       cgroups->path);
+	}
+	r = set_limits(cgroup, limits, err);
+	if (r < 0)
+		cgroup_leave(cgroup);
+	else
+		*ret = cgroup;
+	return r;
+}
+
+int cgroup_open(const struct cgroup *cgroup)
+{
+	int fd = openat(cgroup->cgroups->fd, cgroup->name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	return fd < 0 ? -errno : fd;
+}
+
+/* Before Linux 5.14 there is no file for it. What forks meanwhile is met by the next look. */
+static int kill_each(const struct cgroup *cgroup)
+{
+	char path[sizeof(cgroup->name) + 32], line[32];
+	FILE *file;
+	int fd;
+
+	snprintf(path, sizeof(path), "%s/cgroup.procs", cgroup->name);
+	fd = openat(cgroup->cgroups->fd, path, O_RDONLY | O_CLOEXEC);
+	file = fd < 0 ? NULL : fdopen(fd, "r");
+	if (!file) {
+		fd_close(&fd);
+		return -errno;
+	}
+	/* 0 is who is not in our namespace. */
+	while (fgets(line, sizeof(line), file))
+		if (atoi(line) > 1)
+			kill(atoi(line), SIGKILL);
+	fclose(file);
+	return 0;
+}
+
+int cgroup_kill(const struct cgroup *cgroup)
+{
+	char path[sizeof(cgroup->name) + 32];
+	int r;
+
+	snprintf(path, sizeof(path), "%s/cgroup.kill", cgroup->name);
+	r = write_at(cgroup->cgroups->fd, path, "1");
+	return r == -ENOENT ? kill_each(cgroup) : r;
+}
+
+int cgroup_is_populated(const struct cgroup *cgroup)
+{
+	char path[sizeof(cgroup->name) + 32], text[256];
+	ssize_t n;
+
+	snprintf(path, sizeof(path), "%s/cgroup.events", cgroup->name);
+	n = read_at(cgroup->cgroups->fd, path, text, sizeof(text));
+	/* Whoever may have removed it could do so only while nobody was in it. */
+	if (n == -ENOENT || n == -ENODEV)
+		return 0;
+	return n < 0 ? (int)n : number_of(text, "populated") != 0;
+}
+
+bool cgroup_had_oom(const struct cgroup *cgroup)
+{
+	char text[512];
+	ssize_t n = cgroup->oom_fd < 0 ? -1 : pread(cgroup->oom_fd, text, sizeof(text) - 1, 0);
+
+	if (n <= 0)
+		return false;
+	text[n] = '\0';
+	return number_of(text, "oom_kill") > 0;
+}
+
+/* ---- their end ---- */
+
+static bool remove_it(struct cgroup *cgroup)
+{
+	if (cgroup_is_populated(cgroup) != 0 || !remove_tree(cgroup->cgroups->fd, cgroup->name, 0))
+		return false;
+	free(cgroup);
+	return true;
+}
+
+/* Nothing but a look tells when the last one has left: who runs on behind a session may do so for days. */
+static void on_sweep(struct loop_timer *timer)
+{
+	struct cgroups *cgroups = container_of(timer, struct cgroups, sweep);
+	struct cgroup *cgroup, *next;
+
+	list_each_safe(cgroup, next, &cgroups->left, node) {
+		list_remove(&cgroups->left, &cgroup->node);
+		if (!remove_it(cgroup))
+			list_append(&cgroups->left, &cgroup->node);
+	}
+	if (cgroups->pause_ms < SWEEP_LAST_MS)
+		cgroups->pause_ms *= 2;
+	if (list_first(&cgroups->left, struct cgroup, node))
+		loop_arm(cgroups->loop, timer, cgroups->pause_ms);
+}
+
+void cgroup_leave(struct cgroup *cgroup)
+{
+	struct cgroups *cgroups = cgroup ? cgroup->cgroups : NULL;
+
+	if (!cgroup)
+		return;
+	fd_close(&cgroup->oom_fd);
+	if (remove_it(cgroup))
+		return;
+	list_append(&cgroups->left, &cgroup->node);
+	cgroups->pause_ms = SWEEP_FIRST_MS;
+	loop_arm(cgroups->loop, &cgroups->sweep, cgroups->pause_ms);
+}
+
+void cgroups_init(struct cgroups *cgroups, struct loop *loop, const struct cgroup_limits *bounds)
+{
+	*cgroups = (struct cgroups){.loop = loop, .bounds = *bounds, .fd = -1};
+	cgroups->sweep.on_due = on_sweep;
+}
+
+void cgroups_release(struct cgroups *cgroups)
+{
+	struct cgroup *cgroup;
+
+	while ((cgroup = list_first(&cgroups->left, struct cgroup, node))) {
+		list_remove(&cgroups->left, &cgroup->node);
+		if (!remove_it(cgroup))
+			free(cgroup);
+	}
+	if (cgroups->loop)
+		loop_disarm(cgroups->loop, &cgroups->sweep);
+	fd_close(&cgroups->fd);
+	free(cgroups->path);
+	cgroups->path = NULL;
+}
