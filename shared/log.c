@@ -1,6 +1,7 @@
 /* Lines for people: see log.h. */
 #include "log.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -14,6 +15,7 @@
 #include <unistd.h>
 
 #include "fd.h"
+#include "journal.h"
 
 #define RATE_MS	   10000
 #define RATE_LINES 10
@@ -22,6 +24,7 @@
 static const char *log_program = "msb-exec";
 static enum log_level log_max = LOG_LEVEL_WARN;
 static bool log_journal;
+static int log_journal_fd = -1; /* for what goes there with fields */
 static bool log_waits = true;
 static int log_fd = STDERR_FILENO;
 static unsigned long log_lost;
@@ -65,6 +68,11 @@ int log_level_parse(const char *name, void *ret_level, struct err *err)
 			return 0;
 		}
 	return err_set(err, 0, NULL, "%s is not none, error, warn, info or debug", name);
+}
+
+bool log_shows(enum log_level level)
+{
+	return level <= log_max;
 }
 
 void log_clean(char *text, size_t len)
@@ -204,10 +212,10 @@ static int begin_in_file(char *line, size_t len)
 			(int)(now.tv_nsec / 1000000), log_program, (int)getpid());
 }
 
+static const char priority[] = {'6', '3', '4', '6', '7'};
+
 static int begin_on_stderr(char *line, size_t len, enum log_level level)
 {
-	static const char priority[] = {'6', '3', '4', '6', '7'};
-
 	if (log_journal)
 		return snprintf(line, len, "<%c>", priority[level]);
 	return snprintf(line, len, "%s: ", log_program);
@@ -263,6 +271,43 @@ void log_answer(enum log_level level, const char *words)
 	log_line(level, "%s", words);
 	if (log_has_file() && isatty(STDERR_FILENO))
 		say_on_stderr(level, "%s", words);
+}
+
+static int put_field(struct journal_message *message, const struct log_field *field)
+{
+	char key[64] = "MSB_";
+	size_t at = strlen(key);
+
+	for (const char *c = field->key; *c && at < sizeof(key) - 1; c++)
+		key[at++] = (char)toupper((unsigned char)*c);
+	key[at] = '\0';
+	return journal_put(message, key, field->value, strlen(field->value));
+}
+
+/* 0, or -errno: the journal has nothing of it. */
+static int send_fields(const char *line, const struct log_field *fields, size_t count)
+{
+	struct journal_message message = {.len = 0};
+	int r = journal_put(&message, "MESSAGE", line, strlen(line));
+
+	if (r == 0)
+		r = journal_put(&message, "PRIORITY", &priority[LOG_LEVEL_INFO], 1);
+	if (r == 0)
+		r = journal_put(&message, "SYSLOG_IDENTIFIER", log_program, strlen(log_program));
+	for (size_t i = 0; r == 0 && i < count; i++)
+		r = put_field(&message, &fields[i]);
+	return r < 0 ? r : journal_send(&log_journal_fd, &message);
+}
+
+void log_record(const char *line, const struct log_field *fields, size_t count)
+{
+	int saved = errno;
+
+	if (!log_shows(LOG_LEVEL_INFO))
+		return;
+	if (!log_journal || log_put || log_has_file() || send_fields(line, fields, count) < 0)
+		log_info("%s", line);
+	errno = saved;
 }
 
 void log_err(const struct err *err)

@@ -20,6 +20,9 @@ void log_init(const char *program, enum log_level level);
 /* The level of that name, for an option's enum log_level. 0, or -EINVAL with *err filled. */
 int log_level_parse(const char *name, void *ret_level, struct err *err);
 
+/* Whether lines of that level are shown: what is said by nobody need not be made. */
+bool log_shows(enum log_level level);
+
 /* Replaces what could drive a terminal: control characters of ASCII, and of UTF-8's two bytes. */
 void log_clean(char *text, size_t len);
 
@@ -62,6 +65,18 @@ void log_line(enum log_level level, const char *fmt, ...) __attribute__((format(
 
 /* One that answers somebody's keys: with a file it is also shown on the terminal that stderr is, if it is one. */
 void log_answer(enum log_level level, const char *words);
+
+/* One field of what programs read, too: key in lower case, value a text. */
+struct log_field {
+	const char *key, *value;
+};
+
+/*
+ * A line at level info that programs read, too. Where stderr is the journal, it goes there once and with its
+ * fields, each as MSB_ and its key in capitals; where that takes none, and everywhere else, it is the line alone.
+ * Never waits where lines do not.
+ */
+void log_record(const char *line, const struct log_field *fields, size_t count);
 
 /* An error, and on a line of its own the way out if there is one. */
 void log_err(const struct err *err);
