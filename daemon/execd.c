@@ -261,6 +261,7 @@ static int start(struct execd *execd, int passed, struct err *err)
 	execd->jobs.on_idle = on_jobs_idle;
 	execd->jobs.limits = limits_of(&execd->settings);
 	prepare_keeper(execd);
+	ledger_init(&execd->jobs.ledger, &execd->loop);
 	reaper_init(&execd->jobs.reaper, &execd->loop);
 	cgroups_init(&execd->jobs.cgroups, &execd->loop, &execd->settings.bounds);
 	if (cgroups_want(&execd->jobs.cgroups, false, &none) &&

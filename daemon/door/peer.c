@@ -64,8 +64,11 @@ static int check_user(struct peer_rules *rules, int fd, struct peer *ret, struct
 			user.uid);
 		return -EACCES;
 	}
-	*ret = (struct peer){
-		.kind = PEER_USER, .number = user.uid, .trusted = trusted, .open = open};
+	*ret = (struct peer){.kind = PEER_USER,
+			     .number = user.uid,
+			     .trusted = trusted,
+			     .open = open,
+			     .pid = user.pid};
 	snprintf(ret->name, sizeof(ret->name), "client %d", user.pid);
 	return 0;
 }
@@ -91,7 +94,8 @@ static int check_machine(struct peer_rules *rules, int fd, struct peer *ret, str
 			address.svm_cid);
 		return -EACCES;
 	}
-	*ret = (struct peer){.trusted = is_host, .open = open};
+	*ret = (struct peer){
+		.trusted = is_host, .open = open, .cid = address.svm_cid, .port = address.svm_port};
 	if (!is_host) {
 		ret->kind = PEER_MACHINE;
 		ret->number = address.svm_cid;

@@ -31,10 +31,12 @@ enum peer_kind {
 
 struct peer {
 	enum peer_kind kind;
-	uint32_t number; /* uid or CID; of the host 0 */
-	bool trusted;	 /* root, our own user, or the host: may end the program */
-	size_t *open;	 /* where its connections are counted; NULL: they are not */
-	char name[32];	 /* for log lines */
+	uint32_t number;    /* uid or CID; of the host 0 */
+	bool trusted;	    /* root, our own user, or the host: may end the program */
+	size_t *open;	    /* where its connections are counted; NULL: they are not */
+	pid_t pid;	    /* PEER_USER: 0 in another process namespace */
+	uint32_t cid, port; /* over vsock; else 0 */
+	char name[32];	    /* for log lines */
 };
 
 /* What an option adds to its struct peer_rules: a uid, or a CID. 0, or -EINVAL with *err filled. */

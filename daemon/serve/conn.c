@@ -164,6 +164,15 @@ int conn_greet(struct conn *conn)
 	return msg_put(link_out(&conn->link), 0, MSG_READY, &ready);
 }
 
+static enum owner_way way_of(const struct peer *peer)
+{
+	if (peer->kind == PEER_PORT)
+		return OWNER_BY_SERIAL;
+	if (peer->kind == PEER_USER)
+		return OWNER_BY_UNIX;
+	return peer->cid ? OWNER_BY_VSOCK : OWNER_BY_STDIO;
+}
+
 static struct owner owner_of(const struct peer *peer)
 {
 	static const enum owner_kind kinds[] = {
@@ -173,7 +182,14 @@ static struct owner owner_of(const struct peer *peer)
 		[PEER_MACHINE] = OWNER_MACHINE,
 	};
 
-	return (struct owner){kinds[peer->kind], peer->number};
+	return (struct owner){
+		.kind = kinds[peer->kind],
+		.number = peer->number,
+		.way = way_of(peer),
+		.pid = peer->pid,
+		.cid = peer->cid,
+		.port = peer->port,
+	};
 }
 
 void conn_init(struct conn *conn, struct conn_host *host, int in_fd, int out_fd,

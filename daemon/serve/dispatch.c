@@ -62,7 +62,8 @@ static void on_detach(struct conn *conn, struct outlet_member *member, const uni
 static struct owner owner_of(const struct conn *conn, bool has_for_uid, uint32_t for_uid)
 {
 	if (has_for_uid && conn->relayed)
-		return (struct owner){OWNER_RELAYED, for_uid};
+		return (struct owner){
+			.kind = OWNER_RELAYED, .number = for_uid, .way = conn->owner.way};
 	return conn->owner;
 }
 

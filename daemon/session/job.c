@@ -6,6 +6,7 @@
 #include "job.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -35,6 +36,7 @@ struct job {
 	struct outlet_member member;
 	struct kept *kept; /* not owned */
 	struct owner owner;
+	struct ledger_entry entry;
 	uid_t uid;	     /* that it runs as */
 	uint64_t printed[2]; /* bytes of output, by enum msg_stream */
 
@@ -75,7 +77,7 @@ static struct buf *frames_of(const struct job *job)
 static void told_id(struct job_host *host, struct outlet *outlet, uint32_t id, int result)
 {
 	if (result < 0)
-		log_warn("session %u: cannot queue a frame: %s", id, strerror(-result));
+		log_warn("id %u: cannot queue a frame: %s", id, strerror(-result));
 	host->activity++;
 	link_mark(outlet_link(outlet));
 }
@@ -365,6 +367,64 @@ static void ask_to_end(struct job *job, int signal)
 	reap_signal_group(job->pid, SIGCONT);
 }
 
+/* ---- the record ---- */
+
+static void record_begin(const struct job *job, uint32_t id, const struct ledger_note *note)
+{
+	const struct child_plan *child = &job->plan->child;
+	struct account_begin begin = {
+		.owner = job->owner,
+		.id = id,
+		.as_known = true,
+		.uid = job->uid,
+		.gid = child->switch_user ? child->gid : getegid(),
+		.leader = job->pid,
+		.tty = job->pump.pty,
+		.kept = job->entry.kept,
+	};
+
+	ledger_begins(note, &begin);
+}
+
+static enum account_how how_it_ended(const struct job *job)
+{
+	if (job->session.verdict == SESSION_VERDICT_FAILED)
+		return ACCOUNT_FAILED;
+	if (!job->session.leader_ended)
+		return ACCOUNT_LEFT;
+	if (job->status.signal)
+		return ACCOUNT_KILLED;
+	return job->status.code < 0 ? ACCOUNT_UNKNOWN : ACCOUNT_EXITED;
+}
+
+/* Once, when nobody will signal it again, or it is left. */
+static void record_end(struct job *job)
+{
+	const struct session *session = &job->session;
+	struct account_end end;
+
+	if (!job->entry.recorded)
+		return;
+	end = (struct account_end){
+		.how = how_it_ended(job),
+		.code = job->status.code,
+		.signal = job->status.signal,
+		.core_dumped = job->status.core_dumped,
+		.why = job->failure.message,
+		.overdue = session->overdue,
+		.timed_out = session->timed_out,
+		.shutdown = session->shutdown,
+		.client_lost = session->client_gone && (session->ending || session->hung_up),
+		.ms = (loop_now_us() - job->started_us) / 1000,
+		.in = job->input.received,
+		.out = job->printed[MSG_STREAM_STDOUT],
+		.err = job->printed[MSG_STREAM_STDERR],
+	};
+	ledger_ends(&job->entry, &end);
+}
+
+/* ---- its end ---- */
+
 static void free_job(struct loop_grave *grave)
 {
 	free(container_of(grave, struct job, grave));
@@ -374,6 +434,7 @@ static void release(struct job *job)
 {
 	struct job_host *host = job->host;
 
+	record_end(job);
 	detach(job);
 	loop_disarm(host->loop, &job->timeout);
 	loop_disarm(host->loop, &job->max_time);
@@ -395,6 +456,7 @@ static void release(struct job *job)
 
 static void bury(struct job *job)
 {
+	record_end(job);
 	loop_disarm(job->host->loop, &job->timeout);
 	loop_disarm(job->host->loop, &job->max_time);
 	loop_disarm(job->host->loop, &job->grace);
@@ -494,8 +556,8 @@ static void look_at_leader(struct job *job)
 	if (r < 0) {
 		/* Somebody reaped our child. Nothing is known of its end, and nothing is made up.
 		 */
-		log_error("session %u: cannot learn how %d ended: %s", job->member.id, job->pid,
-			  strerror(-r));
+		log_error("session %" PRIu64 ": cannot learn how %d ended: %s", job->entry.number,
+			  job->pid, strerror(-r));
 		job->status.code = -1;
 	}
 	loop_remove(job->host->loop, &job->pid_source);
@@ -530,8 +592,8 @@ static void on_max_time(struct loop_timer *timer)
 {
 	struct job *job = container_of(timer, struct job, max_time);
 
-	log_info("session %u: process %d runs for longer than --max-time", job->member.id,
-		 job->pid);
+	log_info("session %" PRIu64 ": process %d runs for longer than --max-time",
+		 job->entry.number, job->pid);
 	happen(job, SESSION_OVERDUE);
 }
 
@@ -586,7 +648,7 @@ static ssize_t take_output(struct job *job, enum msg_stream stream)
 			loop_arm(job->host->loop, &job->parked, PARKED_LOOK_MS);
 		}
 	} else if (n < 0 && n != -EAGAIN) {
-		log_warn("session %u: reading its output failed: %s", job->member.id,
+		log_warn("session %" PRIu64 ": reading its output failed: %s", job->entry.number,
 			 strerror((int)-n));
 	}
 	if (n > 0) {
@@ -765,7 +827,7 @@ static void on_signal(struct outlet_member *member, int signal)
 	struct job *job = job_of(member);
 
 	if (signal < 1 || signal > 31) {
-		log_info("session %u: signal %d ignored", job->member.id, signal);
+		log_info("session %" PRIu64 ": signal %d ignored", job->entry.number, signal);
 		return;
 	}
 	if (signal == SIGHUP)
@@ -847,6 +909,7 @@ static void become_kept(struct job *job, struct kept *kept, struct kept_facts *f
 	facts->age_ms = (loop_now_us() - job->started_us) / 1000;
 	kept_bind(kept, &job->member, facts);
 	job->kept = kept;
+	ledger_keeps(&job->entry, kept->id);
 }
 
 /* Its client leaves, and it goes on. */
@@ -1027,18 +1090,21 @@ static int start_child(struct job *job, struct msg_exec_request *request,
 
 /* Starts it; what a failure is told by is done then. */
 static int spawn(struct job *job, struct outlet *outlet, uint32_t id,
-		 struct msg_exec_request *request, struct spawn_child *ret_child)
+		 struct msg_exec_request *request, const struct ledger_note *note,
+		 struct spawn_child *ret_child)
 {
 	struct job_host *host = job->host;
 	struct spawn_failure failure = {.num = 0};
 	struct kept *kept;
 
 	if (begin_kept(job, outlet, id, request, &kept, &failure) < 0) {
+		ledger_fails(note, &job->owner, id, failure.message);
 		tell_failed(host, outlet, id, &failure);
 		return -1;
 	}
 	if (start_child(job, request, ret_child, &failure) < 0) {
 		cgroup_leave(job->cgroup);
+		ledger_fails(note, &job->owner, id, failure.message);
 		if (kept)
 			forget_failed(host, kept, &failure);
 		else
@@ -1080,16 +1146,21 @@ void job_start(struct job_host *host, struct outlet *outlet, uint32_t id, const 
 									    : NULL;
 	struct job *job = refusal ? NULL : calloc(1, sizeof(*job));
 	struct spawn_child child;
+	struct ledger_note note;
 
+	ledger_open(&host->ledger, owner, request, &note);
 	if (!job) {
-		tell_failed(host, outlet, id, refusal ? refusal : &spawn_no_memory);
+		refusal = refusal ? refusal : &spawn_no_memory;
+		ledger_fails(&note, owner, id, refusal->message);
+		tell_failed(host, outlet, id, refusal);
 		return;
 	}
 	job->host = host;
 	job->owner = *owner;
+	job->entry = note.entry;
 	job->started_us = loop_now_us();
 	take_options(job, request);
-	if (spawn(job, outlet, id, request, &child) < 0) {
+	if (spawn(job, outlet, id, request, &note, &child) < 0) {
 		free(job);
 		return;
 	}
@@ -1099,8 +1170,9 @@ void job_start(struct job_host *host, struct outlet *outlet, uint32_t id, const 
 	job->pid = child.pid;
 	job->pump.pty = request->tty;
 	join(job, outlet, id);
+	record_begin(job, id, &note);
 	take_child(job, &child, request);
-	log_debug("session %u: process %d", id, job->pid);
+	log_debug("session %" PRIu64 ": process %d", job->entry.number, job->pid);
 }
 
 void job_end_all(struct job_host *host)
@@ -1121,4 +1193,5 @@ void job_free_all(struct job_host *host)
 
 	while ((job = list_first(&host->jobs, struct job, of_host)))
 		release(job);
+	ledger_close(&host->ledger);
 }

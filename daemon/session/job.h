@@ -9,6 +9,7 @@
 #include "cgroup.h"
 #include "daemon/spawn/spawn.h"
 #include "keeper.h"
+#include "ledger.h"
 #include "outlet.h"
 #include "owner.h"
 #include "pump.h"
@@ -46,6 +47,7 @@ struct job_host {
 	uint64_t activity;			/* what core.touch counts */
 	struct job_limits limits;
 	struct keeper keeper;
+	struct ledger ledger;
 	bool ending; /* no job is started any more */
 };
 

@@ -4,6 +4,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 enum owner_kind {
 	OWNER_HOST,    /* of this machine, without saying for whom */
@@ -12,9 +13,15 @@ enum owner_kind {
 	OWNER_MACHINE, /* another one, by CID */
 };
 
+/* By which way who asks came, for the record alone: nothing is decided by it. */
+enum owner_way { OWNER_BY_STDIO, OWNER_BY_UNIX, OWNER_BY_VSOCK, OWNER_BY_SERIAL };
+
 struct owner {
 	enum owner_kind kind;
 	uint32_t number; /* of the host 0 */
+	enum owner_way way;
+	pid_t pid;	    /* OWNER_BY_UNIX: as the kernel says; 0: of another namespace */
+	uint32_t cid, port; /* OWNER_BY_VSOCK */
 };
 
 static inline bool owner_is(const struct owner *a, const struct owner *b)
