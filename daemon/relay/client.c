@@ -21,6 +21,49 @@
 
 static const char takes_too_little[] = "it takes too little of what it asked for";
 
+/* ---- the record ---- */
+
+#define RECORDED_A_SECOND 100
+
+/* As of sessions in the daemon, so many a second have their lines, and the others are counted. */
+static bool may_record(struct log_rate *rate)
+{
+	uint64_t now = loop_now_ms();
+
+	if (!log_shows(LOG_LEVEL_INFO))
+		return false;
+	if (now - rate->since_ms >= 1000) {
+		if (rate->left_out)
+			log_info("%u clients are missing in this record: more than %d came within "
+				 "a second",
+				 rate->left_out, RECORDED_A_SECOND);
+		*rate = (struct log_rate){.since_ms = now};
+	}
+	if (rate->said < RECORDED_A_SECOND) {
+		rate->said++;
+		return true;
+	}
+	rate->left_out++;
+	return false;
+}
+
+static void record_come(struct relay_client *client, const struct peer *peer)
+{
+	client->recorded = may_record(&client->host->recorded);
+	if (!client->recorded)
+		return;
+	if (peer->kind == PEER_USER)
+		log_info("%s: connected: uid=%u pid=%d", client->name, peer->number, peer->pid);
+	else
+		log_info("%s: connected: cid=%u port=%u", client->name, peer->cid, peer->port);
+}
+
+static void record_leave(const struct relay_client *client, const char *why)
+{
+	if (client->recorded)
+		log_info("%s: closed: %s", client->name, why);
+}
+
 /* ---- its end ---- */
 
 static void free_client(struct loop_grave *grave)
@@ -32,7 +75,7 @@ static void close_client(struct relay_client *client, const char *why)
 {
 	struct relay_clients *host = client->host;
 
-	log_info("%s: closed: %s", client->name, why);
+	record_leave(client, why);
 	loop_disarm(host->loop, &client->answer_limit);
 	frame_clock_stop(&client->clock);
 	if (client->open)
@@ -186,6 +229,7 @@ struct relay_client *relay_client_open(struct relay_clients *host, int fd, const
 		  LINK_HEARS_HANGUP);
 	if (client->open)
 		++*client->open;
+	record_come(client, peer);
 	list_append(&host->list, &client->in_host);
 	host->count++;
 	link_mark(&client->link);

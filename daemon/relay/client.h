@@ -39,6 +39,7 @@ struct relay_clients {
 
 	struct list list; /* in the order in which they are woken */
 	size_t count;
+	struct log_rate recorded; /* who came in this second */
 };
 
 /* Written by client.c alone; others read the first part. */
@@ -60,6 +61,7 @@ struct relay_client {
 	const char *ended;   /* why it says no more; answers that are due still go out */
 	struct loop_timer answer_limit;
 	struct log_rate said;
+	bool recorded; /* that it came was said, and so will be that it goes */
 };
 
 /* Takes ownership of a connected socket; peer is copied. NULL without memory, and fd stays open. */
