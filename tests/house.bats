@@ -104,7 +104,7 @@ ROOMS='
 	for file in shared/buf shared/wire/frame shared/wire/utf8 shared/duration shared/address/endpoint shared/address/sandbox \
 		shared/address/sha256 cli/client/liveness shared/wire/msg_item shared/wire/msg_wire shared/wire/msg_write \
 		shared/wire/msg_decode shared/wire/msg_encode shared/wire/msg_tables shared/wire/incoming \
-		daemon/session/session daemon/session/ring daemon/spawn/environ daemon/spawn/interpreter \
+		daemon/session/session daemon/session/ring daemon/session/account daemon/spawn/environ daemon/spawn/interpreter \
 		daemon/relay/slots daemon/relay/route daemon/relay/seek daemon/relay/quota \
 		daemon/relay/hello cli/terminal/escape shared/modes cli/client/patience cli/client/greeting \
 		cli/console/words cli/console/marks cli/console/typed cli/console/starter cli/console/record \
