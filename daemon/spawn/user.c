@@ -4,10 +4,7 @@
 #include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <grp.h>
-#include <pwd.h>
 #include <stdint.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -18,32 +15,46 @@
 #define STAGE	   "user"
 #define ID_INVALID UINT32_MAX /* the kernel takes -1 for "leave it as it is" */
 
-#define NAMES_MAX (16 * 1024 * 1024) /* bytes of a file of names */
+#define NAMES_MAX  (4 * 1024 * 1024) /* bytes of a file of names, all read while others wait */
+#define GROUPS_MAX 65536	     /* the kernel takes no more (NGROUPS_MAX) */
 
 struct part {
 	const char *text;
 	size_t len;
 };
 
+/* A file of names, and how far it has been read. */
 struct names {
-	char *text;
-	FILE *file; /* NULL where there is none */
+	char *text; /* owned; NULL where there is no file */
+	const char *at, *end;
 };
+
+/* What both files begin their lines with: name, password, number. */
+struct entry {
+	struct part name;
+	uint32_t id;
+	struct part rest;
+};
+
+static struct part trim_left(struct part part)
+{
+	while (part.len && isspace((unsigned char)part.text[0])) {
+		part.text++;
+		part.len--;
+	}
+	return part;
+}
 
 static struct part trim(const char *text, size_t len)
 {
-	while (len && isspace((unsigned char)text[0])) {
-		text++;
-		len--;
-	}
 	while (len && isspace((unsigned char)text[len - 1]))
 		len--;
-	return (struct part){text, len};
+	return trim_left((struct part){text, len});
 }
 
-static bool part_is(struct part part, const char *name)
+static bool part_is(struct part part, struct part name)
 {
-	return strlen(name) == part.len && memcmp(name, part.text, part.len) == 0;
+	return name.len == part.len && memcmp(name.text, part.text, part.len) == 0;
 }
 
 /* Whether the part is a number of 32 bits. */
@@ -66,15 +77,13 @@ static bool parse_id(struct part part, uint32_t *ret_id)
 
 static void close_names(struct names *names)
 {
-	if (names->file)
-		fclose(names->file);
 	free(names->text);
-	*names = (struct names){NULL, NULL};
+	*names = (struct names){NULL, NULL, NULL};
 }
 
 /*
- * The guest's file of names, as a stream over a copy of it: commands may have made it anything, and
- * nothing of that is waited for. 0, with *ret NULL where there is none, or -errno with *err filled.
+ * A copy of the guest's file of names: commands may have made it anything, and nothing of that is waited
+ * for. 0, with an empty one where there is no file, or -errno with *err filled.
  */
 static int open_names(const char *path, struct names *ret, struct err *err)
 {
@@ -83,7 +92,7 @@ static int open_names(const char *path, struct names *ret, struct err *err)
 	size_t len = 0;
 	ssize_t n = 1;
 
-	*ret = (struct names){NULL, NULL};
+	*ret = (struct names){NULL, NULL, NULL};
 	if (fd < 0)
 		return errno == ENOENT ? 0 : err_set(err, errno, STAGE, "the guest's %s", path);
 	if (fstat(fd, &st) < 0)
@@ -101,32 +110,72 @@ static int open_names(const char *path, struct names *ret, struct err *err)
 		if (n > 0)
 			len += (size_t)n;
 	}
-	if (n < 0)
+	if (n < 0) {
 		err_set(err, errno, STAGE, "the guest's %s", path);
-	/* There is no stream over nothing. */
-	ret->text[len] = '\n';
-	if (n >= 0)
-		ret->file = fmemopen(ret->text, len + 1, "r");
-	if (n >= 0 && !ret->file)
-		err_set(err, ENOMEM, STAGE, "the guest's %s", path);
-	if (ret->file)
-		return 0;
-	close_names(ret);
-	return err->num ? -err->num : -EIO;
+		close_names(ret);
+		return -err->num;
+	}
+	ret->at = ret->text;
+	ret->end = ret->text + len;
+	return 0;
 }
 
-static int take_entry(const struct passwd *entry, struct user *ret, struct err *err)
+/* Takes off what stands before the next of these bytes, or all. */
+static struct part cut(struct part *rest, char byte)
 {
+	const char *end = rest->len ? memchr(rest->text, byte, rest->len) : NULL;
+	struct part taken = {rest->text, end ? (size_t)(end - rest->text) : rest->len};
+	size_t gone = taken.len + (end ? 1 : 0);
+
+	rest->text += gone;
+	rest->len -= gone;
+	return taken;
+}
+
+/*
+ * The next line that is an entry. No line is too long, and each byte is looked at once, whatever the file
+ * was made to be. Not entries are: lines of NIS (+ and -), whose numbers would be anything; those with a
+ * NUL, before which others see another name; those whose number is none.
+ */
+static bool next_entry(struct names *names, struct entry *ret)
+{
+	while (names->at < names->end) {
+		struct part file = {names->at, (size_t)(names->end - names->at)};
+		struct part line = cut(&file, '\n');
+
+		names->at = file.text;
+		line = trim_left(line);
+		if (!line.len || strchr("#+-:", line.text[0]) || memchr(line.text, '\0', line.len))
+			continue;
+		ret->name = cut(&line, ':');
+		cut(&line, ':');
+		if (!parse_id(cut(&line, ':'), &ret->id))
+			continue;
+		ret->rest = line;
+		return true;
+	}
+	return false;
+}
+
+/* What is behind the gid: a comment, the home, and for the shell all the rest. 1, or -ENOMEM. */
+static int take_entry(const struct entry *entry, gid_t gid, struct part rest, struct user *ret,
+		      struct err *err)
+{
+	struct user made = {.uid = entry->id, .gid = gid};
+	struct part home;
+
+	cut(&rest, ':');
+	home = cut(&rest, ':');
+	made.name = strndup(entry->name.text, entry->name.len);
+	made.home = strndup(home.text, home.len);
+	made.shell = strndup(rest.text, rest.len);
+	if (!made.name || !made.home || !made.shell) {
+		user_release(&made);
+		return err_set(err, ENOMEM, STAGE, "cannot read the guest's /etc/passwd");
+	}
 	user_release(ret);
-	ret->uid = entry->pw_uid;
-	ret->gid = entry->pw_gid;
-	ret->name = strdup(entry->pw_name);
-	ret->home = strdup(entry->pw_dir ? entry->pw_dir : "");
-	ret->shell = strdup(entry->pw_shell ? entry->pw_shell : "");
-	if (ret->name && ret->home && ret->shell)
-		return 1;
-	err_set(err, ENOMEM, STAGE, "user %s", entry->pw_name);
-	return -ENOMEM;
+	*ret = made;
+	return 1;
 }
 
 /*
@@ -136,18 +185,20 @@ static int take_entry(const struct passwd *entry, struct user *ret, struct err *
 static int find_passwd(const struct part *name, const uid_t *uid, struct user *ret, struct err *err)
 {
 	struct names names;
-	struct passwd *entry;
+	struct entry entry;
 	int r = open_names("/etc/passwd", &names, err);
 
-	/* fgetpwent grows its own buffer: no entry is too long. */
-	while (r >= 0 && names.file && (entry = fgetpwent(names.file))) {
-		if (name && part_is(*name, entry->pw_name)) {
-			r = take_entry(entry, ret, err);
-			break;
-		}
-		if (r == 0 && uid && *uid == entry->pw_uid)
-			r = take_entry(entry, ret, err);
-		if (r > 0 && !name)
+	while (r >= 0 && next_entry(&names, &entry)) {
+		bool is_named = name && part_is(*name, entry.name);
+		struct part rest = entry.rest;
+		uint32_t gid;
+
+		if (!is_named && (r > 0 || !uid || *uid != entry.id))
+			continue;
+		if (!parse_id(cut(&rest, ':'), &gid))
+			continue;
+		r = take_entry(&entry, gid, rest, ret, err);
+		if (is_named || !name)
 			break;
 	}
 	close_names(&names);
@@ -157,54 +208,115 @@ static int find_passwd(const struct part *name, const uid_t *uid, struct user *r
 static int find_group(struct part name, gid_t *ret_gid, bool *ret_found, struct err *err)
 {
 	struct names names;
-	struct group *entry;
+	struct entry entry;
 	int r = open_names("/etc/group", &names, err);
 
 	*ret_found = false;
-	if (r < 0 || !names.file)
-		return r;
-	while ((entry = fgetgrent(names.file)))
-		if (part_is(name, entry->gr_name))
-			break;
-	if (entry) {
-		*ret_gid = entry->gr_gid;
-		*ret_found = true;
+	while (r == 0 && !*ret_found && next_entry(&names, &entry)) {
+		*ret_found = part_is(name, entry.name);
+		if (*ret_found)
+			*ret_gid = entry.id;
 	}
 	close_names(&names);
+	return r;
+}
+
+/* Whether the group's list of members, between commas, has the name. */
+static bool has_member(struct part members, struct part name)
+{
+	while (members.len) {
+		struct part member = cut(&members, ',');
+
+		if (part_is(name, trim(member.text, member.len)))
+			return true;
+	}
+	return false;
+}
+
+/* In what order they were met, which is that of the file. */
+struct met {
+	gid_t gid;
+	size_t index;
+};
+
+static int compare_gids(const void *left, const void *right)
+{
+	const struct met *a = left, *b = right;
+
+	if (a->gid != b->gid)
+		return a->gid < b->gid ? -1 : 1;
+	return a->index < b->index ? -1 : a->index > b->index;
+}
+
+static int compare_indexes(const void *left, const void *right)
+{
+	const struct met *a = left, *b = right;
+
+	return a->index < b->index ? -1 : a->index > b->index;
+}
+
+/* Each once, where it was first: sorted, since a file may say tens of thousands. 0 or -ENOMEM. */
+static int take_groups(struct user *user, struct met *met, size_t count)
+{
+	size_t kept = 0;
+
+	qsort(met, count, sizeof(*met), compare_gids);
+	for (size_t i = 0; i < count; i++)
+		if (!kept || met[kept - 1].gid != met[i].gid)
+			met[kept++] = met[i];
+	qsort(met, kept, sizeof(*met), compare_indexes);
+	user->groups = reallocarray(NULL, kept, sizeof(gid_t));
+	if (!user->groups)
+		return -ENOMEM;
+	for (size_t i = 0; i < kept; i++)
+		user->groups[i] = met[i].gid;
+	user->group_count = kept;
 	return 0;
 }
 
-static int add_group(struct user *user, gid_t gid)
+/* Room for one more grows by doubling. 0 or -ENOMEM. */
+static int meet(struct met **met, size_t *count, gid_t gid)
 {
-	gid_t *groups;
+	struct met *grown = *met;
 
-	for (size_t i = 0; i < user->group_count; i++)
-		if (user->groups[i] == gid)
-			return 0;
-	groups = reallocarray(user->groups, user->group_count + 1, sizeof(gid_t));
-	if (!groups)
-		return -ENOMEM;
-	user->groups = groups;
-	user->groups[user->group_count++] = gid;
+	/* Only a power of two is full. */
+	if (!(*count & (*count - 1))) {
+		grown = reallocarray(*met, *count ? 2 * *count : 1, sizeof(*grown));
+		if (!grown)
+			return -ENOMEM;
+		*met = grown;
+	}
+	grown[*count] = (struct met){gid, *count};
+	*count += 1;
 	return 0;
 }
 
 /* The given gid and every group that lists the user, as initgroups(3) has it. */
 static int find_supplementary(struct user *user, struct err *err)
 {
+	struct part name = {user->name, strlen(user->name)};
+	struct met *met = NULL;
 	struct names names;
-	struct group *entry;
+	struct entry entry;
+	size_t count = 0;
 	int r = open_names("/etc/group", &names, err);
 
 	if (r < 0)
 		return r;
-	r = add_group(user, user->gid);
-	while (r == 0 && names.file && (entry = fgetgrent(names.file)))
-		for (char **member = entry->gr_mem; r == 0 && *member; member++)
-			if (strcmp(*member, user->name) == 0)
-				r = add_group(user, entry->gr_gid);
+	r = meet(&met, &count, user->gid);
+	while (r == 0 && count <= GROUPS_MAX && next_entry(&names, &entry))
+		if (has_member(entry.rest, name))
+			r = meet(&met, &count, entry.id);
+	if (r == 0 && count <= GROUPS_MAX)
+		r = take_groups(user, met, count);
+	if (r < 0)
+		err_set(err, -r, STAGE, "cannot read the groups of user %s", user->name);
+	else if (count > GROUPS_MAX)
+		r = err_set(err, 0, STAGE, "user %s is in over %d groups of the guest's /etc/group",
+			    user->name, GROUPS_MAX);
+	free(met);
 	close_names(&names);
-	return r < 0 ? err_set(err, -r, STAGE, "cannot read the groups of user %s", user->name) : 0;
+	return r;
 }
 
 /* A name may be all digits, and goes before a number, as chown(1) has it. */

@@ -182,7 +182,7 @@ static void file_that_is_none_is_refused(void **state)
 		*file = "/";
 		assert_refused(spec, "is no regular file");
 		*file = large;
-		assert_refused(spec, "is over 16 MiB");
+		assert_refused(spec, "is over 4 MiB");
 		*file = usual;
 	}
 	unlink(fifo);
@@ -261,8 +261,9 @@ static void file_that_cannot_be_read_is_an_error(void **state)
 
 static void entry_that_is_very_long_is_read(void **state)
 {
-	size_t len = 100000;
-	char *text = malloc(2 * len), *at = text;
+	/* One that looks at each byte once does not notice; one that begins anew at each KiB, for seconds. */
+	size_t len = 4000000;
+	char *text = malloc(len + 100), *at = text;
 	struct user user;
 
 	(void)state;
@@ -274,6 +275,111 @@ static void entry_that_is_very_long_is_read(void **state)
 	user = resolve("late");
 	assert_string_equal(user.home, "/late");
 	user_release(&user);
+	free(text);
+}
+
+/* Names of NIS stand for others' users, whose numbers these lines do not have. */
+static void line_of_nis_is_nobodys(void **state)
+{
+	struct user user;
+
+	(void)state;
+	unit_passwd = "+::::::\n+alice::::::\n-bob\n+carol:x:0:0::/:/bin/sh\n"
+		      " -dave:x:0:0::/:/bin/sh\nroot:x:0:0::/root:/bin/sh\n+\n";
+	unit_group = "+:::\n+wheel:::\n-staff:x:0:root\n";
+	assert_refused("+", "no such user");
+	assert_refused("+alice", "no such user");
+	assert_refused("-bob", "no such user");
+	assert_refused("+carol", "no such user");
+	assert_refused("-dave", "no such user");
+	assert_refused("0:+wheel", "no such group");
+	assert_refused("0:-staff", "no such group");
+	/* Nor do they stand before the one of their number. */
+	user = resolve("0");
+	assert_string_equal(user.home, "/root");
+	assert_int_equal(user.group_count, 1);
+	user_release(&user);
+}
+
+static void line_that_is_no_entry_hides_none(void **state)
+{
+	struct user user;
+
+	(void)state;
+	unit_passwd =
+		"\n \t\n#alice:x:1:1::/:/bin/sh\nalice\nalice:x\nalice:x:\nalice:x::1::/:/bin/sh\n"
+		"alice:x:-5:1::/:/bin/sh\nalice:x:5:-1::/:/bin/sh\nalice:x:0x5:1::/:/bin/sh\n"
+		"alice:x:4294967296:1::/:/bin/sh\nalice:x:1:99999999999999999999::/:/bin/sh\n"
+		":x:6:6::/:/bin/sh\nbob:x:7:x::/:/bin/sh\n  alice:x:7:8::/a:/bin/a:b\n"
+		"alice:x:9:9::/:/bin/sh\n";
+	unit_group = "staff\nstaff:x\nstaff:x:y:alice\nstaff:x:-1:alice\n:x:3:\nstaff:x:50: bob , "
+		     "alice\n"
+		     "staff:x:51:alice";
+	user = resolve("alice:staff");
+	assert_int_equal(user.uid, 7);
+	assert_int_equal(user.gid, 50);
+	assert_string_equal(user.home, "/a");
+	assert_string_equal(user.shell, "/bin/a:b");
+	assert_int_equal(user.group_count, 2);
+	assert_int_equal(user.groups[1], 51);
+	user_release(&user);
+	assert_refused("bob", "no such user");
+	assert_ids("6", 6, 4242);
+	assert_ids("7", 7, 8);
+}
+
+/* As a text it would end there, and be another's name. */
+static void line_with_a_nul_is_none(void **state)
+{
+	static const char passwd[] = "alice\0:x:0:0::/:/bin/sh\nalice:x:1\0:0::/:/bin/sh\n"
+				     "alice:x:1000:1001::/home\0:/bin/sh\nbob:x:5:6::/:/bin/sh\0\n"
+				     "\0\0\n\0carol:x:8:8::/:/bin/sh";
+	static const char group[] = "staff:x:7:bob\0,alice\nadm:x:8:bob";
+
+	(void)state;
+	unit_passwd = passwd;
+	unit_passwd_len = sizeof(passwd) - 1;
+	unit_group = group;
+	unit_group_len = sizeof(group) - 1;
+	assert_refused("alice", "no such user");
+	assert_refused("bob", "no such user");
+	assert_refused("carol", "no such user");
+	assert_refused("0:staff", "no such group");
+	assert_ids("0:adm", 0, 8);
+}
+
+static void last_line_needs_no_end(void **state)
+{
+	(void)state;
+	unit_passwd = "root:x:0:0::/root:/bin/sh\nlast:x:5:6";
+	unit_group = "adm:x:4:\nlast:x:7";
+	assert_ids("last", 5, 6);
+	assert_ids("last:last", 5, 7);
+}
+
+/* More than the kernel takes would fail as setgroups(2), which says nothing of the reason. */
+static void groups_without_end_are_refused(void **state)
+{
+	enum { COUNT = 100000 };
+	char *text = malloc(COUNT * 32), *at = text;
+	struct user user;
+
+	(void)state;
+	assert_non_null(text);
+	for (int i = 0; i < COUNT; i++) {
+		at += sprintf(at, "g%d:x:%d:alice\n", i, 5000 + i);
+		if (i == 65534) {
+			unit_group = text;
+			user = resolve("alice");
+			assert_int_equal(user.group_count, 65536);
+			assert_int_equal(user.groups[0], 1001);
+			assert_int_equal(user.groups[1], 5000);
+			assert_int_equal(user.groups[65535], 5000 + 65534);
+			user_release(&user);
+		}
+	}
+	assert_refused("alice", "user alice is in over 65536 groups");
+	assert_ids("bare", 3000, 3001);
 	free(text);
 }
 
@@ -326,6 +432,11 @@ int main(void)
 		cmocka_unit_test_setup(guest_without_groups_has_the_users_own, unit_set_files),
 		cmocka_unit_test_setup(file_that_cannot_be_read_is_an_error, unit_set_files),
 		cmocka_unit_test_setup(entry_that_is_very_long_is_read, unit_set_files),
+		cmocka_unit_test_setup(line_of_nis_is_nobodys, unit_set_files),
+		cmocka_unit_test_setup(line_that_is_no_entry_hides_none, unit_set_files),
+		cmocka_unit_test_setup(line_with_a_nul_is_none, unit_set_files),
+		cmocka_unit_test_setup(last_line_needs_no_end, unit_set_files),
+		cmocka_unit_test_setup(groups_without_end_are_refused, unit_set_files),
 		cmocka_unit_test_setup(uid_is_looked_up_by_itself, unit_set_files),
 		cmocka_unit_test_setup(resolve_user_spec_for_current_uid_gid, unit_set_files),
 	};

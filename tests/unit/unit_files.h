@@ -14,7 +14,8 @@
 
 /* The files' texts; NULL: there is none; empty: the one of this machine; a path: that. */
 static const char *unit_passwd, *unit_group;
-static const char *unit_denied; /* this path cannot be opened */
+static size_t unit_passwd_len, unit_group_len; /* of texts with NULs in them; or 0 */
+static const char *unit_denied;		       /* this path cannot be opened */
 
 /* Whoever includes this says in a line WRAP: open. */
 int __wrap_open(const char *path, int flags, ...);
@@ -25,6 +26,7 @@ int __wrap_open(const char *path, int flags, ...)
 	const char *text = strcmp(path, "/etc/passwd") == 0  ? unit_passwd
 			   : strcmp(path, "/etc/group") == 0 ? unit_group
 							     : "";
+	size_t len = text == unit_passwd ? unit_passwd_len : unit_group_len;
 	mode_t mode = 0;
 	int fd;
 
@@ -46,7 +48,8 @@ int __wrap_open(const char *path, int flags, ...)
 		return __real_open(path, flags, mode);
 	fd = memfd_create("names", MFD_CLOEXEC);
 	assert_true(fd >= 0);
-	assert_int_equal(write(fd, text, strlen(text)), strlen(text));
+	len = len ? len : strlen(text);
+	assert_int_equal(write(fd, text, len), len);
 	lseek(fd, 0, SEEK_SET);
 	return fd;
 }
@@ -87,6 +90,7 @@ static int unit_set_files(void **state)
 		     "88:x:2088:alice\n"
 		     "again:x:29:alice\n"
 		     "mine:x:1001:alice\n";
+	unit_passwd_len = unit_group_len = 0;
 	unit_denied = NULL;
 	unit_uid = 0;
 	unit_gid = 4242;
