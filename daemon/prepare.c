@@ -29,7 +29,7 @@ static void raise_nofile(struct spawn_config *config)
 /* Out of memory, the kernel should take the command that ate it, not the one who tells. */
 static void lower_oom_score(struct spawn_config *config)
 {
-	cleanup_fd int fd = open("/proc/self/oom_score_adj", O_RDWR | O_CLOEXEC);
+	cleanup_fd int fd = open("/proc/self/oom_score_adj", O_RDWR | O_CLOEXEC | O_NONBLOCK);
 	char text[sizeof(config->oom_score_adj)];
 	ssize_t n;
 

@@ -6,7 +6,12 @@
 #include <stdio.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
+
+/* As the kernel has it on every machine. */
+#define NULL_MAJOR 1
+#define NULL_MINOR 3
 
 void fd_close(int *fd)
 {
@@ -33,11 +38,14 @@ int fd_steal(int *fd)
 
 int fd_open_null(int flags)
 {
-	int fd = open("/dev/null", flags);
+	int fd = open("/dev/null", flags | O_NONBLOCK | O_NOCTTY);
+	struct stat st;
 
-	if (fd >= 0)
+	if (fd >= 0 && fstat(fd, &st) == 0 && S_ISCHR(st.st_mode) &&
+	    st.st_rdev == makedev(NULL_MAJOR, NULL_MINOR))
 		return fd;
-	/* A root without /dev: a file of nothing, which nothing can be added to. */
+	fd_close(&fd);
+	/* No /dev, or something else of that name: a file of nothing, which nothing can be added to. */
 	fd = memfd_create("null", MFD_ALLOW_SEALING | (flags & O_CLOEXEC ? MFD_CLOEXEC : 0));
 	if (fd >= 0)
 		fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_GROW);

@@ -26,6 +26,13 @@ setup() {
 	[[ -z $output ]]
 }
 
+# Commands may put a FIFO there. The console of process 1 is the kernel's, which never waits for it.
+@test "house: no file of the guest is waited for when a daemon opens it by name" {
+	run grep -rnE --include='*.c' '\<(open|openat)\(.*O_(RD|WR)|\<fopen(64)?\(' daemon
+	grep -q O_NONBLOCK <<<"$output"
+	[[ -z $(grep -v 'O_NONBLOCK\|"/dev/console"' <<<"$output") ]]
+}
+
 # in_sources GREP-OPTION...: of every source, in whichever room.
 in_sources() {
 	grep -rE --include='*.[ch]' "$@"

@@ -52,7 +52,7 @@ int port_find(const char *folder, const char *name, char *ret_path, size_t len)
 		ssize_t n;
 
 		snprintf(path, sizeof(path), "%s/%s/name", folder, entry->d_name);
-		fd = open(path, O_RDONLY | O_CLOEXEC);
+		fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
 		n = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
 		if (n <= 0 || entry->d_name[0] == '.')
 			continue;

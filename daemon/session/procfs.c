@@ -18,7 +18,7 @@ static size_t read_file(pid_t pid, const char *name, char *room, size_t room_len
 	ssize_t n;
 
 	snprintf(path, sizeof(path), "/proc/%d/%s", pid, name);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
+	fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
 	n = fd < 0 ? -1 : read(fd, room, room_len - 1);
 	room[n > 0 ? n : 0] = '\0';
 	return n > 0 ? (size_t)n : 0;

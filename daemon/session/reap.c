@@ -85,7 +85,7 @@ static int session_of(int proc_fd, const char *pid)
 	ssize_t n;
 
 	snprintf(path, sizeof(path), "%.20s/stat", pid);
-	fd = openat(proc_fd, path, O_RDONLY | O_CLOEXEC);
+	fd = openat(proc_fd, path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
 	if (fd < 0)
 		return seen(errno);
 	n = read(fd, text, sizeof(text) - 1);

@@ -62,7 +62,7 @@ static void reset_signals(void)
 
 static void restore_oom_score(const char *text)
 {
-	int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
+	int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC | O_NONBLOCK);
 
 	/* Without /proc the daemon could not have changed its own either. */
 	if (fd >= 0 && write(fd, text, strlen(text)) < 0)

@@ -66,6 +66,22 @@ static void port_is_found_by_its_whole_name(void **state)
 	assert_string_equal(path, "/dev/vport0p1");
 }
 
+/* Whoever is root in the guest may put another folder there. */
+static void name_that_is_no_file_is_not_waited_for(void **state)
+{
+	char path[256], found[64];
+
+	(void)state;
+	add("vport0p1", NULL);
+	snprintf(path, sizeof(path), "%s/vport0p1/name", folder);
+	assert_int_equal(mkfifo(path, 0600), 0);
+	add("vport1p2", "agent\n");
+	/* One that is not there is looked for in all. */
+	assert_int_equal(port_find(folder, "nosuch", found, sizeof(found)), -ENODEV);
+	assert_int_equal(port_find(folder, "agent", found, sizeof(found)), 0);
+	assert_string_equal(found, "/dev/vport1p2");
+}
+
 static void port_that_is_not_there_is_no_device(void **state)
 {
 	char path[64];
@@ -79,6 +95,8 @@ int main(void)
 {
 	const struct CMUnitTest port_tests[] = {
 		cmocka_unit_test_setup_teardown(port_is_found_by_its_whole_name, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(name_that_is_no_file_is_not_waited_for, set_up,
+						tear_down),
 		cmocka_unit_test_setup_teardown(port_that_is_not_there_is_no_device, set_up,
 						tear_down),
 	};
