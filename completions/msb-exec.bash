@@ -107,6 +107,7 @@ _msb_options[msb-execd]='-l|--listen|ENDPOINT
 |--max-sessions|N
 |--max-connections|N
 |--max-connections-of-user|N
+|--max-sessions-of-user|N
 |--max-memory|SIZE
 |--max-request|SIZE
 |--frame-timeout|DURATION
@@ -135,6 +136,7 @@ _msb_options[msb-relayd]='-a|--agent|ENDPOINT
 |--no-bootstrap|
 |--allow-uid|UID
 |--max-connections-of-user|N
+|--max-sessions-of-user|N
 |--max-memory|SIZE
 |--frame-timeout|DURATION
 |--greeting-timeout|DURATION

@@ -139,6 +139,11 @@ static void on_signal(struct loop *loop, const struct loop_signal *signal)
 
 /* ---- clients ---- */
 
+static bool make_room(struct listen_host *listen, const struct peer_use *of)
+{
+	return conn_make_room(&container_of(listen, struct execd, listen)->dispatch.conns, of);
+}
+
 static void on_client(struct listen_host *listen, int fd, const struct peer *peer)
 {
 	struct execd *execd = container_of(listen, struct execd, listen);
@@ -213,6 +218,8 @@ static struct job_limits limits_of(const struct settings *settings)
 		.has_linger = settings->linger_ms != DURATION_INFINITE,
 		.linger_ms = settings->linger_ms,
 		.max_time_ms = settings->max_time_ms,
+		.sessions_of_user = settings->budget.sessions_of_user,
+		.sessions_of_others = budget_of_others(settings->max_sessions),
 	};
 }
 
@@ -283,6 +290,7 @@ static int start(struct execd *execd, int passed, struct err *err)
 	execd->listen.rules = &execd->settings.allow;
 	execd->listen.taken = &execd->dispatch.conns.conn_count;
 	execd->listen.budget = &execd->settings.budget;
+	execd->listen.make_room = make_room;
 	execd->listen.on_client = on_client;
 	execd->last_call.on_due = on_last_call;
 	execd->last_flush.on_due = on_last_flush;

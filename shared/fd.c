@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
@@ -64,6 +65,19 @@ int fd_open_standard(void)
 			return -errno;
 	}
 	return 0;
+}
+
+bool fd_is_scarce(void)
+{
+	struct rlimit limit;
+	/* The lowest that is free: all below it are open. */
+	int fd = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+
+	if (fd < 0)
+		return true;
+	close(fd);
+	return getrlimit(RLIMIT_NOFILE, &limit) == 0 &&
+	       (rlim_t)fd >= limit.rlim_cur - limit.rlim_cur / 16;
 }
 
 int fd_set_nonblock(int fd)

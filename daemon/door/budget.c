@@ -40,7 +40,10 @@ static void run(struct frame_clock *clock, enum frame_clock_runs what)
 void frame_clock_start(struct frame_clock *clock, struct loop *loop, const struct budget *budget,
 		       void (*on_due)(struct loop_timer *timer))
 {
-	*clock = (struct frame_clock){.loop = loop, .budget = budget, .timer.on_due = on_due};
+	*clock = (struct frame_clock){.loop = loop,
+				      .budget = budget,
+				      .started_us = loop_now_us(),
+				      .timer.on_due = on_due};
 	run(clock, CLOCK_GREETING);
 }
 
@@ -66,15 +69,28 @@ void frame_clock_run(struct frame_clock *clock, struct link *link, bool reads)
 		run(clock, CLOCK_OFF);
 }
 
-const char *frame_clock_late(const struct frame_clock *clock, struct link *link)
+uint64_t frame_clock_silence(const struct frame_clock *clock, const struct link *link)
 {
-	const char *why = clock->runs == CLOCK_GREETING
-				  ? "it says nothing for longer than --greeting-timeout"
-				  : "a frame is not whole after --frame-timeout";
+	return clock->started_us && !link_taken(link) ? loop_now_us() - clock->started_us : 0;
+}
 
-	/* Without room for it the client learns no more than that it is dropped. */
+/* Without room for it the client learns no more than that it is dropped. */
+static const char *say_why(struct link *link, const char *why)
+{
 	msg_put_error(link_out(link), 0, MSG_REFUSAL_MALFORMED_MESSAGE, why, (struct msg_text){0});
 	return why;
+}
+
+const char *frame_clock_late(const struct frame_clock *clock, struct link *link)
+{
+	return say_why(link, clock->runs == CLOCK_GREETING
+				     ? "it says nothing for longer than --greeting-timeout"
+				     : "a frame is not whole after --frame-timeout");
+}
+
+const char *budget_make_way(struct link *link)
+{
+	return say_why(link, "it says nothing, and others need its place");
 }
 
 /* ---- words ---- */

@@ -33,17 +33,43 @@ static bool may_say(struct listen_host *host)
 	return log_may(&host->said, loop_now_ms(), "refused connections");
 }
 
+/* A descriptor to refuse with when there is no other. */
+static void keep_spare(struct listen_host *host)
+{
+	if (host->spare_fd < 0)
+		host->spare_fd = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+}
+
+static const char no_descriptors[] =
+	"no descriptors are left; its limit of open files is RLIMIT_NOFILE";
+static const char too_many[] = "as many connections are open as --max-connections allows";
+static const char too_many_of_user[] =
+	"as many connections of this user are open as --max-connections-of-user allows";
+
 /* Why there is no room for one more connection of that peer; NULL: there is. */
 static const char *lacks_room(const struct listen_host *host, const struct peer *peer)
 {
-	if (host->spare_fd < 0)
-		return "no descriptors are left; its limit of open files is RLIMIT_NOFILE";
-	if (*host->taken >= host->budget->connections)
-		return "as many connections are open as --max-connections allows";
-	if (peer->open && *peer->open >= host->budget->connections_of_user)
-		return "as many connections of this user are open as "
-		       "--max-connections-of-user allows";
+	const struct budget *budget = host->budget;
+	const struct peer_use *use = peer->use;
+
+	if (host->spare_fd < 0 || (use && fd_is_scarce()))
+		return no_descriptors;
+	if (use && use->connections >= budget->connections_of_user)
+		return too_many_of_user;
+	if (*host->taken >= (use ? budget_of_others(budget->connections) : budget->connections))
+		return too_many;
 	return NULL;
+}
+
+/* The same, once who says nothing has made way: for a user of his own, for who is trusted of anybody. */
+static const char *make_room(struct listen_host *host, const struct peer *peer)
+{
+	const char *lack = lacks_room(host, peer);
+
+	if (!lack || !host->make_room || !host->make_room(host, peer->use))
+		return lack;
+	keep_spare(host);
+	return lacks_room(host, peer);
 }
 
 static void take_connection(struct listen_host *host, int fd)
@@ -60,7 +86,7 @@ static void take_connection(struct listen_host *host, int fd)
 		close(fd);
 		return;
 	}
-	lack = lacks_room(host, &peer);
+	lack = make_room(host, &peer);
 	if (!lack) {
 		host->on_client(host, fd, &peer);
 		return;
@@ -68,13 +94,6 @@ static void take_connection(struct listen_host *host, int fd)
 	if (may_say(host))
 		log_warn("refused %s: %s", peer.name, lack);
 	budget_refuse(fd, lack);
-}
-
-/* A descriptor to refuse with when there is no other. */
-static void keep_spare(struct listen_host *host)
-{
-	if (host->spare_fd < 0)
-		host->spare_fd = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
 }
 
 /* Refuses one more without a descriptor of its own: 0 or -errno. */

@@ -33,6 +33,11 @@ struct listen_host {
 	struct peer_rules *rules;
 	const struct budget *budget;
 	const size_t *taken; /* how many connections are open */
+	/*
+	 * Closes the connection that has been silent for the longest, of those of one user or of all (NULL),
+	 * if any has been for BUDGET_SILENCE_US: whether it did. May be NULL: none is closed.
+	 */
+	bool (*make_room)(struct listen_host *host, const struct peer_use *of);
 	/* Takes ownership of the descriptor, which is close-on-exec and may block. */
 	void (*on_client)(struct listen_host *host, int fd, const struct peer *peer);
 

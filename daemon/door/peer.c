@@ -37,12 +37,13 @@ int peer_allow_cid(const char *text, void *target, struct err *err)
 	return 0;
 }
 
-/* Where the connections of one that is named are counted; NULL: it is not. */
-static size_t *find_named(const uint32_t *named, size_t *open, size_t count, uint32_t id)
+/* What one that is named has; NULL: it is not. */
+static struct peer_use *find_named(const uint32_t *named, struct peer_use *use, size_t count,
+				   uint32_t id)
 {
 	for (size_t i = 0; i < count; i++)
 		if (named[i] == id)
-			return &open[i];
+			return &use[i];
 	return NULL;
 }
 
@@ -51,15 +52,15 @@ static int check_user(struct peer_rules *rules, int fd, struct peer *ret, struct
 {
 	struct ucred user;
 	socklen_t len = sizeof(user);
-	size_t *open = NULL;
+	struct peer_use *use = NULL;
 	bool trusted;
 
 	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &user, &len) < 0)
 		return err_set(err, errno, NULL, "cannot learn who connected");
 	trusted = user.uid == 0 || user.uid == geteuid();
 	if (!trusted)
-		open = find_named(rules->uids, rules->uids_open, rules->uid_count, user.uid);
-	if (!trusted && !open) {
+		use = find_named(rules->uids, rules->uids_use, rules->uid_count, user.uid);
+	if (!trusted && !use) {
 		err_set(err, 0, NULL, "refused a connection of uid %u; --allow-uid lets it in",
 			user.uid);
 		return -EACCES;
@@ -67,7 +68,7 @@ static int check_user(struct peer_rules *rules, int fd, struct peer *ret, struct
 	*ret = (struct peer){.kind = PEER_USER,
 			     .number = user.uid,
 			     .trusted = trusted,
-			     .open = open,
+			     .use = use,
 			     .pid = user.pid};
 	snprintf(ret->name, sizeof(ret->name), "client %d", user.pid);
 	return 0;
@@ -81,21 +82,21 @@ static int check_machine(struct peer_rules *rules, int fd, struct peer *ret, str
 {
 	struct sockaddr_vm address = {.svm_family = AF_VSOCK};
 	socklen_t len = sizeof(address);
-	size_t *open = NULL;
+	struct peer_use *use = NULL;
 	bool is_host;
 
 	if (getpeername(fd, (struct sockaddr *)&address, &len) < 0)
 		return err_set(err, errno, NULL, "cannot learn who connected");
 	is_host = address.svm_cid == VMADDR_CID_HOST;
 	if (!is_host)
-		open = find_named(rules->cids, rules->cids_open, rules->cid_count, address.svm_cid);
-	if (!is_host && !open) {
+		use = find_named(rules->cids, rules->cids_use, rules->cid_count, address.svm_cid);
+	if (!is_host && !use) {
 		err_set(err, 0, NULL, "refused a connection of CID %u; --allow-cid lets it in",
 			address.svm_cid);
 		return -EACCES;
 	}
 	*ret = (struct peer){
-		.trusted = is_host, .open = open, .cid = address.svm_cid, .port = address.svm_port};
+		.trusted = is_host, .use = use, .cid = address.svm_cid, .port = address.svm_port};
 	if (!is_host) {
 		ret->kind = PEER_MACHINE;
 		ret->number = address.svm_cid;

@@ -11,14 +11,19 @@
 
 #define PEER_NAMED_MAX 64
 
+/* What one user, or one machine, has of a daemon, as those who give it count it. */
+struct peer_use {
+	size_t connections;
+	size_t sessions;
+};
+
 /* Who is let in beside root and our own user, and beside the host of this machine. */
 struct peer_rules {
 	uid_t uids[PEER_NAMED_MAX];
 	size_t uid_count;
 	uint32_t cids[PEER_NAMED_MAX];
 	size_t cid_count;
-	size_t uids_open[PEER_NAMED_MAX]; /* connections of each, as its taker counts them */
-	size_t cids_open[PEER_NAMED_MAX];
+	struct peer_use uids_use[PEER_NAMED_MAX], cids_use[PEER_NAMED_MAX];
 };
 
 /* What is known of who it is. */
@@ -31,12 +36,12 @@ enum peer_kind {
 
 struct peer {
 	enum peer_kind kind;
-	uint32_t number;    /* uid or CID; of the host 0 */
-	bool trusted;	    /* root, our own user, or the host: may end the program */
-	size_t *open;	    /* where its connections are counted; NULL: they are not */
-	pid_t pid;	    /* PEER_USER: 0 in another process namespace */
-	uint32_t cid, port; /* over vsock; else 0 */
-	char name[32];	    /* for log lines */
+	uint32_t number;      /* uid or CID; of the host 0 */
+	bool trusted;	      /* root, our own user, or the host: may end the program */
+	struct peer_use *use; /* what it has; NULL: it is trusted, and nobody counts */
+	pid_t pid;	      /* PEER_USER: 0 in another process namespace */
+	uint32_t cid, port;   /* over vsock; else 0 */
+	char name[32];	      /* for log lines */
 };
 
 /* What an option adds to its struct peer_rules: a uid, or a CID. 0, or -EINVAL with *err filled. */

@@ -10,6 +10,11 @@
 	       "let this user connect, beside root and our own; repeatable", \
 	       OPTION_BY(peer_allow_uid, type, allow))
 
+#define ROW_MAX_SESSIONS_OF_USER(type)                                                          \
+	OPTION(0, "max-sessions-of-user", "N",                                                  \
+	       "refuse more commands at once of each user let in by --allow-uid (default 256)", \
+	       OPTION_TO(NUMBER, type, budget.sessions_of_user))
+
 /* usual: what the default is, in words. */
 #define ROW_MAX_MEMORY(type, usual)                                                       \
 	OPTION(0, "max-memory", "SIZE",                                                   \

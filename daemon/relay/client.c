@@ -78,8 +78,8 @@ static void close_client(struct relay_client *client, const char *why)
 	record_leave(client, why);
 	loop_disarm(host->loop, &client->answer_limit);
 	frame_clock_stop(&client->clock);
-	if (client->open)
-		--*client->open;
+	if (client->use)
+		client->use->connections--;
 	link_release(&client->link);
 	list_remove(&host->list, &client->in_host);
 	host->count--;
@@ -221,14 +221,14 @@ struct relay_client *relay_client_open(struct relay_clients *host, int fd, const
 		.trusted = peer->trusted,
 		.has_uid = peer->kind == PEER_USER,
 		.uid = peer->number,
-		.open = peer->open,
+		.use = peer->use,
 		.answer_limit.on_due = on_answer_limit,
 	};
 	snprintf(client->name, sizeof(client->name), "%s", peer->name);
 	link_init(&client->link, host->loop, fd, fd, OUT_MAX, &host->spare, &link_calls,
 		  LINK_HEARS_HANGUP);
-	if (client->open)
-		++*client->open;
+	if (client->use)
+		client->use->connections++;
 	record_come(client, peer);
 	list_append(&host->list, &client->in_host);
 	host->count++;
@@ -275,6 +275,29 @@ void relay_clients_wake(struct relay_clients *host)
 		return;
 	list_remove(&host->list, first);
 	list_append(&host->list, first);
+}
+
+bool relay_clients_make_room(struct relay_clients *host, const struct peer_use *of)
+{
+	struct relay_client *client, *found = NULL;
+	uint64_t longest = BUDGET_SILENCE_US - 1, silence;
+	const char *why;
+
+	list_each(client, &host->list, in_host) {
+		silence = of && client->use != of
+				  ? 0
+				  : frame_clock_silence(&client->clock, &client->link);
+		if (silence <= longest)
+			continue;
+		longest = silence;
+		found = client;
+	}
+	if (!found)
+		return false;
+	why = budget_make_way(&found->link);
+	link_flush(&found->link);
+	close_client(found, why);
+	return true;
 }
 
 size_t relay_clients_flush(struct relay_clients *host)

@@ -55,7 +55,7 @@ struct relay_client {
 	struct link link;
 	struct loop_grave grave;
 	bool greeted;
-	size_t *open; /* where it is counted besides; or NULL */
+	struct peer_use *use; /* where it is counted besides; or NULL */
 	struct frame_clock clock;
 	const char *closing; /* why it is closed after this batch */
 	const char *ended;   /* why it says no more; answers that are due still go out */
@@ -104,6 +104,9 @@ static inline bool relay_client_may_say(struct relay_client *client)
 {
 	return log_may(&client->said, loop_now_ms(), client->name);
 }
+
+/* As conn_make_room() of the other daemon. */
+bool relay_clients_make_room(struct relay_clients *host, const struct peer_use *of);
 
 /* Marks all, which take turns: whoever comes first now comes last the next time. */
 void relay_clients_wake(struct relay_clients *host);

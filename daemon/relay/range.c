@@ -284,6 +284,19 @@ static void take_flow(struct route *route, const struct msg_relayed *add)
 	route->output.window = add->output;
 }
 
+/* Why its client may not have one more; NULL: it may. */
+static const char *lacks_session(const struct relay_range *range)
+{
+	const struct route_table *routes = &range->routes;
+
+	if (routes->sessions >= ROUTE_SESSIONS_MAX)
+		return "too many sessions of one client are in use";
+	if (routes->of_user && *routes->of_user >= range->client->host->budget->sessions_of_user)
+		return "this user has as many sessions as --max-sessions-of-user of the relay "
+		       "allows";
+	return NULL;
+}
+
 /* Passes it on. *add is what was said with it. */
 static int put_request(struct relay_range *range, const struct incoming *in,
 		       const struct msg_exec_request *request, struct msg_relayed *add)
@@ -303,15 +316,9 @@ static int put_request(struct relay_range *range, const struct incoming *in,
 			       in->envelope.payload);
 }
 
-static int fail_request(struct relay_range *range, uint32_t id, int r)
+static int fail_request(struct relay_range *range, uint32_t id, const char *why, const char *stage)
 {
-	bool too_large = r == -EMSGSIZE;
-
-	return msg_put_exec_failed(to_client(range), id, MSG_FAILURE_RESOURCE_LIMIT, 0,
-				   too_large ? "the request is too large for a relay, which has "
-					       "to say whose it is"
-					     : "a malformed resource limit",
-				   too_large ? NULL : "setrlimit");
+	return msg_put_exec_failed(to_client(range), id, MSG_FAILURE_RESOURCE_LIMIT, 0, why, stage);
 }
 
 static int start(struct relay_range *range, struct incoming *in,
@@ -327,7 +334,12 @@ static int start(struct relay_range *range, struct incoming *in,
 	r = put_request(range, in, request, &add);
 	if (r == -EBADMSG || r == -EMSGSIZE) {
 		route_remove(&range->routes, route);
-		return fail_request(range, id, r);
+		return r == -EBADMSG
+			       ? fail_request(range, id, "a malformed resource limit", "setrlimit")
+			       : fail_request(range, id,
+					      "the request is too large for a relay, which has "
+					      "to say whose it is",
+					      NULL);
 	}
 	tell_agent(range, r);
 	route->v = in->envelope.v;
@@ -344,6 +356,7 @@ static int take_request(struct relay_range *range, struct incoming *in, struct b
 {
 	struct msg_bytes payload = in->envelope.payload;
 	struct msg_exec_request request;
+	const char *why;
 	int r;
 
 	if (buf_append(copy, payload.ptr, payload.len) < 0)
@@ -355,11 +368,8 @@ static int take_request(struct relay_range *range, struct incoming *in, struct b
 		return r;
 	if (!relay_agent_is_up(range->agent))
 		return refuse_session(range, in, no_guest);
-	if (range->routes.sessions >= ROUTE_SESSIONS_MAX)
-		return msg_put_exec_failed(to_client(range), in->frame->id,
-					   MSG_FAILURE_RESOURCE_LIMIT, 0,
-					   "too many commands of one client are running", NULL);
-	return start(range, in, &request);
+	why = lacks_session(range);
+	return why ? fail_request(range, in->frame->id, why, NULL) : start(range, in, &request);
 }
 
 /* Something has that id. One that was abandoned ends soon, if the agent can be told all. */
@@ -519,6 +529,7 @@ static int take_question(struct relay_range *range, struct incoming *in, void *r
 {
 	struct route *route = route_find(&range->routes, in->frame->id);
 	bool is_up = relay_agent_is_up(range->agent);
+	const char *why;
 	int r;
 
 	if (is_up && !agent_keeps_sessions(range))
@@ -530,9 +541,8 @@ static int take_question(struct relay_range *range, struct incoming *in, void *r
 		return r;
 	if (!is_up)
 		return refuse_session(range, in, no_guest);
-	if (range->routes.sessions >= ROUTE_SESSIONS_MAX)
-		return refuse_session(range, in, "too many sessions of one client are in use");
-	return 1;
+	why = lacks_session(range);
+	return why ? refuse_session(range, in, why) : 1;
 }
 
 /* Puts it, and what is to know its answers. *ret NULL: it was refused. */
@@ -943,4 +953,5 @@ void range_release(struct relay_range *range)
 void range_take(struct relay_range *range, struct relay_client *client)
 {
 	range->client = client;
+	range->routes.of_user = client->use ? &client->use->sessions : NULL;
 }

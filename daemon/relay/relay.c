@@ -83,9 +83,11 @@ static void greet(struct relay *relay, struct relay_client *client)
 void relay_open(struct relay *relay, int fd, const struct peer *peer)
 {
 	int slot = relay_slots_take(&relay->slots);
-	struct relay_client *client =
-		slot < 0 ? NULL : relay_client_open(&relay->clients, fd, peer, slot);
+	struct relay_client *client;
 
+	if (slot < 0 && relay_clients_make_room(&relay->clients, peer->use))
+		slot = relay_slots_take(&relay->slots);
+	client = slot < 0 ? NULL : relay_client_open(&relay->clients, fd, peer, slot);
 	if (!client) {
 		const char *why = slot < 0 ? "all 128 ranges of ids are taken" : strerror(ENOMEM);
 

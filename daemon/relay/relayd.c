@@ -56,6 +56,12 @@ static void on_signal(struct loop *loop, const struct loop_signal *signal)
 	loop_arm(loop, &relayd->last_flush, 0);
 }
 
+static bool make_room(struct listen_host *listen, const struct peer_use *of)
+{
+	return relay_clients_make_room(&container_of(listen, struct relayd, listen)->relay.clients,
+				       of);
+}
+
 static void on_client(struct listen_host *listen, int fd, const struct peer *peer)
 {
 	struct relayd *relayd = container_of(listen, struct relayd, listen);
@@ -91,6 +97,7 @@ static int start(struct relayd *relayd, int passed, struct err *err)
 	relayd->listen.taken = &relay->clients.count;
 	relayd->listen.budget = relay->clients.budget = &relayd->settings.budget;
 	relay->clients.spare.limit = budget_memory(&relayd->settings.budget);
+	relayd->listen.make_room = make_room;
 	relayd->listen.on_client = on_client;
 	if (r < 0)
 		return err_set(err, -r, NULL, "cannot set up the event loop");

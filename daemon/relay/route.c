@@ -32,6 +32,15 @@ static bool is_answered(const struct route *route)
 	return route->kind == ROUTE_QUERY || route->kind == ROUTE_ASK;
 }
 
+static void count_session(struct route_table *table, const struct route *route, int by)
+{
+	if (!route_is_session(route))
+		return;
+	table->sessions += (size_t)by;
+	if (table->of_user)
+		*table->of_user += (size_t)by;
+}
+
 struct route *route_add(struct route_table *table, uint32_t id, enum route_kind kind)
 {
 	struct route *route = calloc(1, sizeof(*route));
@@ -47,7 +56,7 @@ struct route *route_add(struct route_table *table, uint32_t id, enum route_kind 
 	*first = route;
 	list_append(&table->list, &route->in_table);
 	table->count++;
-	table->sessions += route_is_session(route);
+	count_session(table, route, 1);
 	table->asks += is_answered(route);
 	return route;
 }
@@ -74,7 +83,7 @@ void route_remove(struct route_table *table, struct route *route)
 	*at = route->next_of_bucket;
 	list_remove(&table->list, &route->in_table);
 	table->count--;
-	table->sessions -= route_is_session(route);
+	count_session(table, route, -1);
 	table->asks -= is_answered(route);
 	count_held(table, buf_len(&route->held), 0);
 	free_route(route);
@@ -91,7 +100,7 @@ void route_clear(struct route_table *table)
 	struct route *route, *next;
 
 	list_each_safe(route, next, &table->list, in_table)
-		free_route(route);
+		route_remove(table, route);
 	*table = (struct route_table){.count = 0};
 }
 

@@ -62,6 +62,7 @@ struct route_table {
 	struct list list;
 	size_t count;	 /* of all */
 	size_t sessions; /* of those that ROUTE_SESSIONS_MAX is for */
+	size_t *of_user; /* where these are counted besides, with others of the same user; or NULL */
 	size_t asks;	 /* of those that will have an answer, whatever becomes of sessions */
 	size_t held;	 /* bytes of input, of all */
 	size_t full;	 /* routes that hold too much of it */

@@ -102,6 +102,7 @@ static const struct option_row rows[] = {
 	{0, "max-connections-of-user", "N",
 	 "refuse more of each user let in by --allow-uid (default 32)",
 	 TO(NUMBER, budget.connections_of_user)},
+	ROW_MAX_SESSIONS_OF_USER(struct relay_settings),
 	ROW_MAX_MEMORY(struct relay_settings, "256M"),
 	ROWS_PATIENCE(struct relay_settings),
 	ROWS_LAST(struct relay_settings),
@@ -133,6 +134,7 @@ int relay_settings_parse(int argc, char *const argv[], bool has_sockets, struct 
 		/* One more is accepted, and told that it gets no range. */
 		.budget = {.connections = RELAY_SLOTS + 1,
 			   .connections_of_user = 32,
+			   .sessions_of_user = 256,
 			   .memory = 256 * 1024 * 1024,
 			   .frame_ms = 60000,
 			   .greeting_ms = DURATION_INFINITE},

@@ -39,8 +39,8 @@ static void close_conn(struct conn *conn, const char *why)
 	link_release(&conn->link);
 	list_remove(&host->conns, &conn->in_host);
 	host->conn_count--;
-	if (conn->open)
-		--*conn->open;
+	if (conn->use)
+		conn->use->connections--;
 	if (conn->calls->on_closed)
 		conn->calls->on_closed(conn);
 	else
@@ -185,6 +185,7 @@ static struct owner owner_of(const struct peer *peer)
 	return (struct owner){
 		.kind = kinds[peer->kind],
 		.number = peer->number,
+		.running = peer->use ? &peer->use->sessions : NULL,
 		.way = way_of(peer),
 		.pid = peer->pid,
 		.cid = peer->cid,
@@ -201,14 +202,14 @@ void conn_init(struct conn *conn, struct conn_host *host, int in_fd, int out_fd,
 		.trusted = peer->trusted,
 		.owner = owner_of(peer),
 		.relayed = peer->kind == PEER_PORT,
-		.open = peer->open,
+		.use = peer->use,
 	};
 	snprintf(conn->name, sizeof(conn->name), "%s", peer->name);
 	outlet_init(&conn->outlet, &conn->link);
 	link_init(&conn->link, loop_of(conn), in_fd, out_fd, JOB_FRAMES_MAX, &host->jobs->spare,
 		  &link_calls, manner);
-	if (conn->open)
-		++*conn->open;
+	if (conn->use)
+		conn->use->connections++;
 	list_append(&host->conns, &conn->in_host);
 	host->conn_count++;
 }
@@ -236,6 +237,28 @@ int conn_open(struct conn_host *host, int in_fd, int out_fd, const struct peer *
 	link_flush(&conn->link);
 	link_mark(&conn->link);
 	return 0;
+}
+
+bool conn_make_room(struct conn_host *host, const struct peer_use *of)
+{
+	struct conn *conn, *found = NULL;
+	uint64_t longest = BUDGET_SILENCE_US - 1, silence;
+	const char *why;
+
+	list_each(conn, &host->conns, in_host) {
+		silence =
+			of && conn->use != of ? 0 : frame_clock_silence(&conn->clock, &conn->link);
+		if (silence <= longest)
+			continue;
+		longest = silence;
+		found = conn;
+	}
+	if (!found)
+		return false;
+	why = budget_make_way(&found->link);
+	link_flush(&found->link);
+	close_conn(found, why);
+	return true;
 }
 
 size_t conn_flush_all(struct conn_host *host)

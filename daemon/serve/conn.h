@@ -67,8 +67,8 @@ struct conn {
 	const struct conn_calls *calls;
 	struct list_node in_host;
 	struct loop_grave grave;
-	uint32_t body_id; /* whose input the link's body is */
-	size_t *open;	  /* where it is counted besides; or NULL */
+	uint32_t body_id;     /* whose input the link's body is */
+	struct peer_use *use; /* where it is counted besides; or NULL */
 	struct frame_clock clock;
 	struct log_rate said;
 };
@@ -91,6 +91,12 @@ static inline bool conn_may_say(struct conn *conn)
 {
 	return log_may(&conn->said, loop_now_ms(), conn->name);
 }
+
+/*
+ * Closes the one that has been silent for the longest, of those of one user or of all (NULL), if any has
+ * been for BUDGET_SILENCE_US: whether it did.
+ */
+bool conn_make_room(struct conn_host *host, const struct peer_use *of);
 
 /* Whether no frame is taken, since nobody takes what the ones before have caused. */
 bool conn_is_choked(struct conn *conn);

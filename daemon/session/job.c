@@ -413,6 +413,7 @@ static void record_end(struct job *job)
 		.why = job->failure.message,
 		.overdue = session->overdue,
 		.timed_out = session->timed_out,
+		.oom_killed = job->cgroup && cgroup_had_oom(job->cgroup),
 		.shutdown = session->shutdown,
 		.client_lost = session->client_gone && (session->ending || session->hung_up),
 		.ms = (loop_now_us() - job->started_us) / 1000,
@@ -451,6 +452,8 @@ static void release(struct job *job)
 	cgroup_leave(job->cgroup);
 	list_remove(&host->jobs, &job->of_host);
 	host->job_count--;
+	if (job->owner.running)
+		--*job->owner.running;
 	loop_bury(host->loop, &job->grave, free_job);
 }
 
@@ -1131,19 +1134,48 @@ static void join(struct job *job, struct outlet *outlet, uint32_t id)
 	become_kept(job, job->kept, &facts);
 }
 
-void job_start(struct job_host *host, struct outlet *outlet, uint32_t id, const struct owner *owner,
-	       struct msg_exec_request *request, size_t max_jobs)
+/* Whom a relay speaks for, it has let in by rules of its own. */
+static bool is_one_of_others(const struct owner *owner)
 {
+	return owner->running || (owner->kind == OWNER_RELAYED && owner->number != 0);
+}
+
+/* Why no command may be started for it now; NULL: one may. */
+static const struct spawn_failure *refusal_to_start(const struct job_host *host,
+						    const struct owner *owner, size_t max_jobs)
+{
+	static const struct spawn_failure too_late = {
+		.kind = MSG_FAILURE_OTHER, .message = "cannot spawn: the agent is ending"};
 	static const struct spawn_failure too_many = {
 		.kind = MSG_FAILURE_RESOURCE_LIMIT,
 		.message = "cannot spawn: the agent has as many sessions as --max-sessions allows, "
 			   "with those whose output others still hold",
 	};
-	static const struct spawn_failure too_late = {
-		.kind = MSG_FAILURE_OTHER, .message = "cannot spawn: the agent is ending"};
-	const struct spawn_failure *refusal = host->ending		    ? &too_late
-					      : host->job_count >= max_jobs ? &too_many
-									    : NULL;
+	static const struct spawn_failure too_many_of_user = {
+		.kind = MSG_FAILURE_RESOURCE_LIMIT,
+		.message = "cannot spawn: this user has as many sessions as --max-sessions-of-user "
+			   "allows, with those whose output others still hold",
+	};
+	static const struct spawn_failure no_descriptors = {
+		.kind = MSG_FAILURE_RESOURCE_LIMIT,
+		.message = "cannot spawn: the agent has no descriptors left but for root; its "
+			   "limit of open files is RLIMIT_NOFILE",
+	};
+
+	if (host->ending)
+		return &too_late;
+	if (owner->running && *owner->running >= host->limits.sessions_of_user)
+		return &too_many_of_user;
+	if (host->job_count >= max_jobs ||
+	    (is_one_of_others(owner) && host->job_count >= host->limits.sessions_of_others))
+		return &too_many;
+	return owner->running && fd_is_scarce() ? &no_descriptors : NULL;
+}
+
+void job_start(struct job_host *host, struct outlet *outlet, uint32_t id, const struct owner *owner,
+	       struct msg_exec_request *request, size_t max_jobs)
+{
+	const struct spawn_failure *refusal = refusal_to_start(host, owner, max_jobs);
 	struct job *job = refusal ? NULL : calloc(1, sizeof(*job));
 	struct spawn_child child;
 	struct ledger_note note;
@@ -1166,6 +1198,8 @@ void job_start(struct job_host *host, struct outlet *outlet, uint32_t id, const 
 	}
 	list_append(&host->jobs, &job->of_host);
 	host->job_count++;
+	if (owner->running)
+		++*owner->running;
 	/* Before the pump is filled in: who is attached asks for the process, and hears of nothing yet. */
 	job->pid = child.pid;
 	job->pump.pty = request->tty;

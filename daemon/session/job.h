@@ -32,6 +32,8 @@ struct job_limits {
 	bool has_linger;      /* for requests that do not say themselves: */
 	uint64_t linger_ms;   /* the silence of who holds the output after the command's end */
 	uint64_t max_time_ms; /* from a command's start to its forced end; 0: none */
+	/* Of each who is not trusted, and how many there may be in all for such a one to start one more. */
+	size_t sessions_of_user, sessions_of_others;
 };
 
 /* All jobs of a daemon, and what they share. */

@@ -3,6 +3,7 @@
 #define MSB_OWNER_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -19,6 +20,7 @@ enum owner_way { OWNER_BY_STDIO, OWNER_BY_UNIX, OWNER_BY_VSOCK, OWNER_BY_SERIAL 
 struct owner {
 	enum owner_kind kind;
 	uint32_t number; /* of the host 0 */
+	size_t *running; /* where its commands are counted besides; NULL: nowhere, and no limit of a user's holds */
 	enum owner_way way;
 	pid_t pid;	    /* OWNER_BY_UNIX: as the kernel says; 0: of another namespace */
 	uint32_t cid, port; /* OWNER_BY_VSOCK */

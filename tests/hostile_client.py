@@ -1,0 +1,177 @@
+#!/usr/bin/env python3
+"""hostile_client.py SOCKET PID MSB-EXEC SCENE...: clients that take all that they are given. Each scene is
+played by a process of its own, as somebody who is not trusted where that matters, against the daemon PID that
+listens there. While it lasts, another client has to be served: msb-exec runs a command, and prints what that
+printed."""
+
+import os
+import subprocess
+import sys
+
+import peer
+from peer import *  # noqa: F403
+
+X = ""
+NOBODY, OTHER = 65534, 65533
+SILENCE = 2.0  # BUDGET_SILENCE_US
+
+
+def others_are_served():
+    got = subprocess.run([X, "-q", "--", "echo", "served"], stdin=subprocess.DEVNULL, timeout=LIMIT,
+                         env={**os.environ, "MSB_EXEC_ENDPOINT": "unix:" + peer.SOCKET},
+                         capture_output=True, check=False)
+    equal((got.returncode, got.stdout, got.stderr), (0, b"served\n", b""))
+
+
+class As:
+    """Clients of another user: with As(uid) connects, and then is root again."""
+
+    def __init__(self, uid):
+        self.uid = uid
+
+    def __enter__(self):
+        os.seteuid(self.uid)
+
+    def __exit__(self, *_):
+        os.seteuid(0)
+
+
+def connect(uid=None):
+    if uid is None:
+        return Peer()
+    with As(uid):
+        return Peer()
+
+
+def fill(uid=None, most=1000):
+    """Connections until there are no more: those, and the words."""
+    taken = []
+    while len(taken) < most:
+        try:
+            taken.append(connect(uid))
+        except Refused as words:
+            return taken, str(words)
+    raise AssertionError(f"{most} connections of one client, and no end")
+
+
+def closed_with(client, words):
+    got = client.next()
+    equal((got.type, got.id), ("core.error", 0))
+    assert words in got.message, got.message
+    client.closed()
+
+
+def makes_way(taken):
+    """The one that has said nothing for the longest."""
+    closed_with(taken[0], "others need its place")
+
+
+# ---- connections ----
+
+def silent():
+    taken, words = fill()
+    assert "--max-connections" in words, words
+    # Who has said something stays, and so does who has only just come.
+    time.sleep(SILENCE)
+    taken[0].ping()
+    others_are_served()
+    makes_way(taken[1:])
+    for client in taken[2:]:
+        client.ping()
+    taken[0].ping()
+
+
+def user_connections():
+    taken, words = fill(NOBODY)
+    equal(len(taken), 24)
+    assert "--max-connections-of-user" in words, words
+    others_are_served()
+    for client in taken:
+        client.ping()
+    _, words = fill(NOBODY)
+    assert "--max-connections-of-user" in words, words
+    others_are_served()
+
+
+def user_silent():
+    """One who has too many loses one of his own, and nobody else does."""
+    silent_root = Peer()
+    taken, _ = fill(NOBODY)
+    time.sleep(SILENCE)
+    new = connect(NOBODY)
+    new.ping()
+    makes_way(taken)
+    silent_root.ping()
+    others_are_served()
+
+
+def user_sessions():
+    client = connect(NOBODY)
+    for id in range(1, 21):
+        client.start(id, "sleep", "1000")
+    client.request(21, "true")
+    assert "--max-sessions-of-user" in client.failed(21, "resource_limit"), "other words"
+    # On another connection he has no more.
+    more = connect(NOBODY)
+    more.request(1, "true")
+    more.failed(1, "resource_limit")
+    others_are_served()
+    client.signal(1, 9)
+    client.outcome(1)
+    equal(more.run(2, "true").last.code, 0)
+
+
+def reserve():
+    """Several together do not have the last of it."""
+    first, _ = fill(NOBODY)
+    second, words = fill(OTHER)
+    assert words.endswith("--max-connections allows"), words
+    equal(len(first) + len(second), 30)
+    others_are_served()
+    for client, count in ((first[0], 20), (second[0], 10)):
+        for id in range(1, count + 1):
+            client.start(id, "sleep", "1000")
+    second[0].request(11, "true")
+    assert "--max-sessions allows" in second[0].failed(11, "resource_limit"), "other words"
+    others_are_served()
+
+
+def relay_silent():
+    taken, words = fill()
+    equal((len(taken), words), (128, "all 128 ranges of ids are taken"))
+    time.sleep(SILENCE)
+    others_are_served()
+    makes_way(taken)
+
+
+def relay_sessions():
+    first, second = connect(NOBODY), connect(NOBODY)
+    for id in range(1, 4):
+        first.start(id, "sleep", "1000")
+        if id < 3:
+            second.start(id, "sleep", "1000")
+    second.request(3, "true")
+    assert "--max-sessions-of-user" in second.failed(3, "resource_limit"), "other words"
+    others_are_served()
+    # Of who is gone nothing is left that counts, once the guest has ended it.
+    first.close()
+    wait_for(lambda: second.run(second.new_id(), "true").last.type == "core.exec.exited",
+             "room for a session")
+
+
+def main():
+    global X
+    peer.SOCKET, peer.PID, X = sys.argv[1], int(sys.argv[2]), sys.argv[3]
+    for scene in sys.argv[4:]:
+        signal.alarm(int(peer.SCRIPT_LIMIT))
+        others_are_served()
+        family = children()
+        globals()[scene]()
+        for client in list(Peer.alive):
+            client.close()
+        wait_equal(children, family, "the daemon's children after " + scene)
+        others_are_served()
+
+
+if __name__ == "__main__":
+    main()
