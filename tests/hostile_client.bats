@@ -48,3 +48,10 @@ relayed_start() {
 	relayed_start --allow-uid 65534 --max-sessions-of-user 5
 	hostile relay_silent relay_sessions
 }
+
+@test "hostile client: nobody waits for all that another one has said" {
+	need_root
+	daemon_start --allow-uid 65534
+	chmod 666 "$SOCKET"
+	hostile time_share
+}

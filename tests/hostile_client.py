@@ -136,6 +136,58 @@ def reserve():
     others_are_served()
 
 
+# ---- time ----
+
+def daemon_ms():
+    """What our daemons have used of a processor. On a busy machine it says more than a clock."""
+    used = 0
+    for pid in pids():
+        with open(f"/proc/{pid}/schedstat", encoding="ascii") as file:
+            used += int(file.read().split()[0])
+    return used / 1e6
+
+
+def storm(clients):
+    """Of requests that cost a process each and fail, from a process of its own, until it is ended."""
+    child = os.fork()
+    if child:
+        return child
+    try:
+        for first in range(1, 10000000, 100):
+            for client in clients:
+                requests = b"".join(frame("core.exec.request", id, {"cmd": "/nonexistent", "args": []})
+                                    for id in range(first, first + 100))
+                client.sock.sendall(client.mine(requests))
+            for client in clients:
+                for _ in range(100):
+                    client.next()
+    finally:
+        os._exit(0)
+
+
+def time_share():
+    """What the daemon does for one it does for another meanwhile: nobody waits for a hundred starts."""
+    child = storm([connect(NOBODY) for _ in range(8)])
+    victim = Peer()
+    try:
+        def one(id):
+            before = daemon_ms()
+            equal(victim.run(id, "true").last.code, 0)
+            waits.append(daemon_ms() - before)
+
+        waits, factor = [], float(os.environ.get("FACTOR", peer.SLOW))
+        for id in range(1, 12):
+            one(id)
+            time.sleep(0.02)
+        assert sorted(waits)[5] < 60 * factor, waits
+        others_are_served()
+    finally:
+        os.kill(child, 9)
+        os.waitpid(child, 0)
+
+
+# ---- the relay ----
+
 def relay_silent():
     taken, words = fill()
     equal((len(taken), words), (128, "all 128 ranges of ids are taken"))

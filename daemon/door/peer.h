@@ -7,6 +7,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "share.h"
 #include "shared/err.h"
 
 #define PEER_NAMED_MAX 64
@@ -15,6 +16,7 @@
 struct peer_use {
 	size_t connections;
 	size_t sessions;
+	struct share share;
 };
 
 /* Who is let in beside root and our own user, and beside the host of this machine. */

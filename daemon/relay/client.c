@@ -77,6 +77,7 @@ static void close_client(struct relay_client *client, const char *why)
 
 	record_leave(client, why);
 	loop_disarm(host->loop, &client->answer_limit);
+	loop_disarm(host->loop, &client->rest);
 	frame_clock_stop(&client->clock);
 	if (client->use)
 		client->use->connections--;
@@ -138,18 +139,49 @@ bool relay_client_is_behind(const struct relay_client *client)
 	return link_unsent(&client->link) >= BEHIND;
 }
 
+static uint64_t rest_us(const struct relay_client *client)
+{
+	return client->use ? share_rest(&client->use->share, loop_now_us()) : 0;
+}
+
 static enum link_wish wish(struct link *link)
 {
 	struct relay_client *client = container_of(link, struct relay_client, link);
 
-	return client->closing || client->ended ? LINK_CHOKED : client->host->calls->wish(client);
+	client->rests = rest_us(client) > 0;
+	if (client->closing || client->ended)
+		return LINK_CHOKED;
+	return client->rests ? LINK_WAIT : client->host->calls->wish(client);
+}
+
+static void on_rested(struct loop_timer *timer)
+{
+	link_mark(&container_of(timer, struct relay_client, rest)->link);
+}
+
+/* Of one user's clients those are heard first that were not in this turn. */
+static void rest(struct relay_client *client)
+{
+	/* It may be over since it was asked for. */
+	if (client->rests && !client->rest.armed)
+		loop_arm(client->host->loop, &client->rest,
+			 rest_us(client) / 1000 + 1 + client->heard);
+	client->heard = false;
 }
 
 static int on_frame(struct link *link, const struct frame *frame)
 {
 	struct relay_client *client = container_of(link, struct relay_client, link);
 
-	return client->host->calls->on_frame(client, frame);
+	uint64_t begun_us = loop_now_us();
+	struct peer_use *use = client->use;
+	int r;
+
+	client->heard = true;
+	r = client->host->calls->on_frame(client, frame);
+	if (use)
+		share_spend(&use->share, begun_us, loop_now_us());
+	return r;
 }
 
 /* While they hold too much together, each has its share of what is too much. */
@@ -180,6 +212,7 @@ static void on_watched(struct link *link, bool reads)
 {
 	struct relay_client *client = container_of(link, struct relay_client, link);
 
+	rest(client);
 	if (client->greeted)
 		frame_clock_run(&client->clock, link, reads);
 }
@@ -223,6 +256,7 @@ struct relay_client *relay_client_open(struct relay_clients *host, int fd, const
 		.uid = peer->number,
 		.use = peer->use,
 		.answer_limit.on_due = on_answer_limit,
+		.rest.on_due = on_rested,
 	};
 	snprintf(client->name, sizeof(client->name), "%s", peer->name);
 	link_init(&client->link, host->loop, fd, fd, OUT_MAX, &host->spare, &link_calls,

@@ -55,7 +55,10 @@ struct relay_client {
 	struct link link;
 	struct loop_grave grave;
 	bool greeted;
-	struct peer_use *use; /* where it is counted besides; or NULL */
+	struct peer_use *use;	/* where it is counted besides; or NULL */
+	struct loop_timer rest; /* armed: its user has had his share of our time */
+	bool heard;		/* in this turn */
+	bool rests;		/* by the last look */
 	struct frame_clock clock;
 	const char *closing; /* why it is closed after this batch */
 	const char *ended;   /* why it says no more; answers that are due still go out */

@@ -36,6 +36,7 @@ static void close_conn(struct conn *conn, const char *why)
 	log_info("%s: closed: %s", conn->name, why);
 	outlet_lose(&conn->outlet, 0, UINT64_MAX);
 	frame_clock_stop(&conn->clock);
+	loop_disarm(loop_of(conn), &conn->rest);
 	link_release(&conn->link);
 	list_remove(&host->conns, &conn->in_host);
 	host->conn_count--;
@@ -55,9 +56,33 @@ bool conn_is_choked(struct conn *conn)
 	return outlet_is_stalled(&conn->outlet) || buf_len(link_out(&conn->link)) >= CHOKED;
 }
 
+static uint64_t rest_us(const struct conn *conn)
+{
+	return conn->use ? share_rest(&conn->use->share, loop_now_us()) : 0;
+}
+
 static enum link_wish wish(struct link *link)
 {
-	return conn_is_choked(container_of(link, struct conn, link)) ? LINK_CHOKED : LINK_TAKE;
+	struct conn *conn = container_of(link, struct conn, link);
+
+	conn->rests = rest_us(conn) > 0;
+	if (conn_is_choked(conn))
+		return LINK_CHOKED;
+	return conn->rests ? LINK_WAIT : LINK_TAKE;
+}
+
+static void on_rested(struct loop_timer *timer)
+{
+	link_mark(&container_of(timer, struct conn, rest)->link);
+}
+
+/* Of one user's connections those are heard first that were not in this turn. */
+static void rest(struct conn *conn)
+{
+	/* It may be over since it was asked for. */
+	if (conn->rests && !conn->rest.armed)
+		loop_arm(loop_of(conn), &conn->rest, rest_us(conn) / 1000 + 1 + conn->heard);
+	conn->heard = false;
 }
 
 /* The beginning of a large frame of input: the rest goes to the command without our memory. */
@@ -91,9 +116,17 @@ static int on_frame(struct link *link, const struct frame *frame)
 {
 	struct conn *conn = container_of(link, struct conn, link);
 
+	uint64_t begun_us = loop_now_us();
+	struct peer_use *use = conn->use;
+	int r;
+
 	if (frame->wire_len < CONN_BULK_MIN)
 		link_limit_readahead(link, 0);
-	return conn->calls->on_frame(conn, frame);
+	conn->heard = true;
+	r = conn->calls->on_frame(conn, frame);
+	if (use)
+		share_spend(&use->share, begun_us, loop_now_us());
+	return r;
 }
 
 static void on_flushed(struct link *link, bool emptied)
@@ -107,6 +140,7 @@ static void on_watched(struct link *link, bool reads)
 {
 	struct conn *conn = container_of(link, struct conn, link);
 
+	rest(conn);
 	if (conn->calls->on_turn)
 		conn->calls->on_turn(conn);
 	else
@@ -203,6 +237,7 @@ void conn_init(struct conn *conn, struct conn_host *host, int in_fd, int out_fd,
 		.owner = owner_of(peer),
 		.relayed = peer->kind == PEER_PORT,
 		.use = peer->use,
+		.rest.on_due = on_rested,
 	};
 	snprintf(conn->name, sizeof(conn->name), "%s", peer->name);
 	outlet_init(&conn->outlet, &conn->link);

@@ -67,8 +67,11 @@ struct conn {
 	const struct conn_calls *calls;
 	struct list_node in_host;
 	struct loop_grave grave;
-	uint32_t body_id;     /* whose input the link's body is */
-	struct peer_use *use; /* where it is counted besides; or NULL */
+	uint32_t body_id;	/* whose input the link's body is */
+	struct peer_use *use;	/* where it is counted besides; or NULL */
+	struct loop_timer rest; /* armed: its user has had his share of our time */
+	bool heard;		/* in this turn */
+	bool rests;		/* by the last look */
 	struct frame_clock clock;
 	struct log_rate said;
 };

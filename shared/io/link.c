@@ -11,6 +11,7 @@
 #include "shared/fd.h"
 
 #define FRAMES_A_TURN 256
+#define TURN_US	      2000	   /* after which the others come, whatever a frame costs */
 #define DIRECT_MIN    (16 * 1024)  /* from so many bytes on a write of their own pays */
 #define READ_MAX      (256 * 1024) /* bytes a turn, so that no peer holds up the others */
 #define READ_SHORT    (16 * 1024)  /* the same while all queues together hold too much */
@@ -349,11 +350,15 @@ static int take_one(struct link *link)
 
 static int take(struct link *link)
 {
+	uint64_t begun_us = loop_now_us();
 	int r = 1;
 
 	link->held = link->put_off = false;
-	for (int i = 0; i < FRAMES_A_TURN && r > 0 && link->loop && !link->stopped; i++)
+	for (int i = 0; i < FRAMES_A_TURN && r > 0 && link->loop && !link->stopped; i++) {
 		r = take_one(link);
+		if (loop_now_us() - begun_us >= TURN_US)
+			break;
+	}
 	return r < 0 ? r : 0;
 }
 
