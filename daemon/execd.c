@@ -149,7 +149,7 @@ static void on_client(struct listen_host *listen, int fd, const struct peer *pee
 	struct execd *execd = container_of(listen, struct execd, listen);
 
 	if (conn_open(&execd->dispatch.conns, fd, fd, peer) < 0)
-		log_warn("cannot serve a client: no memory");
+		log_caused(LOG_LEVEL_WARN, "cannot serve a client: no memory");
 }
 
 /* ---- the way up ---- */

@@ -19,6 +19,7 @@
 
 #define RATE_MS	   10000
 #define RATE_LINES 10
+#define RATE_ALL   100
 #define LAST_MS	   500 /* for the last line about a file */
 
 static const char *log_program = "msb-exec";
@@ -28,6 +29,7 @@ static int log_journal_fd = -1; /* for what goes there with fields */
 static bool log_waits = true;
 static int log_fd = STDERR_FILENO;
 static unsigned long log_lost;
+static struct log_rate log_of_all;
 static void (*log_put)(void *owner, const char *line, size_t len);
 static void *log_owner;
 
@@ -144,19 +146,31 @@ void log_never_wait(void)
 		log_fd = fd;
 }
 
-bool log_may(struct log_rate *rate, uint64_t now_ms, const char *whose)
+static bool is_within(struct log_rate *rate, unsigned lines, uint64_t now_ms, const char *whose)
 {
 	if (now_ms - rate->since_ms >= RATE_MS) {
 		if (rate->left_out)
 			log_warn("%s: %u more lines were left out", whose, rate->left_out);
 		*rate = (struct log_rate){.since_ms = now_ms};
 	}
-	if (rate->said < RATE_LINES) {
+	if (rate->said < lines) {
 		rate->said++;
 		return true;
 	}
 	rate->left_out++;
 	return false;
+}
+
+static bool is_within_all(uint64_t now_ms)
+{
+	return is_within(&log_of_all, RATE_ALL, now_ms, "clients");
+}
+
+bool log_may(struct log_rate *rate, enum log_level level, uint64_t now_ms, const char *whose)
+{
+	/* What nobody sees is not missed. */
+	return level <= log_max && is_within(rate, RATE_LINES, now_ms, whose) &&
+	       is_within_all(now_ms);
 }
 
 /* As much as a pipe that is ready is sure to take. */
@@ -249,6 +263,20 @@ void log_line(enum log_level level, const char *fmt, ...)
 {
 	va_list ap;
 
+	va_start(ap, fmt);
+	say(log_has_file(), level, fmt, ap);
+	va_end(ap);
+}
+
+void log_caused(enum log_level level, const char *fmt, ...)
+{
+	struct timespec now;
+	va_list ap;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	if (level > log_max ||
+	    !is_within_all((uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000))
+		return;
 	va_start(ap, fmt);
 	say(log_has_file(), level, fmt, ap);
 	va_end(ap);

@@ -49,9 +49,9 @@ relayed_start() {
 	hostile relay_silent relay_sessions
 }
 
-@test "hostile client: nobody waits for all that another one has said" {
+@test "hostile client: nobody waits for all that another one has said, and the log does not grow with it" {
 	need_root
 	daemon_start --allow-uid 65534
 	chmod 666 "$SOCKET"
-	hostile time_share
+	hostile time_share log_volume
 }

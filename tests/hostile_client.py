@@ -186,6 +186,26 @@ def time_share():
         os.waitpid(child, 0)
 
 
+# ---- lines of the log ----
+
+def log_volume():
+    """Whoever comes again and again has a new name each time; his lines are limited all the same."""
+    def lines():
+        with open(DIR + "/daemon.log", "rb") as file:
+            return file.read().count(b"\n")
+
+    before = lines()
+    for _ in range(150):
+        client = connect(NOBODY)
+        # May not; and the second makes no sense, which ends it.
+        client.send(frame("core.shutdown") + frame("core.nonsense", 1) + b"\0" * 8)
+        wait_for(lambda: client.next() is None, "the end of the connection")
+        client.close()
+    # At most a hundred in ten seconds, were all of this in two times of those.
+    assert 50 <= lines() - before <= 210, lines() - before
+    others_are_served()
+
+
 # ---- the relay ----
 
 def relay_silent():

@@ -30,7 +30,7 @@ static void on_pause(struct loop_timer *timer)
 /* Whoever is refused may come again as often as he likes. */
 static bool may_say(struct listen_host *host)
 {
-	return log_may(&host->said, loop_now_ms(), "refused connections");
+	return log_may(&host->said, LOG_LEVEL_WARN, loop_now_ms(), "refused connections");
 }
 
 /* A descriptor to refuse with when there is no other. */

@@ -51,7 +51,7 @@ static void close_stream(struct relay_agent *agent)
 static void complain(struct relay_agent *agent, const char *why)
 {
 	if (!agent->complained)
-		log_warn("%s: %s; trying until it is there", agent->name, why);
+		log_caused(LOG_LEVEL_WARN, "%s: %s; trying until it is there", agent->name, why);
 	else
 		log_debug("%s: %s", agent->name, why);
 	agent->complained = true;
@@ -121,7 +121,7 @@ static void go_up(struct relay_agent *agent, bool ran_before)
 	agent->asked = 0;
 	quota_meet(&agent->outbox.quota, agent->generation, ran_before);
 	if (agent->complained)
-		log_warn("%s: the agent is there", agent->name);
+		log_caused(LOG_LEVEL_WARN, "%s: the agent is there", agent->name);
 	agent->complained = false;
 	loop_arm(agent->loop, &agent->clock, SILENCE_MS);
 	agent->on_up(agent);
@@ -177,7 +177,7 @@ static void take_pong(struct relay_agent *agent, const uint8_t *wire)
 		agent->lost = "no memory";
 		return;
 	}
-	log_info("%s: the guest was running already", agent->name);
+	log_caused(LOG_LEVEL_INFO, "%s: the guest was running already", agent->name);
 	/* What it gave credit for before that is not known, so it is made to say it again. */
 	take_steps(agent, HELLO_PING);
 	go_up(agent, true);
@@ -185,7 +185,7 @@ static void take_pong(struct relay_agent *agent, const uint8_t *wire)
 
 static void start_over(struct relay_agent *agent, enum seek_found found)
 {
-	log_info("%s: the guest restarted", agent->name);
+	log_caused(LOG_LEVEL_INFO, "%s: the guest restarted", agent->name);
 	agent->state = AGENT_SEEKING;
 	link_take_raw(&agent->link, true);
 	agent->asked = 0;
@@ -436,7 +436,7 @@ static void on_dialed(struct dial *dial, int fd, pid_t process, const struct err
 	link_init(&agent->link, agent->loop, fd, fd, OUT_MAX, agent->spare, &calls,
 		  LINK_TO_THE_LAST);
 	link_take_raw(&agent->link, true);
-	log_info("%s: connected; waiting for the guest", agent->name);
+	log_caused(LOG_LEVEL_INFO, "%s: connected; waiting for the guest", agent->name);
 	agent->passed_over = 0;
 	agent->hello.boots = agent->bootstrap;
 	quota_begin(&agent->outbox.quota);
@@ -544,8 +544,8 @@ static void on_held(struct loop_timer *timer)
 	if (agent->state != AGENT_UP || quota->granted)
 		return;
 	if (agent->heard_ms >= agent->held_ms) {
-		log_info("%s: an agent of generation %u that gives no credit", agent->name,
-			 agent->generation);
+		log_caused(LOG_LEVEL_INFO, "%s: an agent of generation %u that gives no credit",
+			   agent->name, agent->generation);
 		quota_waive(quota);
 	} else if (quota_fits(quota, QUOTA_CONTROL, PING_LEN_MAX)) {
 		ask(agent);

@@ -102,10 +102,10 @@ bool relay_client_is_choked(const struct relay_client *client, size_t sessions);
 /* Whether an agent that gives no credit has to wait for it. */
 bool relay_client_is_behind(const struct relay_client *client);
 
-/* Whether one more line may be logged on account of what it did. */
-static inline bool relay_client_may_say(struct relay_client *client)
+/* Whether one more line of that level may be logged on account of what it did. */
+static inline bool relay_client_may_say(struct relay_client *client, enum log_level level)
 {
-	return log_may(&client->said, loop_now_ms(), client->name);
+	return log_may(&client->said, level, loop_now_ms(), client->name);
 }
 
 /* As conn_make_room() of the other daemon. */

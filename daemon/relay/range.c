@@ -118,9 +118,10 @@ static void on_limit(struct loop_timer *timer)
 		return;
 	}
 	/* Whoever got them now would hear of what was started for somebody else. */
-	log_warn("the range of a client that is gone is not given again yet: %zu of its ids have "
-		 "not ended",
-		 range->routes.count);
+	log_caused(LOG_LEVEL_WARN,
+		   "the range of a client that is gone is not given again yet: %zu of its ids have "
+		   "not ended",
+		   range->routes.count);
 }
 
 /* Of a range whose client is gone, only the ends matter, and the pong behind them. */
@@ -244,7 +245,7 @@ static int refuse(struct relay_range *range, const struct incoming *in)
 {
 	struct route *route = find_session(range, in->frame->id);
 
-	if (relay_client_may_say(range->client))
+	if (relay_client_may_say(range->client, LOG_LEVEL_INFO))
 		log_info("%s: id %u: %s", range->client->name, in->frame->id, in->why);
 	if (route)
 		abandon(range, route);
@@ -729,7 +730,7 @@ static int on_shutdown(struct relay_range *range, struct incoming *in)
 	if (range->client->trusted) {
 		if (relay_agent_is_up(range->agent))
 			tell_agent(range, msg_put_empty(to_agent(range), 0, MSG_SHUTDOWN));
-	} else if (relay_client_may_say(range->client)) {
+	} else if (relay_client_may_say(range->client, LOG_LEVEL_WARN)) {
 		log_warn("%s: may not shut down the agent", range->client->name);
 	}
 	return 0;

@@ -93,7 +93,7 @@ void relay_open(struct relay *relay, int fd, const struct peer *peer)
 
 		if (slot >= 0)
 			relay_slots_free(&relay->slots, slot);
-		log_warn("refused %s: %s", peer->name, why);
+		log_caused(LOG_LEVEL_WARN, "refused %s: %s", peer->name, why);
 		budget_refuse(fd, why);
 		return;
 	}

@@ -33,7 +33,7 @@ static void close_conn(struct conn *conn, const char *why)
 {
 	struct conn_host *host = conn->host;
 
-	log_info("%s: closed: %s", conn->name, why);
+	log_caused(LOG_LEVEL_INFO, "%s: closed: %s", conn->name, why);
 	outlet_lose(&conn->outlet, 0, UINT64_MAX);
 	frame_clock_stop(&conn->clock);
 	loop_disarm(loop_of(conn), &conn->rest);

@@ -89,10 +89,10 @@ void conn_init(struct conn *conn, struct conn_host *host, int in_fd, int out_fd,
 /* Queues core.ready. 0 or -errno. */
 int conn_greet(struct conn *conn);
 
-/* Whether one more line may be logged on account of what the client did. */
-static inline bool conn_may_say(struct conn *conn)
+/* Whether one more line of that level may be logged on account of what the client did. */
+static inline bool conn_may_say(struct conn *conn, enum log_level level)
 {
-	return log_may(&conn->said, loop_now_ms(), conn->name);
+	return log_may(&conn->said, level, loop_now_ms(), conn->name);
 }
 
 /*

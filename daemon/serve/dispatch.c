@@ -126,7 +126,7 @@ static int on_shutdown(struct conn *conn, struct incoming *in)
 	(void)in;
 	if (conn->trusted)
 		dispatch->on_shutdown(dispatch);
-	else if (conn_may_say(conn))
+	else if (conn_may_say(conn, LOG_LEVEL_WARN))
 		log_warn("%s: may not shut down the agent", conn->name);
 	return 0;
 }
@@ -295,7 +295,7 @@ int dispatch_refuse(struct conn *conn, const struct incoming *in)
 	uint32_t id = in->frame->id;
 	struct outlet_member *member = outlet_find(&conn->outlet, id);
 
-	if (conn_may_say(conn))
+	if (conn_may_say(conn, LOG_LEVEL_INFO))
 		log_info("%s: id %u: %s", conn->name, id, in->why);
 	/* core.error is terminal: the client forgets the id, so the command must not go on. */
 	if (member)

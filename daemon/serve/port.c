@@ -173,9 +173,9 @@ static void serve(struct port *port)
 	int fd = fcntl(port->fd, F_DUPFD_CLOEXEC, 3);
 
 	watch(port, false);
-	log_info("%s: a host is there", port->text);
+	log_caused(LOG_LEVEL_INFO, "%s: a host is there", port->text);
 	if (fd < 0) {
-		log_warn("%s: cannot serve its host: no memory", port->text);
+		log_caused(LOG_LEVEL_WARN, "%s: cannot serve its host: no memory", port->text);
 		loop_arm(port->host->loop, &port->look, MISSING_SLOW_MS);
 		return;
 	}
@@ -218,7 +218,7 @@ static void look(struct port *port)
 		watch(port, true);
 		return;
 	}
-	log_info("%s: hung up", port->text);
+	log_caused(LOG_LEVEL_INFO, "%s: hung up", port->text);
 	close_device(port);
 	port->missing_since_ms = loop_now_ms();
 	look_again(port, -EIO);

@@ -22,7 +22,7 @@ static void greet(struct serial *serial)
 	loop_disarm(loop_of(serial), &serial->greet_timer);
 	serial->state = SERIAL_GREETED;
 	if (conn_greet(conn) < 0)
-		log_warn("%s: cannot greet: no memory", conn->name);
+		log_caused(LOG_LEVEL_WARN, "%s: cannot greet: no memory", conn->name);
 	link_mark(&conn->link);
 }
 
@@ -40,8 +40,9 @@ static void forget_sessions(struct serial *serial)
 
 static void refuse_host(struct serial *serial, const char *what, const char *why)
 {
-	log_error("%s: %s%s; no command runs for this host until it sends a bootstrap that is",
-		  serial->conn.name, what, why);
+	log_caused(LOG_LEVEL_ERROR,
+		   "%s: %s%s; no command runs for this host until it sends a bootstrap that is",
+		   serial->conn.name, what, why);
 	loop_disarm(loop_of(serial), &serial->greet_timer);
 	forget_sessions(serial);
 	serial->state = SERIAL_REFUSED;
@@ -64,9 +65,10 @@ static void on_bootstrap(struct serial *serial, struct msg_bootstrap *bootstrap)
 	forget_sessions(serial);
 	serial->state = SERIAL_NEW;
 	if (msg_put(link_out(&conn->link), 0, MSG_INIT_RESOLVED, &resolved) < 0)
-		log_warn("%s: cannot answer the bootstrap: no memory", conn->name);
-	log_info("%s: bootstrap applied; commands run as %u:%u", conn->name,
-		 resolved.default_user.uid, resolved.default_user.gid);
+		log_caused(LOG_LEVEL_WARN, "%s: cannot answer the bootstrap: no memory",
+			   conn->name);
+	log_caused(LOG_LEVEL_INFO, "%s: bootstrap applied; commands run as %u:%u", conn->name,
+		   resolved.default_user.uid, resolved.default_user.gid);
 	loop_arm(loop_of(serial), &serial->greet_timer, ACK_WAIT_MS);
 }
 
@@ -75,7 +77,8 @@ static void on_ack(struct serial *serial)
 	if (serial->state == SERIAL_REFUSED)
 		return;
 	if (serial->used)
-		log_info("%s: the host is new; what ran for it before ends", serial->conn.name);
+		log_caused(LOG_LEVEL_INFO, "%s: the host is new; what ran for it before ends",
+			   serial->conn.name);
 	forget_sessions(serial);
 	greet(serial);
 }
@@ -135,7 +138,7 @@ static int on_frame(struct conn *conn, const struct frame *frame)
 
 	/* What was meant for another host's agent, or by one whose bootstrap was no good. */
 	if (serial->state != SERIAL_GREETED && frame->id) {
-		if (conn_may_say(conn))
+		if (conn_may_say(conn, LOG_LEVEL_INFO))
 			log_info("%s: id %u: dropped, since ready is still to come", conn->name,
 				 frame->id);
 		return 0;
@@ -152,7 +155,7 @@ static int on_frame(struct conn *conn, const struct frame *frame)
 	if (r == -EBADMSG)
 		refuse(serial, &in);
 	/* An answer would end the live one for its client. */
-	if (r == -EEXIST && conn_may_say(conn))
+	if (r == -EEXIST && conn_may_say(conn, LOG_LEVEL_WARN))
 		log_warn("%s: id %u is in use; a second request for it is dropped", conn->name,
 			 frame->id);
 	return r == -EBADMSG || r == -EEXIST || r == -EPROTO ? 0 : r;
@@ -188,7 +191,7 @@ static void on_framing_lost(struct conn *conn)
 {
 	struct serial *serial = container_of(conn, struct serial, conn);
 
-	log_warn("%s: framing lost; what ran for this host ends", conn->name);
+	log_caused(LOG_LEVEL_WARN, "%s: framing lost; what ran for this host ends", conn->name);
 	/* What is queued to go out are whole frames, of which one may have begun. */
 	link_drop_input(&conn->link);
 	forget_sessions(serial);
@@ -203,7 +206,7 @@ static void on_cut(struct loop_timer *timer)
 {
 	struct serial *serial = container_of(timer, struct serial, cut_timer);
 
-	log_warn("%s: a frame breaks off", serial->conn.name);
+	log_caused(LOG_LEVEL_WARN, "%s: a frame breaks off", serial->conn.name);
 	on_framing_lost(&serial->conn);
 }
 

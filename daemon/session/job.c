@@ -77,7 +77,8 @@ static struct buf *frames_of(const struct job *job)
 static void told_id(struct job_host *host, struct outlet *outlet, uint32_t id, int result)
 {
 	if (result < 0)
-		log_warn("id %u: cannot queue a frame: %s", id, strerror(-result));
+		log_caused(LOG_LEVEL_WARN, "id %u: cannot queue a frame: %s", id,
+			   strerror(-result));
 	host->activity++;
 	link_mark(outlet_link(outlet));
 }
@@ -559,8 +560,8 @@ static void look_at_leader(struct job *job)
 	if (r < 0) {
 		/* Somebody reaped our child. Nothing is known of its end, and nothing is made up.
 		 */
-		log_error("session %" PRIu64 ": cannot learn how %d ended: %s", job->entry.number,
-			  job->pid, strerror(-r));
+		log_caused(LOG_LEVEL_ERROR, "session %" PRIu64 ": cannot learn how %d ended: %s",
+			   job->entry.number, job->pid, strerror(-r));
 		job->status.code = -1;
 	}
 	loop_remove(job->host->loop, &job->pid_source);
@@ -595,8 +596,8 @@ static void on_max_time(struct loop_timer *timer)
 {
 	struct job *job = container_of(timer, struct job, max_time);
 
-	log_info("session %" PRIu64 ": process %d runs for longer than --max-time",
-		 job->entry.number, job->pid);
+	log_caused(LOG_LEVEL_INFO, "session %" PRIu64 ": process %d runs for longer than --max-time",
+		   job->entry.number, job->pid);
 	happen(job, SESSION_OVERDUE);
 }
 
@@ -651,8 +652,8 @@ static ssize_t take_output(struct job *job, enum msg_stream stream)
 			loop_arm(job->host->loop, &job->parked, PARKED_LOOK_MS);
 		}
 	} else if (n < 0 && n != -EAGAIN) {
-		log_warn("session %" PRIu64 ": reading its output failed: %s", job->entry.number,
-			 strerror((int)-n));
+		log_caused(LOG_LEVEL_WARN, "session %" PRIu64 ": reading its output failed: %s",
+			   job->entry.number, strerror((int)-n));
 	}
 	if (n > 0) {
 		job->read_ms = loop_now_ms();
@@ -830,7 +831,8 @@ static void on_signal(struct outlet_member *member, int signal)
 	struct job *job = job_of(member);
 
 	if (signal < 1 || signal > 31) {
-		log_info("session %" PRIu64 ": signal %d ignored", job->entry.number, signal);
+		log_caused(LOG_LEVEL_INFO, "session %" PRIu64 ": signal %d ignored",
+			   job->entry.number, signal);
 		return;
 	}
 	if (signal == SIGHUP)

@@ -144,8 +144,9 @@ static bool make_room(struct keeper *keeper, const struct owner *owner)
 	if (!ended)
 		return false;
 	if (!ended->fetched)
-		log_info("session %s: its end is forgotten for the sake of a new one: --max-kept",
-			 ended->id);
+		log_caused(LOG_LEVEL_INFO,
+			   "session %s: its end is forgotten for the sake of a new one: --max-kept",
+			   ended->id);
 	keeper_remove(keeper, ended);
 	return true;
 }

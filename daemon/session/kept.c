@@ -63,8 +63,8 @@ static struct buf *out_of(const struct kept_viewer *viewer)
 static void told(struct kept_viewer *viewer, int result)
 {
 	if (result < 0)
-		log_warn("session %s: cannot queue a frame: %s", viewer->kept->id,
-			 strerror(-result));
+		log_caused(LOG_LEVEL_WARN, "session %s: cannot queue a frame: %s", viewer->kept->id,
+			   strerror(-result));
 	++*viewer->kept->host->activity;
 	link_mark(outlet_link(viewer->member.outlet));
 }

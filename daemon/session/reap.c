@@ -170,8 +170,8 @@ static bool meet(struct reaper *reaper, struct reap_watch *watch, const char *pi
 	r = kill_member(dirfd(reaper->proc), pid, watch->session);
 	if (r == -EPERM && !watch->denied) {
 		watch->denied = true;
-		log_warn("process %s of session %d cannot be killed: %s", pid, watch->session,
-			 strerror(-r));
+		log_caused(LOG_LEVEL_WARN, "process %s of session %d cannot be killed: %s", pid,
+			   watch->session, strerror(-r));
 	}
 	return r == 0 || r == -EPERM;
 }

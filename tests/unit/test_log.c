@@ -244,6 +244,52 @@ static void errno_stays_as_it_was(void **state)
 
 #define PLACED(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
 
+/* Lines of stderr by now. */
+static size_t count_lines(struct place *place)
+{
+	size_t count = 0;
+
+	for (const char *at = on_stderr(place); (at = strchr(at, '\n')); at++)
+		count++;
+	return count;
+}
+
+static void so_much_is_said_on_account_of_each_and_of_all(void **state)
+{
+	struct log_rate one = {0}, hidden = {0};
+	uint64_t now = 1000000;
+	size_t said = 0;
+
+	for (int i = 0; i < 50; i++)
+		said += log_may(&one, LOG_LEVEL_WARN, now, "one");
+	assert_int_equal(said, 10);
+	/* What is not shown takes nobody's place, and nobody is told that it was left out. */
+	for (int i = 0; i < 50; i++)
+		assert_false(log_may(&hidden, LOG_LEVEL_INFO, now, "hidden"));
+	assert_int_equal(hidden.left_out, 0);
+	/* Who comes again and again is always somebody else. */
+	for (int i = 0; i < 500; i++) {
+		struct log_rate another = {0};
+
+		said += log_may(&another, LOG_LEVEL_WARN, now, "another");
+	}
+	assert_int_equal(said, 100);
+	assert_int_equal(count_lines(*state), 0);
+	/* Later it is said how many there were. */
+	assert_true(log_may(&one, LOG_LEVEL_WARN, now + 10000, "one"));
+	assert_string_equal(on_stderr(*state), "it: one: 40 more lines were left out\n"
+					       "it: clients: 410 more lines were left out\n");
+}
+
+static void a_line_that_others_cause_is_one_of_these(void **state)
+{
+	for (int i = 0; i < 1000; i++) {
+		log_caused(LOG_LEVEL_WARN, "a line");
+		log_caused(LOG_LEVEL_INFO, "hidden");
+	}
+	assert_int_equal(count_lines(*state), 100);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -257,6 +303,8 @@ int main(void)
 		PLACED(a_fifo_is_not_waited_for),
 		PLACED(a_full_disk_is_said_once_and_at_the_end),
 		PLACED(errno_stays_as_it_was),
+		PLACED(so_much_is_said_on_account_of_each_and_of_all),
+		PLACED(a_line_that_others_cause_is_one_of_these),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
