@@ -120,6 +120,7 @@ _msb_options[msb-execd]='-l|--listen|ENDPOINT
 |--replay|SIZE
 |--replay-total|SIZE
 |--max-kept|N
+|--max-kept-of-user|N
 |--keep-ended|DURATION
 |--init|
 |--log-level|LEVEL

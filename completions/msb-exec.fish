@@ -323,6 +323,7 @@ complete -c msb-execd -l session-pids -x -d 'nor more processes and threads at o
 complete -c msb-execd -l replay -x -d 'of a kept session\'s output, hold so much of each stream (default 1M)'
 complete -c msb-execd -l replay-total -x -d 'of that of all sessions (default 256M)'
 complete -c msb-execd -l max-kept -x -d 'keep no more sessions at once (default 1000, which is the most)'
+complete -c msb-execd -l max-kept-of-user -x -d 'the same for each user let in by --allow-uid (default 250)'
 complete -c msb-execd -l keep-ended -x -d 'how long to know how a kept session ended (default 1h)'
 complete -c msb-execd -l init -d 'be process 1 of a machine or a container'
 complete -c msb-execd -l log-level -x -a 'none error warn info debug' -d 'none, error, warn, info or debug (default warn)'

@@ -239,6 +239,8 @@ static void prepare_keeper(struct execd *execd)
 
 	keeper->keeps = !is_private(settings) && settings->max_kept > 0;
 	keeper->max = settings->max_kept;
+	keeper->max_of_user = settings->max_kept_of_user;
+	keeper->max_of_others = budget_of_others(settings->max_kept);
 	keeper->host = (struct kept_host){
 		.loop = &execd->loop,
 		.spare = &execd->jobs.spare,

@@ -38,9 +38,9 @@ relayed_start() {
 @test "hostile client: of what root is to have there is some left, whatever others take" {
 	need_root
 	daemon_start --allow-uid 65534 --allow-uid 65533 --max-connections 32 --max-sessions 32 \
-		--max-connections-of-user 24 --max-sessions-of-user 20
+		--max-connections-of-user 24 --max-sessions-of-user 20 --max-kept-of-user 4
 	chmod 666 "$SOCKET"
-	hostile user_connections user_silent user_sessions reserve
+	hostile user_connections user_silent user_sessions reserve kept_sessions
 }
 
 @test "hostile client: of the relay's ranges and sessions, too" {

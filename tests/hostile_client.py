@@ -136,6 +136,35 @@ def reserve():
     others_are_served()
 
 
+def kept_sessions():
+    client = connect(NOBODY)
+    for id in range(1, 5):
+        client.keep(id, "cat")
+    client.request(5, "cat", on_disconnect="keep")
+    assert "--max-kept-of-user" in client.failed(5, "resource_limit"), "other words"
+    # Nor by leaving one that runs.
+    client.start(6, "cat")
+    client.tell("core.session.detach", 6)
+    assert "--max-kept-of-user" in client.answer(6, "core.session.refused").message
+    # Others have places, and keep their ends; his own go for new ones of his.
+    other = connect(OTHER)
+    ended = other.keep(1, "true", detached=True).session
+    other.wait_ended(ended)
+    for id in 1, 2:
+        client.stdin(id, b"")
+        client.outcome(id)
+    for id in range(10, 14):
+        client.keep(id, "true", detached=True)
+        client.wait_session(client.sessions()[-1].session, lambda entry: "exited" in entry.payload,
+                            "the session's end")
+    equal((len(client.sessions()), [entry.session for entry in other.sessions()]), (4, [ended]))
+    others_are_served()
+    for entry in client.sessions():
+        if "exited" not in entry.payload:
+            client.session_signal(entry.session, 9)
+    client.signal(6, 9)
+
+
 # ---- time ----
 
 def daemon_ms():

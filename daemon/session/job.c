@@ -893,6 +893,8 @@ static const char *refusal_of(int r, const char *name, char *room, size_t room_l
 		return room;
 	case -ENOSPC:
 		return "the agent keeps as many sessions as --max-kept allows";
+	case -EDQUOT:
+		return "the agent keeps as many sessions of this user as --max-kept-of-user allows";
 	case -EOPNOTSUPP:
 		return "this agent cannot keep sessions";
 	default:
@@ -1051,8 +1053,9 @@ static int begin_kept(struct job *job, struct outlet *outlet, uint32_t id,
 		return 0;
 	snprintf(name, sizeof(name), "%.*s", (int)request->name.len,
 		 request->name.ptr ? request->name.ptr : "");
-	*failure = (struct spawn_failure){.kind = r == -ENOSPC ? MSG_FAILURE_RESOURCE_LIMIT
-							       : MSG_FAILURE_OTHER};
+	*failure = (struct spawn_failure){.kind = r == -ENOSPC || r == -EDQUOT
+							  ? MSG_FAILURE_RESOURCE_LIMIT
+							  : MSG_FAILURE_OTHER};
 	snprintf(failure->message, sizeof(failure->message), "cannot spawn: %s",
 		 refusal_of(r, name, why, sizeof(why)));
 	return -1;
@@ -1136,12 +1139,6 @@ static void join(struct job *job, struct outlet *outlet, uint32_t id)
 	become_kept(job, job->kept, &facts);
 }
 
-/* Whom a relay speaks for, it has let in by rules of its own. */
-static bool is_one_of_others(const struct owner *owner)
-{
-	return owner->running || (owner->kind == OWNER_RELAYED && owner->number != 0);
-}
-
 /* Why no command may be started for it now; NULL: one may. */
 static const struct spawn_failure *refusal_to_start(const struct job_host *host,
 						    const struct owner *owner, size_t max_jobs)
@@ -1169,7 +1166,7 @@ static const struct spawn_failure *refusal_to_start(const struct job_host *host,
 	if (owner->running && *owner->running >= host->limits.sessions_of_user)
 		return &too_many_of_user;
 	if (host->job_count >= max_jobs ||
-	    (is_one_of_others(owner) && host->job_count >= host->limits.sessions_of_others))
+	    (owner_is_limited(owner) && host->job_count >= host->limits.sessions_of_others))
 		return &too_many;
 	return owner->running && fd_is_scarce() ? &no_descriptors : NULL;
 }

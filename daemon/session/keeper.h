@@ -10,17 +10,19 @@
 struct keeper {
 	bool keeps; /* else no session is kept */
 	struct kept_host host;
-	size_t max; /* sessions */
+	size_t max; /* sessions; of each whom limits hold for; of all such together */
+	size_t max_of_user, max_of_others;
 
 	struct list all; /* the oldest first */
 	size_t count;
+	struct list shares; /* of those whom limits hold for */
 };
 
 void keeper_init(struct keeper *keeper);
 
 /*
  * A new one, of that owner and name (ptr NULL: none), without a command yet. 0; -EINVAL that is no name;
- * -EEXIST it is taken; -ENOSPC all that there may be run, or their ends are others'; -ENOMEM.
+ * -EEXIST it is taken; -ENOSPC all that there may be run, or their ends are others'; -EDQUOT all of that owner's run; -ENOMEM.
  */
 int keeper_add(struct keeper *keeper, const struct owner *owner, struct msg_text name,
 	       struct kept **ret);

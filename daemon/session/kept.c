@@ -715,7 +715,7 @@ void kept_bind(struct kept *kept, struct outlet_member *command, const struct ke
 	kept->started_ms = loop_now_ms() - facts->age_ms;
 	snprintf(kept->user, sizeof(kept->user), "%s", facts->user);
 	for (int i = MSG_STREAM_STDOUT; i <= MSG_STREAM_STDERR; i++)
-		ring_init(&kept->rings[i], kept->host->replay, &kept->host->total, facts->at[i]);
+		ring_init(&kept->rings[i], kept->host->replay, kept->total, facts->at[i]);
 	if (facts->restore.len)
 		modes_watch(&kept->modes, facts->restore.ptr, facts->restore.len);
 }

@@ -24,7 +24,7 @@ struct kept_host {
 	struct buf_spare *spare;		 /* whether queues are short now */
 	uint64_t *activity;			 /* what core.touch counts */
 	size_t replay;				 /* bytes that are held of each stream */
-	struct ring_total total;		 /* of all rings */
+	struct ring_total total;		 /* of all rings, for the keeper */
 	uint64_t keep_ended_ms;			 /* how long an end is held; UINT64_MAX: for ever */
 	void (*on_forgotten)(struct kept *kept); /* that time is over: nobody needs it any more */
 };
@@ -34,6 +34,7 @@ struct kept {
 	struct kept_host *host; /* not owned */
 	struct list_node of_keeper;
 	struct owner owner;
+	struct ring_total *total; /* of its rings and others; not owned */
 	char id[MSG_SESSION_ID_LEN + 1];
 	char name[MSG_SESSION_NAME_MAX + 1]; /* empty: none */
 	bool ended, fetched;
@@ -63,7 +64,7 @@ struct kept {
 
 /* ---- for the keeper ---- */
 
-/* All zero but host, owner, id and name before. Legal before anything else is called. */
+/* All zero but host, owner, total, id and name before. Legal before anything else is called. */
 void kept_init(struct kept *kept);
 
 /* Whoever is attached is told that it is no more; freed after this batch. */

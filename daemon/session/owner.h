@@ -31,6 +31,12 @@ static inline bool owner_is(const struct owner *a, const struct owner *b)
 	return a->kind == b->kind && a->number == b->number;
 }
 
+/* Whether there are limits for him: he is not trusted, or whom a relay speaks for, by rules of its own. */
+static inline bool owner_is_limited(const struct owner *owner)
+{
+	return owner->running || (owner->kind == OWNER_RELAYED && owner->number != 0);
+}
+
 /* Root may all, and so may the host, whose the guest is. */
 static inline bool owner_may(const struct owner *who, const struct owner *whose)
 {

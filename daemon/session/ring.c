@@ -22,8 +22,8 @@ void ring_init(struct ring *ring, size_t limit, struct ring_total *total, uint64
 static void replace(struct ring *ring, uint8_t *data, size_t room)
 {
 	free(ring->data);
-	if (ring->total)
-		ring->total->held += room - ring->room;
+	for (struct ring_total *total = ring->total; total; total = total->whole)
+		total->held += room - ring->room;
 	ring->data = data;
 	ring->room = room;
 }
@@ -56,10 +56,9 @@ static int move(struct ring *ring, size_t room)
 /* How far it may grow. What the total has left is taken in steps, since each one moves all there is. */
 static size_t most(const struct ring *ring)
 {
-	const struct ring_total *total = ring->total;
 	size_t left = ring->limit - ring->room, room;
 
-	if (total)
+	for (const struct ring_total *total = ring->total; total; total = total->whole)
 		left = least(left, total->held < total->limit ? total->limit - total->held : 0);
 	room = ring->room +
 	       (left < ring->limit - ring->room ? left / RING_LEAST * RING_LEAST : left);

@@ -15,6 +15,7 @@
 /* What all rings that share it have allocated, and at most. All zero but the limit to start with. */
 struct ring_total {
 	size_t held, limit;
+	struct ring_total *whole; /* that this is a part of; NULL: it is the whole */
 };
 
 struct ring {

@@ -152,6 +152,28 @@ static void total_bounds_all_but_the_least_of_each(void **state)
 	assert_int_equal(total.held, 0);
 }
 
+static void a_part_of_a_total_is_bounded_by_both(void **state)
+{
+	struct ring_total whole = {.limit = 40000};
+	struct ring_total part = {.limit = 20000, .whole = &whole};
+	struct ring mine, more, other;
+
+	(void)state;
+	ring_init(&mine, 65536, &part, 0);
+	ring_init(&more, 65536, &part, 0);
+	ring_init(&other, 65536, &whole, 0);
+	fill(&mine, 16384);
+	/* Whoever has a part takes nothing of what is the others'. */
+	assert_int_equal(ring_space(&more), RING_LEAST);
+	assert_int_equal(ring_space(&other), 16384);
+	fill(&other, 16384);
+	assert_int_equal(whole.held, 2 * 16384);
+	assert_int_equal(part.held, 16384);
+	ring_release(&mine);
+	ring_release(&other);
+	assert_int_equal(whole.held + part.held, 0);
+}
+
 static void settled_ring_has_what_it_holds(void **state)
 {
 	struct ring_total total = {.limit = 1 << 20};
@@ -315,6 +337,7 @@ int main(void)
 		cmocka_unit_test(ring_grows_by_doubling_up_to_its_limit),
 		cmocka_unit_test(ring_grows_for_a_stream_that_fills_it_at_once),
 		cmocka_unit_test(total_bounds_all_but_the_least_of_each),
+		cmocka_unit_test(a_part_of_a_total_is_bounded_by_both),
 		cmocka_unit_test(settled_ring_has_what_it_holds),
 		cmocka_unit_test(limit_of_nothing_is_the_least),
 		cmocka_unit_test(no_memory_at_all_is_said),
