@@ -53,5 +53,5 @@ relayed_start() {
 	need_root
 	daemon_start --allow-uid 65534
 	chmod 666 "$SOCKET"
-	hostile time_share log_volume
+	hostile time_share one_frame log_volume
 }

@@ -215,6 +215,25 @@ def time_share():
         os.waitpid(child, 0)
 
 
+def one_frame():
+    """The most that one frame can ask for takes no longer than a frame of that size has to."""
+    factor = float(os.environ.get("FACTOR", peer.SLOW))
+    keys = Raw(b"\xba" + struct.pack(">I", 1300000) + b"\x61a\x00" * 1300000)
+    for payload, answer in ((keys, "core.error"),
+                            ({"cmd": "true", "args": [], "env": ["A="] * 1300000},
+                             "core.exec.failed")):
+        client = connect(NOBODY)
+        wire = frame("core.exec.request", 1, payload)
+        client.send(wire[:-1])
+        time.sleep(0.1)
+        before = daemon_ms()
+        client.send(wire[-1:])
+        client.answer(1, answer)
+        used = daemon_ms() - before
+        assert used < 100 * factor, used
+    others_are_served()
+
+
 # ---- lines of the log ----
 
 def log_volume():

@@ -13,6 +13,7 @@
 #include "shared/wire/rlimit.h"
 
 #define PATH_VALUE_MAX (128 * 1024)  /* the kernel refuses longer strings in an environment */
+#define STRINGS_MAX    (256 * 1024)  /* arguments and variables: eight MiB of stack take fewer */
 #define PATHS_MAX      (1024 * 1024) /* bytes of all that is to be tried: thousands of folders */
 #define DEFAULT_SHELL  "/bin/sh"
 
@@ -373,6 +374,21 @@ static int plan_cwd(struct spawn_plan *plan, const struct spawn_config *config,
 	return 0;
 }
 
+/* The kernel would refuse them, too, but not before they have been copied and sorted. */
+static bool has_too_many(const struct msg_exec_request *request)
+{
+	return request->args.count > STRINGS_MAX ||
+	       request->env.count > STRINGS_MAX - request->args.count;
+}
+
+static int too_many(const struct spawn_plan *plan, struct spawn_failure *failure)
+{
+	struct err err;
+
+	err_set(&err, E2BIG, NULL, "%s", "");
+	return spawn_fail(failure, SPAWN_EXEC, plan->cmd, &err);
+}
+
 static int fill(struct spawn_plan *plan, const struct spawn_config *config,
 		struct msg_exec_request *request, struct spawn_failure *failure)
 {
@@ -387,6 +403,8 @@ static int fill(struct spawn_plan *plan, const struct spawn_config *config,
 	plan->cmd = copy_text(&at, request->cmd);
 	if (!plan->cmd)
 		return bad_nul(plan, SPAWN_CMD, failure);
+	if (has_too_many(request))
+		return too_many(plan, failure);
 	plan->child.parent = getpid();
 	plan->child.tty = request->tty;
 	/* A terminal is one for all three anyway. */

@@ -6,6 +6,8 @@
 #include "msg_tables.h"
 #include "msg_wire.h"
 
+#define PAIRS_MAX 1024 /* of a map that we read: far more than anybody's messages have */
+
 static int read_map(struct wire_reader *r, const struct schema *schema, void *ret_struct);
 
 /* Checks a list and remembers where it stands, for msg_next_text() and msg_next_rlimit(). */
@@ -138,12 +140,13 @@ static int read_map(struct wire_reader *r, const struct schema *schema, void *ba
 {
 	struct wire_walk walk;
 	uint32_t seen = 0;
-	int more;
+	int more, pairs = 0;
 
 	if (wire_begin_map(r, &walk) < 0)
 		return -EBADMSG;
+	/* A frame has room for a million that mean nothing, and each takes its time. */
 	while ((more = wire_next(r, &walk)) > 0)
-		if (read_pair(r, schema, base, &seen) < 0)
+		if (++pairs > PAIRS_MAX || read_pair(r, schema, base, &seen) < 0)
 			return -EBADMSG;
 	if (more < 0)
 		return more;
