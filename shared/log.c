@@ -16,6 +16,8 @@
 
 #include "fd.h"
 #include "journal.h"
+#include "shown.h"
+#include "utf8.h"
 
 #define RATE_MS	   10000
 #define RATE_LINES 10
@@ -75,19 +77,6 @@ int log_level_parse(const char *name, void *ret_level, struct err *err)
 bool log_shows(enum log_level level)
 {
 	return level <= log_max;
-}
-
-void log_clean(char *text, size_t len)
-{
-	for (size_t i = 0; i < len; i++) {
-		unsigned char c = (unsigned char)text[i];
-
-		if (c < ' ' || c == 0x7f)
-			text[i] = '?';
-		/* U+0080 to U+009F, which some terminals obey. */
-		if (c == 0xc2 && i + 1 < len && ((unsigned char)text[i + 1] & 0xe0) == 0x80)
-			text[i] = text[i + 1] = '?';
-	}
 }
 
 void log_divert(void (*put)(void *owner, const char *line, size_t len), void *owner)
@@ -238,24 +227,25 @@ static int begin_on_stderr(char *line, size_t len, enum log_level level)
 static void say(bool in_file, enum log_level level, const char *fmt, va_list ap)
 {
 	int saved = errno;
-	char line[LOG_LINE_MAX];
+	char words[LOG_LINE_MAX], line[LOG_LINE_MAX];
+	size_t len;
 	int at, n;
 
 	if (level > log_max)
 		return;
 	at = in_file ? begin_in_file(line, sizeof(line))
 		     : begin_on_stderr(line, sizeof(line), level);
-	n = vsnprintf(line + at, sizeof(line) - (size_t)at - 1, fmt, ap);
-	if (n < 0)
-		n = 0;
-	if ((size_t)n > sizeof(line) - (size_t)at - 2)
-		n = (int)sizeof(line) - at - 2;
-	log_clean(line + at, (size_t)n);
-	line[at + n] = '\n';
+	n = vsnprintf(words, sizeof(words), fmt, ap);
+	len = n < 0 ? 0 : strlen(words);
+	/* No half of a character, which would be shown as what it is not. */
+	if ((size_t)n > len)
+		len -= utf8_begun(words, len);
+	len = (size_t)at + shown_put(line + at, sizeof(line) - (size_t)at - 1, words, len);
+	line[len] = '\n';
 	if (in_file)
-		write_to_file(line, (size_t)(at + n) + 1);
+		write_to_file(line, len + 1);
 	else
-		put_line(line, (size_t)(at + n) + 1);
+		put_line(line, len + 1);
 	errno = saved;
 }
 

@@ -1,7 +1,7 @@
 /*
  * Lines for people on stderr, or in a file. Each names the program; under the journal each carries its
- * priority instead, as sd-daemon(3) has it. Control characters become '?', so that text from
- * a peer cannot drive the reader's terminal.
+ * priority instead, as sd-daemon(3) has it. They are written as shown.h has it, so that text from a peer
+ * cannot drive the reader's terminal.
  */
 #ifndef MSB_LOG_H
 #define MSB_LOG_H
@@ -22,9 +22,6 @@ int log_level_parse(const char *name, void *ret_level, struct err *err);
 
 /* Whether lines of that level are shown: what is said by nobody need not be made. */
 bool log_shows(enum log_level level);
-
-/* Replaces what could drive a terminal: control characters of ASCII, and of UTF-8's two bytes. */
-void log_clean(char *text, size_t len);
 
 #define LOG_LINE_MAX 1000 /* bytes of a line, its newline among them */
 

@@ -360,7 +360,7 @@ some_of_each() {
 	printf 'a "exec:printf \\"\\\\033]0;x\\\\007\\\\n\\"; sleep 0"\nb unix:%s/\033[31mx\n' "$DIR" | guests
 	run -0 "$X" --guests --connect-timeout $((SLOW * 2))
 	echo "$output" | cat -v
-	[[ ${#lines[@]} -eq 3 && ${lines[2]} == "b     unix:$DIR/?[31mx  "* && $output != *$'\033'* && $output != *$'\a'* ]]
+	[[ ${#lines[@]} -eq 3 && ${lines[2]} == "b     unix:$DIR/\\x1b[31mx  "* && $output != *$'\033'* && $output != *$'\a'* ]]
 	"$X" --guests --json --connect-timeout $((SLOW * 2)) | jq -e 'select(.name == "b").endpoint | endswith("\u001b[31mx")'
 }
 

@@ -108,7 +108,7 @@ ROOMS='
 }
 
 @test "house: what is pure makes no system call" {
-	for file in shared/buf shared/wire/frame shared/wire/utf8 shared/duration shared/address/endpoint shared/address/sandbox \
+	for file in shared/buf shared/wire/frame shared/utf8 shared/shown shared/duration shared/address/endpoint shared/address/sandbox \
 		shared/address/sha256 cli/client/liveness shared/wire/msg_item shared/wire/msg_wire shared/wire/msg_write \
 		shared/wire/msg_decode shared/wire/msg_encode shared/wire/msg_tables shared/wire/incoming \
 		daemon/session/session daemon/session/ring daemon/session/account daemon/spawn/environ daemon/spawn/interpreter \

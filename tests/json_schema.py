@@ -198,6 +198,11 @@ def word_or_json(value):
         return value
 
 
+def shown(found):
+    c = found.group()
+    return {"\n": "\\n", "\r": "\\r", "\t": "\\t"}.get(c, f"\\x{ord(c):02x}")
+
+
 def check(args):
     lines, raw = Lines(), read(args.file).splitlines(keepends=True)
     need(raw, "nothing at all")
@@ -215,8 +220,8 @@ def check(args):
     if args.said:
         said = read(args.said).decode().splitlines()
         for key in "message", "hint":
-            # A line shows what a terminal would obey as question marks.
-            words = re.sub("[\0-\x1f\x7f]", "?", lines.last[key] or "")
+            # A line shows what a terminal would obey as its number.
+            words = re.sub("[\0-\x1f\x7f]", shown, lines.last[key] or "")
             need(not words or f"msb-exec: {words}" in said, f"the {key} was not said:", words, said)
     for pair in args.wanted:
         key, _, value = pair.partition("=")

@@ -684,7 +684,7 @@ else:
 EOF
 	for _ in 1 2 3; do
 		run -125 x -v -- true
-		[[ $output == *'red ?[31m'* && $output != *[$'\e\a\b\r\x7f']* ]]
+		[[ $output == *'red \x1b[31m\x07\x08\r\n\x7f\x1b]0;'* && $output != *[$'\e\a\b\r\x7f']* ]]
 	done
 	agent_done
 }
@@ -696,7 +696,7 @@ client.serve()
 client.tell("core.exec.failed", {"kind": "other", "message": "red \u009b31m and grün"})
 EOF
 	run -125 x -- true
-	[[ $output != *$'\xc2\x9b'* && $output == *grün* ]]
+	[[ $output != *$'\xc2\x9b'* && $output == *'red \u009b31m and grün'* ]]
 	agent_done
 }
 

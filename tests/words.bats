@@ -193,7 +193,7 @@ says() {
 	says 125 '*said "HTTP/1.1 400 Bad Request"' '*' -S "exec:printf 'HTTP/1.1 400 Bad Request\r\nServer: x\r\n\r\n'; exec cat" -- true
 	# At most sixty characters, whole ones, and nothing that drives a terminal.
 	says 125 "*said \"x$(printf '\303\244%.0s' {1..59})\"" '*' -S "exec:echo x$(printf '\303\244%.0s' {1..100}); exec cat" -- true
-	says 125 '*said "red ?[31mtext"' '*' -S "exec:printf 'red \033[31mtext\nsecond line'; exec cat" -- true
+	says 125 '*said "red \\x1b[31mtext"' '*' -S "exec:printf 'red \033[31mtext\nsecond line'; exec cat" -- true
 	# One that says little and then nothing.
 	says 125 '*said "abc"*' '*' --connect-timeout "$SLOW" -S 'exec:printf abc; exec sleep 60' -- true
 	printf 'import socket, sys

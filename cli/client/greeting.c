@@ -5,8 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "shared/log.h"
-#include "shared/wire/utf8.h"
+#include "shared/shown.h"
 
 /* Of ASCII, whatever the locale. */
 static bool is_printable(unsigned char c)
@@ -52,10 +51,10 @@ static int take_ready(const struct frame *frame, struct greeting *greeting,
 			       : envelope.v > MSG_GENERATION ? MSG_GENERATION
 							     : envelope.v;
 	greeting->features = ready.features;
-	snprintf(greeting->version, sizeof(greeting->version), "%.*s",
-		 ready.agent_version.ptr ? (int)ready.agent_version.len : 7,
-		 ready.agent_version.ptr ? ready.agent_version.ptr : "unknown");
-	log_clean(greeting->version, strlen(greeting->version));
+	if (!ready.agent_version.ptr)
+		ready.agent_version = (struct msg_text){"unknown", strlen("unknown")};
+	shown_put(greeting->version, sizeof(greeting->version), ready.agent_version.ptr,
+		  ready.agent_version.len);
 	return 0;
 }
 
@@ -106,9 +105,6 @@ bool greeting_quote(const struct buf *in, char *out, size_t len)
 			break;
 		n++;
 	}
-	memcpy(out, text, n);
-	out[n] = '\0';
-	utf8_scrub(out, n);
-	log_clean(out, n);
+	shown_put(out, len, text, n);
 	return true;
 }

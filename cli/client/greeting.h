@@ -12,7 +12,7 @@ struct greeting {
 	uint32_t ids_end; /* behind the last; 0: it gives no range, and had one of many millions */
 	uint32_t generation; /* the lower of both sides' */
 	uint32_t features;   /* enum msg_feature */
-	char version[64];    /* of the agent, as it calls itself */
+	char version[64];    /* of the agent, as it calls itself, and as it is shown */
 };
 
 /*

@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 #include "shared/base.h"
-#include "shared/wire/utf8.h"
+#include "shared/utf8.h"
 
 static struct msg_text text(const char *string)
 {

@@ -19,7 +19,7 @@
 #include "shared/fd.h"
 #include "shared/names.h"
 #include "shared/options.h"
-#include "shared/wire/utf8.h"
+#include "shared/utf8.h"
 #include "words.h"
 
 extern char **environ;

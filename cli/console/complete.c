@@ -7,7 +7,7 @@
 
 #include "commands.h"
 #include "shared/names.h"
-#include "shared/wire/utf8.h"
+#include "shared/utf8.h"
 #include "words.h"
 
 /* ---- the guest's side: each prints names, each ended by NUL; a folder's with its slash ---- */
@@ -88,17 +88,31 @@ static void add_match(struct prompt_matches *matches, char *word)
 		free(word);
 }
 
-/* quote: as for words_quote(), or '$' for words that need none. */
-static void take_answer(struct complete *complete, struct prompt_matches *matches, char quote)
+static bool is_name(const char *text)
+{
+	while (*text == '_' || (*text >= '0' && *text <= '9') ||
+	       ((*text | 0x20) >= 'a' && (*text | 0x20) <= 'z'))
+		text++;
+	return !*text;
+}
+
+/*
+ * The word goes on as the guest says, and is not replaced by another one. quote: as for words_quote(), or '$'
+ * for names, which need none.
+ */
+static void take_answer(struct complete *complete, struct prompt_matches *matches, const char *word,
+			char quote)
 {
 	bool bash = complete->guest->shell->kind == SHELL_BASH;
+	size_t begun = strlen(word);
 	struct buf *out = &complete->side.out;
 	char *name = (char *)buf_head(out), *end;
 	size_t len = buf_len(out);
 
 	while (len && (end = memchr(name, '\0', len))) {
 		/* The line is text. */
-		if (utf8_valid(name, strlen(name)))
+		if (utf8_valid(name, strlen(name)) && strncmp(name, word, begun) == 0 &&
+		    (quote != '$' || is_name(name + begun)))
 			add_match(matches,
 				  quote == '$' ? strdup(name) : words_quote(name, quote, bash));
 		len -= (size_t)(end + 1 - name);
@@ -120,7 +134,7 @@ static void match_commands(struct complete *complete, struct prompt_matches *mat
 	for (const char *const *name = builtins; *name; name++)
 		add_if_begun(matches, word, *name);
 	if (ask_guest(complete, ask_commands, word, complete->guest->shell->path))
-		take_answer(complete, matches, 0);
+		take_answer(complete, matches, word, 0);
 }
 
 static void match_paths(struct complete *complete, struct prompt_matches *matches, const char *word,
@@ -128,7 +142,7 @@ static void match_paths(struct complete *complete, struct prompt_matches *matche
 {
 	/* A tilde that is quoted is none. */
 	if (ask_guest(complete, ask_paths, word, folders ? "d" : "a"))
-		take_answer(complete, matches, quote);
+		take_answer(complete, matches, word, quote);
 	for (size_t i = 0; i < matches->count; i++)
 		if (strncmp(matches->list[i], "\\~/", 3) == 0 && word[0] == '~')
 			memmove(matches->list[i], matches->list[i] + 1, strlen(matches->list[i]));
@@ -142,7 +156,7 @@ static void match_variables(struct complete *complete, struct prompt_matches *ma
 	char *dollar = strndup(word, before);
 
 	if (dollar && ask_guest(complete, ask_variables, word + before, dollar))
-		take_answer(complete, matches, '$');
+		take_answer(complete, matches, word, '$');
 	free(dollar);
 }
 
@@ -171,7 +185,7 @@ static void match_argument(struct complete *complete, struct prompt_matches *mat
 	if (kind == COMMAND_FOLDER || kind == COMMAND_FILE)
 		match_paths(complete, matches, word, quote, kind == COMMAND_FOLDER);
 	else if (kind == COMMAND_USER && ask_guest(complete, ask_users, word, NULL))
-		take_answer(complete, matches, quote);
+		take_answer(complete, matches, word, quote);
 	for (size_t i = 0; kind == COMMAND_SWITCH && i < 2; i++)
 		add_if_begun(matches, word, switches[i]);
 	for (int i = 1; kind == COMMAND_SIGNAL && i < 32; i++)
@@ -180,6 +194,20 @@ static void match_argument(struct complete *complete, struct prompt_matches *mat
 		add_if_begun(matches, word, addresses[i]);
 	if (kind == COMMAND_ADDRESS)
 		match_guests(matches, word);
+}
+
+/* What stands at a line's beginning behind a backslash would be a command of ours, some of which run on the host. */
+static void drop_ours(struct prompt_matches *matches)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < matches->count; i++) {
+		if (matches->list[i][0] == '\\')
+			free(matches->list[i]);
+		else
+			matches->list[kept++] = matches->list[i];
+	}
+	matches->count = kept;
 }
 
 void complete_word(struct complete *complete, const struct prompt_word *ask,
@@ -206,5 +234,7 @@ void complete_word(struct complete *complete, const struct prompt_word *ask,
 		match_commands(complete, matches, word);
 	else
 		match_paths(complete, matches, word, ask->quote, false);
+	if (start == blanks && ask->text[0] != '\\' && !complete->prompt->continues)
+		drop_ours(matches);
 	free(word);
 }

@@ -21,11 +21,12 @@
 #include "shared/base.h"
 #include "shared/log.h"
 #include "shared/names.h"
-#include "shared/wire/utf8.h"
+#include "shared/shown.h"
 
 #define KEYS_AFTER_MS 100  /* what is typed until then may be the next line and not for this one */
 #define RESTART_MS    1000 /* a shell that lives shorter, and ran nothing, is not started again */
 #define CTRL_C	      '\x03'
+#define PROMPT_MAX    1024
 
 struct console {
 	struct loop loop;
@@ -146,16 +147,12 @@ static size_t waiting(void *owner)
 	return output_waiting(&console->output) + commands_waiting(&console->commands);
 }
 
-/* What a line of ours begins with while something else may stand in the terminal's. */
-static const char *begin_line(const struct console *console)
-{
-	return console->output.modes.in_line ? "\r\n" : "";
-}
-
 /* ---- the prompt ---- */
 
+/* A folder's name may hold anything, and a terminal may do anything with it. */
 static void put_prompt(const struct console *console, char *prompt, size_t size)
 {
+	char where[800], place[PROMPT_MAX - 64];
 	const struct shell *shell = console->guest.shell;
 	size_t home = strlen(shell->home);
 	const char *cwd = shell->cwd;
@@ -168,11 +165,10 @@ static void put_prompt(const struct console *console, char *prompt, size_t size)
 	}
 	if (console->status)
 		snprintf(status, sizeof(status), " [%d]", console->status);
-	snprintf(prompt, size, "%.60s@%.60s:%s%.700s%s%s%c ", shell->user, shell->host, tilde, cwd,
-		 away, status, shell->root ? '#' : '$');
-	/* A folder's name may hold anything, and a terminal may do anything with it. */
-	log_clean(prompt, strlen(prompt));
-	utf8_scrub(prompt, strlen(prompt));
+	snprintf(where, sizeof(where), "%.60s@%.60s:%s%.600s", shell->user, shell->host, tilde,
+		 cwd);
+	shown_put(place, sizeof(place), where, strlen(where));
+	snprintf(prompt, size, "%s%s%s%c ", place, away, status, shell->root ? '#' : '$');
 }
 
 static void greet(struct console *console)
@@ -192,7 +188,7 @@ static void greet(struct console *console)
 /* Once all output is out, in a line of its own. */
 static void show_prompt(struct console *console)
 {
-	char prompt[1024] = "> ";
+	char prompt[PROMPT_MAX] = "> ";
 
 	if (!output_begin_line(&console->output))
 		return;
@@ -323,10 +319,9 @@ static void stop_trying(struct console *console)
 {
 	if (console->guest.way == GUEST_TRYING) {
 		guest_stop(&console->guest);
-		output_say(
+		output_say_apart(
 			&console->output,
-			"%snot connected; \\connect comes back to the shell, \\q leaves it there",
-			begin_line(console));
+			"not connected; \\connect comes back to the shell, \\q leaves it there");
 	}
 	shell_forget_lines(console->guest.shell);
 	output_keep(&console->output, NULL);
@@ -597,10 +592,10 @@ static void on_away(void *owner, bool stopped)
 	if (ms != DURATION_INFINITE)
 		snprintf(within, sizeof(within), " for %g s", (double)ms / 1e3);
 	if (!console->opts->quiet)
-		output_say(&console->output,
-			   "%s" CONSOLE
-			   ": lost the connection to %s; trying again%s; Ctrl-C stops that",
-			   begin_line(console), guest_client(&console->guest)->name, within);
+		output_say_apart(&console->output,
+				 CONSOLE
+				 ": lost the connection to %s; trying again%s; Ctrl-C stops that",
+				 guest_client(&console->guest)->name, within);
 	interrupts_lose(&console->interrupts);
 	side_lose(&console->complete.side);
 	commands_lose(&console->commands);
@@ -628,8 +623,7 @@ static void on_back(void *owner, uint64_t missed, bool asked)
 	struct shell *shell = console->guest.shell;
 
 	if (!console->opts->quiet)
-		output_say(&console->output, "%s" CONSOLE ": connected to the shell again",
-			   begin_line(console));
+		output_say_apart(&console->output, CONSOLE ": connected to the shell again");
 	if (missed)
 		output_say(&console->output, "%llu bytes of its output are gone",
 			   (unsigned long long)missed);
@@ -680,7 +674,7 @@ static void on_unanswered(void *owner, enum patience_step step)
 	} else if (!console->opts->quiet) {
 		patience_words(&client->patience, client->name, "the console", words,
 			       sizeof(words));
-		output_say(&console->output, "%s" CONSOLE ": %s", begin_line(console), words);
+		output_say_apart(&console->output, CONSOLE ": %s", words);
 	}
 }
 

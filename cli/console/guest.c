@@ -286,7 +286,6 @@ static void ended_early(struct guest *guest, int code, int signal)
 		said[--len] = '\0';
 	for (char *newline; (newline = strpbrk(said, "\r\n"));)
 		said = newline + 1;
-	log_clean(said, strlen(said));
 	if (signal)
 		snprintf(words, sizeof(words), "the guest's shell was killed by SIG%s",
 			 signal_name(signal) ? signal_name(signal) : "?");

@@ -8,6 +8,7 @@
 
 #include "cli/terminal/lines.h"
 #include "shared/log.h"
+#include "shared/shown.h"
 
 #define LAST_WORDS_MS 500 /* for the last line, of whoever leaves at once */
 
@@ -71,23 +72,37 @@ void output_print_lines(struct output *output, const char *text, size_t len)
 	}
 }
 
+/* apart: what stands in the terminal's line is not a part of it. */
+static void say(struct output *output, bool apart, const char *fmt, va_list args)
+{
+	char words[1024], text[1024 + 4];
+	size_t len = apart && output->modes.in_line ? 2 : 0;
+
+	if (vsnprintf(words, sizeof(words), fmt, args) < 0)
+		return;
+	/* The terminal may be raw. */
+	memcpy(text, "\r\n", 2);
+	len += shown_put(text + len, sizeof(words), words, strlen(words));
+	memcpy(text + len, "\r\n", 2);
+	write_out(output, &output->err, text, len + 2);
+}
+
 void output_say(struct output *output, const char *fmt, ...)
 {
-	char text[1024];
 	va_list args;
-	int len;
 
 	va_start(args, fmt);
-	len = vsnprintf(text, sizeof(text) - 2, fmt, args);
+	say(output, false, fmt, args);
 	va_end(args);
-	if (len < 0)
-		return;
-	if ((size_t)len > sizeof(text) - 3)
-		len = sizeof(text) - 3;
-	log_clean(text, (size_t)len);
-	/* The terminal may be raw. */
-	memcpy(text + len, "\r\n", 3);
-	write_out(output, &output->err, text, (size_t)len + 2);
+}
+
+void output_say_apart(struct output *output, const char *fmt, ...)
+{
+	va_list args;
+
+	va_start(args, fmt);
+	say(output, true, fmt, args);
+	va_end(args);
 }
 
 bool output_waits_for_terminal(const struct output *output)

@@ -30,6 +30,10 @@ void output_print(struct output *output, const char *data, size_t len);
 void output_print_lines(struct output *output, const char *text, size_t len);
 void output_say(struct output *output, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
+/* The same while a command may have begun a line. */
+void output_say_apart(struct output *output, const char *fmt, ...)
+	__attribute__((format(printf, 2, 3)));
+
 /* What is printed is appended there; NULL: no more. */
 static inline void output_keep(struct output *output, struct buf *kept)
 {

@@ -17,7 +17,7 @@
 #include "shared/base.h"
 #include "shared/fd.h"
 #include "shared/log.h"
-#include "shared/wire/utf8.h"
+#include "shared/shown.h"
 #include "words.h"
 
 #define LOOK_MS	  50  /* for a signal, in the midst of a sequence of keys */
@@ -415,23 +415,36 @@ static int is_quoted(char *line, int index)
 	return place.escaped || place.quote;
 }
 
-/* The last part of each path, in columns. Nothing of a name can act on the terminal. */
+/* Of a path its last part, as it is shown. */
+static void become_shown(char **match)
+{
+	size_t len = strlen(*match), base = len, size;
+	char *shown;
+
+	while (base && (base == len || (*match)[base - 1] != '/'))
+		base--;
+	len -= base;
+	memmove(*match, *match + base, len + 1);
+	size = SHOWN_MAX * len + 1;
+	shown = malloc(size);
+	if (!shown) {
+		**match = '\0';
+		return;
+	}
+	shown_put(shown, size, *match, len);
+	free(*match);
+	*match = shown;
+}
+
+/* In columns. Nothing of a name can act on the terminal. */
 static void show(char **matches, int count, int max)
 {
-	(void)max;
-	for (int i = 1; i <= count; i++) {
-		size_t len = strlen(matches[i]), base = len;
-
-		while (base && (base == len || matches[i][base - 1] != '/'))
-			base--;
-		memmove(matches[i], matches[i] + base, len - base + 1);
-		log_clean(matches[i], strlen(matches[i]));
-		utf8_scrub(matches[i], strlen(matches[i]));
-	}
 	max = 0;
-	for (int i = 1; i <= count; i++)
+	for (int i = 1; i <= count; i++) {
+		become_shown(&matches[i]);
 		if ((int)strlen(matches[i]) > max)
 			max = (int)strlen(matches[i]);
+	}
 	rl_display_match_list(matches, count, max);
 	rl_forced_update_display();
 }

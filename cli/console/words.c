@@ -6,6 +6,8 @@
 #include <string.h>
 
 #include "shared/base.h"
+#include "shared/shown.h"
+#include "shared/utf8.h"
 
 /* Whether another command follows that word, which begins one itself. */
 static bool is_before_command(const char *word, size_t len)
@@ -48,30 +50,41 @@ struct words_place words_look(const char *line, size_t at)
 	return place;
 }
 
-static bool is_control(char c)
+/* Whether a line should not have the next character, of so many bytes, as it is. */
+static bool is_control(const char *text, size_t *ret_len)
 {
-	return (unsigned char)c < ' ' || c == '\x7f';
+	uint32_t c = 0;
+	size_t n = utf8_char(text, strlen(text), &c);
+
+	*ret_len = n ? n : 1;
+	return !n || shown_is_control(c);
 }
 
 static bool has_control(const char *text)
 {
-	while (*text && !is_control(*text))
-		text++;
-	return *text != '\0';
+	size_t n;
+
+	for (; *text; text += n)
+		if (is_control(text, &n))
+			return true;
+	return false;
 }
 
 /* bash's $'...', the only way to say a control character in one line. */
 static char *quote_dollar(const char *text, char *out)
 {
 	char *at = stpcpy(out, "$'");
+	size_t n;
 
-	for (; *text; text++) {
-		if (is_control(*text))
-			at += sprintf(at, "\\%03o", (unsigned char)*text);
-		else if (*text == '\'' || *text == '\\')
-			*at++ = '\\', *at++ = *text;
-		else
-			*at++ = *text;
+	for (; *text; text += n) {
+		bool control = is_control(text, &n);
+
+		for (size_t i = 0; control && i < n; i++)
+			at += sprintf(at, "\\%03o", (unsigned char)text[i]);
+		if (*text == '\'' || *text == '\\')
+			*at++ = '\\';
+		if (!control)
+			at = mempcpy(at, text, n);
 	}
 	return stpcpy(at, "'");
 }

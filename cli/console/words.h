@@ -16,8 +16,8 @@ struct words_place words_look(const char *line, size_t at);
 
 /*
  * The text as one word of the shell, in malloced memory, or NULL. quote: 0 for backslashes, or the
- * quote that the word has begun with, which is not repeated and not closed. A text with control
- * characters can only be had in bash, unquoted; else NULL too.
+ * quote that the word has begun with, which is not repeated and not closed. A text with characters that
+ * shown.h has as numbers can only be had in bash, unquoted; else NULL too.
  */
 char *words_quote(const char *text, char quote, bool bash);
 

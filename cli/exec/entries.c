@@ -12,7 +12,8 @@
 #include "columns.h"
 #include "shared/base.h"
 #include "shared/names.h"
-#include "shared/wire/utf8.h"
+#include "shared/shown.h"
+#include "shared/utf8.h"
 
 #define PAD_MAX 64 /* columns that one long text may shift the others by */
 
@@ -99,20 +100,6 @@ static size_t next_char(struct msg_text text, size_t at, uint32_t *ret)
 	return at < text.len ? utf8_char(text.ptr + at, text.len - at, ret) : 0;
 }
 
-/* Of those that have one, behind a backslash. */
-static char short_escape(uint32_t c)
-{
-	return c == '\n' ? 'n' : c == '\t' ? 't' : c == '\r' ? 'r' : 0;
-}
-
-static void put_control(uint32_t c, FILE *out)
-{
-	if (short_escape(c))
-		fprintf(out, "\\%c", short_escape(c));
-	else
-		fprintf(out, "\\u%04" PRIx32, c);
-}
-
 static bool is_plain(uint32_t c)
 {
 	return c >= 0x80 || (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') ||
@@ -127,8 +114,8 @@ static void put_word(struct msg_text text, FILE *out)
 	size_t n;
 
 	for (size_t at = 0; (n = next_char(text, at, &c)); at += n) {
-		plain &= is_plain(c) && !json_is_control(c);
-		controls |= json_is_control(c);
+		plain &= is_plain(c) && !shown_is_control(c);
+		controls |= shown_is_control(c);
 	}
 	if (plain) {
 		fwrite(text.ptr, 1, text.len, out);
@@ -136,14 +123,18 @@ static void put_word(struct msg_text text, FILE *out)
 	}
 	fputs(controls ? "$'" : "'", out);
 	for (size_t at = 0; (n = next_char(text, at, &c)); at += n) {
-		if (json_is_control(c))
-			put_control(c, out);
-		else if (c == '\'')
+		char one[SHOWN_MAX];
+
+		if (shown_is_control(c)) {
+			shown_next(text.ptr + at, n, one);
+			fputs(one, out);
+		} else if (c == '\'') {
 			fputs(controls ? "\\'" : "'\\''", out);
-		else if (c == '\\' && controls)
+		} else if (c == '\\' && controls) {
 			fputs("\\\\", out);
-		else
+		} else {
 			fwrite(text.ptr + at, 1, n, out);
+		}
 	}
 	fputc('\'', out);
 }

@@ -15,6 +15,7 @@
 #include "shared/base.h"
 #include "shared/log.h"
 #include "shared/names.h"
+#include "shared/shown.h"
 
 #define OUTPUT_AHEAD  (1024 * 1024) /* what may wait for our readers, of an agent without credit */
 #define OUTPUT_WINDOW (2 * 1024 * 1024)
@@ -298,7 +299,7 @@ static void say(struct exec *exec, const char *words)
 {
 	bool on_terminal = isatty(STDERR_FILENO);
 	const char *newline = has_terminal(exec) && on_terminal ? "\r\n" : "\n";
-	char line[512];
+	char shown[400], line[512];
 	int len;
 
 	if (exec->opts->quiet)
@@ -307,8 +308,9 @@ static void say(struct exec *exec, const char *words)
 		log_warn("%s", words);
 		return;
 	}
-	len = snprintf(line, sizeof(line), "%smsb-exec: %.400s%s",
-		       on_terminal && exec->modes.in_line ? newline : "", words, newline);
+	shown_put(shown, sizeof(shown), words, strlen(words));
+	len = snprintf(line, sizeof(line), "%smsb-exec: %s%s",
+		       on_terminal && exec->modes.in_line ? newline : "", shown, newline);
 	stream_write(&exec->err, line, (size_t)len);
 	if (on_terminal)
 		modes_begin_line(&exec->modes);

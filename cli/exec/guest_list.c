@@ -14,7 +14,7 @@
 #include "columns.h"
 #include "shared/base.h"
 #include "shared/log.h"
-#include "shared/wire/utf8.h"
+#include "shared/shown.h"
 
 #define AT_ONCE	     64 /* each has descriptors, and maybe a process */
 #define LOOK_MS	     20 /* between looks whether a process is gone */
@@ -215,19 +215,14 @@ static void ask(struct guest_list *list)
 enum column { COLUMN_NAME, COLUMN_ENDPOINT, COLUMN_ANSWER, COLUMNS };
 
 /* What an agent or a file says reaches no terminal that it could drive. */
-static void put_clean(const char *text, FILE *out)
+static void put_shown(const char *text, FILE *out)
 {
-	size_t len = strlen(text), n;
+	size_t len = strlen(text);
+	char one[SHOWN_MAX];
 
-	for (size_t at = 0; at < len; at += n) {
-		uint32_t c = 0;
-
-		n = utf8_char(text + at, len - at, &c);
-		if (n && !json_is_control(c))
-			fwrite(text + at, 1, n, out);
-		else
-			fputc('?', out);
-		n = n ? n : 1;
+	for (size_t at = 0; at < len;) {
+		at += shown_next(text + at, len - at, one);
+		fputs(one, out);
 	}
 }
 
@@ -243,13 +238,13 @@ static char *make_cell(const struct asked *asked, enum column column)
 	if (column == COLUMN_ANSWER && asked->answers)
 		fputs("answers, ", out);
 	if (column == COLUMN_NAME)
-		put_clean(asked->name, out);
+		put_shown(asked->name, out);
 	else if (column == COLUMN_ENDPOINT)
-		put_clean(asked->endpoint, out);
+		put_shown(asked->endpoint, out);
 	else if (asked->answers)
-		put_clean(asked->client.agent.version, out);
+		put_shown(asked->client.agent.version, out);
 	else
-		put_clean(asked->why ? asked->why : "no answer", out);
+		put_shown(asked->why ? asked->why : "no answer", out);
 	if (fclose(out) == 0)
 		return text;
 	free(text);

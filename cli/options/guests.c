@@ -13,7 +13,7 @@
 #include "shared/address/endpoint.h"
 #include "shared/fd.h"
 #include "shared/options.h"
-#include "shared/wire/utf8.h"
+#include "shared/utf8.h"
 
 #define LETTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
 #define BLANKS	" \t"

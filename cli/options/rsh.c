@@ -11,7 +11,7 @@
 
 #include "shared/base.h"
 #include "shared/duration.h"
-#include "shared/wire/utf8.h"
+#include "shared/utf8.h"
 
 #define BLANKS	 " \t"
 #define SSH_PORT "22"

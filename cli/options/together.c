@@ -8,7 +8,7 @@
 #include "rows.h"
 #include "shared/address/endpoint.h"
 #include "shared/base.h"
-#include "shared/wire/utf8.h"
+#include "shared/utf8.h"
 
 #define GUESTS_CONNECT_MS 3000 /* of --guests */
 

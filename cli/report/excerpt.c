@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "shared/wire/utf8.h"
+#include "shared/utf8.h"
 
 #define CHAR_REST  3 /* of a character, all but one byte */
 #define KEPT_FIRST ((size_t)64 * 1024)

@@ -6,22 +6,11 @@
 #include <string.h>
 
 #include "shared/base.h"
-#include "shared/wire/utf8.h"
+#include "shared/shown.h"
+#include "shared/utf8.h"
 
 #define NUMBER_MAX 24 /* digits, a sign and a NUL */
-
-bool json_is_control(uint32_t c)
-{
-	static const struct {
-		uint32_t first, last;
-	} ranges[] = {{0, 0x1f},	{0x7f, 0x9f},	  {0x61c, 0x61c},
-		      {0x200e, 0x200f}, {0x2028, 0x202e}, {0x2066, 0x2069}};
-
-	for (size_t i = 0; i < ARRAY_LEN(ranges); i++)
-		if (c >= ranges[i].first && c <= ranges[i].last)
-			return true;
-	return false;
-}
+#define SPELT_MAX  8  /* bytes that a character may become, with a NUL */
 
 /* What is left when all that is open is closed, and the line ended. */
 static size_t left(const struct json *json)
@@ -115,7 +104,7 @@ size_t json_end(struct json *json)
 }
 
 /* How the character is written, as one of n bytes at text: its length. */
-static size_t spell(uint32_t c, const char *text, size_t n, char out[8])
+static size_t spell(uint32_t c, const char *text, size_t n, char out[SPELT_MAX])
 {
 	static const char named[] = "\"\\\b\f\n\r\t", names[] = "\"\\bfnrt";
 	const char *at = c && c < 0x80 ? strchr(named, (int)c) : NULL;
@@ -125,8 +114,9 @@ static size_t spell(uint32_t c, const char *text, size_t n, char out[8])
 		out[1] = names[at - named];
 		return 2;
 	}
-	if (json_is_control(c))
-		return (size_t)snprintf(out, 8, "\\u%04" PRIx32, c);
+	/* Above those, which would take two numbers, there are none that a terminal obeys. */
+	if (shown_is_control(c) && c < 0x10000)
+		return (size_t)snprintf(out, SPELT_MAX, "\\u%04" PRIx32, c);
 	memcpy(out, text, n);
 	return n;
 }
@@ -147,7 +137,7 @@ void json_text(struct json *json, const char *key, const char *text, size_t len)
 	while (at < len) {
 		uint32_t c = 0;
 		size_t n = utf8_char(text + at, len - at, &c), spelt;
-		char out[8];
+		char out[SPELT_MAX];
 
 		spelt = n ? spell(c, text + at, n, out) : spell(0xfffd, unknown, 3, out);
 		if (spelt > room)

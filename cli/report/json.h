@@ -50,10 +50,4 @@ void json_close(struct json *json);
 /* Closes all that is open, adds a newline and returns how long the line is; no NUL is behind it. */
 size_t json_end(struct json *json);
 
-/*
- * What a terminal obeys instead of showing it: the control characters of ASCII and of ISO 6429, what changes the
- * direction of text, so that it reads as something else, and what ends a line. All are below U+10000.
- */
-bool json_is_control(uint32_t c);
-
 #endif

@@ -4,7 +4,7 @@
 #include <stdbool.h>
 #include <string.h>
 
-#include "shared/wire/utf8.h"
+#include "shared/utf8.h"
 
 #define EIGHT(byte) (0x0101010101010101u * (byte))
 

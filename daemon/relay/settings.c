@@ -7,8 +7,8 @@
 
 #include "daemon/door/rows.h"
 #include "shared/duration.h"
+#include "shared/utf8.h"
 #include "shared/wire/rlimit.h"
-#include "shared/wire/utf8.h"
 #include "slots.h"
 
 static int take_agent(const char *text, void *settings, struct err *err)

@@ -8,8 +8,8 @@
 
 #include "procfs.h"
 #include "shared/log.h"
+#include "shared/utf8.h"
 #include "shared/wire/credit.h"
-#include "shared/wire/utf8.h"
 
 #define PIECE	      (32 * 1024) /* bytes of one frame of output */
 #define INPUT_WINDOW  (256 * 1024)

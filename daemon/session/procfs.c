@@ -8,7 +8,7 @@
 
 #include "daemon/spawn/user.h"
 #include "shared/fd.h"
-#include "shared/wire/utf8.h"
+#include "shared/utf8.h"
 
 /* A file of it, as a text: its length, or 0. */
 static size_t read_file(pid_t pid, const char *name, char *room, size_t room_len)

@@ -18,6 +18,7 @@
 #include "shared/fd.h"
 #include "shared/io/process.h"
 #include "shared/log.h"
+#include "shared/shown.h"
 
 #define AGAIN_MS 20 /* between looks at a queue that was full */
 
@@ -85,15 +86,15 @@ static void ask_hypervisor(struct dial *dial)
 
 static void judge_answer(struct dial *dial)
 {
-	char why[DIAL_LINE_MAX + 64];
+	char why[DIAL_LINE_MAX + 64], said[DIAL_LINE_MAX];
 
 	dial->line[dial->line_len] = '\0';
 	if (strncmp(dial->line, "OK ", 3) == 0 || strcmp(dial->line, "OK") == 0) {
 		connected(dial, 0);
 		return;
 	}
-	log_clean(dial->line, dial->line_len);
-	snprintf(why, sizeof(why), ": instead of OK it answered \"%s\"", dial->line);
+	shown_put(said, sizeof(said), dial->line, dial->line_len);
+	snprintf(why, sizeof(why), ": instead of OK it answered \"%s\"", said);
 	fail(dial, 0, why);
 }
 

@@ -10,7 +10,7 @@
 #include "msg_tables.h"
 #include "msg_wire.h"
 #include "shared/names.h"
-#include "utf8.h"
+#include "shared/utf8.h"
 
 #define TYPE_NAME_MAX 32
 /* Frame header, map of 3, "v" and a byte, "t" and a name, "p" and a length. */

@@ -4,7 +4,7 @@
 #include <errno.h>
 #include <string.h>
 
-#include "utf8.h"
+#include "shared/utf8.h"
 
 #define DEPTH_MAX	    256
 #define TAG_BIGNUM	    2

@@ -4,7 +4,7 @@
  */
 #include "fuzz.h"
 
-#include "shared/wire/utf8.h"
+#include "shared/utf8.h"
 
 static void check_text(struct msg_text text)
 {

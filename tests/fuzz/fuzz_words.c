@@ -10,8 +10,8 @@
 #include "daemon/spawn/interpreter.h"
 #include "daemon/spawn/user.h"
 #include "shared/duration.h"
+#include "shared/utf8.h"
 #include "shared/wire/rlimit.h"
-#include "shared/wire/utf8.h"
 
 #define WORDS_MAX 64
 

@@ -1,7 +1,7 @@
 /* The head and the tail of a stream: compared with what a look at the whole stream finds, however it is cut. */
 #include "cli/report/excerpt.h"
 
-#include "shared/wire/utf8.h"
+#include "shared/utf8.h"
 #include "unit.h"
 
 /* What came out: before the cut, and behind it. */

@@ -4,7 +4,7 @@
  */
 #include "unit.h"
 
-#include "shared/wire/utf8.h"
+#include "shared/utf8.h"
 
 static void started_uses_the_shortest_head(void **state)
 {

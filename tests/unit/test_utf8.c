@@ -1,5 +1,5 @@
 /* UTF-8: what is well-formed, compared with a second, arithmetical reading of the rules. */
-#include "shared/wire/utf8.h"
+#include "shared/utf8.h"
 
 #include "unit.h"
 

@@ -61,6 +61,17 @@ static void words_are_quoted(void **state)
 	assert_quoted("a\nb", 0, true, "$'a\\012b'");
 	assert_quoted("\x1b]0;'\\\a", 0, true, "$'\\033]0;\\'\\\\\\007'");
 	assert_quoted("a\nb", 0, false, NULL);
+	/* Terminals obey these, too, or show the rest the other way around, or not at all. */
+	assert_quoted("a\xc2\x9b"
+		      "2J",
+		      0, true, "$'a\\302\\2332J'");
+	assert_quoted("\xe2\x80\xae"
+		      "fdp.sh",
+		      0, true, "$'\\342\\200\\256fdp.sh'");
+	assert_quoted("a\xe2\x80\x8b", 0, false, NULL);
+	assert_quoted("\x9b"
+		      "2J",
+		      0, true, "$'\\2332J'");
 	assert_quoted("a\nb", '"', true, NULL);
 	assert_quoted("gr\xc3\xbc\xc3\x9f", 0, false, "gr\xc3\xbc\xc3\x9f");
 }

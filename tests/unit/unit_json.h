@@ -10,7 +10,7 @@
 #include <stdint.h>
 #include <string.h>
 
-#include "shared/wire/utf8.h"
+#include "shared/utf8.h"
 
 struct unit_json {
 	const char *at, *end;

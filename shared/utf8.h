@@ -1,4 +1,4 @@
-/* Text on the wire is UTF-8, nothing else. */
+/* UTF-8: text on the wire is that, and nothing else. */
 #ifndef MSB_UTF8_H
 #define MSB_UTF8_H
 
