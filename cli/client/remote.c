@@ -14,7 +14,8 @@
 #define INPUT_CHUNK   (32 * 1024)
 #define FEED_MAX      (64 * 1024 * 1024)
 #define OUTPUT_WINDOW (1024 * 1024)
-#define TTY_WINDOW    (256 * 1024) /* what still comes after Ctrl-C is short */
+#define TTY_WINDOW    (256 * 1024)	/* what still comes after Ctrl-C is short */
+#define INPUT_WINDOW  (4 * 1024 * 1024) /* however much more the agent lets be in flight */
 
 static const struct client_session_calls calls;
 
@@ -57,7 +58,7 @@ static int prepare(struct remote *remote, struct client *client, const struct re
 	remote->end_due = remote->end_sent = false;
 	remote->id[0] = remote->name[0] = '\0';
 	remote->mode = MSG_ATTACH_TAKE;
-	remote->input_only = false;
+	remote->input_only = remote->attaches = false;
 	remote->retains = terms->retains;
 	remote->at[MSG_STREAM_STDOUT] = remote->at[MSG_STREAM_STDERR] = remote->input_at = 0;
 	buf_init(&remote->feed, FEED_MAX, NULL);
@@ -121,6 +122,7 @@ static int put_attach(struct remote *remote, struct client *client, uint32_t id,
 
 	if (!(client->agent.features & MSG_FEATURE_SESSIONS))
 		return err_set(err, 0, NULL, "this agent cannot keep sessions");
+	remote->attaches = true;
 	open_windows(remote, client, terms);
 	attach->stdin_window = client->agent.features & MSG_FEATURE_STDIN_WINDOW;
 	if (!remote->input_only) {
@@ -449,21 +451,20 @@ static bool is_garbled(struct remote *remote, int r, const char *what)
 	return true;
 }
 
-static void copy_text(char *to, size_t size, struct msg_text text)
-{
-	snprintf(to, size, "%.*s", (int)text.len, text.ptr ? text.ptr : "");
-}
-
+/* People are told to type it: what is neither an id nor a name is nothing. */
 static void take_names(struct remote *remote, struct msg_text id, struct msg_text name)
 {
-	copy_text(remote->id, sizeof(remote->id), id);
-	copy_text(remote->name, sizeof(remote->name), name);
+	remote->id[0] = remote->name[0] = '\0';
+	if (id.ptr && msg_is_session_id(id))
+		snprintf(remote->id, sizeof(remote->id), "%.*s", (int)id.len, id.ptr);
+	if (name.ptr && msg_is_session_name(name))
+		snprintf(remote->name, sizeof(remote->name), "%.*s", (int)name.len, name.ptr);
 }
 
-/* Of what counts no credit nothing is ever acknowledged. */
+/* Of what counts no credit nothing is ever acknowledged; and what is in flight is held, if anything is. */
 static void open_input(struct remote *remote, uint64_t input_window)
 {
-	remote->input.window = input_window;
+	remote->input.window = input_window < INPUT_WINDOW ? input_window : INPUT_WINDOW;
 	if (!input_window)
 		remote->retains = false;
 }
@@ -476,7 +477,7 @@ static void on_started(struct remote *remote, const struct msg_envelope *envelop
 		return;
 	remote->state = REMOTE_STARTED;
 	remote->pid = started.pid;
-	copy_text(remote->id, sizeof(remote->id), started.session);
+	take_names(remote, started.session, (struct msg_text){0});
 	remote->turn = started.turn;
 	open_input(remote, started.stdin_window);
 	if (remote->on_started)
@@ -529,7 +530,8 @@ static void on_skipped(struct remote *remote, const struct msg_envelope *envelop
 	stream = msg_stream_parse(skipped.stream);
 	if (stream < 0)
 		return;
-	remote->at[stream] += skipped.bytes;
+	if (__builtin_add_overflow(remote->at[stream], skipped.bytes, &remote->at[stream]))
+		remote->at[stream] = UINT64_MAX;
 	if (remote->on_skipped)
 		remote->on_skipped(remote, (enum msg_stream)stream, skipped.bytes);
 }
@@ -724,6 +726,25 @@ static void on_detached(struct remote *remote, const struct msg_envelope *envelo
 	finish(remote, &end);
 }
 
+/*
+ * Whether it can be said now: what was asked for decides how it begins, once, and what is kept is spoken of
+ * once it is. The rest is told by who has ended, and has no session any more.
+ */
+static bool is_in_order(const struct remote *remote, enum msg_type type)
+{
+	switch (type) {
+	case MSG_EXEC_STARTED:
+		return remote->state == REMOTE_ASKED && !remote->attaches;
+	case MSG_SESSION_ATTACHED:
+		return remote->state == REMOTE_ASKED && remote->attaches;
+	case MSG_SESSION_SKIPPED:
+	case MSG_SESSION_REFUSED:
+		return remote->state == REMOTE_STARTED;
+	default:
+		return true;
+	}
+}
+
 static void on_frame(struct client_session *session, const struct msg_envelope *envelope)
 {
 	static void (*const takes[MSG_TYPE_COUNT])(struct remote *, const struct msg_envelope *) = {
@@ -742,7 +763,7 @@ static void on_frame(struct client_session *session, const struct msg_envelope *
 	};
 
 	/* A newer agent may say more than we know. */
-	if (takes[envelope->type])
+	if (takes[envelope->type] && is_in_order(remote_of(session), envelope->type))
 		takes[envelope->type](remote_of(session), envelope);
 }
 

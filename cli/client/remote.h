@@ -50,6 +50,7 @@ struct remote {
 	char name[MSG_SESSION_NAME_MAX + 1];
 	enum msg_attach mode;
 	bool input_only;	/* it was come to for its stdin alone */
+	bool attaches;		/* the session was asked for, and not a command */
 	bool retains;		/* input is held until it is acknowledged, for remote_resume() */
 	bool end_sent;		/* of its input */
 	uint32_t turn;		/* how often somebody had come to have it, when it did */

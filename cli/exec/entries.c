@@ -15,7 +15,8 @@
 #include "shared/shown.h"
 #include "shared/utf8.h"
 
-#define PAD_MAX 64 /* columns that one long text may shift the others by */
+#define PAD_MAX	 64  /* columns that one long text may shift the others by */
+#define CELL_MAX 200 /* that it may take */
 
 struct entry {
 	struct msg_session_entry said; /* its texts are in the payload */
@@ -277,8 +278,10 @@ static void put_row(char *const cells[COLUMNS], const size_t widths[COLUMNS], si
 		size_t taken = columns_width(cells[i], 1);
 		size_t pad = widths[i] > taken ? widths[i] - taken : 0;
 
-		fprintf(out, "%s%*s", cells[i], (int)pad + 2, "");
-		at += taken + pad + 2;
+		/* No name is longer, nor any that a user should have. */
+		columns_put_cut(cells[i], CELL_MAX, out);
+		fprintf(out, "%*s", (int)pad + 2, "");
+		at += (taken < CELL_MAX ? taken : CELL_MAX) + pad + 2;
 	}
 	columns_put_cut(cells[COLUMN_COMMAND],
 			!width	     ? SIZE_MAX

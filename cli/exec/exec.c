@@ -666,9 +666,13 @@ static bool on_turn(struct client *client)
 	settle(exec);
 	if (is_over(exec))
 		return false;
-	/* With credit there is an end to what may come, and how the command ended comes after it. */
-	return exec->remote.output.window ||
-	       (buf_len(&exec->out.queue) < ahead && buf_len(&exec->err.queue) < ahead);
+	/*
+	 * With credit there is an end to what may come, and how the command ended comes after it; of an agent
+	 * that heeds it not even twice its window comes.
+	 */
+	if (exec->remote.output.window && ahead < leaving_ahead(exec))
+		ahead = leaving_ahead(exec);
+	return buf_len(&exec->out.queue) < ahead && buf_len(&exec->err.queue) < ahead;
 }
 
 /* ---- what the agent says ---- */
@@ -685,9 +689,11 @@ static void on_started(struct remote *remote)
 
 static void tell_missed(struct exec *exec, const uint64_t missed[2])
 {
-	uint64_t sum = missed[MSG_STREAM_STDOUT] + missed[MSG_STREAM_STDERR];
+	uint64_t sum;
 	char words[80];
 
+	if (__builtin_add_overflow(missed[MSG_STREAM_STDOUT], missed[MSG_STREAM_STDERR], &sum))
+		sum = UINT64_MAX;
 	if (!sum)
 		return;
 	snprintf(words, sizeof(words), "%llu bytes of the session's output are gone",
@@ -799,7 +805,8 @@ static void on_input_error(struct remote *remote, const struct msg_stdin_error *
 		 (int)error->message.len, error->message.ptr ? error->message.ptr : "");
 	if (!lost)
 		log_info("%s", why);
-	exec_input_refuse(&exec->in, lost ? why : NULL);
+	/* Once is enough, however often it says so. */
+	exec_input_refuse(&exec->in, lost && !exec->in.failure[0] ? why : NULL);
 	if (exec->opts->action == OPTS_SEND)
 		finish_with(exec, REASON_IO, EXIT_FAILED, "the command takes no more input");
 }
@@ -823,6 +830,11 @@ static void end_beside(struct exec *exec)
 {
 	char line[MSG_SESSION_ID_LEN + 2];
 
+	if (exec->opts->detach && !exec->remote.id[0]) {
+		finish_with(exec, REASON_LOST, EXIT_FAILED,
+			    "the agent kept the session, and does not say which session it is");
+		return;
+	}
 	if (exec->opts->detach && !exec->opts->json) {
 		snprintf(line, sizeof(line), "%s\n", exec->remote.id);
 		stream_write(&exec->out, line, strlen(line));

@@ -13,7 +13,7 @@
 #include "shared/base.h"
 #include "shared/log.h"
 
-#define ANSWER_MS 10000 /* without a frame of the answer */
+#define ANSWER_MS 10000 /* without an entry or the end of the answer */
 
 struct sessions {
 	struct client client;
@@ -59,6 +59,8 @@ static void on_entry(struct sessions *sessions, const struct msg_envelope *envel
 {
 	int r = entries_add(&sessions->entries, envelope->payload);
 
+	/* There is an end to the list: what else may come brings it no nearer. */
+	client_expect(&sessions->client, ANSWER_MS);
 	if (r == -EBADMSG)
 		fail(sessions, "the agent's list of sessions makes no sense");
 	else if (r == -E2BIG)
@@ -89,7 +91,6 @@ static void on_frame(struct client_session *session, const struct msg_envelope *
 
 	if (sessions->over)
 		return;
-	client_expect(&sessions->client, ANSWER_MS);
 	if (envelope->type == MSG_SESSION_DONE)
 		on_done(sessions);
 	else if (envelope->type == MSG_ERROR)

@@ -429,6 +429,9 @@ static inline enum msg_stream msg_stream_of(enum msg_type type)
 const char *msg_attach_name(enum msg_attach mode);
 const char *msg_detached_name(enum msg_detached why);
 
+/* Whether it is an id of a session: so many lower case hexadecimal digits. */
+bool msg_is_session_id(struct msg_text text);
+
 /* Whether it may be the name of a session: letters, digits and ._- behind a letter or a digit, and no id. */
 bool msg_is_session_name(struct msg_text text);
 

@@ -546,17 +546,23 @@ static bool is_mark(char c)
 	return c == '.' || c == '_' || c == '-';
 }
 
+bool msg_is_session_id(struct msg_text text)
+{
+	if (text.len != MSG_SESSION_ID_LEN)
+		return false;
+	for (size_t i = 0; i < text.len; i++)
+		if (!(text.ptr[i] >= '0' && text.ptr[i] <= '9') &&
+		    !(text.ptr[i] >= 'a' && text.ptr[i] <= 'f'))
+			return false;
+	return true;
+}
+
 bool msg_is_session_name(struct msg_text text)
 {
-	bool is_id = text.len == MSG_SESSION_ID_LEN;
-
 	if (!text.len || text.len > MSG_SESSION_NAME_MAX || !is_alnum(text.ptr[0]))
 		return false;
-	for (size_t i = 0; i < text.len; i++) {
+	for (size_t i = 0; i < text.len; i++)
 		if (!is_alnum(text.ptr[i]) && !is_mark(text.ptr[i]))
 			return false;
-		is_id &= (text.ptr[i] >= '0' && text.ptr[i] <= '9') ||
-			 (text.ptr[i] >= 'a' && text.ptr[i] <= 'f');
-	}
-	return !is_id;
+	return !msg_is_session_id(text);
 }
