@@ -12,8 +12,8 @@ packages() {
 			util-linux bsdextrautils expect openssh-server openssh-client busybox-static mandoc systemd rsync git
 			# Tools that call ssh; 4 MB for Ansible's part of it.
 			echo parallel sshfs ansible-core
-			# Shells that complete.
-			echo zsh fish
+			# Shells that complete; and what a program asks of the kernel.
+			echo zsh fish strace
 			# What reads our JSON.
 			echo jq ;;
 		# Whoever has node has it from anywhere.

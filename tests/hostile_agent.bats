@@ -28,3 +28,16 @@ hostile() {
 @test "hostile_agent: it is believed nothing that cannot be, and has neither terminal nor status by it" {
 	hostile order_
 }
+
+@test "hostile_agent: whatever it says, no file is opened and no program is run" {
+	command -v strace || skip "no strace"
+	printf '#!/bin/sh\nexec strace -f -qq -o "%s/trace.$$" -e trace=%%file,execve,clone,clone3,fork,vfork,socket "%s" "$@"\n' \
+		"$DIR" "$X" >"$DIR/traced"
+	chmod +x "$DIR/traced"
+	X=$DIR/traced hostile text_of_a_failure text_of_why order_ deep features
+	# Once it is connected: but for its own streams, which it opens anew, and a look whether "true" is a guest's name.
+	awk 'FNR == 1 { connected = 0 } connected && !/AT_EMPTY_PATH|"\/proc\/self\/fd\/[012]"|exited with|--- SIG/
+		/socket\(AF_UNIX/ { connected = 1 }' "$DIR"/trace.* | grep -vE 'socket\(AF_UNIX|/msb-exec/guests"' >"$DIR/strange" || true
+	cat "$DIR/strange"
+	[[ $(cat "$DIR"/trace.* | grep -c 'socket(AF_UNIX') -gt 8 && ! -s $DIR/strange ]]
+}
