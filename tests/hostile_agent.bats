@@ -29,6 +29,10 @@ hostile() {
 	hostile order_
 }
 
+@test "hostile_agent: the console shows what it says, and Tab makes no other command of a line" {
+	hostile console_
+}
+
 @test "hostile_agent: whatever it says, no file is opened and no program is run" {
 	command -v strace || skip "no strace"
 	printf '#!/bin/sh\nexec strace -f -qq -o "%s/trace.$$" -e trace=%%file,execve,clone,clone3,fork,vfork,socket "%s" "$@"\n' \

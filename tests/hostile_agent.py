@@ -12,12 +12,11 @@ import os
 import pty
 import re
 import select
-import signal
+import struct
 import subprocess
 import sys
 import termios
 import time
-import tty
 import unicodedata
 
 from agent import KEEPS, LIMIT, SLOW, Client, equal
@@ -43,12 +42,12 @@ def case(*args, **how):
 
 class Case:
     def __init__(self, act, args, status=125, says=(), count=1, memory=MEMORY_KIB, terminal=False,
-                 out=b"", env=None, stdin=None, check=None, slow_reader=False):
+                 out=b"", env=None, stdin=None, check=None, slow_reader=False, console=False):
         self.act, self.args, self.status, self.count = act, args, status, count
         self.says = [says] if isinstance(says, str) else says
         self.memory, self.terminal, self.out, self.env = memory, terminal, out, env or {}
         self.stdin, self.check, self.slow_reader = stdin, check, slow_reader
-        self.name = act.__name__
+        self.name, self.console = act.__name__, console
 
 
 def is_clean(text):
@@ -82,6 +81,7 @@ class Run:
         env = {**os.environ, "MSB_EXEC_ENDPOINT": "unix:" + self.socket, **case.env}
         if case.terminal:
             self.master, slave = pty.openpty()
+            fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 400, 0, 0))
             streams = {"stdin": slave, "stdout": slave, "stderr": slave}
         else:
             out = os.open(self.path("out"), os.O_WRONLY | os.O_CREAT, 0o600)
@@ -89,7 +89,7 @@ class Run:
                 self.reader, out = os.pipe()
             streams = {"stdin": case.stdin() if case.stdin else subprocess.DEVNULL, "stdout": out,
                        "stderr": os.open(self.path("err"), os.O_WRONLY | os.O_CREAT, 0o600)}
-        self.process = subprocess.Popen([PROGRAM, *words], env=env, start_new_session=True, **streams)
+        self.process = subprocess.Popen([PROGRAM + "-console" * case.console, *words], env=env, start_new_session=True, **streams)
         for fd in {fd for fd in streams.values() if fd >= 0}:
             os.close(fd)
 
@@ -137,6 +137,11 @@ class Run:
             if self.master is not None:
                 self.show(lambda: self.process.poll() is not None)
             time.sleep(0.002)
+        while self.master is not None and select.select([self.master], [], [], 0)[0]:
+            try:
+                self.shown += os.read(self.master, 65536)
+            except OSError:
+                break
         return self.process.returncode
 
     def judge(self):
@@ -150,7 +155,8 @@ class Run:
         for name in "log", "result":
             if os.path.exists(self.path(name)):
                 err += self.read(name).decode()
-        assert is_clean(err), f"said: {err!r}"
+        # Of a line editor's are backspaces and bells.
+        assert is_clean(re.sub("[\r\b\a]", "", err) if case.console else err), f"said: {err!r}"
         assert max(map(len, err.split("\n"))) <= 2100, "a line as long as somebody liked"
         for words in case.says:
             assert words in err, f"{words!r} is not in {err!r}"
@@ -480,6 +486,99 @@ def order_of_an_agent_that_goes(client):
     client.run.measure()
 
 
+# ---- the console ----
+
+DUMB = {"TERM": "dumb", "LC_ALL": "C.UTF-8", "MSB_EXEC_HISTFILE": "", "HOME": "/nonexistent"}
+
+
+class Shell:
+    """What the console takes for its shell in the guest, which it has marks from."""
+
+    def __init__(self, client, kind="bash", **more):
+        self.client = client
+        script = client.serve(exec_features=ALL, **more).payload["args"][1]
+        self.nonce = re.search("msb_n='\x1e([0-9a-f]{32})", script)[1]
+        client.tell("core.exec.started", {"pid": 5, "stdin_window": 65536, "session": ID})
+        self.mark("h", EVIL, EVIL, kind, "/home", "0")
+        self.seen = 0
+
+    def mark(self, kind, *fields):
+        self.print(f"\x1e{self.nonce}{kind}" + "\x1f".join(fields) + f"\x1e{self.nonce}.")
+
+    def print(self, text):
+        self.client.tell("core.exec.stdout", {"data": text.encode()})
+
+    def see(self, text):
+        """Waits for it behind what was seen before."""
+        run = self.client.run
+        run.show(lambda: text.encode() in run.shown[self.seen:])
+        self.seen = run.shown.index(text.encode(), self.seen) + len(text)
+
+    def type(self, keys):
+        os.write(self.client.run.master, keys.encode())
+
+    def answer(self, *names):
+        """To Tab."""
+        while True:
+            asked = self.client.next()
+            if asked.type == "core.exec.request":
+                break
+        self.client.send(frame("core.exec.started", asked.id, {"pid": 6}) +
+                         frame("core.exec.stdout", asked.id, {"data": "".join(n + "\0" for n in names).encode()}) +
+                         frame("core.exec.exited", asked.id, {"code": 0}))
+
+    def line(self):
+        """What is typed, up to the end of a line."""
+        data = b""
+        while not data.endswith(b"\n"):
+            got = self.client.next()
+            if got.type == "core.exec.stdin":
+                data += got.data
+        return data.decode()
+
+
+@case("-S", "unix:@/s", terminal=True, console=True, env=DUMB, status=7)
+def console_prompt(client):
+    """Its user, its host, its folder and what it says of a failure are shown as they are."""
+    shell = Shell(client)
+    shell.mark("p", "9" * 30, "/" + EVIL, "/bin" * 200000)
+    shell.see(f"{SHOWN}@{SHOWN}:/{SHOWN}")
+    shell.see("# ")
+    client.exit(7)
+
+
+@case("-S", "unix:@/s", terminal=True, console=True, env=DUMB, status=7)
+def console_tab(client):
+    """What a guest offers goes on with the word, and is a word; none is a command that runs on the host."""
+    shell = Shell(client)
+    shell.mark("p", "0", "/x", "/bin")
+    shell.see("/x# ")
+    shell.type("\t")
+    shell.answer("!")
+    shell.type("echo $HO\t")
+    shell.answer("$HOME\n\\! id", "$HOME;id", "$x`id`", "id")
+    shell.type("ME a\t")
+    shell.answer("a" + EVIL, "rm -rf ~", "\n\\!id\n")
+    shell.type("\n")
+    equal(shell.line(), "echo $HOME $'aA\\033]0;t\\007\\015\\012B\\177\\302\\2332J\\342\\200\\256C\\342\\200\\213D' \n")
+    shell.mark("p", "0", "/x", "/bin")
+    shell.see("/x# ")
+    shell.type("ls b\t\t")
+    for _ in range(2):
+        shell.answer("b1", "b2" + EVIL)
+    shell.see("b2A\\033]0;t")
+    shell.type("\x15\n")
+    client.exit(7)
+
+
+@case("-S", "unix:@/s", terminal=True, console=True, env=DUMB, status=125, says="the guest's shell ended before")
+def console_start(client):
+    client.serve(exec_features=ALL, agent_version=EVIL)
+    client.tell("core.exec.started", {"pid": 5, "session": EVIL})
+    client.tell("core.exec.stdout", {"data": b"more\n" + EVIL.replace("\r\n", "").encode() + b"\r\n"})
+    client.exit()
+
+
 # ---- the whole ----
 
 def run_case(case):
@@ -504,7 +603,10 @@ def main():
     global PROGRAM, FOLDER
     PROGRAM, FOLDER, words = sys.argv[1], sys.argv[2], sys.argv[3:]
     chosen = [case for name, case in CASES.items() if not words or any(word in name for word in words)]
-    assert chosen, "no such case"
+    # Not everybody builds the console.
+    if not os.path.exists(PROGRAM + "-console"):
+        chosen = [case for case in chosen if not case.console]
+        print("no console")
     with concurrent.futures.ThreadPoolExecutor(4) as pool:
         failed = [failure for failure in pool.map(run_case, chosen) if failure]
     for failure in failed:
