@@ -156,7 +156,10 @@ static int run_watch(struct commands *commands, const char *argument)
 	} else {
 		free(commands->watched);
 		commands->watched = strdup(line);
-		commands->type_line(commands->owner, line);
+		if (commands->watched)
+			commands->type_line(commands->owner, line);
+		else
+			status = FAIL(commands, "\\watch: %s", strerror(ENOMEM));
 	}
 	free(duration);
 	return status;
@@ -185,17 +188,20 @@ void commands_end_watch(struct commands *commands)
 
 /* ---- another shell ---- */
 
-static void keep_argument(struct commands *commands, const char *argument)
+/* False: there is no memory for it. */
+static bool keep_argument(struct commands *commands, const char *argument)
 {
 	free(commands->argument);
 	commands->argument = strdup(argument);
+	return commands->argument;
 }
 
 /* Reads what the shell exports, for then(), which returns as a command does. */
 static int with_environ(struct commands *commands, const char *argument,
 			int (*then)(struct commands *commands))
 {
-	keep_argument(commands, argument);
+	if (!keep_argument(commands, argument))
+		return FAIL(commands, "%s: %s", argument, strerror(ENOMEM));
 	buf_release(&commands->captured);
 	buf_init(&commands->captured, OUTPUT_MAX, commands->guest->spare);
 	output_keep(commands->output, &commands->captured);
@@ -256,8 +262,10 @@ static int become_user(struct commands *commands)
 		if (!is_users(list.entries[i]))
 			env_add(&carried, list.entries[i], &err);
 	env_release(&list);
-	guest_become(commands->guest, commands->argument, &carried);
-	return LATER;
+	if (guest_become(commands->guest, commands->argument, &carried) == 0)
+		return LATER;
+	env_release(&carried);
+	return FAIL(commands, "\\user %s: %s", commands->argument, strerror(ENOMEM));
 }
 
 static int run_user(struct commands *commands, const char *argument)
@@ -502,6 +510,21 @@ static int open_new(const char *path)
 	return fd;
 }
 
+/* Of a file of the guest, once the host's is open; part: what it is called until it is whole, or NULL. */
+static int begin_get(struct commands *commands, const char *from, const char *path,
+		     const char *part, int out)
+{
+	commands->copy.path = strdup(path);
+	commands->copy.part = part ? strdup(part) : NULL;
+	if (commands->copy.path && (commands->copy.part || !part))
+		return copy(commands, HOME_OF_GUEST "exec cat <\"$f\"", from, "", false, out);
+	copy_release(&commands->copy);
+	close(out);
+	if (part)
+		unlink(part);
+	return FAIL(commands, "\\get %s: %s", path, strerror(ENOMEM));
+}
+
 static int run_get(struct commands *commands, const char *argument)
 {
 	char *from = words_next(&argument, NULL);
@@ -523,9 +546,7 @@ static int run_get(struct commands *commands, const char *argument)
 	} else if ((out = open_new(part)) < 0) {
 		status = FAIL(commands, "\\get %s: %s", part, strerror(errno));
 	} else {
-		commands->copy.path = strdup(path);
-		commands->copy.part = direct ? NULL : strdup(part);
-		status = copy(commands, HOME_OF_GUEST "exec cat <\"$f\"", from, "", false, out);
+		status = begin_get(commands, from, path, direct ? NULL : part, out);
 	}
 	free(from);
 	free(to);
@@ -535,10 +556,11 @@ static int run_get(struct commands *commands, const char *argument)
 static int run_save(struct commands *commands, const char *argument)
 {
 	char *path = words_next(&argument, getenv("HOME"));
+	const uint8_t *text = buf_head(&commands->record->kept);
 	size_t len = buf_len(&commands->record->kept);
 	int fd = path && path[0] && !argument[0] ? open_new(path) : -1;
 	FILE *file = fd < 0 ? NULL : fdopen(fd, "w");
-	bool written = file && fwrite(buf_head(&commands->record->kept), 1, len, file) == len;
+	bool written = file && (!text || fwrite(text, 1, len, file) == len);
 	int status = 0;
 
 	if (!path || !path[0] || argument[0])
@@ -660,14 +682,15 @@ static void on_named(struct side *side, int status)
 {
 	struct commands *commands = side->owner;
 	char *line = commands->argument;
+	const struct command *meant = nearest(line);
 
 	commands->argument = NULL;
-	if (status == 0)
+	if (status == 0 || !meant)
 		commands->type_line(commands->owner, line);
 	else
 		settle(commands,
 		       FAIL(commands, "there is no %.*s; did you mean %s? \\? lists them all",
-			    (int)strcspn(line, " \t"), line, nearest(line)->name));
+			    (int)strcspn(line, " \t"), line, meant->name));
 	free(line);
 }
 
@@ -680,10 +703,10 @@ bool commands_ask(struct commands *commands, const char *line)
 				   .within_ms = NAME_MS};
 
 	/* Without a connection the shell says it, later. */
-	if (commands->guest->way != GUEST_CONNECTED || !nearest(word))
+	if (commands->guest->way != GUEST_CONNECTED || !nearest(word) ||
+	    !keep_argument(commands, word))
 		return false;
 	snprintf(name, sizeof(name), "%.*s", (int)strcspn(word + 1, NAME_ENDS), word + 1);
-	keep_argument(commands, word);
 	ask_guest(commands, terms, on_named);
 	return true;
 }

@@ -1,6 +1,7 @@
 /* The guest of the console: see guest.h. */
 #include "guest.h"
 
+#include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -107,6 +108,7 @@ static void on_parted(struct parting *parting)
 /* False: there is no memory to see to it. */
 static bool part(struct guest *guest, struct shell *shell)
 {
+	/* -fanalyzer: no leak, it goes when what is in it has parted (on_parted) */
 	struct farewell *farewell = calloc(1, sizeof(*farewell));
 
 	if (!farewell)
@@ -625,18 +627,22 @@ void guest_restart(struct guest *guest, const char *folder)
 	start_beside(guest, &wanted);
 }
 
-void guest_become(struct guest *guest, const char *user, struct env_list *env)
+int guest_become(struct guest *guest, const char *user, struct env_list *env)
 {
 	struct opts wanted = guest->opts;
 
 	/* Only for a shell that comes does the user stay. */
 	guest->candidate_user = strdup(user);
+	/* No user at all would be the agent's own, root perhaps. */
+	if (!guest->candidate_user)
+		return -ENOMEM;
 	guest->carried = *env;
 	*env = (struct env_list){0};
 	wanted.user = guest->candidate_user;
 	wanted.workdir = guest->shell->cwd;
 	wanted.env = guest->carried;
 	start_beside(guest, &wanted);
+	return 0;
 }
 
 void guest_drop_candidate(struct guest *guest)

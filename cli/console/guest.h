@@ -95,9 +95,11 @@ void guest_connect(struct guest *guest);
 /* or these do, of opts_again(), which are taken */
 void guest_move(struct guest *guest, const struct opts *opts);
 
-/* on the current one, in that folder; as another user, with these variables, which are taken */
+/* on the current one, in that folder */
 void guest_restart(struct guest *guest, const char *folder);
-void guest_become(struct guest *guest, const char *user, struct env_list *env);
+
+/* or as another user, with these variables, which are taken; or -ENOMEM, and they are not */
+int guest_become(struct guest *guest, const char *user, struct env_list *env);
 
 /* or not at all. */
 void guest_drop_candidate(struct guest *guest);
