@@ -7,10 +7,10 @@
 #define ARRAY_LEN(array) (sizeof(array) / sizeof((array)[0]))
 
 /* What has that member at ptr: a callback gets the member, and wants its owner. */
-#define container_of(ptr, type, member)                                       \
-	({                                                                    \
-		__typeof__(((type *)0)->member) *member_at = (ptr);           \
-		(type *)(void *)((char *)member_at - offsetof(type, member)); \
+#define container_of(ptr, type, member)                                         \
+	({                                                                      \
+		__typeof__(((type *)(void *)(ptr))->member) *member_at = (ptr); \
+		(type *)(void *)((char *)member_at - offsetof(type, member));   \
 	})
 
 #endif

@@ -124,7 +124,7 @@ int buf_reserve(struct buf *buf, size_t len, uint8_t **ret_space)
 	if (buf->cap - buf->tail < len) {
 		if (buf->data && used + len <= buf->cap && buf->head >= used) {
 			/* Moves at most what has been consumed, so each byte moves once. */
-			memcpy(buf->data, buf_head(buf), used);
+			memcpy(buf->data, buf->data + buf->head, used);
 			buf->head = 0;
 			buf->tail = used;
 		} else if (buf->data || !take_spare(buf, len)) {

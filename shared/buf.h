@@ -40,7 +40,7 @@ void buf_spare_release(struct buf_spare *spare);
 
 static inline size_t buf_len(const struct buf *buf)
 {
-	return buf->tail - buf->head;
+	return buf->data ? buf->tail - buf->head : 0;
 }
 
 static inline uint8_t *buf_head(const struct buf *buf)

@@ -1,6 +1,6 @@
 #!/bin/sh
 # Installs with apt-get what the given targets need and this machine lacks: build, check,
-# static, lint, bench, fuzz, soak.
+# static, lint, analyze, valgrind, bench, fuzz, soak.
 set -eu
 
 packages() {
@@ -22,6 +22,8 @@ packages() {
 		bench) echo python3 socat openssh-server openssh-client crun ;;
 		fuzz) echo clang libclang-rt-dev python3 ;;
 		soak) echo python3 ;;
+		analyze) echo gcc cppcheck python3 ;;
+		valgrind) echo valgrind ;;
 		lint) echo clang-format clang-tidy shellcheck mandoc ;;
 		esac
 	done

@@ -262,12 +262,13 @@ void remote_flush(struct remote *remote)
 	if (!remote_runs(remote) || is_back(remote))
 		return;
 	while (buf_len(feed)) {
+		const uint8_t *from = buf_head(feed);
 		size_t len = buf_len(feed);
 
 		len = room(remote, len < INPUT_CHUNK ? len : INPUT_CHUNK);
 		if (!len || remote_begin(remote, len, &space) < 0)
 			return;
-		memcpy(space, buf_head(feed), len);
+		memcpy(space, from, len);
 		remote_commit(remote, len);
 		buf_consume(feed, len);
 	}

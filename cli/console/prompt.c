@@ -207,7 +207,7 @@ static void write_above(size_t len)
 {
 	const char *text = (const char *)buf_head(&the->above);
 
-	if (!len)
+	if (!text || !len)
 		return;
 	fwrite(text, 1, len, rl_outstream);
 	if (text[len - 1] != '\n')

@@ -287,6 +287,7 @@ static void see_row(const struct asked *asked, size_t widths[COLUMNS], FILE *out
 	for (int i = 0; i < COLUMNS; i++) {
 		size_t width;
 
+		/* -fanalyzer: no leak, each is freed below */
 		cells[i] = asked ? make_cell(asked, (enum column)i) : strdup(titles[i]);
 		width = cells[i] ? columns_width(cells[i], 1) : 0;
 		if (i == COLUMN_ENDPOINT && width > ENDPOINT_MAX)

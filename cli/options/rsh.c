@@ -304,7 +304,7 @@ static char *keep_value(struct rsh *rsh, const char *value)
 	if (!values)
 		return NULL;
 	rsh->values = values;
-	copy = strdup(value);
+	copy = strdup(value); /* -fanalyzer: no leak, it is in rsh->values from here */
 	if (copy)
 		values[rsh->value_count++] = copy;
 	return copy;

@@ -116,7 +116,7 @@ static int append(struct env_list *list, const char *key, size_t key_len, const 
 	if (!entries)
 		return err_set(err, ENOMEM, NULL, "environment");
 	list->entries = entries;
-	entry = malloc(key_len + len + 2);
+	entry = malloc(key_len + len + 2); /* -fanalyzer: no leak, it is in the list from here */
 	if (!entry)
 		return err_set(err, ENOMEM, NULL, "environment");
 	memcpy(entry, key, key_len);

@@ -148,9 +148,10 @@ static int default_user(const struct spawn_config *config, struct msg_identity *
 	struct user user = {0};
 	int r;
 
-	*ret = (struct msg_identity){geteuid(), getegid()};
-	if (!config->user)
+	if (!config->user) {
+		*ret = (struct msg_identity){geteuid(), getegid()};
 		return 0;
+	}
 	r = user_resolve(config->user, strlen(config->user), &user, err);
 	if (r < 0)
 		return r;
@@ -164,7 +165,6 @@ int boot_apply(struct boot *boot, struct msg_bootstrap *bootstrap, struct msg_id
 {
 	struct spawn_config config = boot->base;
 	struct boot made = {.config = boot->config, .base = boot->base};
-	struct msg_identity identity;
 	char *at = NULL;
 	int r;
 
@@ -177,7 +177,7 @@ int boot_apply(struct boot *boot, struct msg_bootstrap *bootstrap, struct msg_id
 		r = take_profile(bootstrap->security_profile, &config, err);
 	/* A user that is not there would fail each command; the host should hear it now. */
 	if (r == 0)
-		r = default_user(&config, &identity, err);
+		r = default_user(&config, ret_user, err);
 	if (r < 0) {
 		boot_release(&made);
 		return r;
@@ -185,6 +185,5 @@ int boot_apply(struct boot *boot, struct msg_bootstrap *bootstrap, struct msg_id
 	boot_release(boot);
 	*boot = made;
 	*boot->config = config;
-	*ret_user = identity;
 	return 0;
 }

@@ -449,18 +449,19 @@ int msg_data_head(struct buf *out, uint32_t id, enum msg_type type, size_t len)
 size_t msg_peek_data(const struct buf *in, uint32_t id, enum msg_type type, size_t *ret_len)
 {
 	uint8_t head[HEAD_MAX + DATA_PREFIX];
+	const uint8_t *at = buf_head(in);
 	size_t wire_len, head_len;
 
 	if (buf_len(in) < FRAME_HEADER_LEN)
 		return 0;
-	wire_len = (size_t)frame_u32(buf_head(in)) + FRAME_PREFIX_LEN;
+	wire_len = (size_t)frame_u32(at) + FRAME_PREFIX_LEN;
 	if (wire_len > FRAME_WIRE_MAX || wire_len < UINT16_MAX + sizeof(head))
 		return 0;
 	/* Only one head is right before a payload of that length, so there is nothing to parse. */
 	head_len = put_data_head(head, id, type, wire_len);
 	*ret_len = wire_len - head_len;
 	put_data_head(head, id, type, *ret_len);
-	return buf_len(in) >= head_len && memcmp(buf_head(in), head, head_len) == 0 ? head_len : 0;
+	return buf_len(in) >= head_len && memcmp(at, head, head_len) == 0 ? head_len : 0;
 }
 
 void msg_data_end(struct buf *out, uint32_t id, enum msg_type type, size_t len)
