@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Runs test files side by side and gives their output as one, file by file, as each ends.
 
-run.py [-j JOBS] [--bats=FLAG]... [-n FACTOR] [-l LOAD] JOB...
+run.py [-j JOBS] [--bats=FLAG]... [-n FACTOR] [-l LOAD] [--times] JOB...
 
 A JOB is a bats file, several with + between them that one bats runs, a folder of files, or a program whose
 status tells; NAME=VALUE: before it goes into its environment. FLAG is for bats. Tests wait more than they
@@ -9,6 +9,9 @@ compute, hence four times as many JOBS as there are processors (twice, where the
 hence limits of time that stretch: $SLOW, unless it is given, is FACTOR (what the programs are slower by,
 $FACTOR) times how often the processors are shared out, among JOBS and the LOAD beside them;
 $BATS_TEST_TIMEOUT follows it.
+
+--times says at the end what each JOB took of a processor, most first: beside others that is what can be
+compared. What its tests did not wait for, such as a daemon that was detached, is not in it.
 
 Tests are numbered throughout, the plan comes at the end, and a file that ends badly without a failed
 test counts as one. Needs nothing but bats and Python.
@@ -54,15 +57,22 @@ class Job:
                                         stderr=subprocess.STDOUT, env={**os.environ, **self.env},
                                         start_new_session=True)
 
+    def ended(self):
+        if self.process.returncode is None:
+            pid, status, usage = os.wait4(self.process.pid, os.WNOHANG)
+            if pid != 0:
+                self.process.returncode = os.waitstatus_to_exitcode(status)
+                self.took = usage.ru_utime, usage.ru_stime, time.monotonic() - self.begin
+        return self.process.returncode is not None
+
     def signal(self, number):
         """All that still runs of it; False if nothing does."""
-        self.process.poll()
+        self.ended()
         try:
             os.killpg(self.process.pid, number)
         except ProcessLookupError:
             return False
         return True
-
 
     def is_ours(self, pid):
         try:
@@ -133,6 +143,13 @@ class Report:
         out.flush()
 
 
+def tell_times(jobs):
+    print("# seconds of a processor, of it the system's, and from begin to end:")
+    rows = [(user + system, system, wall, job.name) for job in jobs for user, system, wall in [job.took]]
+    for row in [*sorted(rows, reverse=True), (*(sum(column) for column in [*zip(*rows)][:3]), "all")]:
+        print("# %7.2f %7.2f %7.2f  %s" % row)
+
+
 def jobs_of(words, flags):
     jobs = []
     for word in words:
@@ -153,7 +170,7 @@ def run(waiting, limit, report):
             while waiting and len(running) < limit:
                 running.append(waiting.pop(0))
                 running[-1].start()
-            for job in [job for job in running if job.process.poll() is not None]:
+            for job in [job for job in running if job.ended()]:
                 job.signal(signal.SIGKILL)  # what it left behind
                 running.remove(job)
                 report.add(job)
@@ -175,6 +192,7 @@ def main():
     parser.add_argument("--bats", dest="flags", action="append", default=[])
     parser.add_argument("-n", dest="factor", type=int, default=1)
     parser.add_argument("-l", dest="load", type=int, default=0)
+    parser.add_argument("--times", action="store_true")
     parser.add_argument("words", nargs="+")
     args = parser.parse_args()
     jobs = jobs_of(args.words, args.flags)
@@ -189,9 +207,11 @@ def main():
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     report = Report()
     try:
-        run(jobs, limit, report)
+        run([*jobs], limit, report)
     except KeyboardInterrupt:
         sys.exit(128 + signal.SIGINT)
+    if args.times:
+        tell_times(jobs)
     print(f"1..{report.tests}")
     for failed in report.failed:
         print("# failed: " + failed)

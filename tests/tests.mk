@@ -11,9 +11,9 @@ EVERYTHING := $(BUILD)/everything.a
 FACTOR := $(if $(SANITIZE),4,1)
 LOAD   ?= 0
 # The tests' environment, and what runs them. JOBS=N files at a time, beside LOAD other busy programs; BATSFLAGS
-# for bats.
+# for bats; RUNFLAGS for what runs it, such as --times.
 RUN = env BUILD=$(abspath $(BUILD)) $(if $(SLOW),SLOW=$(SLOW)) python3 -B tests/run.py -n $(FACTOR) \
-	$(if $(JOBS),-j $(JOBS)) -l $(LOAD) $(patsubst %,--bats=%,$(BATSFLAGS))
+	$(if $(JOBS),-j $(JOBS)) -l $(LOAD) $(RUNFLAGS) $(patsubst %,--bats=%,$(BATSFLAGS))
 
 .PHONY: deps
 deps: ## install what demo and check need, and nothing else
