@@ -144,6 +144,25 @@ soak-run: all
 	@SLOW=$(or $(SLOW),$(FACTOR)) timeout $$(($(SOAK_SECONDS) + 600)) \
 		python3 -B tests/soak/soak.py $(SOAK_SECONDS) $(BUILD) $(SEED)
 
+# ---- faults ----
+
+# One call of the libc after the other fails, in each of our programs: tests/faults. All cases, which takes an
+# hour or two, or for FAULTS_SECONDS a sample that SEED=N picks; CASES=... for those alone.
+FAULTS_SECONDS ?=
+
+$(BUILD)/faults.so: tests/faults/faults.c
+	@mkdir -p $(@D)
+	$(call run,LIB ,$(CC) -std=gnu17 -D_GNU_SOURCE $(WARNINGS) -O2 -g -fno-builtin -fPIC -shared -o $@ $<)
+
+.PHONY: faults faults-run
+faults: ## fail one call of libc at a time; FAULTS_SECONDS=N: a sample, of SEED=N
+	@tests/deps.sh build faults
+	@$(MAKE) --no-print-directory faults-run
+
+faults-run: all $(BUILD)/faults.so
+	@SLOW=$(or $(SLOW),$(FACTOR)) python3 -B tests/faults/run.py $(BUILD) \
+		$(if $(FAULTS_SECONDS),--seconds $(FAULTS_SECONDS)) $(if $(SEED),--seed $(SEED)) $(CASES)
+
 # ---- lint ----
 
 # Every file with musl-gcc, and what is missing to link them: its own folder, so that no other compiler's
