@@ -22,7 +22,7 @@
 #include <unistd.h>
 
 #define FUNCTIONS 128
-#define NAME_MAX_ 32
+#define NAME_MAX_ 40
 #define RANGES	  8
 
 enum whose { WHOSE_PROGRAM, WHOSE_CHILD };
@@ -44,6 +44,8 @@ struct page {
 	int64_t bytes;
 	uint32_t functions;
 	uint32_t started; /* how many programs have been */
+	uint32_t pid;	  /* of the last of them */
+	uint32_t padding;
 	struct called {
 		char name[NAME_MAX_];
 		uint32_t by[2]; /* enum whose */
@@ -391,6 +393,7 @@ __attribute__((constructor)) static void begin(void)
 	page = open_page(path);
 	page->blocks = page->bytes = 0;
 	page->started++;
+	page->pid = (uint32_t)program_pid;
 	unsetenv("LD_PRELOAD");
 	unsetenv("FAULTS");
 	unsetenv("FAULTS_PROGRAM");

@@ -15,7 +15,9 @@ import argparse
 import collections
 import contextlib
 import errno
+import fcntl
 import fnmatch
+import json
 import mmap
 import os
 import pty
@@ -24,10 +26,12 @@ import re
 import select
 import shutil
 import signal
+import socket
 import struct
 import subprocess
 import sys
 import tempfile
+import termios
 import time
 
 SLOW = float(os.environ.get("SLOW", "1"))
@@ -181,7 +185,8 @@ def check_imports(build, library):
 # ---- the page that is shared with faults.c ----
 
 class Page:
-    WHERE, FUNCTIONS, ENTRY = struct.Struct("32sIiIIIiQqqII"), 128, struct.Struct("32sII")
+    NAME = 40
+    WHERE, FUNCTIONS, ENTRY = struct.Struct("40sIiIIIiQqqIII4x"), 128, struct.Struct("40sII")
 
     def __init__(self, path):
         self.path = path
@@ -195,19 +200,19 @@ class Page:
 
     def arm(self, function, nth, num, child):
         self.disarm()
-        self._put(32, "IiIIIiQ", nth, num, int(child), 0, 0, 0, 0)
-        self._put(0, "32s", function.encode())
+        self._put(self.NAME, "IiIIIiQ", nth, num, int(child), 0, 0, 0, 0)
+        self._put(0, "40s", function.encode())
 
     def disarm(self):
-        self._put(0, "32s", b"")
+        self._put(0, "40s", b"")
 
     def state(self):
-        names = "name nth num whose seen met fd where blocks bytes functions started"
+        names = "name nth num whose seen met fd where blocks bytes functions started pid"
         return dict(zip(names.split(), self.WHERE.unpack_from(self.map)))
 
     def forget_calls(self):
         for i in range(self.state()["functions"]):
-            self._put(self.WHERE.size + i * self.ENTRY.size + 32, "II", 0, 0)
+            self._put(self.WHERE.size + i * self.ENTRY.size + self.NAME, "II", 0, 0)
 
     def calls(self):
         """How often each function was called: {(name, whether by the child): count}."""
@@ -255,16 +260,79 @@ def descriptors(pid):
     return sorted(found)
 
 
+def listens(path):
+    with open("/proc/net/unix", encoding="ascii") as file:
+        return any(line.endswith(f" {path}\n") and " 00010000 " in line for line in file)
+
+
 Outcome = collections.namedtuple("Outcome", "status out err")
+
+
+class Talk:
+    """A program at a terminal of its own."""
+
+    def __init__(self, world, words, program):
+        self.ours, self.theirs = pty.openpty()
+        self.resize(24, 80)
+        self.modes = termios.tcgetattr(self.theirs)
+        self.shown = b""
+        self.at = 0
+        self.child = subprocess.Popen(
+            words, stdin=self.theirs, stdout=self.theirs, stderr=subprocess.PIPE,
+            env=world.environ(program), cwd=world.folder, start_new_session=True,
+            preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0))
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.child.kill()
+        self.child.wait()
+        self.child.stderr.close()
+        os.close(self.ours)
+        os.close(self.theirs)
+
+    def take(self, wait):
+        if select.select([self.ours], [], [], wait)[0]:
+            self.shown += os.read(self.ours, 65536)
+            return True
+        return False
+
+    def expect(self, text):
+        """Whether it is shown before the program ends, or LIMIT."""
+        end = time.monotonic() + LIMIT
+        while text not in self.shown[self.at:]:
+            if not self.take(0.02) and (self.child.poll() is not None or time.monotonic() > end):
+                return False
+        self.at = self.shown.index(text, self.at) + len(text)
+        return True
+
+    def type(self, keys):
+        os.write(self.ours, keys)
+
+    def resize(self, rows, columns):
+        fcntl.ioctl(self.theirs, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
+
+    def end(self):
+        end = time.monotonic() + LIMIT
+        while self.child.poll() is None:
+            if not self.take(0.01) and time.monotonic() > end:
+                raise Wrong(f"does not end at a terminal, which shows {self.shown[-300:]!r}")
+        while self.take(0):
+            pass
+        if termios.tcgetattr(self.theirs) != self.modes:
+            raise Wrong("the terminal's modes are not those of before")
+        return Outcome(self.child.returncode, self.shown, self.child.stderr.read())
 
 
 class World:
     """A daemon, with a relay before it or without, of which one or none is the victim."""
 
-    def __init__(self, build, library, victim, through_relay, options=()):
+    def __init__(self, build, library, victim, scene):
         self.build, self.library, self.victim = build, library, victim
-        self.through_relay = through_relay
-        self.options = options
+        self.through_relay = scene.through_relay
+        self.options = scene.options
+        self.lives = scene.lives
         self.folder = tempfile.mkdtemp(prefix="msb-faults.")
         self.page = Page(f"{self.folder}/page")
         self.logs = open(f"{self.folder}/log", "w+b")
@@ -273,15 +341,17 @@ class World:
         self.start()
 
     def environ(self, program):
+        """Of that program, or None: of one that is not to fail."""
         env = {"PATH": os.environ["PATH"], "HOME": self.folder, "TERM": "xterm", "TMPDIR": self.folder,
                "MSB_EXEC_ENDPOINT": self.endpoint, "XDG_RUNTIME_DIR": self.folder}
-        if program == self.victim:
+        if program and program == self.victim:
             env |= {"LD_PRELOAD": self.library, "FAULTS": self.page.path, "FAULTS_PROGRAM": program}
         return env
 
-    def spawn(self, program, *words):
+    def spawn(self, program, *words, victim=True):
         return subprocess.Popen([f"{self.build}/{program}", *words], stdin=subprocess.DEVNULL,
-                                stdout=self.logs, stderr=self.logs, env=self.environ(program))
+                                stdout=self.logs, stderr=self.logs,
+                                env=self.environ(program if victim else None))
 
     def start(self):
         self.page.disarm()
@@ -295,7 +365,8 @@ class World:
             self.daemon = self.spawn("msb-execd", "--listen", f"serial:{self.folder}/port",
                                      *self.options)
         else:
-            self.daemon = self.spawn("msb-execd", "--listen", self.endpoint, *self.options)
+            self.daemon = self.spawn("msb-execd", "--listen", self.endpoint, *self.options,
+                                     victim=not self.lives)
         self.run(["-q", "--wait-for", str(int(LIMIT)), "--ping"], program=None)
         self.settle()
 
@@ -313,7 +384,19 @@ class World:
         return [p for p in (self.daemon, self.relay) if p]
 
     def server(self):
-        return {"msb-execd": self.daemon, "msb-relayd": self.relay}.get(self.victim)
+        server = {"msb-execd": self.daemon, "msb-relayd": self.relay}.get(self.victim)
+        return None if self.lives else server
+
+    def others(self):
+        """Processes of ours that are none of the servers."""
+        known = {p.pid for p in (self.daemon, self.relay, self.wire) if p}
+        mark = f"TMPDIR={self.folder}".encode()
+        found = []
+        for pid in filter(str.isdigit, os.listdir("/proc")):
+            with contextlib.suppress(OSError), open(f"/proc/{pid}/environ", "rb") as file:
+                if mark in file.read().split(b"\0") and int(pid) not in known:
+                    found.append(int(pid))
+        return found
 
     def list_files(self):
         return sorted(os.listdir(self.folder))
@@ -331,9 +414,14 @@ class World:
         self.relay = self.daemon = self.wire = None
 
     def close(self):
-        self.stop()
-        self.logs.close()
-        shutil.rmtree(self.folder)
+        try:
+            wait_for(lambda: not self.others(), lambda: f"processes to go: {self.others()}")
+        finally:
+            for pid in self.others():
+                os.kill(pid, signal.SIGKILL)
+            self.stop()
+            self.logs.close()
+            shutil.rmtree(self.folder)
 
     def log_from(self, at):
         self.logs.flush()
@@ -344,14 +432,13 @@ class World:
     def log_at(self):
         return os.path.getsize(f"{self.folder}/log")
 
-    def run(self, words, data=b"", program="msb-exec", limit=LIMIT):
-        """msb-exec with these words, as the victim if it is and program says so."""
+    def run(self, words, data=b"", program="msb-exec", stdin=None, stdout=subprocess.PIPE):
+        """msb-exec with these words; program says who of it and what it starts may be the victim."""
         env = self.environ(program)
-        child = subprocess.Popen([f"{self.build}/msb-exec", *words], stdin=subprocess.PIPE,
-                                 stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=env,
-                                 cwd=self.folder)
+        child = subprocess.Popen([f"{self.build}/msb-exec", *words], stdin=stdin or subprocess.PIPE,
+                                 stdout=stdout, stderr=subprocess.PIPE, env=env, cwd=self.folder)
         try:
-            out, err = child.communicate(data, timeout=limit)
+            out, err = child.communicate(None if stdin else data, timeout=LIMIT)
         except subprocess.TimeoutExpired:
             child.kill()
             out, err = child.communicate()
@@ -371,6 +458,8 @@ class World:
             wait_for(lambda p=process: not children(p.pid), "children to go")
             wait_for(lambda p=process: descriptors(p.pid) == self.idle[p.pid],
                      lambda p=process: f"descriptors to go: {list_minus(descriptors(p.pid), self.idle[p.pid])}")
+        if self.lives:
+            wait_for(lambda: not self.others(), "what it started to go")
         if self.list_files() != self.files:
             raise Wrong(f"files are left: {list_minus(self.list_files(), self.files)}")
         self.check_memory()
@@ -397,13 +486,17 @@ class Scenario:
     victims = ("msb-exec", "msb-execd")
     through_relay = False
     options = ()
+    needs_root = False
+    lives = False  # whether the victim is started anew each time, and then not the server of the world
 
     def run(self, world):
         """Outcomes, one of each msb-exec."""
         raise NotImplementedError
 
-    def right(self):
-        raise NotImplementedError
+    right = ()
+
+    def clean_up(self, world):
+        """What a run that failed may have left, as it may."""
 
 
 SCENARIOS = {}
@@ -414,15 +507,304 @@ def scenario(cls):
     return cls
 
 
+SCRIPT = "cat; echo err >&2; exit 3"
+
+
 @scenario
 class Pipe(Scenario):
     name = "pipe"
+    right = (Outcome(3, b"in\n", b"err\n"),)
 
     def run(self, world):
-        return [world.run(["--", "sh", "-c", "cat; echo err >&2; exit 3"], b"in\n")]
+        return [world.run(["--", "sh", "-c", SCRIPT], b"in\n")]
 
-    def right(self):
-        return [Outcome(3, b"in\n", b"err\n")]
+
+@scenario
+class Relay(Pipe):
+    name = "relay"
+    victims = ("msb-exec", "msb-execd", "msb-relayd")
+    through_relay = True
+
+
+@scenario
+class Large(Scenario):
+    """5 MB in and out, as pages."""
+    name = "large"
+    data = random.Random(1).randbytes(5_000_000)
+    right = (Outcome(0, data, b""),)
+
+    def run(self, world):
+        return [world.run(["--", "cat"], self.data)]
+
+
+@scenario
+class LargeRelay(Large):
+    name = "large-relay"
+    victims = ("msb-exec", "msb-execd", "msb-relayd")
+    through_relay = True
+
+
+@scenario
+class File(Scenario):
+    """From a file and into one."""
+    name = "file"
+    victims = ("msb-exec",)
+    data = Large.data[:300_000]
+    right = (Outcome(0, data, b""),)
+
+    def run(self, world):
+        with open(f"{world.folder}/from", "w+b") as source, open(f"{world.folder}/to", "w+b") as sink:
+            source.write(self.data)
+            source.seek(0)
+            done = world.run(["--", "cat"], stdin=source, stdout=sink)
+            sink.seek(0)
+            return [done._replace(out=sink.read())]
+
+    def clean_up(self, world):
+        for name in "from", "to":
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(f"{world.folder}/{name}")
+
+
+@scenario
+class Pty(Scenario):
+    name = "pty"
+    right = (Outcome(3, b"in\r\ngot in\r\n", b""),)
+
+    def run(self, world):
+        return [world.run(["-tt", "--", "sh", "-c", 'read x; echo "got $x"; exit 3'], b"in\n")]
+
+
+@scenario
+class Terminal(Scenario):
+    """At a terminal, which gets another size meanwhile, and has its modes of before at the end."""
+    name = "terminal"
+    right = (Outcome(3, b"ready\r\nin\r\ngot in\r\n", b""),)
+    script = 'echo ready; read x; echo "got $x"; exit 3'
+
+    def words(self, world):
+        return [f"{world.build}/msb-exec", "-t", "--", "sh", "-c", self.script]
+
+    def talk(self, talk):
+        talk.expect(b"ready\r\n")
+        talk.resize(30, 100)
+        talk.type(b"in\r")
+
+    def run(self, world):
+        with Talk(world, self.words(world), "msb-exec") as talk:
+            self.talk(talk)
+            return [talk.end()]
+
+
+@scenario
+class Json(Scenario):
+    """As lines of JSON, whose last object is there and has the status."""
+    name = "json"
+    right = (Outcome(3, b"in\n", b"err\n"),)
+
+    def run(self, world):
+        done = world.run(["--json", "--", "sh", "-c", SCRIPT], b"in\n")
+        lines = [json.loads(line) for line in done.out.splitlines() if line.endswith(b"}")]
+        texts = {kind: "".join(line["text"] for line in lines if line["type"] == kind).encode()
+                 for kind in ("stdout", "stderr")}
+        if not lines or lines[-1].get("status") != done.status:
+            # Only what cannot be written is not there, and a line says so.
+            if not re.search(rb"cannot write|standard output", done.err):
+                raise Wrong(f"the last object does not say {done.status}: {done.out[-300:]!r} {done.err!r}")
+        return [Outcome(done.status, texts["stdout"], texts["stderr"] + done.err)]
+
+
+@scenario
+class Result(Scenario):
+    name = "result"
+    victims = ("msb-exec",)
+    right = (Outcome(3, b"in\n", b"err\n"),)
+
+    def run(self, world):
+        done = world.run(["--result", "result", "--", "sh", "-c", SCRIPT], b"in\n")
+        try:
+            with open(f"{world.folder}/result", "rb") as file:
+                said = json.load(file)["status"]
+        except FileNotFoundError:
+            said = None
+        if said != done.status and not OURS.search(done.err):
+            raise Wrong(f"the file says {said}, and no line says why: {done}")
+        return [done]
+
+    def clean_up(self, world):
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(f"{world.folder}/result")
+
+
+@scenario
+class Line(Scenario):
+    name = "line"
+    right = (Outcome(3, b"hi\n", b"err\n"),)
+
+    def run(self, world):
+        return [world.run(["--console", "-c", "echo hi; echo err >&2\nexit 3"])]
+
+
+@scenario
+class Script(Scenario):
+    """Of a file, which fails in its second line."""
+    name = "script"
+    victims = ("msb-exec",)
+
+    right = (Outcome(1, b"hi\n", b"script:2: false\n"),)
+
+    def run(self, world):
+        with open(f"{world.folder}/script", "w", encoding="ascii") as file:
+            file.write("echo hi\nfalse\necho no\n")
+        return [world.run(["--console", "-f", "script"])]
+
+    def clean_up(self, world):
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(f"{world.folder}/script")
+
+
+@scenario
+class Kept(Scenario):
+    """Left, looked at, and come back to. Those after one that failed are not asked for."""
+    name = "kept"
+    right = (Outcome(0, b"", b""), Outcome(0, b"kept\n", b""), Outcome(3, b"kept\ngot in\n", b""))
+
+    def run(self, world):
+        done = [world.run(["-d", "--name", "k", "--", "sh", "-c",
+                           'echo kept; read x; echo "got $x"; exit 3'])]
+        if done[0].status == 0:
+            if not re.fullmatch(rb"[0-9a-f]{12}\n", done[0].out):
+                raise Wrong(f"no id: {done[0]}")
+            done[0] = done[0]._replace(out=b"")
+            wait_for(lambda: world.run(["--logs", "k"], program=None).out == b"kept\n", "its output")
+            done.append(world.run(["--logs", "k"]))
+        if done[-1].status == 0:
+            done.append(world.run(["--attach", "k"], b"in\n"))
+        return done
+
+    def clean_up(self, world):
+        world.run(["--kill", "k", "--signal", "KILL"], program=None)
+        wait_for(lambda: b"no such" in world.run(["--remove", "k"], program=None).err, "it to go")
+
+
+@scenario
+class Sessions(Scenario):
+    name = "sessions"
+    head = b"ID  NAME  USER  PID  STATE  AGE  CPU  ATTACHED  COMMAND\n"
+    right = (Outcome(0, head, b""), Outcome(0, b"", b""))
+
+    def run(self, world):
+        done = [world.run(["--sessions"]), world.run(["--ping"])]
+        return [done[0], done[1]._replace(out=b"")]
+
+
+@scenario
+class User(Scenario):
+    """All that a child may have to do before its exec."""
+    name = "user"
+    victims = ("msb-execd",)
+    options = ("--security-profile", "restricted")
+    needs_root = True
+    right = (Outcome(3, b"65534 64 /\n", b""),)
+
+    def run(self, world):
+        return [world.run(["-u", "65534:65534", "--rlimit", "nofile=64", "-w", "/", "--", "sh", "-c",
+                           'echo $(id -u) $(ulimit -n) $PWD; exit 3'])]
+
+
+@scenario
+class Local(Scenario):
+    """A daemon of its own, which ends with it."""
+    name = "local"
+    lives = True
+    right = Pipe.right
+
+    def run(self, world):
+        return [world.run(["--local", "--", "sh", "-c", SCRIPT], b"in\n", program=world.victim)]
+
+
+@scenario
+class Start(Scenario):
+    """The daemon begins, or says why not; it serves, and ends."""
+    name = "start"
+    victims = ("msb-execd",)
+    lives = True
+    right = (Outcome(0, b"there\n", b""),)
+
+    def start(self, world, address):
+        return world.spawn("msb-execd", "--listen", address)
+
+    def use(self, world, path):
+        return world.run(["-S", f"unix:{path}", "--", "echo", "there"], program=None)
+
+    def run(self, world):
+        path = f"{world.folder}/started"
+        at = world.log_at()
+        server = self.start(world, f"unix:{path}")
+        done = None
+        try:
+            wait_for(lambda: listens(path) or server.poll() is not None, "the daemon")
+            if server.poll() is None:
+                done = self.use(world, path)
+                server.terminate()
+            status = server.wait(LIMIT)
+        except subprocess.TimeoutExpired:
+            raise Wrong("it does not end") from None
+        finally:
+            server.kill()
+            server.wait()
+        said = world.log_from(at)
+        if status:
+            return [Outcome(status if status < 0 else 125, b"", said)]
+        if os.path.exists(path) and b"cannot remove" not in said:
+            raise Wrong("its socket is left")
+        return [done]
+
+    def clean_up(self, world):
+        for name in ("started", "started.lock"):
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(f"{world.folder}/{name}")
+
+
+@scenario
+class StartRelay(Start):
+    name = "start-relay"
+    victims = ("msb-relayd",)
+    right = (Outcome(0, b"", b""),)
+
+    def start(self, world, address):
+        self.agent = socket.socket(socket.AF_UNIX)
+        self.agent.bind(f"{world.folder}/agent")
+        self.agent.listen()
+        return world.spawn("msb-relayd", "--agent", f"unix:{world.folder}/agent", "--listen", address)
+
+    def use(self, world, path):
+        return self.right[0]
+
+    def clean_up(self, world):
+        self.agent.close()
+        os.unlink(f"{world.folder}/agent")
+        super().clean_up(world)
+
+
+@scenario
+class Prompt(Terminal):
+    """A line at the prompt."""
+    name = "prompt"
+    victims = ("msb-exec-console",)
+    right = (Outcome(3, b"", b""),)
+
+    def words(self, world):
+        return [f"{world.build}/msb-exec-console"]
+
+    def run(self, world):
+        with Talk(world, self.words(world), "msb-exec-console") as talk:
+            if talk.expect(b"$ ") or talk.expect(b"# "):
+                talk.type(b"echo $((6 * 7))\r")
+                talk.expect(b"42")
+                talk.type(b"exit 3\r")
+            done = talk.end()
+            return [done._replace(out=b"")]
 
 
 # ---- one case ----
@@ -497,36 +879,50 @@ class Runner:
         self.words = collections.Counter()
 
     def world_for(self, scene, program):
-        key = (program, scene.through_relay, scene.options)
+        key = (program, scene.through_relay, scene.options, scene.lives)
         if self.key != key:
             self.leave()
-            self.world = World(self.build, self.library, program, scene.through_relay, scene.options)
+            self.world = World(self.build, self.library, program, scene)
             self.key = key
         return self.world
 
     def leave(self):
-        if self.world:
-            self.world.close()
-        self.world = self.key = None
+        world, self.world, self.key = self.world, None, None
+        if world:
+            world.close()
 
     def renew(self):
-        if self.world:
-            self.world.stop()
-            self.world.start()
+        for pid in self.world.others():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        self.world.stop()
+        self.world.start()
 
     def calls(self, scene, program):
         """What is called in a run without faults."""
         world = self.world_for(scene, program)
-        for _ in range(2):
+        for _ in range(3):
             world.page.forget_calls()
-            self.clean(scene, world)
-        return world.page.calls()
+            got = scene.run(world)
+            scene.clean_up(world)
+            if tuple(got) != tuple(scene.right):
+                raise SystemExit(f"{scene.name} goes wrong without a fault: {str(got)[:2000]}")
+            counts = world.page.calls()
+            world.blocks = None
+            world.check()
+        return counts
 
-    def clean(self, scene, world):
-        got = scene.run(world)
-        if got != scene.right():
-            raise SystemExit(f"{scene.name} goes wrong without a fault: {got}")
-        world.check()
+    def judge_all(self, case, right, got, log):
+        """The kind of the last of them."""
+        kind = None
+        for one, should in zip(got, right):
+            kind = judge(case, should, one, log)
+            if kind == "failed, why in other words":
+                self.words[f"{case.program} {case.function} {case.fault}: " +
+                           one.err.decode(errors="replace").strip()[:200]] += 1
+        if len(got) < len(right) and not kind.startswith("failed"):
+            raise Wrong(f"only {len(got)} of {len(right)}: {shown(got[-1])}")
+        return kind
 
     def inject(self, case):
         """Whether it was met."""
@@ -539,12 +935,8 @@ class Runner:
             got = scene.run(world)
             met = world.page.state()
             world.page.disarm()
-            log = world.log_from(log_at)
-            for right, one in zip(scene.right(), got):
-                kind = judge(case, right, one, log)
-                if kind == "failed, why in other words":
-                    self.words[f"{case.program} {case.function} {case.fault}: " +
-                               one.err.decode(errors="replace").strip()[:200]] += 1
+            kind = self.judge_all(case, scene.right, got, world.log_from(log_at))
+            scene.clean_up(world)
             world.check()
         except Wrong as wrong:
             met = world.page.state()
@@ -552,6 +944,7 @@ class Runner:
         if problem:
             self.tell(case, met, problem, world.log_from(log_at))
             self.renew()
+            scene.clean_up(world)
             kind = "wrong"
         if met["met"]:
             self.kinds[case.program + ("+child" if case.child else "")][kind] += 1
@@ -572,23 +965,71 @@ class Runner:
         return " ".join(done.stdout.split()) or hex(where)
 
 
-def all_cases(runner, names, only):
-    for name in names:
-        scene = SCENARIOS[name]
+def combinations(only):
+    """Scenarios and victims. Those that only names, if it names any."""
+    for scene in SCENARIOS.values():
         for program in scene.victims:
-            if only and not any(w in PROGRAMS for w in only) or not only or program in only:
-                for (function, child), count in sorted(runner.calls(scene, program).items()):
-                    if function == "syscall:other":
-                        raise SystemExit(f"{program} makes a system call that faults.c does not name")
-                    for fault, _ in numbers(function):
-                        yield Case(name, program, child, function, fault, "*"), count
+            wanted = [w for w in only if w in SCENARIOS or w in PROGRAMS]
+            if all(w in (scene.name, program) for w in wanted) and \
+                    (not scene.needs_root or os.geteuid() == 0):
+                yield scene, program
 
 
-def run_all(runner, case, limit):
+def cases_of(runner, scene, program):
+    """All of these, with how many there are of each."""
+    for (function, child), count in sorted(runner.calls(scene, program).items()):
+        if function not in FAULTS:
+            raise SystemExit(f"{program} calls {function}, and run.py does not know how it fails")
+        for fault, _ in numbers(function):
+            yield Case(scene.name, program, child, function, fault, "*"), count
+
+
+def run_all(runner, case, most):
     """N = 1, 2, ... until one is not met."""
     nth = 1
-    while nth <= limit and runner.inject(case._replace(nth=nth)):
+    while nth <= most and runner.inject(case._replace(nth=nth)):
         nth += 1
+
+
+def run_case(runner, text, most):
+    case = parse_case(text)
+    if case.nth == "*":
+        run_all(runner, case, most)
+    else:
+        runner.inject(case)
+
+
+def run_sample(runner, only, seconds, seed):
+    """Some of each combination, in the seed's order, as long as there is time."""
+    rng = random.Random(seed)
+    order = list(combinations(only))
+    rng.shuffle(order)
+    end = time.monotonic() + seconds
+    for scene, program in order:
+        slice_end = min(end, time.monotonic() + max(2, seconds / len(order)))
+        if time.monotonic() >= end:
+            return
+        cases = list(cases_of(runner, scene, program))
+        while time.monotonic() < slice_end:
+            case, count = rng.choice(cases)
+            runner.inject(case._replace(nth=rng.randint(1, count)))
+
+
+def report(runner, seconds):
+    total = 0
+    for program, kinds in sorted(runner.kinds.items()):
+        total += sum(kinds.values())
+        print(f"# {program}: {sum(kinds.values())} injected: " +
+              ", ".join(f"{count} {kind}" for kind, count in kinds.most_common()))
+    for words, count in runner.words.most_common():
+        print(f"# {count} x {words}")
+    if not runner.wrong:
+        print(f"ok faults: {total} calls failed in {seconds:.0f} s, and each time it was clear what became of it")
+
+
+def found_cases():
+    with open(f"{HERE}/found", encoding="ascii") as file:
+        return [line.split()[0] for line in file if line.strip() and not line.startswith("#")]
 
 
 def main():
@@ -605,29 +1046,25 @@ def main():
     missing = check_imports(build, library)
     for line in missing:
         print(f"not ok faults: {line}")
+    seed = random.randrange(1 << 30) if args.seed is None else args.seed
     runner = Runner(build, library)
     begin = time.monotonic()
     try:
-        for text in args.cases:
-            case = parse_case(text)
-            if case.nth == "*":
-                run_all(runner, case, args.most)
-            else:
-                runner.inject(case)
-        if not args.cases:
-            for case, count in all_cases(runner, SCENARIOS, args.only):
-                if all(word in f"{case}".split("/") for word in args.only):
-                    run_all(runner, case, args.most)
-    finally:
+        for text in args.cases or ([] if args.only else found_cases()):
+            run_case(runner, text, args.most)
+        if args.seconds:
+            print(f"# SEED={seed} FAULTS_SECONDS={args.seconds:.0f}")
+            run_sample(runner, args.only, args.seconds, seed)
+        elif not args.cases:
+            for scene, program in combinations(args.only):
+                for case, _ in list(cases_of(runner, scene, program)):
+                    if all(word in f"{case}".replace("+child", "/child").split("/") for word in args.only):
+                        run_all(runner, case, args.most)
         runner.leave()
-    total = 0
-    for program, kinds in runner.kinds.items():
-        total += sum(kinds.values())
-        print(f"# {program}: {sum(kinds.values())} injected: " +
-              ", ".join(f"{count} {kind}" for kind, count in kinds.most_common()))
-    for words, count in runner.words.most_common(60):
-        print(f"# {count} x {words}")
-    print(f"# {total} in {time.monotonic() - begin:.0f} s")
+    finally:
+        report(runner, time.monotonic() - begin)
+        with contextlib.suppress(Wrong):
+            runner.leave()
     sys.exit(1 if missing or runner.wrong else 0)
 
 
