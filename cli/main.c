@@ -68,17 +68,23 @@ static int ask(struct program *program, const struct opts *opts,
 static int run_command(struct program *program, const struct opts *opts, bool lines)
 {
 	struct exec *exec = &program->exec;
-	int status;
+	int status = EXIT_FAILED;
+	struct err err;
 
 	if (signals_watch(&program->loop, watched, ARRAY_LEN(watched), on_signal) < 0)
 		log_error("cannot watch signals");
 	if (lines)
-		opts = script_begin(&program->script, exec, &program->loop, &program->spare);
-	exec_run(exec, opts, &program->loop, &program->spare);
-	status = exec->status;
+		opts = script_begin(&program->script, exec, &program->loop, &program->spare, &err);
+	if (opts) {
+		exec_run(exec, opts, &program->loop, &program->spare);
+		status = exec->status;
+	} else {
+		log_err(&err);
+	}
 	if (lines)
 		script_release(&program->script);
-	exec_release(exec);
+	if (opts)
+		exec_release(exec);
 	return status;
 }
 

@@ -57,6 +57,20 @@ static bool from_stdin(const struct opts *opts)
 	return !opts->line && (!opts->file || strcmp(opts->file, "-") == 0);
 }
 
+/* Of nothing that goes on, a line may be missing: what is left would be another script. */
+static void check(struct script *script, int r)
+{
+	struct err err;
+
+	if (r == 0 || script->lost)
+		return;
+	script->lost = -r;
+	if (!script->goes)
+		return;
+	err_set(&err, -r, NULL, "cannot pass on the lines");
+	exec_fail(script->exec, REASON_ERROR, EXIT_FAILED, &err);
+}
+
 /* ---- the parser ---- */
 
 static void step(struct script *script);
@@ -73,7 +87,7 @@ static void on_parsed(struct remote *remote, enum msg_type stream, const char *d
 		if (script->unsaid)
 			script->unsaid--;
 		else
-			buf_append(&script->said, data + i, 1);
+			check(script, buf_append(&script->said, data + i, 1));
 	}
 	step(script);
 }
@@ -163,9 +177,9 @@ static void show(struct script *script, const char *line, size_t len)
 	if (script->deaf)
 		return;
 	script->seems_data = line[0] == '-' || line[0] == ' ' || line[0] == '\t';
-	buf_append(&script->unparsed, line, len);
+	check(script, buf_append(&script->unparsed, line, len));
 	if (!len || line[len - 1] != '\n')
-		buf_append(&script->unparsed, "\n", 1);
+		check(script, buf_append(&script->unparsed, "\n", 1));
 }
 
 /*
@@ -204,9 +218,10 @@ static bool is_inside(const struct script *script)
 
 /* ---- the lines ---- */
 
-static int put(struct script *script, const char *text, size_t len)
+static void put(struct script *script, const char *text, size_t len)
 {
-	return stream_write(&script->out, text, len);
+	if (!script->lost)
+		check(script, stream_write(&script->out, text, len));
 }
 
 /* What stands before a line that begins a command, and whether the command may fail. */
@@ -279,6 +294,8 @@ static void step(struct script *script)
 {
 	struct buf *text = &script->text;
 
+	if (script->lost)
+		return;
 	while (buf_len(text) && buf_len(&script->out.queue) < OUT_AHEAD && !script->out.gone) {
 		const char *line = (const char *)buf_head(text);
 		const char *end =
@@ -337,9 +354,14 @@ static void on_in(struct stream *stream)
 	struct err err;
 	uint8_t *space;
 	ssize_t n;
+	int r = buf_reserve(&script->text, READ_MAX, &space);
 
-	if (buf_reserve(&script->text, READ_MAX, &space) < 0) {
-		err_set(&err, 0, NULL, "a line of over %d MiB", 2 * TEXT_MAX / (1024 * 1024));
+	if (r < 0) {
+		if (r == -ENOBUFS)
+			err_set(&err, 0, NULL, "a line of over %d MiB",
+				2 * TEXT_MAX / (1024 * 1024));
+		else
+			err_set(&err, -r, NULL, "cannot read the lines");
 		exec_fail(script->exec, REASON_ERROR, EXIT_FAILED, &err);
 		stream_watch_input(stream, false);
 		return;
@@ -388,6 +410,8 @@ static void put_beginning(struct script *script)
 	put(script, "exec 9<&-;", 10);
 	if (text)
 		put(script, text, strlen(text));
+	else
+		check(script, -ENOMEM);
 	free(text);
 }
 
@@ -428,7 +452,7 @@ int script_open(struct script *script, const struct opts *opts, struct err *err)
 }
 
 const struct opts *script_begin(struct script *script, struct exec *exec, struct loop *loop,
-				struct buf_spare *spare)
+				struct buf_spare *spare, struct err *err)
 {
 	const struct opts *opts = script->opts;
 	const char *const argv[] = {"/bin/sh",
@@ -455,8 +479,13 @@ const struct opts *script_begin(struct script *script, struct exec *exec, struct
 	put_beginning(script);
 	script->at_end = opts->line != NULL;
 	if (opts->line)
-		buf_append(&script->text, opts->line, strlen(opts->line));
+		check(script, buf_append(&script->text, opts->line, strlen(opts->line)));
 	step(script);
+	if (script->lost) {
+		err_set(err, script->lost, NULL, "cannot pass on the lines");
+		return NULL;
+	}
+	script->goes = true;
 	return &script->command;
 }
 

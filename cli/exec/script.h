@@ -30,6 +30,8 @@ struct script {
 	struct buf said;
 	size_t unsaid; /* lines that were passed on before it said any */
 	bool inside;   /* by the last of its prompts */
+	bool goes;     /* what fails from now on, its exec is told */
+	int lost;      /* 0, or why a line could not be kept: the errno */
 };
 
 /*
@@ -38,9 +40,12 @@ struct script {
  */
 int script_open(struct script *script, const struct opts *opts, struct err *err);
 
-/* What exec_run() is to be given in their place, with that exec. The script must live as long as it. */
+/*
+ * What exec_run() is to be given in their place, with that exec; NULL with *err filled if there is no memory.
+ * The script must live as long as it.
+ */
 const struct opts *script_begin(struct script *script, struct exec *exec, struct loop *loop,
-				struct buf_spare *spare);
+				struct buf_spare *spare, struct err *err);
 void script_release(struct script *script);
 
 #endif

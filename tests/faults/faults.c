@@ -14,11 +14,15 @@
 #include <link.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <stdio.h>
+#include <stdio_ext.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #define FUNCTIONS 128
@@ -80,13 +84,13 @@ void *__libc_realloc(void *block, size_t size);
 void __libc_free(void *block);
 size_t malloc_usable_size(void *block);
 
-static long raw(long number, long a, long b, long c)
+static long raw(long number, long a, long b, long c, long d)
 {
 	static long (*real)(long number, ...);
 
 	if (!real)
 		real = (long (*)(long, ...))dlsym(RTLD_NEXT, "syscall");
-	return real(number, a, b, c);
+	return real(number, a, b, c, d);
 }
 
 /* ---- whether this call fails ---- */
@@ -113,26 +117,56 @@ static struct called *find(const char *name)
 	return &page->called[count];
 }
 
-/* Whether it is the one; counts it. errno stays. */
-static bool is_due(struct function *function, long first, uintptr_t where)
+static bool is_terminal(const struct stat *st)
 {
-	enum whose whose;
-	int saved = errno;
+	unsigned number = major(st->st_rdev);
 
-	if (!page || is_foreign(where))
+	return S_ISCHR(st->st_mode) &&
+	       (st->st_rdev == makedev(5, 2) || (number >= 136 && number < 144));
+}
+
+/*
+ * Who has nothing to write cannot fail at it. A pipe cannot fail so, and to read it from a terminal is no
+ * failure but its end.
+ */
+static bool cannot_be(const struct function *function, long first)
+{
+	struct stat st;
+
+	if (strcmp(function->name, "fflush") == 0)
+		return first && !__fpending((FILE *)first);
+	if ((page->num != EIO && page->num != ENOSPC) || function->len_at != 2)
 		return false;
-	whose = raw(SYS_getpid, 0, 0, 0) == program_pid ? WHOSE_PROGRAM : WHOSE_CHILD;
-	errno = saved;
+	return raw(SYS_newfstatat, first, (long)"", (long)&st, AT_EMPTY_PATH) == 0 &&
+	       (S_ISFIFO(st.st_mode) || (function->name[0] == 'r' && is_terminal(&st)));
+}
+
+static bool is_the_one(struct function *function, long first, uintptr_t where)
+{
+	bool program = raw(SYS_getpid, 0, 0, 0, 0) == program_pid;
+	enum whose whose = program ? WHOSE_PROGRAM : WHOSE_CHILD;
+
 	if (!function->called)
 		function->called = find(function->name);
 	function->called->by[whose]++;
 	if (whose != page->whose || strcmp(page->name, function->name) != 0 ||
+	    cannot_be(function, first) ||
 	    __atomic_add_fetch(&page->seen, 1, __ATOMIC_SEQ_CST) != page->nth)
 		return false;
 	page->fd = (int32_t)first;
 	page->where = where - program_base;
 	page->met++;
 	return true;
+}
+
+/* Whether it is the one that is to fail; counts it. */
+static bool is_due(struct function *function, long first, uintptr_t where)
+{
+	int saved = errno;
+	bool due = page && !is_foreign(where) && is_the_one(function, first, where);
+
+	errno = saved;
+	return due;
 }
 
 static void *next(struct function *function)
@@ -158,7 +192,7 @@ static long failed(const struct function *function)
 static void break_too(const struct function *function, long fd)
 {
 	if ((page->num == EPIPE || page->num == ECONNRESET) && function->len_at == 2)
-		raw(SYS_shutdown, fd, SHUT_RDWR, 0);
+		raw(SYS_shutdown, fd, SHUT_RDWR, 0, 0);
 }
 
 static long go(struct function *function, long a[6], uintptr_t where)
@@ -370,12 +404,12 @@ static int note_object(struct dl_phdr_info *info, size_t size, void *first)
 
 static void *open_page(const char *path)
 {
-	int fd = (int)raw(SYS_openat, AT_FDCWD, (long)path, O_RDWR | O_CLOEXEC);
+	int fd = (int)raw(SYS_openat, AT_FDCWD, (long)path, O_RDWR | O_CLOEXEC, 0);
 	void *shared =
 		fd < 0 ? MAP_FAILED
 		       : mmap(NULL, sizeof(*page), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 
-	raw(SYS_close, fd, 0, 0);
+	raw(SYS_close, fd, 0, 0, 0);
 	if (shared == MAP_FAILED)
 		abort();
 	return shared;
@@ -388,7 +422,7 @@ __attribute__((constructor)) static void begin(void)
 
 	if (!program || !path || strcmp(program, program_invocation_short_name) != 0)
 		return;
-	program_pid = (pid_t)raw(SYS_getpid, 0, 0, 0);
+	program_pid = (pid_t)raw(SYS_getpid, 0, 0, 0, 0);
 	dl_iterate_phdr(note_object, &first);
 	page = open_page(path);
 	page->blocks = page->bytes = 0;
