@@ -216,12 +216,20 @@ void remote_mark(struct remote *remote)
 		client_mark(remote->session.client);
 }
 
+/* Without memory for what it is to have, nothing says that it goes on: better a connection that is lost. */
+static int told(struct remote *remote, int result)
+{
+	if (result == -ENOMEM && remote_runs(remote))
+		link_give_up(&remote->session.client->link, ENOMEM);
+	remote_mark(remote);
+	return result;
+}
+
 int remote_send(struct remote *remote, const void *data, size_t len)
 {
 	if (remote->state == REMOTE_NONE)
 		return 0;
-	remote_mark(remote);
-	return buf_append(&remote->feed, data, len);
+	return told(remote, buf_append(&remote->feed, data, len));
 }
 
 /* By another connection, which has not said yet where it stands: what to send first is not known. */
@@ -236,7 +244,7 @@ static void put_end(struct remote *remote)
 
 	remote->end_due = false;
 	remote->end_sent = true;
-	if (msg_data_begin(out_of(remote), 0, &space) == 0)
+	if (told(remote, msg_data_begin(out_of(remote), 0, &space)) == 0)
 		msg_data_end(out_of(remote), remote->session.id, MSG_EXEC_STDIN, 0);
 }
 
@@ -266,7 +274,7 @@ void remote_flush(struct remote *remote)
 		size_t len = buf_len(feed);
 
 		len = room(remote, len < INPUT_CHUNK ? len : INPUT_CHUNK);
-		if (!len || remote_begin(remote, len, &space) < 0)
+		if (!len || told(remote, remote_begin(remote, len, &space)) < 0)
 			return;
 		memcpy(space, from, len);
 		remote_commit(remote, len);
@@ -348,15 +356,13 @@ void remote_signal(struct remote *remote, int signal)
 {
 	if (!remote_runs(remote))
 		return;
-	msg_put_exec_signal(out_of(remote), remote->session.id, signal);
-	remote_mark(remote);
+	told(remote, msg_put_exec_signal(out_of(remote), remote->session.id, signal));
 }
 
 static void resize(struct remote *remote, const struct msg_exec_resize *size)
 {
-	if (msg_put(out_of(remote), remote->session.id, MSG_EXEC_RESIZE, size) == 0)
+	if (told(remote, msg_put(out_of(remote), remote->session.id, MSG_EXEC_RESIZE, size)) == 0)
 		remote->size = *size;
-	remote_mark(remote);
 }
 
 static struct msg_exec_resize with_other_rows(struct msg_exec_resize size)
@@ -402,7 +408,7 @@ void remote_tell_all(struct client *client)
 void remote_close_output(struct remote *remote, enum msg_stream stream)
 {
 	if (remote_runs(remote))
-		msg_put_output_close(out_of(remote), remote->session.id, stream);
+		told(remote, msg_put_output_close(out_of(remote), remote->session.id, stream));
 }
 
 void remote_detach(struct remote *remote, uint32_t modes)
@@ -415,8 +421,7 @@ void remote_detach(struct remote *remote, uint32_t modes)
 	/* Of one that is kept already the agent knows them itself. */
 	if (remote->tty && !remote->id[0])
 		detach.restore = (struct msg_bytes){(uint8_t *)text, modes_on(modes, text)};
-	msg_put(out_of(remote), remote->session.id, MSG_SESSION_DETACH, &detach);
-	remote_mark(remote);
+	told(remote, msg_put(out_of(remote), remote->session.id, MSG_SESSION_DETACH, &detach));
 }
 
 static void on_dropped(struct client_session *session)
@@ -438,7 +443,8 @@ static void on_turn(struct client_session *session)
 	remote_flush(remote);
 	waiting = client->waiting ? client->waiting(client, session) : 0;
 	if (credit_due(&remote->output, waiting, &consumed))
-		msg_put_credit(out_of(remote), session->id, MSG_EXEC_OUTPUT_CREDIT, consumed);
+		told(remote,
+		     msg_put_credit(out_of(remote), session->id, MSG_EXEC_OUTPUT_CREDIT, consumed));
 }
 
 /* ---- what it says ---- */

@@ -27,10 +27,17 @@ static void be_done(struct parting *parting)
 	parting->on_done(parting);
 }
 
+/* What it misses it would be waited for. */
+static void told(struct parting *parting, int result)
+{
+	if (result < 0)
+		link_give_up(&parting->session.client->link, -result);
+	client_mark(parting->session.client);
+}
+
 static void tell(struct parting *parting, int signal)
 {
-	msg_put_exec_signal(out_of(parting), parting->session.id, signal);
-	client_mark(parting->session.client);
+	told(parting, msg_put_exec_signal(out_of(parting), parting->session.id, signal));
 }
 
 /* What is stopped hears of nothing before it goes on. */
@@ -63,8 +70,8 @@ static void on_output(struct parting *parting, const struct msg_envelope *envelo
 		return;
 	parting->output.received += data.data.len;
 	if (credit_due(&parting->output, 0, &consumed))
-		msg_put_credit(out_of(parting), parting->session.id, MSG_EXEC_OUTPUT_CREDIT,
-			       consumed);
+		told(parting, msg_put_credit(out_of(parting), parting->session.id,
+					     MSG_EXEC_OUTPUT_CREDIT, consumed));
 }
 
 static void on_frame(struct client_session *session, const struct msg_envelope *envelope)

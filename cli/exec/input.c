@@ -78,8 +78,6 @@ static bool is_hung_up(const struct exec_input *input)
 
 static void end(struct exec_input *input)
 {
-	uint8_t *space;
-
 	if (input->state != EXEC_INPUT_OPEN)
 		return;
 	input->state = EXEC_INPUT_ENDED;
@@ -87,10 +85,9 @@ static void end(struct exec_input *input)
 		/* What comes behind it is for its owner, or for who attaches next. */
 	} else if (!input->remote->tty) {
 		remote_end_input(input->remote);
-	} else if (remote_begin(input->remote, 2, &space) == 0) {
+	} else {
 		/* The first one only ends a line that has begun; the next one is the end. */
-		memcpy(space, END_OF_TEXT END_OF_TEXT, 2);
-		remote_commit(input->remote, input->newline ? 1 : 2);
+		remote_send(input->remote, END_OF_TEXT END_OF_TEXT, input->newline ? 1 : 2);
 	}
 	remote_mark(input->remote);
 }

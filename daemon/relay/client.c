@@ -217,9 +217,19 @@ static void on_watched(struct link *link, bool reads)
 		frame_clock_run(&client->clock, link, reads);
 }
 
+/* Of a client that left there is nothing to say. */
+static void tell_failure(const struct relay_client *client, const char *what, int error)
+{
+	if (error && error != EPIPE && error != ECONNRESET)
+		log_warn("%s: %s: %s", client->name, what, strerror(error));
+}
+
 static void on_end(struct link *link, enum link_end how, int error)
 {
 	struct relay_client *client = container_of(link, struct relay_client, link);
+
+	if (how != LINK_SENSELESS || error == ENOMEM)
+		tell_failure(client, how == LINK_ENDED ? "cannot read" : "cannot send", error);
 
 	if (how == LINK_BROKEN)
 		close_client(client, "it takes no more");

@@ -147,9 +147,19 @@ static void on_watched(struct link *link, bool reads)
 		frame_clock_run(&conn->clock, link, reads);
 }
 
+/* Of a peer that left there is nothing to say. */
+static void tell_failure(const struct conn *conn, const char *what, int error)
+{
+	if (error && error != EPIPE && error != ECONNRESET)
+		log_warn("%s: %s: %s", conn->name, what, strerror(error));
+}
+
 static void on_end(struct link *link, enum link_end how, int error)
 {
 	struct conn *conn = container_of(link, struct conn, link);
+
+	if (how != LINK_SENSELESS || error == ENOMEM)
+		tell_failure(conn, how == LINK_ENDED ? "cannot read" : "cannot send", error);
 
 	if (how == LINK_ENDED)
 		close_conn(conn, "the client is gone");

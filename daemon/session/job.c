@@ -24,7 +24,7 @@
 #define GRACE_MS	 2000
 #define POLL_MS		 20  /* where there is no pidfd */
 #define FORCED_LINGER_MS 500 /* for a forced end that waits for ever, or that nobody may put off */
-#define PARKED_LOOK_MS	 50  /* how often to look at a pty that nobody has open */
+#define PARKED_LOOK_MS	 50  /* how often to look at a pty that nobody has open, and for memory */
 #define LINGERS		 20  /* after a normal end, this many lingers at most, silence or not */
 #define BEHIND_LOOK_MS	 50  /* how often to look whether a client has caught up */
 #define PTY_TAIL	 (128 * 1024) /* more than a terminal holds, in bytes */
@@ -76,9 +76,11 @@ static struct buf *frames_of(const struct job *job)
 /* A frame was put for the client; without room for it the connection is beyond help. */
 static void told_id(struct job_host *host, struct outlet *outlet, uint32_t id, int result)
 {
-	if (result < 0)
+	if (result < 0) {
 		log_caused(LOG_LEVEL_WARN, "id %u: cannot queue a frame: %s", id,
 			   strerror(-result));
+		link_give_up(outlet_link(outlet), -result);
+	}
 	host->activity++;
 	link_mark(outlet_link(outlet));
 }
@@ -613,12 +615,22 @@ static void on_empty(struct reap_watch *watch)
 
 /* ---- output ---- */
 
+/* What cannot be read just now, and would be ready for ever, is looked at later. */
+static void park(struct job *job)
+{
+	job->pump.parked = true;
+	loop_arm(job->host->loop, &job->parked, PARKED_LOOK_MS);
+}
+
 /* What is kept is read into the ring of its stream, and goes from there to whoever is attached. */
 static ssize_t read_kept(struct job *job, enum msg_stream stream)
 {
 	uint8_t *space;
 	ssize_t n = kept_reserve(job->kept, stream, PUMP_READ_MAX, &space);
 
+	/* The bytes are safe where they are. */
+	if (n == -ENOMEM)
+		park(job);
 	if (n <= 0)
 		return -EAGAIN;
 	n = pump_read_into(&job->pump, stream, space, (size_t)n);
@@ -648,8 +660,7 @@ static ssize_t take_output(struct job *job, enum msg_stream stream)
 			pump_close_output(&job->pump, stream);
 		} else {
 			/* Somebody may open it again; while hung up it would be ready for ever. */
-			job->pump.parked = true;
-			loop_arm(job->host->loop, &job->parked, PARKED_LOOK_MS);
+			park(job);
 		}
 	} else if (n < 0 && n != -EAGAIN) {
 		log_caused(LOG_LEVEL_WARN, "session %" PRIu64 ": reading its output failed: %s",
@@ -945,8 +956,7 @@ static void on_detach(struct outlet_member *member, const struct msg_session_det
 	}
 	/* It was not asked how it began. */
 	facts.argc = procfs_command(job->pid, line, sizeof(line), argv, ARRAY_LEN(argv));
-	kept_put_detached(kept, frames_of(job), member->id, MSG_DETACHED_ASKED);
-	told(job, 0);
+	told(job, kept_put_detached(kept, frames_of(job), member->id, MSG_DETACHED_ASKED));
 	outlet_leave(member);
 	become_kept(job, kept, &facts);
 	after_output(job);

@@ -62,9 +62,11 @@ static struct buf *out_of(const struct kept_viewer *viewer)
 /* A frame was put for it; without room for it the connection is beyond help. */
 static void told(struct kept_viewer *viewer, int result)
 {
-	if (result < 0)
+	if (result < 0) {
 		log_caused(LOG_LEVEL_WARN, "session %s: cannot queue a frame: %s", viewer->kept->id,
 			   strerror(-result));
+		link_give_up(outlet_link(viewer->member.outlet), -result);
+	}
 	++*viewer->kept->host->activity;
 	link_mark(outlet_link(viewer->member.outlet));
 }
@@ -215,19 +217,18 @@ static void leave(struct kept_viewer *viewer)
 	wake_command(kept);
 }
 
-void kept_put_detached(const struct kept *kept, struct buf *out, uint32_t id, enum msg_detached why)
+int kept_put_detached(const struct kept *kept, struct buf *out, uint32_t id, enum msg_detached why)
 {
 	const char *word = msg_detached_name(why);
 	const struct msg_session_detached detached = {
 		.why = text_of(word), .session = text_of(kept->id), .name = text_of(kept->name)};
 
-	msg_put(out, id, MSG_SESSION_DETACHED, &detached);
+	return msg_put(out, id, MSG_SESSION_DETACHED, &detached);
 }
 
 static void send_away(struct kept_viewer *viewer, enum msg_detached why)
 {
-	kept_put_detached(viewer->kept, out_of(viewer), viewer->member.id, why);
-	told(viewer, 0);
+	told(viewer, kept_put_detached(viewer->kept, out_of(viewer), viewer->member.id, why));
 	leave(viewer);
 }
 
@@ -654,10 +655,9 @@ int kept_attach(struct kept *kept, struct outlet *outlet, uint32_t id,
 	int r;
 
 	/* Somebody else has had it since. */
-	if (mode == MSG_ATTACH_TAKE && is_late) {
-		kept_put_detached(kept, link_out(outlet_link(outlet)), id, MSG_DETACHED_TAKEN);
-		return 0;
-	}
+	if (mode == MSG_ATTACH_TAKE && is_late)
+		return kept_put_detached(kept, link_out(outlet_link(outlet)), id,
+					 MSG_DETACHED_TAKEN);
 	if (mode != MSG_ATTACH_TAKE && is_crowded(kept))
 		return -EUSERS;
 	viewer = add_viewer(kept, outlet, id, mode);

@@ -143,8 +143,7 @@ void kept_input_error(struct kept *kept, int error);
 /* So much of what came waits for the command to take it. */
 void kept_input_moved(struct kept *kept, size_t waiting);
 
-/* The answer to who leaves a session that was not kept: it is from now on. */
-void kept_put_detached(const struct kept *kept, struct buf *out, uint32_t id,
-		       enum msg_detached why);
+/* The answer to who leaves a session that was not kept: it is from now on. 0, or -errno of the queue. */
+int kept_put_detached(const struct kept *kept, struct buf *out, uint32_t id, enum msg_detached why);
 
 #endif

@@ -122,7 +122,8 @@ void ring_forget(struct ring *ring, uint64_t at)
 
 size_t ring_space(const struct ring *ring)
 {
-	return (ring->starved ? ring->room : most(ring)) - ring_held(ring);
+	/* What has none yet is read by asking once more: nothing that is forgotten would make room. */
+	return (ring->starved && ring->room ? ring->room : most(ring)) - ring_held(ring);
 }
 
 void ring_settle(struct ring *ring)

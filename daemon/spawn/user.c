@@ -388,6 +388,8 @@ int user_by_uid(uid_t uid, struct user *ret, struct err *err)
 
 	*ret = (struct user){.uid = uid};
 	r = find_passwd(NULL, &uid, ret, err);
+	if (r < 0)
+		user_release(ret);
 	return r < 0 ? r : 0;
 }
 

@@ -268,6 +268,13 @@ bool link_flush(struct link *link)
 	return unsent && !link_unsent(link);
 }
 
+void link_give_up(struct link *link, int error)
+{
+	link->broken = true;
+	link->error = error;
+	link_mark(link);
+}
+
 int link_put(struct link *link, const uint8_t *data, size_t len)
 {
 	if (len >= DIRECT_MIN)

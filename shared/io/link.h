@@ -184,6 +184,12 @@ static inline struct bulk *link_bulk(struct link *link)
 }
 
 /*
+ * What had to be queued could not be, and who misses it would wait for ever: the stream is as if it were
+ * broken, which its owner hears of in the next turn.
+ */
+void link_give_up(struct link *link, int error);
+
+/*
  * Queues bytes; of a large piece, what the peer takes at once goes out without having been
  * copied. 0, or -errno of the queue.
  */

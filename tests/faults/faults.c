@@ -10,6 +10,7 @@
  */
 #include <dlfcn.h>
 #include <errno.h>
+#include <execinfo.h>
 #include <fcntl.h>
 #include <link.h>
 #include <stdbool.h>
@@ -28,6 +29,7 @@
 #define FUNCTIONS 128
 #define NAME_MAX_ 40
 #define RANGES	  8
+#define CALLERS	  8
 
 enum whose { WHOSE_PROGRAM, WHOSE_CHILD };
 
@@ -41,8 +43,9 @@ struct page {
 	/* What did. */
 	uint32_t seen; /* calls so far */
 	uint32_t met;
-	int32_t fd;	/* the first argument */
-	uint64_t where; /* who called, from the beginning of the program */
+	int32_t fd; /* the first argument */
+	uint64_t
+		where[CALLERS]; /* who called, from the beginning of the program; 0: nobody of it */
 	/* Allocated by now. */
 	int64_t blocks;
 	int64_t bytes;
@@ -69,7 +72,7 @@ struct function {
 
 static struct page *page;
 static pid_t program_pid;
-static uintptr_t program_base;
+static uintptr_t program_base, program_end;
 /* What is not ours and gives up by itself when anything fails. */
 static struct {
 	uintptr_t begin, end;
@@ -141,7 +144,19 @@ static bool cannot_be(const struct function *function, long first)
 	       (S_ISFIFO(st.st_mode) || (function->name[0] == 'r' && is_terminal(&st)));
 }
 
-static bool is_the_one(struct function *function, long first, uintptr_t where)
+/* Asked for once before: the first time it allocates. */
+static void note_callers(void)
+{
+	void *callers[32];
+	int count = backtrace(callers, 32), n = 0;
+
+	memset(page->where, 0, sizeof(page->where));
+	for (int i = 0; i < count && n < CALLERS; i++)
+		if ((uintptr_t)callers[i] >= program_base && (uintptr_t)callers[i] < program_end)
+			page->where[n++] = (uintptr_t)callers[i] - program_base;
+}
+
+static bool is_the_one(struct function *function, long first)
 {
 	bool program = raw(SYS_getpid, 0, 0, 0, 0) == program_pid;
 	enum whose whose = program ? WHOSE_PROGRAM : WHOSE_CHILD;
@@ -154,7 +169,7 @@ static bool is_the_one(struct function *function, long first, uintptr_t where)
 	    __atomic_add_fetch(&page->seen, 1, __ATOMIC_SEQ_CST) != page->nth)
 		return false;
 	page->fd = (int32_t)first;
-	page->where = where - program_base;
+	note_callers();
 	page->met++;
 	return true;
 }
@@ -163,7 +178,7 @@ static bool is_the_one(struct function *function, long first, uintptr_t where)
 static bool is_due(struct function *function, long first, uintptr_t where)
 {
 	int saved = errno;
-	bool due = page && !is_foreign(where) && is_the_one(function, first, where);
+	bool due = page && !is_foreign(where) && is_the_one(function, first);
 
 	errno = saved;
 	return due;
@@ -386,8 +401,14 @@ void free(void *block)
 static int note_object(struct dl_phdr_info *info, size_t size, void *first)
 {
 	(void)size;
-	if (*(bool *)first)
+	if (*(bool *)first) {
+		const ElfW(Phdr) *last = &info->dlpi_phdr[info->dlpi_phnum];
+
 		program_base = info->dlpi_addr;
+		while (--last > info->dlpi_phdr && last->p_type != PT_LOAD)
+			;
+		program_end = program_base + last->p_vaddr + last->p_memsz;
+	}
 	*(bool *)first = false;
 	if (!strstr(info->dlpi_name, "libreadline") && !strstr(info->dlpi_name, "libtinfo"))
 		return 0;
@@ -419,11 +440,13 @@ __attribute__((constructor)) static void begin(void)
 {
 	const char *program = getenv("FAULTS_PROGRAM"), *path = getenv("FAULTS");
 	bool first = true;
+	void *caller;
 
 	if (!program || !path || strcmp(program, program_invocation_short_name) != 0)
 		return;
 	program_pid = (pid_t)raw(SYS_getpid, 0, 0, 0, 0);
 	dl_iterate_phdr(note_object, &first);
+	backtrace(&caller, 1);
 	page = open_page(path);
 	page->blocks = page->bytes = 0;
 	page->started++;

@@ -223,6 +223,8 @@ static void no_memory_at_all_is_said(void **state)
 	ring_init(&ring, 65536, NULL, 0);
 	no_memory = true;
 	assert_int_equal(ring_reserve(&ring, 10, &space), -ENOMEM);
+	/* Nothing is forgotten of it that would have it asked again. */
+	assert_int_equal(ring_space(&ring), 65536);
 	no_memory = false;
 	fill(&ring, 10);
 	assert_holds(&ring);
