@@ -42,10 +42,9 @@ class Way:
             pass
 
 
-def bridge(host, master):
+def bridge(host, master, selector):
     """Until the host is gone."""
     ways = [Way(host, master), Way(master, host)]
-    selector = selectors.DefaultSelector()
     for fd in host, master:
         os.set_blocking(fd, False)
         selector.register(fd, selectors.EVENT_READ)
@@ -80,7 +79,8 @@ def main():
         os.symlink(os.ttyname(slave), port + ".new")
         os.rename(port + ".new", port)
         # Ours stays open: a terminal that nobody has open would be hung up already.
-        bridge(host.fileno(), master)
+        with selectors.DefaultSelector() as selector:
+            bridge(host.fileno(), master, selector)
         # The next terminal of that number may be anybody's.
         os.unlink(port)
         os.close(master)

@@ -132,17 +132,30 @@ $(BUILD)/fuzz_%: tests/fuzz/fuzz_%.c $(EVERYTHING)
 	$(call run,FUZZ,$(COMPILE) -Itests/fuzz -fsanitize=fuzzer -o $@ $< $(LINKING) $(EVERYTHING) \
 		$(WRAPPING) $(LDFLAGS) $(CBOR_LIBS))
 
-# One daemon and many clients for so long, SANITIZE=1 with the sanitizers; SEED=N for the same again.
+# A daemon, a relay and many clients for so long, SANITIZE=1 with the sanitizers; SEED=N for the same again, and
+# ROUND=N for that round alone. DEATHS=N: how many clients die suddenly, at first or, of deaths, in all.
 SOAK_SECONDS ?= 300
+SOAK_CLOCK   := $(BUILD)/soak/clock.so
+SOAK         = SLOW=$(or $(SLOW),$(FACTOR)) $(if $(DEATHS),DEATHS=$(DEATHS))
 
-.PHONY: soak soak-run
-soak: ## one daemon and many clients for SOAK_SECONDS=300
+$(SOAK_CLOCK): tests/soak/clock.c
+	@mkdir -p $(@D)
+	$(call run,SO  ,$(CC) -std=gnu17 -D_GNU_SOURCE $(WARNINGS) -O2 -fPIC -shared -o $@ $<)
+
+.PHONY: soak soak-run deaths deaths-run
+soak: ## a daemon, a relay and many clients for SOAK_SECONDS=300
 	@tests/deps.sh build soak
 	@$(MAKE) --no-print-directory soak-run
 
-soak-run: all
-	@SLOW=$(or $(SLOW),$(FACTOR)) timeout $$(($(SOAK_SECONDS) + 600)) \
-		python3 -B tests/soak/soak.py $(SOAK_SECONDS) $(BUILD) $(SEED)
+soak-run: all $(SOAK_CLOCK)
+	@$(SOAK) timeout $$(($(SOAK_SECONDS) * 2 + 1200)) python3 -B tests/soak/soak.py $(SOAK_SECONDS) $(BUILD) $(SEED)
+
+deaths: ## clients that die suddenly, DEATHS=10000
+	@tests/deps.sh build soak
+	@$(MAKE) --no-print-directory deaths-run
+
+deaths-run: all $(SOAK_CLOCK)
+	@$(SOAK) python3 -B tests/soak/deaths.py $(or $(DEATHS),10000) $(BUILD) $(SEED)
 
 # ---- faults ----
 
