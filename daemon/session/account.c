@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "shared/names.h"
-#include "shared/wire/utf8.h"
+#include "shared/utf8.h"
 
 #define WHY_MAX 400
 

@@ -598,7 +598,8 @@ static void on_max_time(struct loop_timer *timer)
 {
 	struct job *job = container_of(timer, struct job, max_time);
 
-	log_caused(LOG_LEVEL_INFO, "session %" PRIu64 ": process %d runs for longer than --max-time",
+	log_caused(LOG_LEVEL_INFO,
+		   "session %" PRIu64 ": process %d runs for longer than --max-time",
 		   job->entry.number, job->pid);
 	happen(job, SESSION_OVERDUE);
 }

@@ -2,7 +2,7 @@
 /* WRAP: loop_now_ms log_record */
 #include "daemon/session/ledger.h"
 
-#include "shared/wire/utf8.h"
+#include "shared/utf8.h"
 #include "unit.h"
 
 /* ---- what the record says, and when it is ---- */
