@@ -20,9 +20,9 @@ static size_t large_part(size_t cap)
 
 static void set_cap(struct buf *buf, size_t cap)
 {
-	if (buf->spare) {
-		buf->spare->held += cap - buf->cap;
-		buf->spare->large += large_part(cap) - large_part(buf->cap);
+	for (struct buf_spare *spare = buf->spare; spare; spare = spare->whole) {
+		spare->held += cap - buf->cap;
+		spare->large += large_part(cap) - large_part(buf->cap);
 	}
 	buf->cap = cap;
 }
@@ -39,23 +39,39 @@ static size_t cap_for(const struct buf *buf, size_t need)
 
 bool buf_may_hold(const struct buf *buf, size_t len)
 {
-	const struct buf_spare *spare = buf->spare;
 	size_t need = buf_len(buf) + len, cap, others;
 
-	if (!spare || !spare->limit || need <= buf->cap)
+	if (need <= buf->cap)
 		return true;
 	cap = cap_for(buf, need);
-	others = spare->large - large_part(buf->cap);
-	return !large_part(cap) || !others || others + cap <= spare->limit;
+	for (const struct buf_spare *spare = buf->spare; spare && large_part(cap);
+	     spare = spare->whole) {
+		others = spare->large - large_part(buf->cap);
+		if (spare->limit && others && others + cap > spare->limit)
+			return false;
+	}
+	return true;
+}
+
+/* Where the memory is. */
+static struct buf_spare *spare_of(const struct buf *buf)
+{
+	struct buf_spare *spare = buf->spare;
+
+	while (spare && spare->whole)
+		spare = spare->whole;
+	return spare;
 }
 
 /* Parts with the memory: the larger of it and the spare is kept, the other is freed. */
 static void give_back(struct buf *buf)
 {
-	if (buf->spare && buf->cap > buf->spare->cap && buf->cap <= BUF_SPARE_MAX) {
-		free(buf->spare->data);
-		buf->spare->data = buf->data;
-		buf->spare->cap = buf->cap;
+	struct buf_spare *spare = spare_of(buf);
+
+	if (spare && buf->cap > spare->cap && buf->cap <= BUF_SPARE_MAX) {
+		free(spare->data);
+		spare->data = buf->data;
+		spare->cap = buf->cap;
 	} else {
 		free(buf->data);
 	}
@@ -81,12 +97,14 @@ void buf_spare_release(struct buf_spare *spare)
 
 static bool take_spare(struct buf *buf, size_t len)
 {
-	if (!buf->spare || buf->spare->cap < len || buf->spare->cap > buf->max)
+	struct buf_spare *spare = spare_of(buf);
+
+	if (!spare || spare->cap < len || spare->cap > buf->max)
 		return false;
-	buf->data = buf->spare->data;
-	set_cap(buf, buf->spare->cap);
-	buf->spare->data = NULL;
-	buf->spare->cap = 0;
+	buf->data = spare->data;
+	set_cap(buf, spare->cap);
+	spare->data = NULL;
+	spare->cap = 0;
 	return true;
 }
 

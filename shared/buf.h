@@ -22,6 +22,8 @@ struct buf_spare {
 	size_t held;  /* bytes that are allocated for queues */
 	size_t large; /* of these, by the ones that have over BUF_LARGE */
 	size_t limit; /* of each, which owners heed by the two functions below; 0: none */
+	struct buf_spare
+		*whole; /* that this is a part of, which has the memory and counts, too; or NULL */
 };
 
 struct buf {
@@ -69,7 +71,10 @@ void buf_commit_after(struct buf *buf, size_t gap, size_t len);
 /* Whether queues hold so much in all that each should hold less. */
 static inline bool buf_spare_is_short(const struct buf_spare *spare)
 {
-	return spare->limit && spare->held > spare->limit / 2;
+	for (; spare; spare = spare->whole)
+		if (spare->limit && spare->held > spare->limit / 2)
+			return true;
+	return false;
 }
 
 /*

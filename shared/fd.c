@@ -5,7 +5,6 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <sys/mman.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
@@ -69,15 +68,18 @@ int fd_open_standard(void)
 
 bool fd_is_scarce(void)
 {
-	struct rlimit limit;
-	/* The lowest that is free: all below it are open. */
-	int fd = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+	int fds[FD_SCARCE];
+	size_t count = 0;
+	bool scarce;
 
-	if (fd < 0)
-		return true;
-	close(fd);
-	return getrlimit(RLIMIT_NOFILE, &limit) == 0 &&
-	       (rlim_t)fd >= limit.rlim_cur - limit.rlim_cur / 16;
+	/* No number says how many there are below it: they are tried. */
+	while (count < FD_SCARCE &&
+	       (fds[count] = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, STDERR_FILENO + 1)) >= 0)
+		count++;
+	scarce = count < FD_SCARCE;
+	while (count)
+		close(fds[--count]);
+	return scarce;
 }
 
 int fd_set_nonblock(int fd)

@@ -24,7 +24,9 @@ int fd_open_standard(void);
 /* /dev/null, or what is as empty where there is none. A new fd that the caller closes, or -errno. */
 int fd_open_null(int flags);
 
-/* Whether of all descriptors that this process may have the last sixteenth alone is free. */
+#define FD_SCARCE 32 /* two or three commands at their start, and connections */
+
+/* Whether fewer than so many more descriptors could be opened. */
 bool fd_is_scarce(void);
 
 /* Sets O_NONBLOCK on an fd whose description nobody else shares. 0 or -errno. */

@@ -41,6 +41,11 @@ relayed_start() {
 		--max-connections-of-user 24 --max-sessions-of-user 20 --max-kept-of-user 4
 	chmod 666 "$SOCKET"
 	hostile user_connections user_silent user_sessions reserve kept_sessions
+	daemon_stop
+	WRAP=(prlimit --nofile=256:256)
+	daemon_start --allow-uid 65534 --allow-uid 65533 --max-memory 24M
+	chmod 666 "$SOCKET"
+	hostile half_frames deaf descriptors
 }
 
 @test "hostile client: of the relay's ranges and sessions, too" {

@@ -165,6 +165,56 @@ def kept_sessions():
     client.signal(6, 9)
 
 
+# ---- memory, and descriptors ----
+
+def half_frames():
+    """Large frames that never end hold memory; others' large ones come in all the same."""
+    whole = frame("core.exec.stdin", 1, {"data": b"x" * (4 * 1024 * 1024 - 200)})
+    for _ in range(8):
+        half = connect(NOBODY)
+        half.sock.settimeout(0.1)
+        with contextlib.suppress(TimeoutError):
+            half.sock.sendall(whole[:-100])
+    # As large as it can be, which is too much for the kernel alone.
+    many = [f"E{i}=" + "v" * 1000 for i in range(3900)]
+    for uid in None, OTHER:
+        client = connect(uid)
+        client.request(1, "true", env=many)
+        client.failed(1, "bad_args", "execve", "E2BIG")
+    others_are_served()
+
+
+def deaf():
+    """Whoever takes nothing of what he asked for waits alone, in the midst of it."""
+    clients = [connect(NOBODY) for _ in range(4)]
+    leaders = [client.start(id, "head", "-c", "100000000", "/dev/zero")
+               for client in clients for id in range(1, 6)]
+    for client in clients:
+        client.stuff(frame("core.session.list", 1000), 64 << 20)
+    wait_for(lambda: all(is_stuck(leader) for leader in leaders), "commands that wait")
+    others_are_served()
+
+
+def descriptors():
+    taken, sessions = [connect(NOBODY)], 0
+    while True:
+        sessions += 1
+        taken[0].request(sessions, "sleep", "1000")
+        got = taken[0].answer(sessions)
+        if got.type == "core.exec.failed":
+            break
+    assert "but for root" in got.message, got.message
+    for _ in range(100):
+        try:
+            taken.append(connect(NOBODY))
+        except Refused as words:
+            assert "no descriptors" in str(words), words
+            break
+    else:
+        raise AssertionError("no end of descriptors")
+    others_are_served()
+
+
 # ---- time ----
 
 def daemon_ms():

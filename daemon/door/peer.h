@@ -8,6 +8,7 @@
 #include <sys/types.h>
 
 #include "share.h"
+#include "shared/buf.h"
 #include "shared/err.h"
 
 #define PEER_NAMED_MAX 64
@@ -17,6 +18,7 @@ struct peer_use {
 	size_t connections;
 	size_t sessions;
 	struct share share;
+	struct buf_spare memory; /* of the queues of its connections */
 };
 
 /* Who is let in beside root and our own user, and beside the host of this machine. */
@@ -45,6 +47,16 @@ struct peer {
 	uint32_t cid, port;   /* over vsock; else 0 */
 	char name[32];	      /* for log lines */
 };
+
+/* What counts the memory of a connection's queues: of each user who is counted half of the whole at most. */
+static inline struct buf_spare *peer_memory(const struct peer *peer, struct buf_spare *whole)
+{
+	if (!peer->use)
+		return whole;
+	peer->use->memory.whole = whole;
+	peer->use->memory.limit = whole->limit / 2;
+	return &peer->use->memory;
+}
 
 /* What an option adds to its struct peer_rules: a uid, or a CID. 0, or -EINVAL with *err filled. */
 int peer_allow_uid(const char *text, void *target, struct err *err);

@@ -269,8 +269,8 @@ struct relay_client *relay_client_open(struct relay_clients *host, int fd, const
 		.rest.on_due = on_rested,
 	};
 	snprintf(client->name, sizeof(client->name), "%s", peer->name);
-	link_init(&client->link, host->loop, fd, fd, OUT_MAX, &host->spare, &link_calls,
-		  LINK_HEARS_HANGUP);
+	link_init(&client->link, host->loop, fd, fd, OUT_MAX, peer_memory(peer, &host->spare),
+		  &link_calls, LINK_HEARS_HANGUP);
 	if (client->use)
 		client->use->connections++;
 	record_come(client, peer);

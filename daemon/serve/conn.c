@@ -251,8 +251,8 @@ void conn_init(struct conn *conn, struct conn_host *host, int in_fd, int out_fd,
 	};
 	snprintf(conn->name, sizeof(conn->name), "%s", peer->name);
 	outlet_init(&conn->outlet, &conn->link);
-	link_init(&conn->link, loop_of(conn), in_fd, out_fd, JOB_FRAMES_MAX, &host->jobs->spare,
-		  &link_calls, manner);
+	link_init(&conn->link, loop_of(conn), in_fd, out_fd, JOB_FRAMES_MAX,
+		  peer_memory(peer, &host->jobs->spare), &link_calls, manner);
 	if (conn->use)
 		conn->use->connections++;
 	list_append(&host->conns, &conn->in_host);
