@@ -976,6 +976,40 @@ guest.expect("core.shutdown", 0)
 PY
 }
 
+@test "relay: an agent without flow control waits for a client that takes nothing, but not for ever" {
+	relay_start "$DIR/port" --frame-timeout "${SLOW}s"
+	DIR=$DIR python3 -B "$BATS_TEST_DIRNAME/peer.py" "$SOCKET" "$RELAY" <<'PY'
+guest = Guest().up()
+deaf = Peer()
+deaf.request(1, "x")
+request = guest.expect("core.exec.request")
+def flood():
+    """More than is queued, until no more is read."""
+    guest.stream.sock.settimeout(0.1)
+    data = frame("core.exec.stdout", request.id, {"data": b"x" * 60000})
+    sent = len(data)
+    with contextlib.suppress(TimeoutError):
+        for _ in range(1000):
+            sent = 0
+            while sent < len(data):
+                sent += guest.stream.sock.send(data[sent:])
+        raise AssertionError("all of it was taken")
+    return data[sent:]
+rest = flood()
+# Alone it has all the time that it wants.
+time.sleep(1.5 * SLOW)
+peer = Peer()
+peer.request(1, "y")
+asked = guest.expect("core.exec.request")
+guest.send(rest)
+guest.tell("core.exec.started", asked.id, {"pid": 5})
+equal(peer.answer(1, "core.exec.started").pid, 5)
+equal(guest.expect("core.exec.signal").signal, 9)
+PY
+	wait_for 5 grep -q "others wait for it" "$DIR/daemon.log"
+	relay_stop
+}
+
 # ---- with a real daemon behind it ----
 
 # real: a daemon on a serial port, and a relay before it.

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "shared/base.h"
+#include "shared/duration.h"
 
 /* Over so much that it does not take, a client is given up: it asked for windows it cannot use. */
 #define OUT_HARD  (64 * 1024 * 1024)
@@ -77,6 +78,7 @@ static void close_client(struct relay_client *client, const char *why)
 
 	record_leave(client, why);
 	loop_disarm(host->loop, &client->answer_limit);
+	loop_disarm(host->loop, &client->behind);
 	loop_disarm(host->loop, &client->rest);
 	frame_clock_stop(&client->clock);
 	if (client->use)
@@ -194,6 +196,31 @@ static size_t out_limit(const struct relay_clients *host)
 	return share > OUT_SHORT ? share : OUT_SHORT;
 }
 
+static void on_behind(struct loop_timer *timer)
+{
+	struct relay_client *client = container_of(timer, struct relay_client, behind);
+
+	/* It would read an answer only behind all the rest. */
+	if (client->host->calls->is_in_the_way(client))
+		relay_client_drop(client, "it takes nothing for longer than --frame-timeout, and "
+					  "others wait for it");
+	else
+		loop_arm(client->host->loop, timer, client->host->budget->frame_ms);
+}
+
+/* So much time it has for taking anything at all, as for ending what it says. */
+static void run_behind(struct relay_client *client)
+{
+	uint64_t ms = client->host->budget->frame_ms, sent = link_sent(&client->link);
+
+	if (!relay_client_is_behind(client) || ms == DURATION_INFINITE) {
+		loop_disarm(client->host->loop, &client->behind);
+	} else if (!client->behind.armed || client->behind_sent != sent) {
+		client->behind_sent = sent;
+		loop_arm(client->host->loop, &client->behind, ms);
+	}
+}
+
 static void on_flushed(struct link *link, bool emptied)
 {
 	struct relay_client *client = container_of(link, struct relay_client, link);
@@ -201,6 +228,7 @@ static void on_flushed(struct link *link, bool emptied)
 	(void)emptied;
 	if (link_unsent(link) >= out_limit(client->host))
 		client->closing = takes_too_little;
+	run_behind(client);
 	client->host->calls->on_flushed(client, link_sent(link));
 	if (client->ended && !is_owed(client))
 		client->closing = client->ended;
@@ -267,6 +295,7 @@ struct relay_client *relay_client_open(struct relay_clients *host, int fd, const
 		.use = peer->use,
 		.answer_limit.on_due = on_answer_limit,
 		.rest.on_due = on_rested,
+		.behind.on_due = on_behind,
 	};
 	snprintf(client->name, sizeof(client->name), "%s", peer->name);
 	link_init(&client->link, host->loop, fd, fd, OUT_MAX, peer_memory(peer, &host->spare),

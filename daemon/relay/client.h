@@ -23,6 +23,9 @@ struct relay_client_calls {
 	/* After the flush of each turn: its socket has taken so many bytes since it was opened. */
 	void (*on_flushed)(struct relay_client *client, uint64_t sent);
 
+	/* Whether others wait until it takes what is queued for it. */
+	bool (*is_in_the_way)(const struct relay_client *client);
+
 	/* Whether answers are due to it: one that says no more is not closed before, for a while. */
 	bool (*is_owed)(const struct relay_client *client);
 
@@ -63,6 +66,8 @@ struct relay_client {
 	const char *closing; /* why it is closed after this batch */
 	const char *ended;   /* why it says no more; answers that are due still go out */
 	struct loop_timer answer_limit;
+	struct loop_timer behind; /* armed: others wait for it, and it has taken nothing since */
+	uint64_t behind_sent;
 	struct log_rate said;
 	bool recorded; /* that it came was said, and so will be that it goes */
 };

@@ -51,6 +51,13 @@ static void on_flushed(struct relay_client *client, uint64_t sent)
 	}
 }
 
+/* Who is alone may take his time. */
+static bool is_in_the_way(const struct relay_client *client)
+{
+	return relay_of(client)->agent_waits && relay_client_is_behind(client) &&
+	       client->host->count > 1;
+}
+
 static bool is_owed(const struct relay_client *client)
 {
 	return range_of(client)->routes.asks > 0;
@@ -70,6 +77,7 @@ static const struct relay_client_calls client_calls = {
 	.wish = wish,
 	.on_frame = on_client_frame,
 	.on_flushed = on_flushed,
+	.is_in_the_way = is_in_the_way,
 	.is_owed = is_owed,
 	.on_closed = on_closed,
 };
