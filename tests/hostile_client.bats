@@ -51,7 +51,7 @@ relayed_start() {
 @test "hostile client: of the relay's ranges and sessions, too" {
 	need_root
 	relayed_start --allow-uid 65534 --max-sessions-of-user 5
-	hostile relay_silent relay_sessions
+	hostile relay_silent relay_sessions time_share
 }
 
 @test "hostile client: nobody waits for all that another one has said, and the log does not grow with it" {
