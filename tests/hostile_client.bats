@@ -19,10 +19,10 @@ hostile() {
 	DIR=$DIR RELAY=$RELAY python3 -B "$ROOT/tests/hostile_client.py" "$SOCKET" "$DAEMON" "$X" "$@"
 }
 
-# both_start OPTION...: a daemon behind a relay with these options, both open to anybody.
+# relayed_start OPTION...: a daemon behind a relay with these options, which is open to anybody.
 relayed_start() {
 	chardev_start
-	"$EXECD" -l "serial:$DIR/port" 2>>"$DIR/daemon.log" 3>&- &
+	"$EXECD" -l "serial:$DIR/port" --max-kept-of-user 4 2>>"$DIR/daemon.log" 3>&- &
 	DAEMON=$!
 	relay_start "$DIR/chardev" "$@"
 	export MSB_EXEC_ENDPOINT=unix:$SOCKET
@@ -51,7 +51,7 @@ relayed_start() {
 @test "hostile client: of the relay's ranges and sessions, too" {
 	need_root
 	relayed_start --allow-uid 65534 --max-sessions-of-user 5
-	hostile relay_silent relay_sessions time_share
+	hostile relay_silent relay_sessions relay_kept time_share
 }
 
 @test "hostile client: nobody waits for all that another one has said, and the log does not grow with it" {

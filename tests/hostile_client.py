@@ -329,6 +329,22 @@ def relay_sessions():
              "room for a session")
 
 
+def relay_kept():
+    """The guest counts for each in whose name the relay asks; root of the host has no limit."""
+    client, root = connect(NOBODY), Peer()
+    for id in range(1, 5):
+        client.keep(id, "cat")
+    client.request(5, "cat", on_disconnect="keep")
+    assert "--max-kept-of-user" in client.failed(5, "resource_limit"), "other words"
+    for id in range(1, 6):
+        root.keep(id, "cat")
+    others_are_served()
+    for one, count in ((client, 4), (root, 5)):
+        for id in range(1, count + 1):
+            one.signal(id, 9)
+            one.outcome(id)
+
+
 def main():
     global X
     peer.SOCKET, peer.PID, X = sys.argv[1], int(sys.argv[2]), sys.argv[3]
