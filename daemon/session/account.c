@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "shared/names.h"
+#include "shared/shown.h"
 #include "shared/utf8.h"
 
 #define WHY_MAX 400
@@ -26,22 +27,13 @@ struct writer {
 	bool cut;
 };
 
-/* Moves the cursor, draws from right to left, or is seen as something else: C1, marks of direction, separators. */
-static bool drives_terminals(uint32_t c)
-{
-	return c < ' ' || (c >= 0x7f && c < 0xa0) || c == 0xad || c == 0x61c ||
-	       (c >= 0x200b && c <= 0x200f) || (c >= 0x2028 && c <= 0x202e) ||
-	       (c >= 0x2060 && c <= 0x206f) || c == 0xfeff || (c >= 0xfff9 && c <= 0xfffb) ||
-	       (c >= 0xe0000 && c <= 0xe0fff);
-}
-
 /* The character that text begins with, if it can be written as it is: its bytes, or 0. */
-static size_t shown(const char *text, size_t len)
+static size_t as_it_is(const char *text, size_t len)
 {
 	uint32_t c;
 	size_t n = utf8_char(text, len, &c);
 
-	return n && !drives_terminals(c) ? n : 0;
+	return n && !shown_is_control(c) ? n : 0;
 }
 
 static bool is_plain(char c)
@@ -59,7 +51,7 @@ static enum quoting quoting_of(struct msg_text word, bool first)
 	if (len >= 3 && memcmp(word.ptr + len - 3, "...", 3) == 0)
 		quoting = QUOTING_SINGLE;
 	for (size_t i = 0, n; i < len; i += n) {
-		n = shown(word.ptr + i, word.len - i);
+		n = as_it_is(word.ptr + i, word.len - i);
 		if (!n)
 			return QUOTING_ESCAPES;
 		if (n > 1 || !(is_plain(word.ptr[i]) || (word.ptr[i] == '=' && !first)))
@@ -72,7 +64,7 @@ static enum quoting quoting_of(struct msg_text word, bool first)
 static size_t write_unit(const char *text, size_t len, enum quoting quoting, char unit[8],
 			 size_t *ret_taken)
 {
-	size_t n = shown(text, len);
+	size_t n = as_it_is(text, len);
 
 	*ret_taken = n ? n : 1;
 	if (!n)
@@ -263,17 +255,12 @@ static void add_how(struct account *account, const struct account_end *of)
 		add(account, "because", "%s", because(of));
 }
 
-/* What has a peer's words in it, as one line that drives nothing. */
+/* What has a peer's words in it. */
 static void add_why(struct account *account, const char *why)
 {
 	char words[WHY_MAX];
 
-	snprintf(words, sizeof(words), "%s", why);
-	utf8_scrub(words, strlen(words));
-	for (size_t i = 0; words[i]; i++)
-		if (!shown(words + i, strlen(words + i)) && (words[i] & 0xc0) != 0x80)
-			words[i] = '?';
-	utf8_scrub(words, strlen(words));
+	shown_put(words, sizeof(words), why, strlen(why));
 	add(account, "why", "%s", words);
 }
 

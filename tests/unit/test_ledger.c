@@ -233,8 +233,7 @@ static void the_end_says_how_and_why(void **state)
 				   .kept = "",
 				   .why = "no \"a\x1b\n\xc2\x9b\xff\": No such file"};
 	assert_end(&end, "session 7 ends: how=failed ms=0 in=0 out=0 err=0 "
-			 "why=no \"a?"
-			 "????\": No such file");
+			 "why=no \"a\\x1b\\n\\u009b\\xff\": No such file");
 }
 
 static void of_several_reasons_one_is_said(void **state)
