@@ -118,6 +118,9 @@ class Run:
 
     def serve(self):
         for turn in range(self.case.count):
+            while not select.select([self.listener], [], [], 0.05)[0]:
+                if self.process.poll() is not None:
+                    return
             client = Client(self.listener.accept()[0])
             client.turn, client.run = turn, self
             self.case.act(client)
@@ -471,6 +474,21 @@ def order_of_offsets(client):
         client.close()
     else:
         client.exit()
+
+
+def once(run, out, err):
+    equal(err.count("lost the connection"), 2)
+
+
+@case("--on-disconnect", "keep", "--reconnect", "2s", "--", "cat", count=1000, status=125, says="comes back", check=once)
+def order_of_one_that_takes_us_back_and_goes(client):
+    """Again and again: that is one loss, and has the end that one has."""
+    if client.turn == 0:
+        client.keep()
+        client.until_quiet(1 << 20)
+    else:
+        client.attach()
+    client.close()
 
 
 WAY = [b"\0\0\0\1\0\0\3\xe8", frame("core.ready", 0, {"boot_time_ns": 1, "init_time_ns": 2, "ready_time_ns": 3}),

@@ -14,7 +14,8 @@
 #define INPUT_CHUNK   (32 * 1024)
 #define FEED_MAX      (64 * 1024 * 1024)
 #define OUTPUT_WINDOW (1024 * 1024)
-#define TTY_WINDOW    (256 * 1024)	/* what still comes after Ctrl-C is short */
+#define TTY_WINDOW    (256 * 1024) /* what still comes after Ctrl-C is short */
+#define BRIEF_MS      1000
 #define INPUT_WINDOW  (4 * 1024 * 1024) /* however much more the agent lets be in flight */
 
 static const struct client_session_calls calls;
@@ -192,6 +193,17 @@ int remote_resume(struct remote *remote, struct client *client, const struct rem
 		attach.ypixel = remote->size.ypixel;
 	}
 	return put_attach(remote, client, client->agent.id, &attach, terms, err);
+}
+
+static uint64_t output_so_far(const struct remote *remote)
+{
+	return remote->at[MSG_STREAM_STDOUT] + remote->at[MSG_STREAM_STDERR];
+}
+
+bool remote_was_brief(const struct remote *remote)
+{
+	return loop_now_ms() - remote->back_ms < BRIEF_MS &&
+	       output_so_far(remote) == remote->back_at;
 }
 
 static void leave(struct remote *remote)
@@ -713,6 +725,8 @@ static void on_attached(struct remote *remote, const struct msg_envelope *envelo
 	remote->end_due |= remote->end_sent;
 	remote->turn = attached.turn;
 	open_input(remote, attached.stdin_window);
+	remote->back_ms = loop_now_ms();
+	remote->back_at = output_so_far(remote);
 	if (remote->on_attached)
 		remote->on_attached(remote, &attached, missed);
 	remote_mark(remote);

@@ -58,6 +58,8 @@ struct remote {
 	uint64_t input_at;	/* of the first byte of input that was not acknowledged, */
 	struct buf sent;	/* and what was sent from there on, if that is held, */
 	uint64_t in_flight;	/* which was so much when the connection was lost */
+	uint64_t back_ms;	/* when it was come to, */
+	uint64_t back_at;	/* and how much output there was before that */
 	uint8_t *space;		/* of remote_begin() */
 	enum msg_stream moving; /* whose output on_body() takes */
 
@@ -125,6 +127,9 @@ bool remote_suspend(struct remote *remote);
 /* Goes on by that connection, which is another one. The session may be gone: on_end() says so. */
 int remote_resume(struct remote *remote, struct client *client, const struct remote_terms *terms,
 		  struct err *err);
+
+/* It was come to only a moment ago, and nothing came since: to lose that is no other loss than the one before. */
+bool remote_was_brief(const struct remote *remote);
 
 /* Forgets it: what it still says is nobody's. Legal on zeroes. */
 void remote_release(struct remote *remote);

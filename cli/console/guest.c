@@ -315,6 +315,9 @@ static void on_back(void *owner, uint64_t missed)
 
 	guest->way = GUEST_CONNECTED;
 	guest->asked = false;
+	/* The one try that was asked for is no time to go by. */
+	if (asked)
+		guest->due_ms = 0;
 	guest->on_back(guest->owner, missed, asked);
 }
 
@@ -421,9 +424,11 @@ static void begin_trying(struct guest *guest)
 	bool stopped = guest->candidate_peer == guest->peer;
 
 	guest->way = GUEST_TRYING;
-	guest->due_ms = guest->reconnect_ms == DURATION_INFINITE
-				? DURATION_INFINITE
-				: loop_now_ms() + guest->reconnect_ms;
+	/* An agent that takes us back and goes at once, again and again, has the time of one loss. */
+	if (!guest->due_ms || !remote_was_brief(&guest->shell->remote))
+		guest->due_ms = guest->reconnect_ms == DURATION_INFINITE
+					? DURATION_INFINITE
+					: loop_now_ms() + guest->reconnect_ms;
 	if (stopped && guest->candidate->state != SHELL_NONE)
 		memcpy(guest->orphan, guest->candidate->remote.id, sizeof(guest->orphan));
 	if (stopped)

@@ -150,7 +150,8 @@ bool keep_lost(struct keep *keep, const struct err *err, char *line, size_t len)
 	line[0] = '\0';
 	if (!keep->reconnect_ms || !remote_suspend(keep->remote))
 		return false;
-	if (!keep->away) {
+	/* An agent that takes us back and goes at once, again and again, has the time of one loss. */
+	if (!keep->away && !(keep->due_ms && remote_was_brief(keep->remote))) {
 		err_words(err, keep->lost, sizeof(keep->lost));
 		say_lost(keep, line, len);
 		keep->due_ms = keep->reconnect_ms == DURATION_INFINITE ? DURATION_INFINITE
