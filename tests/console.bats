@@ -176,6 +176,8 @@ teardown() {
 		if {![string match "*ok" $output]} {fail $output}
 		run {printf '\0360123456789abcdef0123456789abcdefp0\0360123456789abcdef0123456789abcdef.'; echo ok}
 		if {![string match "*ok" $output]} {fail $output}
+		run {for f in environ cmdline; do grep -c "${PS1:1:32}" /proc/$$/$f; env | grep -c "${PS1:1:32}"; done; true}
+		is "0\n0\n0\n0"
 		run {set -x; true; set +x}
 		is "+ true\n+ set +x"
 		run {exec 2>/dev/null}
