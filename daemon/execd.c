@@ -11,6 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "daemon/door/guard.h"
 #include "daemon/door/listen.h"
 #include "daemon/door/notify.h"
 #include "daemon/door/passed.h"
@@ -338,6 +339,7 @@ int main(int argc, char *argv[])
 	struct err err;
 	int passed, status, r;
 
+	guard_memory();
 	fd_open_standard();
 	log_init("msb-execd", LOG_LEVEL_WARN);
 	if (settings_parse(argc, argv, &execd.settings, &err) < 0) {

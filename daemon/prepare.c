@@ -26,7 +26,10 @@ static void raise_nofile(struct spawn_config *config)
 		config->restore_nofile = true;
 }
 
-/* Out of memory, the kernel should take the command that ate it, not the one who tells. */
+/*
+ * Out of memory, the kernel should take the command that ate it, not the one who tells. Who may not open
+ * the file, which is root's (guard_memory), could not have a child put it back.
+ */
 static void lower_oom_score(struct spawn_config *config)
 {
 	cleanup_fd int fd = open("/proc/self/oom_score_adj", O_RDWR | O_CLOEXEC | O_NONBLOCK);

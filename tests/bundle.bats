@@ -129,6 +129,7 @@ add_busybox() {
 	DAEMON=$!
 	export MSB_EXEC_ENDPOINT=unix:$SOCKET
 	daemon_answers $((5 * SLOW))
+	need_sight "$DAEMON"
 	awk '$6 ~ "^/" { print $6 }' "/proc/$DAEMON/maps" | sort -u >"$DIR/maps"
 	grep -qx "$GUEST/opt/msb/lib/libcbor.so.*" "$DIR/maps"
 	run ! grep -v "^$GUEST/opt/msb/lib/" "$DIR/maps"

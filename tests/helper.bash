@@ -223,7 +223,8 @@ asleep() {
 
 # is_sanitized PID: its memory and its time say little.
 is_sanitized() {
-	grep -q libasan "/proc/$1/maps"
+	# A daemon hides from its own user.
+	grep -q libasan "/proc/$1/maps" 2>/dev/null || [[ $BUILD == */sanitize ]]
 }
 
 # guest COMMAND...: runs it where the agent runs its commands: here, unless the agent is elsewhere.
@@ -317,6 +318,11 @@ need_account() {
 	local shell
 	shell=$(getent passwd "$(id -u)" | cut -d: -f7)
 	[[ $shell && $shell != */nologin && $shell != */false ]] || skip "needs a user with a login shell"
+}
+
+# need_sight PID: a daemon hides what it has open, from its own user and from a root that may not trace.
+need_sight() {
+	ls "/proc/$1/fd" >/dev/null 2>&1 || skip "cannot look into the daemon"
 }
 
 # need_pty: pseudo-terminals can be made.

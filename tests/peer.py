@@ -409,7 +409,12 @@ def pids():
 
 
 def count_fds():
-    return sum(len(os.listdir(f"/proc/{pid}/fd")) for pid in pids())
+    """A daemon hides from its own user, and from a root that may not trace; how many there are the
+    folder's size says, since Linux 6.2."""
+    try:
+        return sum(len(os.listdir(f"/proc/{pid}/fd")) for pid in pids())
+    except PermissionError:
+        return sum(os.stat(f"/proc/{pid}/fd").st_size for pid in pids())
 
 
 def children():
@@ -433,10 +438,9 @@ def rss_kib():
 
 def check_rss(before, kib):
     """The daemon grew by no more than that. A sanitizer's memory says nothing."""
-    with open(f"/proc/{PID}/maps", encoding="ascii") as file:
-        if "libasan" not in file.read():
-            now = rss_kib()
-            assert now <= before + kib, f"the daemon grew from {before} to {now} KiB"
+    if not os.environ.get("BUILD", "").endswith("/sanitize"):
+        now = rss_kib()
+        assert now <= before + kib, f"the daemon grew from {before} to {now} KiB"
 
 
 @contextlib.contextmanager

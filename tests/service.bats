@@ -45,6 +45,7 @@ listens_on() {
 
 @test "service: a passed socket is served, alone, and left where it is" {
 	activated "unix:$SOCKET" --
+	need_sight "$DAEMON"
 	run -0 "$X" -- echo served
 	[[ $output == served ]]
 	# Not at the default address besides.

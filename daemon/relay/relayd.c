@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "daemon/door/guard.h"
 #include "daemon/door/listen.h"
 #include "daemon/door/notify.h"
 #include "daemon/door/passed.h"
@@ -116,6 +117,7 @@ int main(int argc, char *argv[])
 	struct err err;
 	int passed, r;
 
+	guard_memory();
 	fd_open_standard();
 	log_init("msb-relayd", LOG_LEVEL_WARN);
 	passed = passed_take(&err);

@@ -3,7 +3,7 @@
  * capabilities the child starts with; the giving up itself is the child's.
  *
  * restricted keeps a non-root command from mounting and from the rest of CAP_SYS_ADMIN in the
- * initial namespaces. It is no wall around root, which can still make a user namespace.
+ * initial namespaces. It is no wall around root, and forbids nobody a user namespace.
  */
 #include "caps.h"
 

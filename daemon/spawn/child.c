@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #define VERDICT_FD 3
+#define CAP_HEADER (&(struct __user_cap_header_struct){.version = _LINUX_CAPABILITY_VERSION_3})
 
 static _Noreturn void send(int fd, const struct child_verdict *verdict)
 {
@@ -38,12 +39,9 @@ static void set_stdio(const struct child_plan *plan)
 	if (plan->verdict_fd != VERDICT_FD && dup3(plan->verdict_fd, VERDICT_FD, O_CLOEXEC) < 0)
 		fail(plan->verdict_fd, SPAWN_STDIO);
 	/* Early: a child that hangs in chdir must not hold other sessions' pipes open. */
-	if (syscall(SYS_close_range, VERDICT_FD + 1, UINT_MAX, 0) < 0) {
-		long max = sysconf(_SC_OPEN_MAX);
-
-		for (int i = VERDICT_FD + 1; i < max; i++)
+	if (syscall(SYS_close_range, VERDICT_FD + 1, UINT_MAX, 0) < 0)
+		for (int i = VERDICT_FD + 1, max = (int)sysconf(_SC_OPEN_MAX); i < max; i++)
 			close(i);
-	}
 }
 
 static void reset_signals(void)
@@ -88,8 +86,6 @@ static void set_limits(const struct child_plan *plan)
 /* Takes CAP_SYS_ADMIN, and with no_new_privs every way to get it back by exec. */
 static void set_profile(const struct child_caps *caps)
 {
-	struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
-
 	if (!caps->restricted)
 		return;
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
@@ -97,7 +93,7 @@ static void set_profile(const struct child_caps *caps)
 	/* EINVAL: a kernel before 4.3, which has no ambient set to clear. */
 	if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) < 0 && errno != EINVAL)
 		fail(VERDICT_FD, SPAWN_PROFILE);
-	if (caps->had_sys_admin && syscall(SYS_capset, &header, caps->sets) < 0)
+	if (caps->had_sys_admin && syscall(SYS_capset, CAP_HEADER, caps->sets) < 0)
 		fail(VERDICT_FD, SPAWN_PROFILE);
 	/*
 	 * EINVAL: a kernel without this capability. EPERM for want of CAP_SETPCAP is harmless only
@@ -111,11 +107,16 @@ static void set_profile(const struct child_caps *caps)
 /* Raw system calls: the library's wrappers would talk to threads that this copy has not got. */
 static void set_user(const struct child_plan *plan)
 {
+	static const struct __user_cap_data_struct none[2];
+
 	if (!plan->switch_user)
 		return;
 	if (syscall(SYS_setresgid, plan->gid, plan->gid, plan->gid) < 0)
 		fail(VERDICT_FD, SPAWN_GID);
 	if (syscall(SYS_setresuid, plan->uid, plan->uid, plan->uid) < 0)
+		fail(VERDICT_FD, SPAWN_UID);
+	/* Not all go by themselves: those of a daemon that is not root, and what may be inherited. */
+	if (plan->drop_caps && syscall(SYS_capset, CAP_HEADER, none) < 0)
 		fail(VERDICT_FD, SPAWN_UID);
 }
 

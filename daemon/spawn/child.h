@@ -55,6 +55,7 @@ struct child_plan {
 	size_t limit_count;
 	const struct child_caps *caps;
 	bool switch_user;
+	bool drop_caps; /* it becomes another user than ours, and not root */
 	uid_t uid;
 	gid_t gid;
 	const gid_t *groups;

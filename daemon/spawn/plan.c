@@ -108,6 +108,7 @@ static int plan_user(struct spawn_plan *plan, const struct spawn_config *config,
 	child->group_count = plan->user.group_count;
 	/* Without privilege a switch to oneself is none: setgroups would only fail. */
 	child->switch_user = geteuid() == 0 || child->uid != geteuid() || child->gid != getegid();
+	child->drop_caps = child->uid != 0 && child->uid != geteuid();
 	return 0;
 }
 
