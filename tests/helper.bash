@@ -3,7 +3,11 @@
 
 bats_require_minimum_version 1.5.0
 
-ROOT=$(cd "${BASH_SOURCE[0]%/*}/.." && pwd)
+# shellcheck source=tests/trace.bash
+source "${BASH_SOURCE[0]%/*}/trace.bash"
+
+# Of tests/helper.bash, or of tests/vm/../helper.bash, by which tests/vm load it.
+ROOT=${BASH_SOURCE[0]%/tests/*}
 BUILD=${BUILD:-$ROOT/build}
 X=$BUILD/msb-exec
 EXECD=$BUILD/msb-execd
@@ -23,8 +27,9 @@ GUEST=${AGENT:+$X -q -n --}
 THROUGH=${THROUGH:-}
 
 common_setup() {
-	DIR=$(mktemp -d "${BATS_TMPDIR:-/tmp}/msb.XXXXXX")
-	chmod 755 "$DIR"
+	# One process and not three, a thousand times.
+	DIR=${BATS_TMPDIR:-/tmp}/msb.$$.$RANDOM
+	mkdir -m 755 "$DIR"
 	SOCKET=$DIR/s
 	unset MSB_EXEC_ENDPOINT
 	DAEMON=
