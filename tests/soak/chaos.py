@@ -11,7 +11,7 @@ import threading
 import time
 
 from world import (CGROUP, CHARDEV, CLOCKS, DAEMON, LIMIT, RELAY, SERVERS, children, children_lock, claim,
-                    rng_of, said_of)
+                   only, rng_of, said_of)
 
 MOMENT = 1.0
 YEARS = 86400 * 3653
@@ -37,8 +37,10 @@ class Chaos:
     def __init__(self, rough, *seed):
         self.done = collections.Counter()
         self.failures = []
+        self.begun, self.story = time.monotonic(), []
         self.over = threading.Event()
         lists = {"takes": TAKES, "stops": STOPS_LONG} if rough else {"stops": STOPS}
+        lists = {name: only("STRIKES", strikes) for name, strikes in lists.items()}
         self.threads = [threading.Thread(target=self.work, args=(strikes, rng_of("chaos", name, *seed)))
                         for name, strikes in lists.items()]
 
@@ -63,7 +65,11 @@ class Chaos:
             except Exception as error:  # whatever it is, the round goes on
                 self.failures.append(f"{strike.__name__}: {type(error).__name__}: {error}")
             else:
-                self.done[f"{strike.__name__} {what or ''}".strip()] += 1
+                self.struck(f"{strike.__name__} {what or ''}".strip())
+
+    def struck(self, what):
+        self.done[what] += 1
+        self.story.append(f"{time.monotonic() - self.begun:.1f} {what}")
 
 
 # ---- who is meant ----

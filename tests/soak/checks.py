@@ -12,7 +12,7 @@ from world import (BUILD, DIRECT, DISK, FOLDER, SERVERS, SLOW, Failure, answers,
 
 GONE_MS = 30000  # a forced end takes 2 s at most, and a look or two
 # What malloc keeps; a sanitizer also keeps what was freed, to catch who still uses it.
-RSS_SLACK_KIB = 262144 if "sanitize" in BUILD else 4096
+RSS_SLACK_KIB = 262144 if "sanitize" in BUILD else 8192
 FILES = {"s", "r", "chardev", "port", "log", "disk", "clock.clients", "clock.servers"}
 OWN_FDS = []
 

@@ -28,9 +28,12 @@ def honest(child, status, said):
     return False
 
 
-def prefix(out, want, all_of_it):
-    claim(out == want if all_of_it else want.startswith(out),
-          f"{len(out)} of {len(want)} bytes are there, or others")
+def prefix(child, out, want, all_of_it, said):
+    """What it wrote is what it should, or the beginning of that."""
+    same = len(os.path.commonprefix((out, want)))
+    claim(same == len(want if all_of_it else out) == len(out),
+          f"{child.args[1:]}: ended with {child.returncode}, wrote {len(out)} bytes, of which {same} are the first of "
+          f"{len(want)}, then {out[same:same + 20]!r}; said {said[-500:]!r}")
 
 
 def attempt(*words, want=b"", status=0, data=None, **how):
@@ -40,7 +43,7 @@ def attempt(*words, want=b"", status=0, data=None, **how):
     out, said = child.rest(data)
     good = honest(child, status, said)
     if want is not None:
-        prefix(out, want, good)
+        prefix(child, out, want, good, said)
     return out if good else None
 
 

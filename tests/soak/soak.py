@@ -5,7 +5,8 @@ stops for a moment and however clocks are set; in a rough one anybody may be kil
 honest. After each round all must be as it was at the beginning: descriptors, children, memory, processes,
 sessions, files. Before the rounds DEATHS=200 clients die suddenly (deaths.py).
 Says ok or not ok for each kind of client, each kind of check, and how the servers end; what failed is said
-at once, with its round: SEED and ROUND=N run that one once more, as far as time lets it be the same."""
+at once, with its round: SEED and ROUND=N run that one once more, as far as time lets it be the same. KINDS and
+STRIKES name the clients and the strikes that there are to be alone, ROUGH=1 is for rough rounds alone."""
 
 import collections
 import itertools
@@ -34,8 +35,8 @@ import clients  # noqa: E402
 import deaths  # noqa: E402
 import rough  # noqa: E402
 from chaos import Chaos  # noqa: E402
-from world import (DIRECT, LIMIT, RELAYED, SEED, SERVERS, children, children_lock, doing, here, report,  # noqa: E402
-                   rng_of, servers_end, servers_start)
+from world import (DIRECT, LIMIT, RELAYED, SEED, SERVERS, children, children_lock, doing, here, only,  # noqa: E402
+                   report, rng_of, servers_end, servers_start)
 
 SECONDS = float(sys.argv[1])
 WORKERS = 10
@@ -73,8 +74,9 @@ class Soak:
 
     def round(self, number):
         self.rounds = number
-        is_rough = number % 2 == 0
-        kinds = rough.CLIENTS if is_rough else clients.CLIENTS
+        is_rough = number % 2 == 0 or "ROUGH" in os.environ
+        kinds = only("KINDS", rough.CLIENTS if is_rough else clients.CLIENTS)
+        failed = sum(map(len, self.failures.values()))
         end = time.monotonic() + ROUND_SECONDS
         threads = [threading.Thread(target=self.worker, args=(kinds, end, rng_of(number, i)))
                    for i in range(WORKERS)]
@@ -89,6 +91,8 @@ class Soak:
         for line in chaos.failures:
             self.failed("strikes", line)
         self.check(is_rough)
+        if sum(map(len, self.failures.values())) > failed:
+            print(f"# the strikes of round {number}, after so many seconds: {', '.join(chaos.story)}", flush=True)
 
     def join(self, thread):
         """Who hangs where no limit of its own finds it is found here."""

@@ -279,3 +279,9 @@ def report(good, what, details=()):
 def rng_of(*words):
     """The same choices for the same words."""
     return random.Random(".".join(map(str, (SEED, *words))))
+
+
+def only(variable, functions):
+    """Those that a variable names, if it does and there are any."""
+    named = os.environ.get(variable, "").split()
+    return [one for one in functions if one.__name__ in named] or functions
