@@ -10,8 +10,8 @@ import signal
 import threading
 import time
 
-from world import (CGROUP, CHARDEV, CLOCKS, DAEMON, LIMIT, RELAY, SERVERS, children, children_lock, claim,
-                   only, rng_of, said_of)
+from world import (CGROUP, CHARDEV, CLOCKS, DAEMON, FOLDER, LIMIT, RELAY, SERVERS, children, children_lock,
+                   claim, only, rng_of, said_of)
 
 MOMENT = 1.0
 YEARS = 86400 * 3653
@@ -147,6 +147,13 @@ def kill_relay(rng, pause):
 
 
 def kill_port(rng, pause):
+    # Its link goes first: the number of a terminal that is gone may be anybody's next, and a daemon that begins
+    # meanwhile would hold that one.
+    CHARDEV.process.send_signal(signal.SIGSTOP)
+    wait_stopped(CHARDEV.pid)
+    for name in "port", "port.new", "chardev.new":
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(f"{FOLDER}/{name}")
     kill_and_start(rng, pause, CHARDEV)
 
 
