@@ -117,6 +117,7 @@ void account_command(const struct msg_exec_request *request, char ret[ACCOUNT_CO
 	struct writer writer = {.to = ret};
 	struct msg_list args = request->args;
 	struct msg_text word = request->cmd;
+	uint8_t pieces[2 * ACCOUNT_COMMAND_LEN];
 
 	/* No word that is quoted looks like these. */
 	if (is_shell)
@@ -124,8 +125,11 @@ void account_command(const struct msg_exec_request *request, char ret[ACCOUNT_CO
 					    request->login_shell ? "(login shell)" : "(shell)");
 	else
 		write_word(&writer, word, true);
-	while (!writer.cut && msg_next_text(&args, &word))
+	while (!writer.cut && msg_peek_text(&args, pieces, sizeof(pieces), &word))
 		write_word(&writer, word, false);
+	/* A word in more pieces than are put together for this. */
+	if (args.count && !writer.cut)
+		put(&writer, " ...", 4);
 	ret[writer.at] = '\0';
 }
 

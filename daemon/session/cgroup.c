@@ -56,7 +56,7 @@ static unsigned needs_of(const struct cgroup_limits *limits)
 /* The whole of a short file as a text; its length, or -errno. */
 static ssize_t read_at(int fd, const char *name, char *room, size_t room_len)
 {
-	cleanup_fd int file = openat(fd, name, O_RDONLY | O_CLOEXEC);
+	cleanup_fd int file = openat(fd, name, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	ssize_t n = file < 0 ? -1 : read(file, room, room_len - 1);
 
 	if (n < 0)
@@ -67,7 +67,7 @@ static ssize_t read_at(int fd, const char *name, char *room, size_t room_len)
 
 static int write_at(int fd, const char *name, const char *text)
 {
-	cleanup_fd int file = openat(fd, name, O_WRONLY | O_CLOEXEC);
+	cleanup_fd int file = openat(fd, name, O_WRONLY | O_CLOEXEC | O_NONBLOCK);
 
 	if (file < 0 || write(file, text, strlen(text)) < 0)
 		return -errno;
@@ -96,6 +96,17 @@ static uint64_t number_of(const char *text, const char *key)
 	return 0;
 }
 
+/* The lines of a long one; NULL with errno set. */
+static FILE *lines_at(int fd, const char *name)
+{
+	int file = openat(fd, name, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	FILE *lines = file < 0 ? NULL : fdopen(file, "r");
+
+	if (!lines)
+		fd_close(&file);
+	return lines;
+}
+
 /* ---- removing ---- */
 
 /* With those that its commands made in it. Whether it is gone. */
@@ -109,7 +120,7 @@ static bool remove_tree(int at, const char *name, int depth)
 		return true;
 	if (depth == DEPTH_MAX)
 		return false;
-	fd = openat(at, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+	fd = openat(at, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NONBLOCK | O_NOFOLLOW);
 	folder = fd < 0 ? NULL : fdopendir(fd);
 	if (!folder) {
 		fd_close(&fd);
@@ -125,7 +136,7 @@ static bool remove_tree(int at, const char *name, int depth)
 /* What daemons left that are gone; of those the kernel keeps what is not empty. */
 static void remove_stale(const struct cgroups *cgroups)
 {
-	int fd = openat(cgroups->fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int fd = openat(cgroups->fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NONBLOCK);
 	DIR *folder = fd < 0 ? NULL : fdopendir(fd);
 	struct dirent *entry;
 
@@ -164,7 +175,7 @@ static void unescape(char *text)
 /* Where cgroup v2 is mounted, and which group is seen there as the root. Both are owned by the caller. */
 static int find_mount(char **ret_root, char **ret_point)
 {
-	FILE *file = fopen("/proc/self/mountinfo", "re");
+	FILE *file = lines_at(AT_FDCWD, "/proc/self/mountinfo");
 	char *line = NULL, *root = NULL, *point = NULL;
 	size_t size = 0;
 	int r = file ? -ENOENT : -errno;
@@ -195,7 +206,7 @@ static int find_mount(char **ret_root, char **ret_point)
 /* The group that we are in, as its path from the root of our namespace; owned by the caller. */
 static int find_own(char **ret)
 {
-	FILE *file = fopen("/proc/self/cgroup", "re");
+	FILE *file = lines_at(AT_FDCWD, "/proc/self/cgroup");
 	char *line = NULL;
 	size_t size = 0;
 	int r = file ? -ENOENT : -errno;
@@ -245,7 +256,7 @@ static int open_own(struct cgroups *cgroups, struct err *err)
 		r = err_set(err, ENOMEM, NULL, "cannot find the agent's own control group");
 		goto out;
 	}
-	r = cgroups->fd = open(cgroups->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	r = cgroups->fd = open(cgroups->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NONBLOCK);
 	if (r < 0) {
 		r = err_set(err, errno, NULL, "%.200s", cgroups->path);
 		free(cgroups->path);
@@ -281,14 +292,11 @@ static bool is_all_ours(const struct cgroups *cgroups)
 
 static void move_all(const struct cgroups *cgroups)
 {
-	int fd = openat(cgroups->fd, "cgroup.procs", O_RDONLY | O_CLOEXEC);
-	FILE *file = fd < 0 ? NULL : fdopen(fd, "r");
+	FILE *file = lines_at(cgroups->fd, "cgroup.procs");
 	char line[32];
 
-	if (!file) {
-		fd_close(&fd);
+	if (!file)
 		return;
-	}
 	while (fgets(line, sizeof(line), file))
 		write_at(cgroups->fd, OWN_NAME "/cgroup.procs", line);
 	fclose(file);
@@ -399,7 +407,7 @@ static int limit_memory(struct cgroup *cgroup, uint64_t bytes, struct err *err)
 	if (r < 0 && r != -ENOENT)
 		return r;
 	snprintf(path, sizeof(path), "%s/memory.events", cgroup->name);
-	cgroup->oom_fd = openat(cgroup->cgroups->fd, path, O_RDONLY | O_CLOEXEC);
+	cgroup->oom_fd = openat(cgroup->cgroups->fd, path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	return cgroup->oom_fd < 0 ? err_set(err, errno, NULL, "memory.events of its control group")
 				  : 0;
 }
@@ -465,7 +473,8 @@ int cgroup_make(struct cgroups *cgroups, const struct cgroup_limits *limits, str
 
 int cgroup_open(const struct cgroup *cgroup)
 {
-	int fd = openat(cgroup->cgroups->fd, cgroup->name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int fd = openat(cgroup->cgroups->fd, cgroup->name,
+			O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NONBLOCK);
 
 	return fd < 0 ? -errno : fd;
 }
@@ -475,15 +484,11 @@ static int kill_each(const struct cgroup *cgroup)
 {
 	char path[sizeof(cgroup->name) + 32], line[32];
 	FILE *file;
-	int fd;
 
 	snprintf(path, sizeof(path), "%s/cgroup.procs", cgroup->name);
-	fd = openat(cgroup->cgroups->fd, path, O_RDONLY | O_CLOEXEC);
-	file = fd < 0 ? NULL : fdopen(fd, "r");
-	if (!file) {
-		fd_close(&fd);
+	file = lines_at(cgroup->cgroups->fd, path);
+	if (!file)
 		return -errno;
-	}
 	/* 0 is who is not in our namespace. */
 	while (fgets(line, sizeof(line), file))
 		if (atoi(line) > 1)

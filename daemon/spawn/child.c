@@ -172,7 +172,6 @@ static _Noreturn void execute(const struct child_plan *plan)
 
 _Noreturn void child_run(const struct child_plan *plan)
 {
-	/* First: all that it takes from here on is counted there. */
 	if (plan->join_fd && write(plan->join_fd, "0", 1) < 0)
 		fail(plan->verdict_fd, SPAWN_CGROUP);
 	/* Its own session in both modes: signals reach all of it, and none of the daemon's. */

@@ -43,7 +43,8 @@ struct child_caps {
 /* All pointers are borrowed and must stay until the child is gone or has its own memory. */
 struct child_plan {
 	pid_t parent;
-	int join_fd; /* cgroup.procs of the group to go to, where no clone can; 0: none */
+	/* cgroup.procs of the group to go to before all else, where no clone can; 0: none. */
+	int join_fd;
 	bool tty;
 	/* The pty's slave three times, or pipes, of which the last two may be one. */
 	int in_fd, out_fd, err_fd;

@@ -103,7 +103,8 @@ static pid_t clone_child(struct child_plan *plan, int cgroup_fd, int *ret_pid_fd
 	if (pid < 0 && cannot_clone(errno, into)) {
 		*ret_pid_fd = -1;
 		if (into) {
-			join_fd = openat(cgroup_fd, "cgroup.procs", O_WRONLY | O_CLOEXEC);
+			join_fd = openat(cgroup_fd, "cgroup.procs",
+					 O_WRONLY | O_CLOEXEC | O_NONBLOCK);
 			if (join_fd < 0)
 				return -errno;
 			plan->join_fd = join_fd;

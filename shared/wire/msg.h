@@ -406,6 +406,12 @@ int msg_check(struct msg_bytes payload);
  * the list was decoded; a limit or a pair can still be -EBADMSG.
  */
 int msg_next_text(struct msg_list *list, struct msg_text *ret_text);
+
+/*
+ * The same for who comes before the one that walks the list: nothing in it is changed. A text that was sent in pieces
+ * is put together in the caller's room, and there is no more, as at the end, if it is longer.
+ */
+int msg_peek_text(struct msg_list *list, uint8_t *room, size_t room_len, struct msg_text *ret_text);
 int msg_next_rlimit(struct msg_list *list, struct msg_rlimit *ret_limit);
 int msg_next_pair(struct msg_list *list, struct msg_pair *ret_pair);
 

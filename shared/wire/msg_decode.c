@@ -196,6 +196,23 @@ int msg_next_text(struct msg_list *list, struct msg_text *ret_text)
 	return 1;
 }
 
+int msg_peek_text(struct msg_list *list, uint8_t *room, size_t room_len, struct msg_text *ret_text)
+{
+	size_t len = list->cbor.len < room_len ? list->cbor.len : room_len;
+	struct msg_list copy = {.cbor = {room, len}, .count = list->count};
+
+	/* Pieces would be joined where they lie. */
+	if (!list->count || !wire_is_in_pieces(list->cbor))
+		return msg_next_text(list, ret_text);
+	memcpy(room, list->cbor.ptr, len);
+	if (msg_next_text(&copy, ret_text) <= 0)
+		return 0;
+	len -= copy.cbor.len;
+	list->count--;
+	list->cbor = (struct msg_bytes){list->cbor.ptr + len, list->cbor.len - len};
+	return 1;
+}
+
 int msg_next_map(struct msg_list *list, const struct schema *schema, void *ret_struct)
 {
 	struct wire_reader r;

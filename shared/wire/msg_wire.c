@@ -56,6 +56,14 @@ static int read_text(struct wire_reader *r, bool join, bool bytes_too, struct ms
 	return 0;
 }
 
+bool wire_is_in_pieces(struct msg_bytes bytes)
+{
+	struct wire_reader r = wire_over(bytes);
+	struct item item;
+
+	return item_read(&r, &item) == 0 && item.kind == ITEM_TEXT_CHUNKED;
+}
+
 int wire_read_text(struct wire_reader *r, struct msg_text *ret_text)
 {
 	return read_text(r, true, false, ret_text);

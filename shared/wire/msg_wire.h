@@ -19,6 +19,9 @@ static inline struct wire_reader wire_over(struct msg_bytes bytes)
 	return (struct wire_reader){bytes.ptr, bytes.len ? bytes.ptr + bytes.len : bytes.ptr};
 }
 
+/* Whether a text comes next that was sent in pieces, which are joined where they lie when it is read. */
+bool wire_is_in_pieces(struct msg_bytes bytes);
+
 /* All readers return 0, or -EBADMSG when the bytes are not a value of that kind. */
 int wire_read_text(struct wire_reader *r, struct msg_text *ret_text);
 

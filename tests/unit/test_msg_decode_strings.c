@@ -129,6 +129,18 @@ static void texts_may_come_in_many_forms(void **state)
 					      "b");
 		unit_assert_text(request.user, "u");
 		assert_int_equal(request.args.count, 3);
+		/* Who looks before leaves it as it is, for who comes then. */
+		struct msg_list before = request.args;
+		uint8_t room[16];
+
+		assert_int_equal(msg_peek_text(&before, room, sizeof(room), &text), 1);
+		unit_assert_text(text, "1");
+		assert_int_equal(msg_peek_text(&before, room, sizeof(room), &text), 1);
+		unit_assert_text(text, "a\xc3\xa9"
+				       "b");
+		assert_int_equal(msg_peek_text(&before, room, sizeof(room), &text), 1);
+		unit_assert_text(text, "3");
+		assert_int_equal(msg_peek_text(&before, room, sizeof(room), &text), 0);
 		assert_int_equal(msg_next_text(&request.args, &text), 1);
 		unit_assert_text(text, "1");
 		assert_int_equal(msg_next_text(&request.args, &text), 1);
