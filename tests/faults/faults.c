@@ -19,6 +19,7 @@
 #include <stdio_ext.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -129,19 +130,21 @@ static bool is_terminal(const struct stat *st)
 }
 
 /*
- * Who has nothing to write cannot fail at it. A pipe cannot fail so, and to read it from a terminal is no
- * failure but its end.
+ * Who has nothing to write cannot fail at it, nor what is watched already. A pipe cannot fail so, and a
+ * terminal only when it is gone.
  */
-static bool cannot_be(const struct function *function, long first)
+static bool cannot_be(const struct function *function, long first, long second)
 {
 	struct stat st;
 
+	if (strcmp(function->name, "epoll_ctl") == 0)
+		return second != EPOLL_CTL_ADD;
 	if (strcmp(function->name, "fflush") == 0)
 		return first && !__fpending((FILE *)first);
 	if ((page->num != EIO && page->num != ENOSPC) || function->len_at != 2)
 		return false;
 	return raw(SYS_newfstatat, first, (long)"", (long)&st, AT_EMPTY_PATH) == 0 &&
-	       (S_ISFIFO(st.st_mode) || (function->name[0] == 'r' && is_terminal(&st)));
+	       (S_ISFIFO(st.st_mode) || is_terminal(&st));
 }
 
 /* Asked for once before: the first time it allocates. */
@@ -156,7 +159,7 @@ static void note_callers(void)
 			page->where[n++] = (uintptr_t)callers[i] - program_base;
 }
 
-static bool is_the_one(struct function *function, long first)
+static bool is_the_one(struct function *function, long first, long second)
 {
 	bool program = raw(SYS_getpid, 0, 0, 0, 0) == program_pid;
 	enum whose whose = program ? WHOSE_PROGRAM : WHOSE_CHILD;
@@ -165,7 +168,7 @@ static bool is_the_one(struct function *function, long first)
 		function->called = find(function->name);
 	function->called->by[whose]++;
 	if (whose != page->whose || strcmp(page->name, function->name) != 0 ||
-	    cannot_be(function, first) ||
+	    cannot_be(function, first, second) ||
 	    __atomic_add_fetch(&page->seen, 1, __ATOMIC_SEQ_CST) != page->nth)
 		return false;
 	page->fd = (int32_t)first;
@@ -175,10 +178,10 @@ static bool is_the_one(struct function *function, long first)
 }
 
 /* Whether it is the one that is to fail; counts it. */
-static bool is_due(struct function *function, long first, uintptr_t where)
+static bool is_due(struct function *function, long first, long second, uintptr_t where)
 {
 	int saved = errno;
-	bool due = page && !is_foreign(where) && is_the_one(function, first);
+	bool due = page && !is_foreign(where) && is_the_one(function, first, second);
 
 	errno = saved;
 	return due;
@@ -214,7 +217,7 @@ static long go(struct function *function, long a[6], uintptr_t where)
 {
 	six real = (six)next(function);
 
-	if (!is_due(function, a[0], where))
+	if (!is_due(function, a[0], a[1], where))
 		return real(a[0], a[1], a[2], a[3], a[4], a[5]);
 	if (function->done_nevertheless)
 		real(a[0], a[1], a[2], a[3], a[4], a[5]);
@@ -310,7 +313,7 @@ long fault_syscall(long number, long a, long b, long c, long d, long e)
 	if (function == functions + count)
 		functions[count++] = (struct function){.name = name};
 	function->real = dlsym(RTLD_NEXT, "syscall");
-	if (!is_due(function, a, CALLER))
+	if (!is_due(function, a, b, CALLER))
 		return ((six)function->real)(number, a, b, c, d, e);
 	return failed(function);
 }
@@ -338,7 +341,7 @@ static void given(void *block)
 
 static bool lacks(struct function *function, size_t size, uintptr_t where)
 {
-	if (!is_due(function, (long)size, where))
+	if (!is_due(function, (long)size, 0, where))
 		return false;
 	errno = ENOMEM;
 	return true;
