@@ -280,12 +280,19 @@ static void tell_size(struct exec *exec)
 		exec->window_end = link_queued(link);
 }
 
+/* The session goes on, at a terminal that has modes of its own. Who is told to end needs no line. */
+static void tell_raw(int r)
+{
+	if (r < 0 && r != -EINTR)
+		log_warn("cannot set the terminal's modes: %s", strerror(-r));
+}
+
 static void begin_terminal(struct exec *exec)
 {
 	if (isatty(STDOUT_FILENO) && !exec->opts->json)
 		exec->out.modes = &exec->modes;
 	if (exec->in_terminal)
-		term_make_raw(STDIN_FILENO);
+		tell_raw(term_make_raw(STDIN_FILENO));
 }
 
 /* The command has our terminal. */

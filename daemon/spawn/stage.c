@@ -32,7 +32,7 @@ static const struct {
 	[SPAWN_SIGNALS] = {"sigprocmask", MSG_FAILURE_OTHER},
 	[SPAWN_GROUPS] = {"setgroups", MSG_FAILURE_USER_SETUP_FAILED},
 	[SPAWN_RLIMIT] = {"setrlimit", MSG_FAILURE_RESOURCE_LIMIT},
-	[SPAWN_PROFILE] = {"security profile", BY_ERRNO},
+	[SPAWN_PROFILE] = {"security profile", MSG_FAILURE_OTHER},
 	[SPAWN_GID] = {"setgid", MSG_FAILURE_USER_SETUP_FAILED},
 	[SPAWN_UID] = {"setuid", MSG_FAILURE_USER_SETUP_FAILED},
 	[SPAWN_PDEATHSIG] = {"prctl(PR_SET_PDEATHSIG)", MSG_FAILURE_OTHER},

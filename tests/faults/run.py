@@ -848,6 +848,8 @@ def judge(case, right, got, log):
     rest = OURS.sub(b"", got.err)
     if got.status < 0:
         raise Wrong(f"died of {signal.Signals(-got.status).name}: {got.err[-300:]!r}")
+    if got.status == right.status and b"cannot set the terminal's modes" in said:
+        return "unharmed, but for the terminal"
     if got.status == right.status:
         if got.out == right.out and rest == right.err:
             return "unharmed" if not said else "unharmed, with a line"
