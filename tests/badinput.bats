@@ -175,7 +175,7 @@ EOF
 	daemon_stop
 	WRAP=(prlimit --nofile=40:40)
 	daemon_start
-	need_sight "$DAEMON"
+	need_count "$DAEMON"
 	peer <<'EOF'
 def cpu():
     with open(f"/proc/{PID}/stat", encoding="ascii") as file:

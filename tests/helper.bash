@@ -327,7 +327,12 @@ need_account() {
 
 # need_sight PID: a daemon hides what it has open, from its own user and from a root that may not trace.
 need_sight() {
-	ls "/proc/$1/fd" >/dev/null 2>&1 || skip "cannot look into the daemon"
+	readlink "/proc/$1/exe" >/dev/null || skip "may not look into the daemon"
+}
+
+# need_count PID: how many it has open such a root may know.
+need_count() {
+	ls "/proc/$1/fd" >/dev/null 2>&1 || skip "may not count what the daemon has open"
 }
 
 # need_pty: pseudo-terminals can be made.

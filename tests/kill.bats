@@ -217,7 +217,7 @@ SOON=$((20000 * SLOW))
 
 @test "kill: 2000 runs leave the daemon as it was" {
 	need_local "its descriptors and its memory"
-	need_sight "$DAEMON"
+	need_count "$DAEMON"
 	fds() { ls "/proc/$DAEMON/fd" | wc -l; }
 	fds_are() { [[ $(fds) -eq $1 ]]; }
 	rss() { awk '/VmRSS/ { print $2 }' "/proc/$DAEMON/status"; }
