@@ -204,7 +204,7 @@ def few_descriptors(rng, pause):
 def few_processes(rng, pause):
     if not os.path.isdir(CGROUP):
         return "not: no cgroup"
-    set_pids(int(said_of("self", f"root{CGROUP}/pids.current")) + rng.randrange(-2, 5))
+    set_pids(max(0, int(said_of("self", f"root{CGROUP}/pids.current")) + rng.randrange(-2, 5)))
     pause(rng.uniform(0.2, 2))
     set_pids("max")
 
