@@ -199,12 +199,15 @@ void listen_close_all(struct listen_host *host)
 {
 	for (size_t i = 0; i < host->count; i++) {
 		struct listener *listener = &host->listeners[i];
+		int r;
 
 		if (listener->fd < 0)
 			continue;
 		loop_remove(host->loop, &listener->source);
-		if (listener->endpoint.path)
-			endpoint_unlink(&listener->endpoint, listener->ino);
+		r = listener->endpoint.path ? endpoint_unlink(&listener->endpoint, listener->ino)
+					    : 0;
+		if (r < 0)
+			log_warn("cannot remove %s: %s", listener->endpoint.path, strerror(-r));
 		fd_close(&listener->fd);
 	}
 	loop_disarm(host->loop, &host->pause);

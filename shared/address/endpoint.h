@@ -84,7 +84,7 @@ bool endpoint_is_file(const struct endpoint *endpoint);
  */
 int endpoint_listen(const struct endpoint *endpoint, ino_t *ret_ino, struct err *err);
 
-/* Removes the socket's file, where there is one, if it is still the one that was bound. */
-void endpoint_unlink(const struct endpoint *endpoint, ino_t ino);
+/* Removes the socket's file, where there is one, if it is still the one that was bound. 0 or -errno. */
+int endpoint_unlink(const struct endpoint *endpoint, ino_t ino);
 
 #endif

@@ -190,10 +190,13 @@ int endpoint_listen(const struct endpoint *endpoint, ino_t *ret_ino, struct err 
 	}
 }
 
-void endpoint_unlink(const struct endpoint *endpoint, ino_t ino)
+int endpoint_unlink(const struct endpoint *endpoint, ino_t ino)
 {
 	struct stat st;
 
-	if (endpoint_is_file(endpoint) && lstat(endpoint->path, &st) == 0 && st.st_ino == ino)
-		unlink(endpoint->path);
+	if (!endpoint_is_file(endpoint))
+		return 0;
+	if (lstat(endpoint->path, &st) < 0)
+		return errno == ENOENT ? 0 : -errno;
+	return st.st_ino == ino && unlink(endpoint->path) < 0 ? -errno : 0;
 }
