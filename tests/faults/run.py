@@ -588,6 +588,7 @@ class Pty(Scenario):
 class Terminal(Scenario):
     """At a terminal, which gets another size meanwhile, and has its modes of before at the end."""
     name = "terminal"
+    unreal = (("tcsetattr", "EIO"),)  # of a terminal that is gone, and so are its modes
     right = (Outcome(3, b"ready\r\nin\r\ngot in\r\n", b""),)
     script = 'echo ready; read x; echo "got $x"; exit 3'
 
@@ -883,6 +884,8 @@ def judge(case, right, got, log):
 def may_lack(case, right, got, said):
     """Output and input that failed do not hide how the command failed; a line tells of them, unless it is
     stderr that fails; and of a reader who has left there is nothing to say."""
+    if case.fault == "EPIPE" and case.function == "write" and case.program == "msb-execd":
+        return True  # a command that reads no more
     if case.fault == "EPIPE" and case.function in ("write", "splice"):
         return right.out.startswith(got.out)
     if case.program != "msb-exec" or not right.out.startswith(got.out) and b"standard input" not in said:
