@@ -226,13 +226,17 @@ def slow(rng):
     """Takes a little at a time, and gives a little at a time."""
     data = rng.randbytes(rng.randrange(1, 300_000))
     child = start("--", "cat", stdin=subprocess.PIPE)
-    out = bytearray()
+    out, sent = bytearray(), 0
     while len(out) < len(data):
         # No more under way than the pipes hold, so that neither waits for the other.
-        child.stdin.write(data[len(out):len(out) + rng.randrange(1, 20_000)])
+        piece = data[sent:len(out) + rng.randrange(1, 20_000)]
+        child.stdin.write(piece)
         child.stdin.flush()
+        sent += len(piece)
         time.sleep(rng.random() / 50)
-        out += child.stdout.read1(1 << 20)
+        more = child.stdout.read1(1 << 20)
+        claim(more, f"{sent} bytes went, {len(out)} came back")
+        out += more
     rest, _ = child.rest()
     claim(child.returncode == 0 and out + rest == data, f"{len(data)} bytes went, {len(out)} came back")
 
