@@ -406,3 +406,25 @@ wait_equal(count_fds, fds, "descriptors")
 check_rss(before, 1024)
 EOF
 }
+
+# All of a small window may be there before the command is said to run.
+@test "budget: input that came before started is credited once that has gone out" {
+	daemon_start --max-memory 256K
+	peer <<'EOF'
+other = Peer()
+other.start(1, "head", "-c", "3000000", "/dev/zero")
+peer = Peer()
+for id in range(1, 20):
+    peer.sock.sendall(
+        peer.mine(frame("core.exec.request", id, {"cmd": "cat", "args": [], "stdin_window": True})) +
+        peer.mine(frame("core.exec.stdin", id, {"data": bytes(65536)})))
+    started = peer.answer(id, "core.exec.started")
+    equal(started.stdin_window, 65536)
+    got = []
+    while "core.exec.stdin.credit" not in got:
+        got.append(peer.answer(id, "core.exec.stdout", "core.exec.stdin.credit").type)
+    peer.stdin(id, b"")
+    while peer.answer(id).type != "core.exec.exited":
+        pass
+EOF
+}

@@ -290,6 +290,8 @@ static void run_linger_clocks(struct job *job)
 	loop_arm(job->host->loop, &job->linger, linger);
 }
 
+static void after_input(struct job *job);
+
 /* ---- carrying out what the session decides ---- */
 
 static void send_started(struct job *job)
@@ -305,7 +307,8 @@ static void send_started(struct job *job)
 		told(job, msg_put(frames_of(job), job->member.id, MSG_EXEC_STARTED, &started));
 	if (job->input_error)
 		tell_input_error(job, job->input_error);
-	watch_pump(job);
+	/* What came before it was not told of: the last of it may be all that a client had credit for. */
+	after_input(job);
 }
 
 static void send_exited(struct job *job)
