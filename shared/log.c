@@ -351,8 +351,14 @@ void log_file_end(void)
 
 bool log_flushed_stdout(void)
 {
-	if (fflush(stdout) == 0)
-		return true;
+	int before = errno;
+
+	/* What failed while it was being filled is not tried again, and its errno is still there. */
+	if (fflush(stdout) == 0) {
+		if (!ferror(stdout))
+			return true;
+		errno = before;
+	}
 	/* Whoever left (head, a pager) has seen enough. */
 	if (errno != EPIPE)
 		log_error("cannot write output: %s", strerror(errno));

@@ -161,7 +161,7 @@ client.recv(1)' "$DIR/silent"
 	daemon_start
 	hypervisor deny
 	run -125 "$X" -S "hvsock:$DIR/v:52" -- true
-	[[ $output == *'instead of OK it answered "NO ?[31mWAY"' ]]
+	[[ $output == *'instead of OK it answered "NO \x1b[31mWAY"' ]]
 	rm "$DIR/v"
 	standin_stop
 	hypervisor chatter

@@ -351,11 +351,11 @@ def main():
     for scene in sys.argv[4:]:
         signal.alarm(int(peer.SCRIPT_LIMIT))
         others_are_served()
-        family = children()
+        wait_equal(children, [], "the daemon's children before " + scene)
         globals()[scene]()
         for client in list(Peer.alive):
             client.close()
-        wait_equal(children, family, "the daemon's children after " + scene)
+        wait_equal(children, [], "the daemon's children after " + scene)
         others_are_served()
 
 

@@ -168,7 +168,7 @@ $(BUILD)/faults.so: tests/faults/faults.c
 	$(call run,LIB ,$(CC) -std=gnu17 -D_GNU_SOURCE $(WARNINGS) -O2 -g -fno-builtin -fPIC -shared -o $@ $<)
 
 .PHONY: faults faults-run
-faults: ## fail one call of libc at a time; FAULTS_SECONDS=N: a sample, of SEED=N
+faults: ## fail each call of libc, or for FAULTS_SECONDS some
 	@tests/deps.sh build faults
 	@$(MAKE) --no-print-directory faults-run
 

@@ -68,7 +68,15 @@ static void want_of_memory_is_told_from_another_kill(void **state)
 	struct msg_exec_exited how = {.code = -1, .signal = SIGKILL, .oom_killed = true};
 
 	(void)state;
-	assert_ends(exited(how), REASON_OOM, 128 + SIGKILL, "");
+	assert_ends(exited(how), REASON_OOM, 128 + SIGKILL,
+		    "out of memory: the kernel killed the command");
+	how = (struct msg_exec_exited){.code = 3, .oom_killed = true};
+	assert_ends(exited(how), REASON_OOM, 3,
+		    "out of memory: the kernel killed a process of the command");
+	/* It did without. */
+	how.code = 0;
+	assert_ends(exited(how), REASON_EXITED, 0,
+		    "out of memory: the kernel killed a process of the command");
 }
 
 static void timeout_is_124_whatever_the_end(void **state)
