@@ -1,7 +1,7 @@
 # msb-exec: `make demo` shows it, `make check` tests it; both install what is missing first. `make help` lists
 # what else there is, from what stands behind ## here: a target's line, or a variable's.
 # Flavours are built in folders of their own: plain (build/), SANITIZE=1 (build/sanitize/), DEBUG=1
-# (build/debug/) and STATIC=1 (build/static/).
+# (build/debug/), STATIC=1 (build/static/) and COVERAGE=1 (build/coverage/).
 
 ## PREFIX=/usr/local: where make install puts it
 ## DESTDIR=DIR: make a package: all goes below this folder
@@ -32,6 +32,11 @@ BUILD   := build/fuzz
 CC      := clang
 FLAVOUR := -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all \
 	-fno-omit-frame-pointer -O1
+else ifdef COVERAGE
+# What `make coverage` runs: each line by itself, as it is written.
+BUILD   := build/coverage
+FLAVOUR := --coverage -O0
+override CFLAGS := -g
 else ifdef DEBUG
 BUILD   := build/debug
 FLAVOUR := -O0 -g3

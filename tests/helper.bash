@@ -175,7 +175,7 @@ plain_make() {
 # talking_make: the same as people see it.
 talking_make() {
 	mkdir -p "$ROOT/build"
-	env -u MAKEFLAGS -u MFLAGS -u MAKEOVERRIDES -u MAKELEVEL -u SANITIZE -u DEBUG -u STATIC -u FUZZ \
+	env -u MAKEFLAGS -u MFLAGS -u MAKEOVERRIDES -u MAKELEVEL -u SANITIZE -u DEBUG -u STATIC -u FUZZ -u COVERAGE \
 		flock "$ROOT/build/.lock" make --no-print-directory -C "$ROOT" "$@" 3>&-
 }
 

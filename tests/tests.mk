@@ -8,7 +8,7 @@ DRIVERS := $(patsubst tests/%.c,$(BUILD)/tests/%,$(sort $(wildcard tests/*.c)))
 EVERYTHING := $(BUILD)/everything.a
 # How much slower the programs are: limits of time stretch with it. SLOW=N, also from the environment, says
 # it for the machine and all: tests/run.py, which makes it from this and from what runs side by side.
-FACTOR := $(if $(SANITIZE),4,1)
+FACTOR := $(if $(SANITIZE),4,$(if $(COVERAGE),2,1))
 LOAD   ?= 0
 # The tests' environment, and what runs them. JOBS=N files at a time, beside LOAD other busy programs; BATSFLAGS
 # for bats; RUNFLAGS for what runs it, such as --times.
@@ -26,7 +26,7 @@ check: deps ## build and run every test
 
 # badinput once more through a relay: what a client may say wrong, and the answers must be the same.
 # What looks at the plain programs alone, or at none, is not run once more under sanitizers.
-ONCE  := $(if $(SANITIZE),$(patsubst %,tests/%.bats,house protocol units bundle run install readme))
+ONCE  := $(if $(SANITIZE)$(COVERAGE),$(patsubst %,tests/%.bats,house protocol units bundle run install readme))
 TESTS = $(or $(FILES),$(UNITS) $(filter-out $(ONCE),$(wildcard tests/*.bats)) THROUGH=relay:tests/badinput.bats)
 
 .PHONY: check-built
@@ -53,7 +53,7 @@ plain: all $(BUNDLE)
 	@:
 else
 plain:
-	@$(MAKE) --no-print-directory SANITIZE= DEBUG= STATIC= FUZZ= plain
+	@$(MAKE) --no-print-directory SANITIZE= DEBUG= STATIC= FUZZ= COVERAGE= plain
 endif
 
 # The reference SDK as a client of ours: about 90 MB from npm, so a target of its own.
@@ -110,6 +110,40 @@ $(BUILD)/tests/%: tests/unit/%.c $(EVERYTHING)
 $(BUILD)/tests/%: tests/%.c $(SHARED)
 	@mkdir -p $(@D)
 	$(call run,TEST,$(COMPILE) -o $@ $< $(LINKING) $(SHARED) $(LDFLAGS) $(CBOR_LIBS) -lutil)
+
+# ---- coverage ----
+
+# How many lines of each room the tests run. What is not run, and why, is in tests/coverage/uncovered.txt. Every
+# user that a test becomes adds to the same files of counts: they are there before, for everybody.
+.PHONY: coverage coverage-run coverage-report
+coverage: ## how much of the code the tests run, and whether that is enough
+	@tests/deps.sh build check
+	@$(MAKE) --no-print-directory COVERAGE=1 coverage-run
+
+coverage-run: check-built
+	@find $(BUILD) -name '*.gcda' -delete
+	@find $(BUILD) -name '*.gcno' | sed 's/gcno$$/gcda/' | xargs touch
+	@find $(BUILD) -name '*.gcda' -exec chmod 666 {} +
+	@GCOV_ERROR_FILE=/dev/null $(RUN) $(TESTS); status=$$?; \
+		$(MAKE) --no-print-directory coverage-report || exit; exit $$status
+
+# Once more of what was counted last.
+coverage-report:
+	@python3 -B tests/coverage/report.py build/coverage tests/coverage/uncovered.txt
+
+ifdef COVERAGE
+$(PROGRAMS): $(BUILD)/tests/coverage/flush.o
+$(PROGRAMS): LINKING += $(patsubst %,-Wl$(comma)--wrap=%,_exit raise __gcov_execve)
+endif
+
+# The unit tests and the programs under valgrind; UNITS_SEEN=build/tests/test_x: of the unit tests only that one.
+.PHONY: valgrind valgrind-run
+valgrind: ## unit tests and programs under valgrind
+	@tests/deps.sh build check valgrind
+	@$(MAKE) --no-print-directory valgrind-run
+
+valgrind-run: check-built
+	@SLOW=$(or $(SLOW),$(FACTOR)) tests/valgrind.sh $(BUILD) $(UNITS_SEEN)
 
 # ---- fuzz and soak ----
 
@@ -199,10 +233,10 @@ PROCESSORS = $(shell nproc)
 
 .PHONY: lint lint-run
 lint: ## have the code, the scripts and the manuals read
-	@tests/deps.sh build check lint static
+	@tests/deps.sh build check lint analyze static
 	@$(MAKE) --no-print-directory lint-run
 
-lint-run: check-static-run
+lint-run: check-static-run analyze-run
 	@clang-format --dry-run -Werror $(C_FILES)
 	@printf '%s\n' $(SH_FILES) | xargs -P $(PROCESSORS) -n 8 shellcheck
 	mandoc -Tlint -Wwarning $(MANUALS)
@@ -212,6 +246,19 @@ lint-run: check-static-run
 	done
 	@printf '%s\n' $(patsubst $(BUILD)/%.o,%.c,$(SHARED) $(DAEMON) $(CLI) $(CONSOLE)) | xargs -P $(PROCESSORS) -n 4 sh -c \
 		'clang-tidy --quiet "$$@" -- -std=gnu17 -D_GNU_SOURCE -iquote . $(CBOR_CFLAGS)' clang-tidy
+
+# What clang-tidy is to lint, of others: gcc's analyzer and cppcheck. Where they are wrong a comment beside the line
+# says why: "-fanalyzer: " (tests/analyze.py) or "cppcheck-suppress".
+.PHONY: analyze analyze-run
+analyze: ## have gcc's analyzer and cppcheck read the code; lint does too
+	@tests/deps.sh build analyze
+	@$(MAKE) --no-print-directory analyze-run
+
+analyze-run:
+	@cppcheck --quiet -j $(PROCESSORS) --error-exitcode=1 --enable=warning,performance,portability \
+		--inline-suppr --std=c11 -D_GNU_SOURCE -I . shared daemon cli
+	@python3 -B tests/analyze.py gcc -std=gnu17 -D_GNU_SOURCE -iquote . $(CBOR_CFLAGS) '-DLOADER_OPTIONS=' -- \
+		$(filter-out tests/%,$(filter %.c,$(C_FILES)))
 
 # ---- bench ----
 
