@@ -461,7 +461,8 @@ cut() {
 		{
 			echo one
 			"$X" --wait "$id" >&2
-			[[ -z $more ]] || echo more
+			# More than may be on its way when it hears of the end.
+			[[ -z $more ]] || head -c 3000000 /dev/zero
 		} | "$X" --send "$id" 2>"$DIR/err" || status=$?
 		[[ $status -eq $([[ -z $more ]] && echo 0 || echo 125) ]]
 	done
