@@ -16,6 +16,7 @@ int __wrap_prctl(int option, ...);
 int __real_prctl(int option, ...);
 
 static int refused, refusal; /* this option fails, with this errno */
+static int join_fd;	     /* of a control group, or 0 */
 
 int __wrap_prctl(int option, ...)
 {
@@ -55,6 +56,7 @@ static struct child_verdict run(int option, int num, bool had_sys_admin)
 	if (pid == 0) {
 		struct child_plan plan = {
 			.parent = getppid(),
+			.join_fd = join_fd,
 			.in_fd = null_fd,
 			.out_fd = null_fd,
 			.err_fd = null_fd,
@@ -122,12 +124,37 @@ static void anything_else_is_not_run(void **state)
 		assert_stops(PR_CAPBSET_DROP, EPERM, true);
 }
 
+/* A kernel before 5.7 cannot clone into a control group. */
+static void child_goes_to_its_group_itself_or_is_not_run(void **state)
+{
+	char path[] = "/tmp/test_child.XXXXXX", text[4] = "";
+	int file = mkostemp(path, O_CLOEXEC);
+	struct child_verdict verdict;
+
+	(void)state;
+	assert_true(file >= 0);
+	join_fd = file;
+	assert_runs(0, 0, false);
+	assert_int_equal(pread(file, text, sizeof(text), 0), 1);
+	assert_string_equal(text, "0");
+	join_fd = open(path, O_RDONLY | O_CLOEXEC);
+	assert_true(join_fd >= 0);
+	verdict = run(0, 0, false);
+	assert_int_equal(verdict.stage, SPAWN_CGROUP);
+	assert_int_equal(verdict.num, EBADF);
+	close(join_fd);
+	close(file);
+	unlink(path);
+	join_fd = 0;
+}
+
 int main(void)
 {
 	const struct CMUnitTest child_tests[] = {
 		cmocka_unit_test(kernel_without_what_is_dropped_drops_nothing),
 		cmocka_unit_test(capability_that_we_never_had_need_not_be_dropped),
 		cmocka_unit_test(anything_else_is_not_run),
+		cmocka_unit_test(child_goes_to_its_group_itself_or_is_not_run),
 	};
 
 	return cmocka_run_group_tests(child_tests, NULL, NULL);
