@@ -8,6 +8,7 @@ source "${BASH_SOURCE[0]%/*}/trace.bash"
 
 # Of tests/helper.bash, or of tests/vm/../helper.bash, by which tests/vm load it.
 ROOT=${BASH_SOURCE[0]%/tests/*}
+[[ $ROOT != "${BASH_SOURCE[0]}" ]] || ROOT=$(cd "${BASH_SOURCE[0]%/*}/.." && pwd)
 BUILD=${BUILD:-$ROOT/build}
 X=$BUILD/msb-exec
 EXECD=$BUILD/msb-execd

@@ -91,6 +91,32 @@ EAT=(tail /dev/zero)
 	wait $client || true
 }
 
+# inner_daemon WHO: a daemon in a group of its own making, with the shell that starts it in there too if WHO is beside.
+inner_daemon() {
+	# shellcheck disable=SC2016 # for the guest
+	"$X" -q -- sh -c '
+		g=/sys/fs/cgroup/of.$0
+		mkdir "$g"
+		[ "$1" != beside ] || echo 0 >"$g/cgroup.procs"
+		sh -c "echo 0 >$g/cgroup.procs; exec /opt/msb/msb-execd --listen unix:/tmp/$0.i" &
+		daemon=$!
+		msb-exec -S "unix:/tmp/$0.i" --wait-for 20s --ping
+		msb-exec -S "unix:/tmp/$0.i" --memory 32M -- sed -n "s/^0:://p" /proc/self/cgroup
+		kill "$daemon"
+		wait "$daemon"
+		echo 0 >/sys/fs/cgroup/cgroup.procs
+		rmdir "$g"/msb-execd "$g"' "$MARK" "$1"
+}
+
+@test "cgroup: a daemon with a group of its own makes way for controllers; beside others it says so" {
+	# Where that group is, they are handed down from now on.
+	"$X" --memory 64M -- true
+	run -0 inner_daemon alone
+	[[ $output == */of.$MARK/msb-*-1 ]]
+	run inner_daemon beside
+	[[ $output == *'the agent is not alone in its control group, '*'Delegate=yes'* ]]
+}
+
 @test "cgroup: a forced end kills what has begun sessions of its own; a fork bomb too" {
 	# shellcheck disable=SC2016 # for the guest
 	run -124 "$X" --pids 30 --timeout 1 -k 0.2 -- \

@@ -15,7 +15,7 @@ done
 # They may be named as the Makefile names them, or from here.
 set -- "${@#tests/}"
 [[ $# -gt 0 ]] || set -- exec.bats cli.bats spawn.bats kill.bats signals.bats tty.bats stream.bats \
-	vm/guest.bats vm/host.bats vm/chaos.bats
+	vm/guest.bats vm/host.bats vm/chaos.bats vm/cgroup.bats
 # One machine for all, which the suite starts.
 files=$(IFS=+ && echo "$*")
 slow=${SLOW:-}
