@@ -31,15 +31,17 @@ end_of() {
 	run -137 "$X" -q -- sh -c 'kill -KILL $$'
 	run -125 "$X" -q -u nosuch -- id
 	end_of 5
-	grep 'session [0-9]* ' "$DIR/daemon.log" >"$DIR/lines"
+	# One may end when its client, and so the next one, has gone on.
+	wait_for 20 recorded 5 'session [0-9]* ends: '
+	grep 'session [0-9]* ' "$DIR/daemon.log" | sort -s -k 3,3n >"$DIR/lines"
 	[[ $(wc -l <"$DIR/lines") -eq 10 ]]
 	as="$(id -u):$(id -g)"
 	who="from=unix uid=$(id -u) pid=[0-9]+ id=1"
 	numbers='ms=[0-9]+ in=0 out=0 err=0'
-	while IFS= read -r pattern && IFS= read -r line <&3; do
+	while IFS= read -r pattern && IFS= read -r line <&8; do
 		echo "$line"
 		[[ $line =~ ^msb-execd:\ $pattern$ ]]
-	done <<-END 3<"$DIR/lines"
+	done <<-END 8<"$DIR/lines"
 		session 1 begins: $who as=$as leader=[0-9]+ command=sh -c 'cat; echo "it'\\\\''s" >&2; exit 3'
 		session 1 ends: how=exited code=3 ms=[0-9]+ in=4 out=4 err=5
 		session 2 begins: $who as=$as leader=[0-9]+ command=/nonexistent/program
