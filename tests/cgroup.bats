@@ -81,11 +81,11 @@ OWN='s/^0:://p'
 	"$X" -n -q --cgroup -- sh -c "$script" "$DIR/b" 2>/dev/null 3>&- &
 	client=$!
 	wait_for 5 test -s "$DIR/b"
-	local daemon=$DAEMON
+	local before=$DAEMON
 	daemon_stop
 	gone "$(cat "$DIR/b")"
 	wait $client || true
-	[[ -z $(find "$AT" -maxdepth 1 -name "msb-$daemon-*") ]]
+	[[ -z $(find "$AT" -maxdepth 1 -name "msb-$before-*") ]]
 }
 
 @test "cgroup: a normal end kills nothing, and the group goes with the last one in it" {

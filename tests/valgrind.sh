@@ -106,16 +106,12 @@ use() {
 	said=$(timeout "$seconds" "${checked[@]}" --log-file="$dir/use.%p" "$build/$program" "$@" \
 		<"$dir/input" 2>"$dir/stderr" | tr -d '\r'; exit "${PIPESTATUS[0]}") || status=$?
 	result "$name" "$status" "$wanted" "$dir"/use.*
-	case $said in
-	# shellcheck disable=SC2254 # a pattern
-	$output) ;;
-	*)
-		failed=$((failed + 1))
-		echo "not ok $((++tests)) valgrind: $name: what it prints"
-		printf '%s\n' "$said" | head -n 5 | sed 's/^/# /'
-		head -n 5 "$dir/stderr" | sed 's/^/# /'
-		;;
-	esac
+	# shellcheck disable=SC2053 # a pattern
+	[[ $said != $output ]] || return 0
+	failed=$((failed + 1))
+	echo "not ok $((++tests)) valgrind: $name: what it prints"
+	printf '%s\n' "$said" | head -n 5 | sed 's/^/# /'
+	head -n 5 "$dir/stderr" | sed 's/^/# /'
 }
 
 # uses WHERE: of the agent at $MSB_EXEC_ENDPOINT.

@@ -121,7 +121,7 @@ inner_daemon() {
 	# shellcheck disable=SC2016 # for the guest
 	run -124 "$X" --pids 30 --timeout 1 -k 0.2 -- \
 		sh -c '(while :; do setsid sh -c "sleep 1000; : $0" & done) 2>/dev/null & exec sleep 1000' "$MARK"
-	[[ -z $(guest ps -eo args= | grep -F ": $MARK" | grep -v '^Z') ]]
+	! guest ps -eo args= | grep -F ": $MARK"
 	run -0 "$X" -- echo alive
 	[[ $output == alive ]]
 }
