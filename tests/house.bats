@@ -30,7 +30,8 @@ setup() {
 @test "house: no file of the guest is waited for when a daemon opens it by name" {
 	run grep -rnE --include='*.c' '\<(open|openat)\(.*O_(RD|WR)|\<fopen(64)?\(' daemon
 	grep -q O_NONBLOCK <<<"$output"
-	[[ -z $(grep -v 'O_NONBLOCK\|"/dev/console"' <<<"$output") ]]
+	run grep -v 'O_NONBLOCK\|"/dev/console"' <<<"$output"
+	[[ -z $output ]]
 }
 
 # in_sources GREP-OPTION...: of every source, in whichever room.

@@ -121,7 +121,8 @@ inner_daemon() {
 	# shellcheck disable=SC2016 # for the guest
 	run -124 "$X" --pids 30 --timeout 1 -k 0.2 -- \
 		sh -c '(while :; do setsid sh -c "sleep 1000; : $0" & done) 2>/dev/null & exec sleep 1000' "$MARK"
-	! guest ps -eo args= | grep -F ": $MARK"
+	guest ps -eo args= >"$DIR/processes"
+	run ! grep -F ": $MARK" "$DIR/processes"
 	run -0 "$X" -- echo alive
 	[[ $output == alive ]]
 }
