@@ -28,9 +28,9 @@ struct settings {
 	uint64_t replay,
 		replay_total; /* bytes of output: of each stream of a kept session, of all */
 	unsigned long max_kept, max_kept_of_user;
-	uint64_t keep_ended_ms; /* DURATION_INFINITE: for ever */
-	uint64_t linger_ms;	/* for requests that leave it open; DURATION_INFINITE: none */
-	uint64_t max_time_ms;	/* for each command; 0: none */
+	uint64_t keep_ended_ms;	     /* DURATION_INFINITE: for ever */
+	uint64_t linger_ms;	     /* for requests that leave it open; DURATION_INFINITE: none */
+	uint64_t max_time_ms;	     /* for each command; 0: none */
 	struct cgroup_limits bounds; /* of each session */
 	enum log_level log_level;
 	bool init; /* be process 1 */

@@ -194,8 +194,8 @@ static int find_mount(char **ret_root, char **ret_point)
 	free(line);
 	if (file)
 		fclose(file);
-	if (r < 0)
-		return r;
+	if (r < 0 || !root || !point)
+		return r < 0 ? r : -ENOMEM;
 	unescape(root);
 	unescape(point);
 	*ret_root = root;

@@ -120,7 +120,7 @@ static int enter_share(struct keeper *keeper, struct kept *kept)
 		return 0;
 	share = find_share(keeper, &kept->owner);
 	if (!share) {
-		share = calloc(1, sizeof(*share));
+		share = calloc(1, sizeof(*share)); /* -fanalyzer: no leak, it is in the list then */
 		if (!share)
 			return -ENOMEM;
 		share->owner = kept->owner;

@@ -131,11 +131,10 @@ static void text_without_room_is_refused(void **state)
 
 static void ready_lists_each_feature_by_its_name(void **state)
 {
-	static const char *const names[] = {"timeout",	    "linger",	     "on_disconnect",
-					    "login_shell",  "usage",	     "output_close",
-					    "stdin_window", "output_window", "pixels",
-					    "sessions",	    "merge_output",  "user_shell",
-					    "cgroup"};
+	static const char *const names[] = {
+		"timeout",	"linger",	"on_disconnect", "login_shell", "usage",
+		"output_close", "stdin_window", "output_window", "pixels",	"sessions",
+		"merge_output", "user_shell",	"cgroup"};
 
 	(void)state;
 	for (size_t i = 0; i < UNIT_COUNT(names); i++) {
