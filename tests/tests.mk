@@ -115,7 +115,7 @@ $(BUILD)/tests/%: tests/%.c $(SHARED)
 
 # How many lines of each room the tests run. What is not run, and why, is in tests/coverage/uncovered.txt. Every
 # user that a test becomes adds to the same files of counts: they are there before, for everybody.
-.PHONY: coverage coverage-run coverage-report
+.PHONY: coverage coverage-run coverage-report-run
 coverage: ## how much of the code the tests run, and whether that is enough
 	@tests/deps.sh build check
 	@$(MAKE) --no-print-directory COVERAGE=1 coverage-run
@@ -125,10 +125,10 @@ coverage-run: check-built
 	@find $(BUILD) -name '*.gcno' | sed 's/gcno$$/gcda/' | xargs touch
 	@find $(BUILD) -name '*.gcda' -exec chmod 666 {} +
 	@GCOV_ERROR_FILE=/dev/null $(RUN) $(TESTS); status=$$?; \
-		$(MAKE) --no-print-directory coverage-report || exit; exit $$status
+		$(MAKE) --no-print-directory coverage-report-run || exit; exit $$status
 
 # Once more of what was counted last.
-coverage-report:
+coverage-report-run:
 	@python3 -B tests/coverage/report.py build/coverage tests/coverage/uncovered.txt
 
 ifdef COVERAGE
