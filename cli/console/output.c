@@ -75,16 +75,16 @@ void output_print_lines(struct output *output, const char *text, size_t len)
 /* apart: what stands in the terminal's line is not a part of it. */
 static void say(struct output *output, bool apart, const char *fmt, va_list args)
 {
+	static const char newline[] = {'\r', '\n'}; /* the terminal may be raw */
 	char words[1024], text[1024 + 4];
 	size_t len = apart && output->modes.in_line ? 2 : 0;
 
 	if (vsnprintf(words, sizeof(words), fmt, args) < 0)
 		return;
-	/* The terminal may be raw. */
-	memcpy(text, "\r\n", 2);
+	memcpy(text, newline, sizeof(newline));
 	len += shown_put(text + len, sizeof(words), words, strlen(words));
-	memcpy(text + len, "\r\n", 2);
-	write_out(output, &output->err, text, len + 2);
+	memcpy(text + len, newline, sizeof(newline));
+	write_out(output, &output->err, text, len + sizeof(newline));
 }
 
 void output_say(struct output *output, const char *fmt, ...)
