@@ -11,6 +11,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <limits.h>
 #include <signal.h>
 #include <stdio.h>
@@ -245,7 +246,7 @@ static int open_own(struct cgroups *cgroups, struct err *err)
 		goto out;
 	}
 	r = find_own(&own);
-	rest = r == 0 ? below(own, root) : NULL;
+	rest = r == 0 && own ? below(own, root) : NULL;
 	if (!rest) {
 		r = err_set(err, r < 0 ? -r : ENOENT, NULL,
 			    "cannot find the agent's own control group below %.100s", point);
@@ -324,7 +325,7 @@ static int step_aside(const struct cgroups *cgroups, const char *text)
 
 static int enable(struct cgroups *cgroups, unsigned needs, struct err *err)
 {
-	char text[64] = "", has[512];
+	char text[64] = "", has[512] = "";
 	ssize_t n;
 	int r;
 
@@ -391,7 +392,7 @@ static int set_number(const struct cgroup *cgroup, const char *file, uint64_t nu
 {
 	char text[24];
 
-	snprintf(text, sizeof(text), "%llu", (unsigned long long)number);
+	snprintf(text, sizeof(text), "%" PRIu64, number);
 	return number ? set(cgroup, file, text, err) : 0;
 }
 
@@ -423,8 +424,7 @@ static int set_limits(struct cgroup *cgroup, const struct cgroup_limits *limits,
 		r = set_number(cgroup, "pids.max", lower(limits->pids, bounds->pids), err);
 	if (r < 0 || !cpu)
 		return r;
-	snprintf(text, sizeof(text), "%llu %d", (unsigned long long)(cpu * (CPU_PERIOD_US / 1000)),
-		 CPU_PERIOD_US);
+	snprintf(text, sizeof(text), "%" PRIu64 " %d", cpu * (CPU_PERIOD_US / 1000), CPU_PERIOD_US);
 	return set(cgroup, "cpu.max", text, err);
 }
 
@@ -509,7 +509,7 @@ int cgroup_kill(const struct cgroup *cgroup)
 
 int cgroup_is_populated(const struct cgroup *cgroup)
 {
-	char path[sizeof(cgroup->name) + 32], text[256];
+	char path[sizeof(cgroup->name) + 32], text[256] = "";
 	ssize_t n;
 
 	snprintf(path, sizeof(path), "%s/cgroup.events", cgroup->name);
@@ -522,7 +522,7 @@ int cgroup_is_populated(const struct cgroup *cgroup)
 
 bool cgroup_had_oom(const struct cgroup *cgroup)
 {
-	char text[512];
+	char text[512] = "";
 	ssize_t n = cgroup->oom_fd < 0 ? -1 : pread(cgroup->oom_fd, text, sizeof(text) - 1, 0);
 
 	if (n <= 0)
@@ -533,12 +533,11 @@ bool cgroup_had_oom(const struct cgroup *cgroup)
 
 /* ---- their end ---- */
 
-static bool remove_it(struct cgroup *cgroup)
+/* Whether it is gone; its memory is the caller's to free. */
+static bool remove_it(const struct cgroup *cgroup)
 {
-	if (cgroup_is_populated(cgroup) != 0 || !remove_tree(cgroup->cgroups->fd, cgroup->name, 0))
-		return false;
-	free(cgroup);
-	return true;
+	return cgroup_is_populated(cgroup) == 0 &&
+	       remove_tree(cgroup->cgroups->fd, cgroup->name, 0);
 }
 
 /* Nothing but a look tells when the last one has left: who runs on behind a session may do so for days. */
@@ -548,9 +547,10 @@ static void on_sweep(struct loop_timer *timer)
 	struct cgroup *cgroup, *next;
 
 	list_each_safe(cgroup, next, &cgroups->left, node) {
-		list_remove(&cgroups->left, &cgroup->node);
 		if (!remove_it(cgroup))
-			list_append(&cgroups->left, &cgroup->node);
+			continue;
+		list_remove(&cgroups->left, &cgroup->node);
+		free(cgroup);
 	}
 	if (cgroups->pause_ms < SWEEP_LAST_MS)
 		cgroups->pause_ms *= 2;
@@ -565,8 +565,10 @@ void cgroup_leave(struct cgroup *cgroup)
 	if (!cgroup)
 		return;
 	fd_close(&cgroup->oom_fd);
-	if (remove_it(cgroup))
+	if (remove_it(cgroup)) {
+		free(cgroup);
 		return;
+	}
 	list_append(&cgroups->left, &cgroup->node);
 	cgroups->pause_ms = SWEEP_FIRST_MS;
 	loop_arm(cgroups->loop, &cgroups->sweep, cgroups->pause_ms);
@@ -580,13 +582,13 @@ void cgroups_init(struct cgroups *cgroups, struct loop *loop, const struct cgrou
 
 void cgroups_release(struct cgroups *cgroups)
 {
-	struct cgroup *cgroup;
+	struct cgroup *cgroup, *next;
 
-	while ((cgroup = list_first(&cgroups->left, struct cgroup, node))) {
-		list_remove(&cgroups->left, &cgroup->node);
-		if (!remove_it(cgroup))
-			free(cgroup);
+	list_each_safe(cgroup, next, &cgroups->left, node) {
+		remove_it(cgroup);
+		free(cgroup);
 	}
+	cgroups->left = (struct list){NULL, NULL};
 	if (cgroups->loop)
 		loop_disarm(cgroups->loop, &cgroups->sweep);
 	fd_close(&cgroups->fd);

@@ -1089,7 +1089,8 @@ static int confine(struct job *job, const struct msg_exec_request *request,
 	    cgroup_make(cgroups, &limits, &job->cgroup, &err) == 0)
 		return 0;
 	snprintf(cmd, sizeof(cmd), "%.*s", (int)request->cmd.len, request->cmd.ptr);
-	return spawn_fail(failure, SPAWN_CGROUP, cmd, &err);
+	spawn_fail(failure, SPAWN_CGROUP, cmd, &err);
+	return -1;
 }
 
 static int start_child(struct job *job, struct msg_exec_request *request,
@@ -1104,7 +1105,8 @@ static int start_child(struct job *job, struct msg_exec_request *request,
 		cgroup_fd = cgroup_open(job->cgroup);
 		if (cgroup_fd < 0) {
 			err_set(&err, -cgroup_fd, NULL, "cannot open its control group");
-			return spawn_fail(failure, SPAWN_CGROUP, NULL, &err);
+			spawn_fail(failure, SPAWN_CGROUP, NULL, &err);
+			return -1;
 		}
 	}
 	return spawn_start(&job->host->spawn, request, cgroup_fd, ret_child, &job->plan, failure);
