@@ -49,6 +49,7 @@ rss_kib() {
 
 # is_as_usual USUAL: the CPU time, as far as it is known, and no wait in the time that it took.
 is_as_usual() {
+	! is_sanitized "$DAEMON" || CPU=0
 	((CPU < 2 * $1 || CPU == 0)) && ((US < 1000000 * SLOW))
 }
 
