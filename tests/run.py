@@ -5,7 +5,7 @@ run.py [-j JOBS] [--bats=FLAG]... [-n FACTOR] [-l LOAD] [--times] JOB...
 
 A JOB is a bats file, several with + between them that one bats runs, a folder of files, or a program whose
 status tells; NAME=VALUE: before it goes into its environment. FLAG is for bats. Tests wait more than they
-compute, hence four times as many JOBS as there are processors (twice, where the programs are slower), and
+compute, hence five times as many JOBS as there are processors (twice, where the programs are slower), and
 hence limits of time that stretch: $SLOW, unless it is given, is FACTOR (what the programs are slower by,
 $FACTOR) times how often the processors are shared out, among JOBS and the LOAD beside them;
 $BATS_TEST_TIMEOUT follows it.
@@ -31,7 +31,7 @@ import time
 LONGEST = """relay_reference keepalive bounds attach kept kept_wire console_lost console_same json tools tools_sync oldagent kill
     guests complete badinput budgets relay unanswered wire console_keys leave signals tty serial copy
     waiting connect stream units flow exec_transport install run readme daemon_limits replay console
-    locally json_ways json_text json json_disk""".split()
+    locally json_ways json_text json json_disk merge examples hostile_client house privileges log_file cgroup""".split()
 TIMEOUT = 60  # seconds for a test, times SLOW
 RESULT = re.compile(rb"(ok|not ok) \d+ (.*)")
 TOOK = re.compile(r" in \d+ms( # .*)?$")
@@ -197,7 +197,7 @@ def main():
     args = parser.parse_args()
     jobs = jobs_of(args.words, args.flags)
     # Slower programs compute more than they wait.
-    limit = min(args.jobs or (4 if args.factor == 1 else 2) * processors, len(jobs))
+    limit = min(args.jobs or (5 if args.factor == 1 else 2) * processors, len(jobs))
     # Rounded up: bash counts with whole numbers.
     shared = max(1, -(-(limit + args.load) // processors))
     slow = int(os.environ.get("SLOW") or args.factor * shared)
