@@ -100,6 +100,25 @@ OWN='s/^0:://p'
 	wait_for 10 no_group_is_left
 }
 
+@test "cgroup: several sessions that left somebody running are looked at in turn, and the others served" {
+	need_groups
+	daemon_start
+	mkfifo "$DIR/fifo"
+	# Keeps it from its end, whoever has opened it by then.
+	exec 9<>"$DIR/fifo"
+	local i
+	for i in 1 2 3; do
+		# shellcheck disable=SC2016 # for the guest
+		run -0 "$X" -n --cgroup -- sh -c 'setsid sh -c "read -r line" <"$0" >/dev/null 2>&1 &' "$DIR/fifo"
+	done
+	# The first looks at them come after 20, 60 and 140 ms.
+	run -0 timeout $((10 * SLOW)) "$X" -- sleep 0.2
+	[[ $(groups | wc -l) -eq 3 ]]
+	printf 'go\ngo\ngo\n' >&9
+	wait_for 10 no_group_is_left
+	exec 9>&-
+}
+
 @test "cgroup: groups that a command made in its own go with it" {
 	need_groups
 	daemon_start
