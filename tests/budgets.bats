@@ -428,3 +428,21 @@ for id in range(1, 20):
         pass
 EOF
 }
+
+@test "budget: who is there over standard input makes room for nobody, since he cannot come again" {
+	mkfifo "$DIR/in"
+	exec 9<>"$DIR/in"
+	"$EXECD" -l stdio: -l "unix:$SOCKET" --max-connections 1 <"$DIR/in" >"$DIR/out" 2>"$DIR/log" 9>&- 3>&- &
+	DAEMON=$!
+	wait_for 5 test -S "$SOCKET"
+	wait_for 5 test -s "$DIR/out"
+	# As long as somebody else would have been let be.
+	sleep 2.1
+	run -125 "$X" -S "unix:$SOCKET" -- true
+	[[ $output == *--max-connections* ]]
+	run -1 grep 'its place' "$DIR/out" "$DIR/log"
+	# Both ends of the fifo, which here are one.
+	exec 9>&-
+	wait "$DAEMON"
+	DAEMON=
+}

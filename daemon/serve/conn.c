@@ -246,6 +246,7 @@ void conn_init(struct conn *conn, struct conn_host *host, int in_fd, int out_fd,
 		.trusted = peer->trusted,
 		.owner = owner_of(peer),
 		.relayed = peer->kind == PEER_PORT,
+		.comes_once = way_of(peer) == OWNER_BY_STDIO,
 		.use = peer->use,
 		.rest.on_due = on_rested,
 	};
@@ -291,8 +292,9 @@ bool conn_make_room(struct conn_host *host, const struct peer_use *of)
 	const char *why;
 
 	list_each(conn, &host->conns, in_host) {
-		silence =
-			of && conn->use != of ? 0 : frame_clock_silence(&conn->clock, &conn->link);
+		if (conn->comes_once || (of && conn->use != of))
+			continue;
+		silence = frame_clock_silence(&conn->clock, &conn->link);
 		if (silence <= longest)
 			continue;
 		longest = silence;

@@ -71,6 +71,7 @@ struct conn {
 	struct peer_use *use;	/* where it is counted besides; or NULL */
 	struct loop_timer rest; /* armed: its user has had his share of our time */
 	bool heard;		/* in this turn */
+	bool comes_once;	/* over our standard input: who is dropped has no way back */
 	bool rests;		/* by the last look */
 	struct frame_clock clock;
 	struct log_rate said;
