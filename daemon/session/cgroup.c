@@ -571,7 +571,9 @@ void cgroup_leave(struct cgroup *cgroup)
 	}
 	list_append(&cgroups->left, &cgroup->node);
 	cgroups->pause_ms = SWEEP_FIRST_MS;
-	loop_arm(cgroups->loop, &cgroups->sweep, cgroups->pause_ms);
+	/* However fast they come, the look is not put off. */
+	if (!cgroups->sweep.armed || cgroups->sweep.due_ms > loop_now_ms() + SWEEP_FIRST_MS)
+		loop_arm(cgroups->loop, &cgroups->sweep, SWEEP_FIRST_MS);
 }
 
 void cgroups_init(struct cgroups *cgroups, struct loop *loop, const struct cgroup_limits *bounds)
