@@ -40,15 +40,6 @@ static int take_replay(const char *value, void *target, struct err *err)
 		       : err_set(err, 0, NULL, "%s is less than 4K, or too much", value);
 }
 
-static int take_session_memory(const char *value, void *target, struct err *err)
-{
-	uint64_t *bytes = target;
-
-	if (size_parse(value, bytes, err) < 0)
-		return -EINVAL;
-	return *bytes ? 0 : err_set(err, 0, NULL, "nothing runs with no memory");
-}
-
 static int take_session_pids(const char *value, void *target, struct err *err)
 {
 	unsigned long count;
@@ -98,7 +89,7 @@ static const struct option_row rows[] = {
 	 TO(DURATION, linger_ms)},
 	{0, "session-memory", "SIZE",
 	 "let no session have more memory, whatever its client asks for",
-	 BY(take_session_memory, bounds.memory)},
+	 BY(size_parse_memory, bounds.memory)},
 	{0, "session-cpus", "N", "nor more processors' time, such as 1.5",
 	 BY(cpus_parse, bounds.cpu_millis)},
 	{0, "session-pids", "N", "nor more processes and threads at once",

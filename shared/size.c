@@ -25,3 +25,16 @@ int size_parse(const char *text, uint64_t *ret_bytes, struct err *err)
 	*ret_bytes = bytes;
 	return 0;
 }
+
+int size_parse_memory(const char *text, void *ret_bytes, struct err *err)
+{
+	uint64_t bytes;
+	int r = size_parse(text, &bytes, err);
+
+	if (r < 0)
+		return r;
+	if (!bytes)
+		return err_set(err, 0, NULL, "nothing runs with no memory");
+	*(uint64_t *)ret_bytes = bytes;
+	return 0;
+}

@@ -11,4 +11,7 @@
  */
 int size_parse(const char *text, uint64_t *ret_bytes, struct err *err);
 
+/* The same of memory that something is to run in, which 0 is not: a uint64_t, for an option. */
+int size_parse_memory(const char *text, void *ret_bytes, struct err *err);
+
 #endif

@@ -51,15 +51,6 @@ static int take_rlimit(const char *value, void *target, struct err *err)
 	return 0;
 }
 
-static int take_memory(const char *value, void *target, struct err *err)
-{
-	uint64_t *bytes = target;
-
-	if (size_parse(value, bytes, err) < 0)
-		return -EINVAL;
-	return *bytes ? 0 : err_set(err, 0, NULL, "nothing runs with no memory");
-}
-
 static int take_pids(const char *value, void *target, struct err *err)
 {
 	unsigned long count;
@@ -342,7 +333,7 @@ const struct option_row opts_rows[] = {
 	 "put it into a control group of its own, so that a forced end leaves nothing of it",
 	 TO(FLAG, cgroup)},
 	{0, "memory", "SIZE", "so much memory for all of its processes together, such as 512M",
-	 BY(take_memory, memory_max)},
+	 BY(size_parse_memory, memory_max)},
 	{0, "cpus", "N", "so many processors' time for all of them, such as 0.5",
 	 BY(cpus_parse, cpu_millis)},
 	{0, "pids", "N", "so many processes and threads at once", BY(take_pids, pids_max)},

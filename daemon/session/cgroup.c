@@ -27,6 +27,8 @@
 
 #define OWN_NAME       "msb-execd"
 #define PREFIX	       "msb-"
+#define NAME_ROOM      48
+#define PATH_ROOM      (NAME_ROOM + 32)
 #define CPU_PERIOD_US  100000 /* the kernel's own */
 #define MOVES	       10     /* how often to move what keeps appearing */
 #define NAMES	       1000   /* how many are tried that others have */
@@ -36,7 +38,7 @@
 
 struct cgroup {
 	struct cgroups *cgroups;
-	char name[48];
+	char name[NAME_ROOM];
 	int oom_fd; /* memory.events, where memory is limited; held, since there may be no descriptor then */
 	struct list_node node; /* of those that are left */
 };
@@ -375,13 +377,19 @@ static uint64_t lower(uint64_t asked, uint64_t bound)
 	return !asked ? bound : !bound || asked < bound ? asked : bound;
 }
 
+/* A file of its group, from the folder that the groups are in. */
+static const char *path_of(const struct cgroup *cgroup, const char *file, char room[PATH_ROOM])
+{
+	snprintf(room, PATH_ROOM, "%s/%s", cgroup->name, file);
+	return room;
+}
+
 static int set(const struct cgroup *cgroup, const char *file, const char *text, struct err *err)
 {
-	char path[sizeof(cgroup->name) + 32];
+	char path[PATH_ROOM];
 	int r;
 
-	snprintf(path, sizeof(path), "%s/%s", cgroup->name, file);
-	r = write_at(cgroup->cgroups->fd, path, text);
+	r = write_at(cgroup->cgroups->fd, path_of(cgroup, file, path), text);
 	return r < 0 ? err_set(err, -r, NULL, "cannot set %s of its control group to %s", file,
 			       text)
 		     : 0;
@@ -398,7 +406,7 @@ static int set_number(const struct cgroup *cgroup, const char *file, uint64_t nu
 
 static int limit_memory(struct cgroup *cgroup, uint64_t bytes, struct err *err)
 {
-	char path[sizeof(cgroup->name) + 32];
+	char path[PATH_ROOM];
 	int r = set_number(cgroup, "memory.max", bytes, err);
 
 	if (r < 0 || !bytes)
@@ -407,8 +415,8 @@ static int limit_memory(struct cgroup *cgroup, uint64_t bytes, struct err *err)
 	r = set(cgroup, "memory.swap.max", "0", err);
 	if (r < 0 && r != -ENOENT)
 		return r;
-	snprintf(path, sizeof(path), "%s/memory.events", cgroup->name);
-	cgroup->oom_fd = openat(cgroup->cgroups->fd, path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	cgroup->oom_fd = openat(cgroup->cgroups->fd, path_of(cgroup, "memory.events", path),
+				O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	return cgroup->oom_fd < 0 ? err_set(err, errno, NULL, "memory.events of its control group")
 				  : 0;
 }
@@ -482,11 +490,10 @@ int cgroup_open(const struct cgroup *cgroup)
 /* Before Linux 5.14 there is no file for it. What forks meanwhile is met by the next look. */
 static int kill_each(const struct cgroup *cgroup)
 {
-	char path[sizeof(cgroup->name) + 32], line[32];
+	char path[PATH_ROOM], line[32];
 	FILE *file;
 
-	snprintf(path, sizeof(path), "%s/cgroup.procs", cgroup->name);
-	file = lines_at(cgroup->cgroups->fd, path);
+	file = lines_at(cgroup->cgroups->fd, path_of(cgroup, "cgroup.procs", path));
 	if (!file)
 		return -errno;
 	/* 0 is who is not in our namespace. */
@@ -499,21 +506,20 @@ static int kill_each(const struct cgroup *cgroup)
 
 int cgroup_kill(const struct cgroup *cgroup)
 {
-	char path[sizeof(cgroup->name) + 32];
+	char path[PATH_ROOM];
 	int r;
 
-	snprintf(path, sizeof(path), "%s/cgroup.kill", cgroup->name);
-	r = write_at(cgroup->cgroups->fd, path, "1");
+	r = write_at(cgroup->cgroups->fd, path_of(cgroup, "cgroup.kill", path), "1");
 	return r == -ENOENT ? kill_each(cgroup) : r;
 }
 
 int cgroup_is_populated(const struct cgroup *cgroup)
 {
-	char path[sizeof(cgroup->name) + 32], text[256] = "";
+	char path[PATH_ROOM], text[256] = "";
 	ssize_t n;
 
-	snprintf(path, sizeof(path), "%s/cgroup.events", cgroup->name);
-	n = read_at(cgroup->cgroups->fd, path, text, sizeof(text));
+	n = read_at(cgroup->cgroups->fd, path_of(cgroup, "cgroup.events", path), text,
+		    sizeof(text));
 	/* Whoever may have removed it could do so only while nobody was in it. */
 	if (n == -ENOENT || n == -ENODEV)
 		return 0;

@@ -43,22 +43,32 @@ static void request_has_the_windows_pixels_when_they_are_known(void **state)
 	buf_release(&out);
 }
 
+/* It becomes that, and that is understood as *ret_again. */
+static void assert_becomes(const struct msg_exec_request *request, const char *hex,
+			   struct msg_exec_request *ret_again)
+{
+	struct buf out;
+
+	buf_init(&out, 4096, NULL);
+	assert_int_equal(msg_put(&out, 8, MSG_EXEC_REQUEST, request), 0);
+	unit_assert_bytes(unit_payload(&out, MSG_EXEC_REQUEST, 8), hex);
+	assert_int_equal(
+		msg_decode(MSG_EXEC_REQUEST, unit_payload(&out, MSG_EXEC_REQUEST, 8), ret_again),
+		0);
+	buf_release(&out);
+}
+
 static void request_for_one_pipe_says_so_and_is_understood(void **state)
 {
 	const struct msg_exec_request request = {.rows = 1, .cols = 2, .merge_output = true};
 	struct msg_exec_request again;
-	struct buf out;
 
 	(void)state;
-	buf_init(&out, 4096, NULL);
-	assert_int_equal(msg_put(&out, 8, MSG_EXEC_REQUEST, &request), 0);
-	unit_assert_bytes(unit_payload(&out, MSG_EXEC_REQUEST, 8),
-			  "aa 63'cmd'60 64'args'80 63'env'80 63'cwd'f6 64'user'f6 63'tty'f4"
-			  "64'rows'01 64'cols'02 67'rlimits'80 6c'merge_output'f5");
-	assert_int_equal(
-		msg_decode(MSG_EXEC_REQUEST, unit_payload(&out, MSG_EXEC_REQUEST, 8), &again), 0);
+	assert_becomes(&request,
+		       "aa 63'cmd'60 64'args'80 63'env'80 63'cwd'f6 64'user'f6 63'tty'f4"
+		       "64'rows'01 64'cols'02 67'rlimits'80 6c'merge_output'f5",
+		       &again);
 	assert_true(again.merge_output);
-	buf_release(&out);
 }
 
 static void request_with_limits_says_them_and_is_understood(void **state)
@@ -70,22 +80,17 @@ static void request_with_limits_says_them_and_is_understood(void **state)
 						 .cpu_millis = 500,
 						 .pids_max = 7};
 	struct msg_exec_request again;
-	struct buf out;
 
 	(void)state;
-	buf_init(&out, 4096, NULL);
-	assert_int_equal(msg_put(&out, 8, MSG_EXEC_REQUEST, &request), 0);
-	unit_assert_bytes(unit_payload(&out, MSG_EXEC_REQUEST, 8),
-			  "ad 63'cmd'60 64'args'80 63'env'80 63'cwd'f6 64'user'f6 63'tty'f4"
-			  "64'rows'01 64'cols'02 67'rlimits'80 66'cgroup'f5 6a'memory_max'190100"
-			  "6a'cpu_millis'1901f4 68'pids_max'07");
-	assert_int_equal(
-		msg_decode(MSG_EXEC_REQUEST, unit_payload(&out, MSG_EXEC_REQUEST, 8), &again), 0);
+	assert_becomes(&request,
+		       "ad 63'cmd'60 64'args'80 63'env'80 63'cwd'f6 64'user'f6 63'tty'f4"
+		       "64'rows'01 64'cols'02 67'rlimits'80 66'cgroup'f5 6a'memory_max'190100"
+		       "6a'cpu_millis'1901f4 68'pids_max'07",
+		       &again);
 	assert_true(again.cgroup);
 	assert_int_equal(again.memory_max, 256);
 	assert_int_equal(again.cpu_millis, 500);
 	assert_int_equal(again.pids_max, 7);
-	buf_release(&out);
 }
 
 /* A request with one argument of that length: its frame's length, or an error. */
