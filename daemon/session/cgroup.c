@@ -40,7 +40,8 @@ struct cgroup {
 	struct cgroups *cgroups;
 	char name[NAME_ROOM];
 	int oom_fd; /* memory.events, where memory is limited; held, since there may be no descriptor then */
-	struct list_node node; /* of those that are left */
+	struct list_node node; /* of those that are left, each looked at by a clock of its own: */
+	uint64_t pause_ms, due_ms;
 };
 
 /* In the order of their bits. */
@@ -487,13 +488,11 @@ int cgroup_open(const struct cgroup *cgroup)
 	return fd < 0 ? -errno : fd;
 }
 
-/* Before Linux 5.14 there is no file for it. What forks meanwhile is met by the next look. */
-static int kill_each(const struct cgroup *cgroup)
+static int kill_listed(int at)
 {
-	char path[PATH_ROOM], line[32];
-	FILE *file;
+	FILE *file = lines_at(at, "cgroup.procs");
+	char line[32];
 
-	file = lines_at(cgroup->cgroups->fd, path_of(cgroup, "cgroup.procs", path));
 	if (!file)
 		return -errno;
 	/* 0 is who is not in our namespace. */
@@ -504,13 +503,36 @@ static int kill_each(const struct cgroup *cgroup)
 	return 0;
 }
 
+/*
+ * Before Linux 5.14 there is no file for it: each one, and in the groups that were made below. What forks
+ * meanwhile is met by the next look.
+ */
+static int kill_each(int at, const char *name, int depth)
+{
+	int fd = openat(at, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NONBLOCK | O_NOFOLLOW), r;
+	DIR *folder = fd < 0 ? NULL : fdopendir(fd);
+	struct dirent *entry;
+
+	if (!folder) {
+		r = -errno;
+		fd_close(&fd);
+		return r;
+	}
+	r = kill_listed(fd);
+	while (depth < DEPTH_MAX && (entry = readdir(folder)))
+		if (entry->d_type == DT_DIR && entry->d_name[0] != '.')
+			kill_each(fd, entry->d_name, depth + 1);
+	closedir(folder);
+	return r;
+}
+
 int cgroup_kill(const struct cgroup *cgroup)
 {
 	char path[PATH_ROOM];
 	int r;
 
 	r = write_at(cgroup->cgroups->fd, path_of(cgroup, "cgroup.kill", path), "1");
-	return r == -ENOENT ? kill_each(cgroup) : r;
+	return r == -ENOENT ? kill_each(cgroup->cgroups->fd, cgroup->name, 0) : r;
 }
 
 int cgroup_is_populated(const struct cgroup *cgroup)
@@ -546,22 +568,33 @@ static bool remove_it(const struct cgroup *cgroup)
 	       remove_tree(cgroup->cgroups->fd, cgroup->name, 0);
 }
 
-/* Nothing but a look tells when the last one has left: who runs on behind a session may do so for days. */
+/*
+ * Nothing but a look tells when the last one has left: who runs on behind a session may do so for days, and
+ * there may be thousands. So each is looked at ever more seldom, whoever else leaves.
+ */
 static void on_sweep(struct loop_timer *timer)
 {
 	struct cgroups *cgroups = container_of(timer, struct cgroups, sweep);
+	uint64_t now = loop_now_ms(), soonest = UINT64_MAX;
 	struct cgroup *cgroup, *next;
 
 	list_each_safe(cgroup, next, &cgroups->left, node) {
-		if (!remove_it(cgroup))
-			continue;
-		list_remove(&cgroups->left, &cgroup->node);
-		free(cgroup);
+		if (cgroup->due_ms <= now) {
+			if (remove_it(cgroup)) {
+				list_remove(&cgroups->left, &cgroup->node);
+				free(cgroup);
+				continue;
+			}
+			if (cgroup->pause_ms < SWEEP_LAST_MS)
+				cgroup->pause_ms *= 2;
+			cgroup->due_ms = now + cgroup->pause_ms;
+		}
+		if (cgroup->due_ms < soonest)
+			soonest = cgroup->due_ms;
 	}
-	if (cgroups->pause_ms < SWEEP_LAST_MS)
-		cgroups->pause_ms *= 2;
 	if (list_first(&cgroups->left, struct cgroup, node))
-		loop_arm(cgroups->loop, timer, cgroups->pause_ms);
+		loop_arm(cgroups->loop, timer,
+			 soonest - now > SWEEP_FIRST_MS ? soonest - now : SWEEP_FIRST_MS);
 }
 
 void cgroup_leave(struct cgroup *cgroup)
@@ -576,9 +609,10 @@ void cgroup_leave(struct cgroup *cgroup)
 		return;
 	}
 	list_append(&cgroups->left, &cgroup->node);
-	cgroups->pause_ms = SWEEP_FIRST_MS;
+	cgroup->pause_ms = SWEEP_FIRST_MS;
+	cgroup->due_ms = loop_now_ms() + SWEEP_FIRST_MS;
 	/* However fast they come, the look is not put off. */
-	if (!cgroups->sweep.armed || cgroups->sweep.due_ms > loop_now_ms() + SWEEP_FIRST_MS)
+	if (!cgroups->sweep.armed || cgroups->sweep.due_ms > cgroup->due_ms)
 		loop_arm(cgroups->loop, &cgroups->sweep, SWEEP_FIRST_MS);
 }
 

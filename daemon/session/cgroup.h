@@ -29,7 +29,6 @@ struct cgroups {
 	unsigned enabled;	     /* a bit for each controller */
 	unsigned long made;
 	struct list left; /* with somebody in them whose session is over */
-	uint64_t pause_ms;
 	struct loop_timer sweep;
 };
 

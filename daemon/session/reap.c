@@ -176,11 +176,9 @@ static bool meet(struct reaper *reaper, struct reap_watch *watch, const char *pi
 	return r == 0 || r == -EPERM;
 }
 
-/* In groups of their own; whether all of them could be looked at. */
-static bool look_into_groups(struct reap_watch **watches, size_t count)
+/* In groups of their own. Of one that cannot be looked at somebody may live; the others are not held up by it. */
+static void look_into_groups(struct reap_watch **watches, size_t count)
 {
-	bool all = true;
-
 	for (size_t i = 0; i < count; i++) {
 		struct reap_watch *watch = watches[i];
 		int r;
@@ -191,21 +189,18 @@ static bool look_into_groups(struct reap_watch **watches, size_t count)
 		if (r < 0)
 			log_debug("the control group of session %d cannot be killed: %s",
 				  watch->session, strerror(-r));
-		r = cgroup_is_populated(watch->cgroup);
-		watch->alive |= r > 0;
-		all &= r >= 0;
+		watch->alive |= cgroup_is_populated(watch->cgroup) != 0;
 	}
-	return all;
 }
 
 /* Whether all was seen: who was not met then does not live. */
 static bool look(struct reaper *reaper, struct reap_watch **sorted, size_t count)
 {
 	struct dirent *entry;
-	bool all;
+	bool all = true;
 
 	give_spares(reaper);
-	all = look_into_groups(sorted, count);
+	look_into_groups(sorted, count);
 	rewinddir(reaper->proc);
 	while ((errno = 0, entry = readdir(reaper->proc))) {
 		struct reap_watch key = {0}, *wanted = &key, **found;
