@@ -28,7 +28,7 @@ int size_parse(const char *text, uint64_t *ret_bytes, struct err *err)
 
 int size_parse_memory(const char *text, void *ret_bytes, struct err *err)
 {
-	uint64_t bytes;
+	uint64_t bytes = 0;
 	int r = size_parse(text, &bytes, err);
 
 	if (r < 0)
