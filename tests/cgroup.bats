@@ -144,6 +144,37 @@ OWN='s/^0:://p'
 	[[ ! -e $before ]] || { daemon_stop && daemon_start && "$X" --cgroup -- true && [[ ! -e $before ]]; }
 }
 
+# end_inside SIGNAL: the daemon behind unshare, which passes nothing on.
+end_inside() {
+	kill -"$1" "$(pgrep -P "$DAEMON")"
+	wait "$DAEMON" || true
+	DAEMON=
+}
+
+# A container's daemon is process 1 each time.
+@test "cgroup: what a daemon of the same number left is removed, too" {
+	need_groups
+	# In a group of its own: others that test may have the same number.
+	local at=$AT/test-${DIR##*/}
+	mkdir "$at"
+	# shellcheck disable=SC2016 # for that shell
+	WRAP=(sh -c 'echo $$ >"$0/cgroup.procs" && exec unshare -pf --kill-child --mount-proc "$@"' "$at")
+	daemon_start
+	"$X" -n -q --cgroup -- sleep 1000 2>/dev/null 3>&- &
+	wait_for 5 grep -qs "populated 1" "$at/msb-1-1/cgroup.events"
+	end_inside KILL
+	wait $! || true
+	wait_for 5 grep -q "populated 0" "$at/msb-1-1/cgroup.events"
+	rm -f "$SOCKET"
+	daemon_start
+	"$X" --cgroup -- true || true
+	end_inside TERM
+	local left
+	left=$(find "$at" -mindepth 1 -name "msb-*")
+	find "$at" -depth -type d -exec rmdir {} +
+	[[ -z $left ]]
+}
+
 @test "cgroup: where there is no controller nothing is run, by request or by the daemon's bounds" {
 	need_groups
 	! grep -qE "memory|cpu|pids" "$AT/cgroup.controllers" || skip "there are controllers here"

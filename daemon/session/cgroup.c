@@ -137,7 +137,10 @@ static bool remove_tree(int at, const char *name, int depth)
 	return unlinkat(at, name, AT_REMOVEDIR) == 0;
 }
 
-/* What daemons left that are gone; of those the kernel keeps what is not empty. */
+/*
+ * What daemons left that are gone; of those the kernel keeps what is not empty. One of our own number is one of
+ * them, as process 1 of a container that was started again: we have made none yet.
+ */
 static void remove_stale(const struct cgroups *cgroups)
 {
 	int fd = openat(cgroups->fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NONBLOCK);
@@ -152,7 +155,7 @@ static void remove_stale(const struct cgroups *cgroups)
 		int pid;
 
 		if (sscanf(entry->d_name, PREFIX "%d-%*d", &pid) == 1 && pid > 0 &&
-		    kill(pid, 0) < 0 && errno == ESRCH)
+		    (pid == getpid() || (kill(pid, 0) < 0 && errno == ESRCH)))
 			remove_tree(cgroups->fd, entry->d_name, 0);
 	}
 	closedir(folder);
