@@ -31,7 +31,8 @@ static int log_journal_fd = -1; /* for what goes there with fields */
 static bool log_waits = true;
 static int log_fd = STDERR_FILENO;
 static unsigned long log_lost;
-static struct log_rate log_of_all;
+/* Of warnings and errors; of the others, which hide none of them. */
+static struct log_rate log_of_all[2];
 static void (*log_put)(void *owner, const char *line, size_t len);
 static void *log_owner;
 
@@ -150,16 +151,16 @@ static bool is_within(struct log_rate *rate, unsigned lines, uint64_t now_ms, co
 	return false;
 }
 
-static bool is_within_all(uint64_t now_ms)
+static bool is_within_all(enum log_level level, uint64_t now_ms)
 {
-	return is_within(&log_of_all, RATE_ALL, now_ms, "clients");
+	return is_within(&log_of_all[level > LOG_LEVEL_WARN], RATE_ALL, now_ms, "clients");
 }
 
 bool log_may(struct log_rate *rate, enum log_level level, uint64_t now_ms, const char *whose)
 {
 	/* What nobody sees is not missed. */
 	return level <= log_max && is_within(rate, RATE_LINES, now_ms, whose) &&
-	       is_within_all(now_ms);
+	       is_within_all(level, now_ms);
 }
 
 /* As much as a pipe that is ready is sure to take. */
@@ -265,7 +266,7 @@ void log_caused(enum log_level level, const char *fmt, ...)
 
 	clock_gettime(CLOCK_MONOTONIC, &now);
 	if (level > log_max ||
-	    !is_within_all((uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000))
+	    !is_within_all(level, (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000))
 		return;
 	va_start(ap, fmt);
 	say(log_has_file(), level, fmt, ap);

@@ -55,12 +55,13 @@ struct log_rate {
 };
 
 /*
- * Whether one more line of that level may be: ten in ten seconds are on account of one, and a hundred on account of
- * all together, who may come under ever new names; how many were not is said afterwards.
+ * Whether one more line of that level may be: ten in ten seconds are on account of one, and on account of all
+ * together, who may come under ever new names, a hundred warnings and errors, and a hundred of all else; how many
+ * were not is said afterwards.
  */
 bool log_may(struct log_rate *rate, enum log_level level, uint64_t now_ms, const char *whose);
 
-/* A line that others can cause and whose peer has no rate of its own: one of that hundred, or left out. */
+/* A line that others can cause and whose peer has no rate of its own: one of these hundreds, or left out. */
 void log_caused(enum log_level level, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
 /* Writes one line, at most LOG_LINE_MAX bytes, in one write; errno is left as it was. */

@@ -291,6 +291,25 @@ static void a_line_that_others_cause_is_one_of_these(void **state)
 	assert_int_equal(count_lines(*state), 100);
 }
 
+/* Each connection's end is, at that level. */
+static void what_is_only_information_hides_no_warning(void **state)
+{
+	struct log_rate one = {0};
+	uint64_t now = UINT64_C(1) << 40;
+	size_t said = 0;
+
+	(void)state;
+	log_init("it", LOG_LEVEL_INFO);
+	for (int i = 0; i < 500; i++) {
+		struct log_rate another = {0};
+
+		said += log_may(&another, LOG_LEVEL_INFO, now, "another");
+	}
+	assert_int_equal(said, 100);
+	assert_true(log_may(&one, LOG_LEVEL_WARN, now, "one"));
+	assert_true(log_may(&one, LOG_LEVEL_ERROR, now, "one"));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -306,6 +325,7 @@ int main(void)
 		PLACED(errno_stays_as_it_was),
 		PLACED(so_much_is_said_on_account_of_each_and_of_all),
 		PLACED(a_line_that_others_cause_is_one_of_these),
+		PLACED(what_is_only_information_hides_no_warning),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
