@@ -253,6 +253,7 @@ static int open_own(struct cgroups *cgroups, struct err *err)
 	}
 	r = find_own(&own);
 	rest = r == 0 && own ? below(own, root) : NULL;
+	cgroups->whole = rest && strcmp(own, "/") == 0;
 	if (!rest) {
 		r = err_set(err, r < 0 ? -r : ENOENT, NULL,
 			    "cannot find the agent's own control group below %.100s", point);
@@ -286,11 +287,9 @@ out:
  */
 static bool is_all_ours(const struct cgroups *cgroups)
 {
-	char value[8], *own = NULL;
-	bool whole = find_own(&own) == 0 && strcmp(own, "/") == 0;
+	char value[8];
 
-	free(own);
-	return whole ||
+	return cgroups->whole ||
 	       (fgetxattr(cgroups->fd, "trusted.delegate", value, sizeof(value)) == 1 &&
 		value[0] == '1') ||
 	       (fgetxattr(cgroups->fd, "user.delegate", value, sizeof(value)) == 1 &&

@@ -26,6 +26,7 @@ struct cgroups {
 	struct cgroup_limits bounds; /* of each, whatever is asked */
 	int fd;			     /* the folder that they are made in; -1: none was wanted yet */
 	char *path;		     /* its own, for messages; owned */
+	bool whole;		     /* that was all that there is in a namespace of ours */
 	unsigned enabled;	     /* a bit for each controller */
 	unsigned long made;
 	struct list left; /* with somebody in them whose session is over */

@@ -1,5 +1,5 @@
 /* Control groups of folders and files: which are looked at and when, and who is killed where no file does it. */
-/* WRAP: loop_now_ms loop_arm loop_disarm openat */
+/* WRAP: loop_now_ms loop_arm loop_disarm openat write */
 #include "daemon/session/cgroup.h"
 
 #include <fcntl.h>
@@ -20,6 +20,8 @@ static struct {
 	const char *counted; /* the path of a file, and how often it was opened */
 	unsigned count;
 	unsigned empty; /* watches */
+	bool busy;	/* somebody is in our group, until he is moved */
+	bool more;	/* and another one comes in his place */
 } it;
 
 uint64_t __wrap_loop_now_ms(void);
@@ -27,6 +29,8 @@ void __wrap_loop_arm(struct loop *loop, struct loop_timer *timer, uint64_t after
 void __wrap_loop_disarm(struct loop *loop, struct loop_timer *timer);
 int __wrap_openat(int at, const char *path, int flags, ...);
 int __real_openat(int at, const char *path, int flags, ...);
+ssize_t __wrap_write(int fd, const void *data, size_t len);
+ssize_t __real_write(int fd, const void *data, size_t len);
 
 uint64_t __wrap_loop_now_ms(void)
 {
@@ -48,9 +52,30 @@ void __wrap_loop_disarm(struct loop *loop, struct loop_timer *timer)
 
 int __wrap_openat(int at, const char *path, int flags, ...)
 {
+	char place[64];
+
 	if (it.counted && strcmp(path, it.counted) == 0)
 		it.count++;
+	/* What the kernel would say of us. */
+	if (strncmp(path, "/proc/self/", 11) == 0) {
+		snprintf(place, sizeof(place), "%s/%s", it.folder, path + 11);
+		path = place;
+	}
 	return __real_openat(at, path, flags, 0600);
+}
+
+/* Controllers are for groups without processes; 0 is who writes it. */
+ssize_t __wrap_write(int fd, const void *data, size_t len)
+{
+	const char *text = data;
+
+	if (len && text[0] == '+' && it.busy) {
+		errno = EBUSY;
+		return -1;
+	}
+	if (len > 1 && text[0] != '0')
+		it.busy = it.more;
+	return __real_write(fd, data, len);
 }
 
 static void run_timer(struct loop_timer *timer)
@@ -92,17 +117,25 @@ static int tear_down(void **state)
 	return nftw(it.folder, remove_one, 8, FTW_DEPTH | FTW_PHYS);
 }
 
-/* A file of the group with that number. */
-static void put(unsigned number, const char *name, const char *text)
+static void put_file(const char *name, const char *text)
 {
 	char path[128];
 	FILE *file;
 
-	snprintf(path, sizeof(path), "%s/msb-%d-%u/%s", it.folder, (int)getpid(), number, name);
+	snprintf(path, sizeof(path), "%s/%s", it.folder, name);
 	file = fopen(path, "we");
 	assert_non_null(file);
 	fputs(text, file);
 	fclose(file);
+}
+
+/* A file of the group with that number. */
+static void put(unsigned number, const char *name, const char *text)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "msb-%d-%u/%s", (int)getpid(), number, name);
+	put_file(path, text);
 }
 
 static void make_below(unsigned number, const char *name)
@@ -162,6 +195,37 @@ static void one_that_is_left_goes_once_nobody_is_in_it(void **state)
 	run_timer(&it.cgroups.sweep);
 	assert_int_equal(access(path, F_OK), -1);
 	assert_true(it.cgroups.sweep.armed);
+}
+
+/* ---- controllers ---- */
+
+/* As in a container, into which others come all the time. */
+static void who_has_all_there_is_may_move_others_when_it_has_moved_itself(void **state)
+{
+	static const struct cgroup_limits none, pids = {.pids = 10};
+	char words[128];
+	struct err err;
+
+	(void)state;
+	cgroups_release(&it.cgroups);
+	cgroups_init(&it.cgroups, NULL, &none);
+	snprintf(words, sizeof(words), "1 1 0:1 / %s rw - cgroup2 none rw\n", it.folder);
+	put_file("mountinfo", words);
+	put_file("cgroup", "0::/\n");
+	put_file("cgroup.controllers", "cpu memory pids\n");
+	put_file("cgroup.subtree_control", "");
+	put_file("cgroup.procs", "77\n");
+	snprintf(words, sizeof(words), "%s/msb-execd", it.folder);
+	assert_int_equal(mkdir(words, 0700), 0);
+	put_file("msb-execd/cgroup.procs", "");
+
+	it.busy = it.more = true;
+	assert_true(cgroups_prepare(&it.cgroups, &pids, &err) < 0);
+	/* It has moved itself by then. */
+	put_file("cgroup", "0::/msb-execd\n");
+	it.more = false;
+	assert_int_equal(cgroups_prepare(&it.cgroups, &pids, &err), 0);
+	assert_false(it.busy);
 }
 
 /* ---- forced ends ---- */
@@ -235,6 +299,9 @@ int main(void)
 			tear_down),
 		cmocka_unit_test_setup_teardown(one_that_is_left_goes_once_nobody_is_in_it, set_up,
 						tear_down),
+		cmocka_unit_test_setup_teardown(
+			who_has_all_there_is_may_move_others_when_it_has_moved_itself, set_up,
+			tear_down),
 		cmocka_unit_test_setup_teardown(
 			one_that_cannot_be_looked_at_holds_up_no_other_session, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(without_a_file_for_it_those_below_are_killed_too,
