@@ -259,8 +259,12 @@ static int start(struct execd *execd, int passed, struct err *err)
 {
 	static const struct cgroup_limits none;
 	uint64_t begun = clock_ns(CLOCK_BOOTTIME);
-	int r = loop_init(&execd->loop);
+	int r;
 
+	/* First of all: they hold descriptors, of which 0 would be one when nothing came of the rest. */
+	reaper_init(&execd->jobs.reaper, &execd->loop);
+	cgroups_init(&execd->jobs.cgroups, &execd->loop, &execd->settings.bounds);
+	r = loop_init(&execd->loop);
 	if (r == 0)
 		r = signals_set(&execd->loop, on_signal);
 	if (r < 0)
@@ -272,8 +276,6 @@ static int start(struct execd *execd, int passed, struct err *err)
 	execd->jobs.limits = limits_of(&execd->settings);
 	prepare_keeper(execd);
 	ledger_init(&execd->jobs.ledger, &execd->loop);
-	reaper_init(&execd->jobs.reaper, &execd->loop);
-	cgroups_init(&execd->jobs.cgroups, &execd->loop, &execd->settings.bounds);
 	if (cgroups_want(&execd->jobs.cgroups, false, &none) &&
 	    cgroups_prepare(&execd->jobs.cgroups, &none, err) < 0)
 		return err_about(err, "--session-memory, -cpus and -pids");

@@ -270,6 +270,21 @@ one_is_left() {
 	kill $! || true
 }
 
+@test "daemon: one that has no descriptors to start with says so, and closes none that it was given" {
+	need_local "a daemon of our own"
+	command -v strace || skip "no strace"
+	[[ $BUILD != */sanitize ]] || skip "who looks for leaks cannot be traced"
+	local most
+	# As few as its libraries can be opened with.
+	for most in {4..12}; do
+		run strace -qq -o "$DIR/trace" -e trace=close \
+			prlimit --nofile="$most:$most" "$EXECD" --listen "unix:$SOCKET" 3>&-
+		[[ $output == *'shared libraries'* ]] || break
+	done
+	[[ $status -eq 1 && $output == 'msb-execd: cannot '*': Too many open files' ]]
+	run -1 grep 'close([012])' "$DIR/trace"
+}
+
 @test "daemon: out of descriptors it refuses politely and recovers" {
 	WRAP=(prlimit --nofile=40:40)
 	daemon_start
