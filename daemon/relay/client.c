@@ -25,19 +25,31 @@ static const char takes_too_little[] = "it takes too little of what it asked for
 /* ---- the record ---- */
 
 #define RECORDED_A_SECOND 100
+#define RECORDED_MS	  1000
+
+static void say_missing(struct relay_clients *host)
+{
+	if (host->recorded.left_out)
+		log_info("%u clients are missing in this record: more than %d came within a second",
+			 host->recorded.left_out, RECORDED_A_SECOND);
+	host->recorded.left_out = 0;
+}
+
+static void on_missing(struct loop_timer *timer)
+{
+	say_missing(container_of(timer, struct relay_clients, missing));
+}
 
 /* As of sessions in the daemon, so many a second have their lines, and the others are counted. */
-static bool may_record(struct log_rate *rate)
+static bool may_record(struct relay_clients *host)
 {
+	struct log_rate *rate = &host->recorded;
 	uint64_t now = loop_now_ms();
 
 	if (!log_shows(LOG_LEVEL_INFO))
 		return false;
-	if (now - rate->since_ms >= 1000) {
-		if (rate->left_out)
-			log_info("%u clients are missing in this record: more than %d came within "
-				 "a second",
-				 rate->left_out, RECORDED_A_SECOND);
+	if (now - rate->since_ms >= RECORDED_MS) {
+		say_missing(host);
 		*rate = (struct log_rate){.since_ms = now};
 	}
 	if (rate->said < RECORDED_A_SECOND) {
@@ -45,12 +57,16 @@ static bool may_record(struct log_rate *rate)
 		return true;
 	}
 	rate->left_out++;
+	/* Nobody may come after them. */
+	host->missing.on_due = on_missing;
+	if (!host->missing.armed)
+		loop_arm(host->loop, &host->missing, RECORDED_MS);
 	return false;
 }
 
 static void record_come(struct relay_client *client, const struct peer *peer)
 {
-	client->recorded = may_record(&client->host->recorded);
+	client->recorded = may_record(client->host);
 	if (!client->recorded)
 		return;
 	if (peer->kind == PEER_USER)
@@ -391,4 +407,6 @@ void relay_clients_close(struct relay_clients *host, const char *why)
 
 	while ((client = list_first(&host->list, struct relay_client, in_host)))
 		close_client(client, why);
+	say_missing(host);
+	loop_disarm(host->loop, &host->missing);
 }

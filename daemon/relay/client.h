@@ -42,7 +42,8 @@ struct relay_clients {
 
 	struct list list; /* in the order in which they are woken */
 	size_t count;
-	struct log_rate recorded; /* who came in this second */
+	struct log_rate recorded;  /* who came in this second */
+	struct loop_timer missing; /* when it is said how many have no line */
 };
 
 /* Written by client.c alone; others read the first part. */
