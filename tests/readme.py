@@ -75,6 +75,8 @@ NOT_PASTED = {
     "sudo make install": "changes this machine; install.bats installs into a folder",
     "msb-exec -S 'exec:ssh host msb-execd --listen stdio:' -tt -- bash":
         "hosts and containers that are not there; exec_transport.bats has its own sshd",
+    "msb-exec -n -u nobody --memory 256M --cpus 0.5 --pids 50 --timeout 2s -k 2s -- sh -c 'sleep 60'":
+        "root and the kernel's controllers, which not every machine hands out; vm/cgroup.bats has them",
     "sshfs -o ssh_command='msb-exec --rsh' web:/srv /mnt":
         "folders of this machine; not everybody may mount, nor does tar call anybody without root; tools.bats",
     "Host guest": "a file of ssh's settings; copy.bats has one",
