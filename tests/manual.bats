@@ -71,6 +71,13 @@ page_of() {
 	[[ -z $output ]]
 }
 
+@test "manual: no long option is shown with one dash, as after a comma of mdoc's" {
+	local program
+	for program in "${PROGRAMS[@]}"; do
+		run -1 grep -nE '^\.(.* )?Fl Fl [a-z-]+ , [a-z]' "$(page_of "$program")"
+	done
+}
+
 @test "manual: the examples do what they promise" {
 	daemon_start --cwd "$DIR"
 	cd "$DIR"
