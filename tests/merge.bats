@@ -309,6 +309,7 @@ for streams, code in ((["stderr"], 0), (["stdout"], 5), (["stderr", "stdout", "s
     got = peer.outcome(3)
     equal((got.last.code, got.stdout, got.stderr), (code, b"" if code else b"e\n", b""))
 # Who holds it as stderr alone holds all of the output.
+os.mkfifo(DIR + "/word")
 peer.start_sh(4, "sh -c 'read a <$DIR/word; echo late >&2' >/dev/null <&- & echo o",
               env=DIR_ENV, merge_output=True, linger_ms=20000)
 equal(peer.answer(4).data, b"o\n")
