@@ -179,37 +179,6 @@ static void unescape(char *text)
 	*to = '\0';
 }
 
-/* Where cgroup v2 is mounted, and which group is seen there as the root. Both are owned by the caller. */
-static int find_mount(char **ret_root, char **ret_point)
-{
-	FILE *file = lines_at(AT_FDCWD, "/proc/self/mountinfo");
-	char *line = NULL, *root = NULL, *point = NULL;
-	size_t size = 0;
-	int r = file ? -ENOENT : -errno;
-
-	while (r == -ENOENT && getline(&line, &size, file) > 0) {
-		const char *type = strstr(line, " - ");
-
-		if (type && strncmp(type, " - cgroup2 ", 11) == 0 &&
-		    sscanf(line, "%*s %*s %*s %ms %ms", &root, &point) == 2) {
-			r = 0;
-			break;
-		}
-		free(root);
-		root = NULL;
-	}
-	free(line);
-	if (file)
-		fclose(file);
-	if (r < 0 || !root || !point)
-		return r < 0 ? r : -ENOMEM;
-	unescape(root);
-	unescape(point);
-	*ret_root = root;
-	*ret_point = point;
-	return 0;
-}
-
 /* The group that we are in, as its path from the root of our namespace; owned by the caller. */
 static int find_own(char **ret)
 {
@@ -241,42 +210,72 @@ static const char *below(const char *own, const char *root)
 	return strcmp(own + len, "/") == 0 ? "" : own + len;
 }
 
-static int open_own(struct cgroups *cgroups, struct err *err)
+/* Of a mount, a line of mountinfo: where our own group is there; -ENOENT where it is not. */
+static int path_below(const char *own, const char *line, char **ret_path)
 {
-	char *root = NULL, *point = NULL, *own = NULL;
+	char *root = NULL, *point = NULL;
 	const char *rest;
-	int r = find_mount(&root, &point);
+	int r = -ENOENT;
 
-	if (r < 0) {
-		err_set(err, r == -ENOENT ? 0 : -r, NULL, "there is no cgroup v2 for it here");
-		goto out;
+	errno = 0;
+	if (sscanf(line, "%*s %*s %*s %ms %ms", &root, &point) == 2) {
+		unescape(root);
+		unescape(point);
+		rest = below(own, root);
+		if (rest)
+			r = asprintf(ret_path, "%s%s", point, rest) < 0 ? -ENOMEM : 0;
+	} else if (errno == ENOMEM) {
+		r = -ENOMEM;
 	}
-	r = find_own(&own);
-	rest = r == 0 && own ? below(own, root) : NULL;
-	cgroups->whole = rest && strcmp(own, "/") == 0;
-	if (!rest) {
-		r = err_set(err, r < 0 ? -r : ENOENT, NULL,
-			    "cannot find the agent's own control group below %.100s", point);
-		goto out;
-	}
-	if (asprintf(&cgroups->path, "%s%s", point, rest) < 0) {
-		cgroups->path = NULL;
-		r = err_set(err, ENOMEM, NULL, "cannot find the agent's own control group");
-		goto out;
-	}
-	r = cgroups->fd = open(cgroups->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NONBLOCK);
-	if (r < 0) {
-		r = err_set(err, errno, NULL, "%.200s", cgroups->path);
-		free(cgroups->path);
-		cgroups->path = NULL;
-	} else {
-		remove_stale(cgroups);
-	}
-out:
 	free(root);
 	free(point);
+	return r;
+}
+
+/*
+ * Where cgroup v2 is mounted so that our own group is in it, of which there may be several mounts: our own group's
+ * folder there, owned by the caller.
+ */
+static int find_mount(const char *own, char **ret_path)
+{
+	FILE *file = lines_at(AT_FDCWD, "/proc/self/mountinfo");
+	char *line = NULL;
+	size_t size = 0;
+	int r = file ? -ENOENT : -errno;
+
+	while (r == -ENOENT && getline(&line, &size, file) > 0) {
+		const char *type = strstr(line, " - ");
+
+		if (type && strncmp(type, " - cgroup2 ", 11) == 0)
+			r = path_below(own, line, ret_path);
+	}
+	free(line);
+	if (file)
+		fclose(file);
+	return r;
+}
+
+static int open_own(struct cgroups *cgroups, struct err *err)
+{
+	char *own = NULL, *path = NULL;
+	int r = find_own(&own);
+
+	if (r == 0)
+		r = find_mount(own, &path);
+	cgroups->whole = r == 0 && strcmp(own, "/") == 0;
 	free(own);
-	return r < 0 ? r : 0;
+	if (r < 0)
+		return err_set(err, r == -ENOENT ? 0 : -r, NULL,
+			       "there is no cgroup v2 for it here");
+	cgroups->fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NONBLOCK);
+	if (cgroups->fd < 0) {
+		r = err_set(err, errno, NULL, "%.200s", path);
+		free(path);
+		return r;
+	}
+	cgroups->path = path;
+	remove_stale(cgroups);
+	return 0;
 }
 
 /* ---- room for controllers ---- */

@@ -209,7 +209,11 @@ static void who_has_all_there_is_may_move_others_when_it_has_moved_itself(void *
 	(void)state;
 	cgroups_release(&it.cgroups);
 	cgroups_init(&it.cgroups, NULL, &none);
-	snprintf(words, sizeof(words), "1 1 0:1 / %s rw - cgroup2 none rw\n", it.folder);
+	/* The first one is of a group that ours is not in. */
+	snprintf(words, sizeof(words),
+		 "1 1 0:1 /other /nowhere rw - cgroup2 none rw\n"
+		 "1 1 0:1 / %s rw - cgroup2 none rw\n",
+		 it.folder);
 	put_file("mountinfo", words);
 	put_file("cgroup", "0::/\n");
 	put_file("cgroup.controllers", "cpu memory pids\n");
