@@ -332,6 +332,7 @@ static void release(struct execd *execd)
 	boot_release(&execd->boot);
 	buf_spare_release(&execd->jobs.spare);
 	loop_release(&execd->loop);
+	log_rates_end();
 	stdio_give_back();
 }
 

@@ -14,6 +14,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base.h"
 #include "fd.h"
 #include "journal.h"
 #include "shown.h"
@@ -136,13 +137,23 @@ void log_never_wait(void)
 		log_fd = fd;
 }
 
-static bool is_within(struct log_rate *rate, unsigned lines, uint64_t now_ms, const char *whose)
+static uint64_t now_ms(void)
 {
-	if (now_ms - rate->since_ms >= RATE_MS) {
-		if (rate->left_out)
-			log_warn("%s: %u more lines were left out", whose, rate->left_out);
-		*rate = (struct log_rate){.since_ms = now_ms};
-	}
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+static bool is_over(const struct log_rate *rate, uint64_t at_ms)
+{
+	return at_ms - rate->since_ms >= RATE_MS;
+}
+
+static bool is_within(struct log_rate *rate, unsigned lines, uint64_t at_ms)
+{
+	if (is_over(rate, at_ms))
+		*rate = (struct log_rate){.since_ms = at_ms};
 	if (rate->said < lines) {
 		rate->said++;
 		return true;
@@ -151,16 +162,50 @@ static bool is_within(struct log_rate *rate, unsigned lines, uint64_t now_ms, co
 	return false;
 }
 
-static bool is_within_all(enum log_level level, uint64_t now_ms)
+static void tell_left_out(const struct log_rate *rate, const char *whose)
 {
-	return is_within(&log_of_all[level > LOG_LEVEL_WARN], RATE_ALL, now_ms, "clients");
+	if (rate->left_out)
+		log_warn("%s: %u more lines were left out", whose, rate->left_out);
 }
 
-bool log_may(struct log_rate *rate, enum log_level level, uint64_t now_ms, const char *whose)
+static bool is_within_all(enum log_level level, uint64_t at_ms)
+{
+	struct log_rate *rate = &log_of_all[level > LOG_LEVEL_WARN];
+
+	if (is_over(rate, at_ms))
+		tell_left_out(rate, "clients");
+	return is_within(rate, RATE_ALL, at_ms);
+}
+
+static void end_rate(struct log_rate *rate, uint64_t at_ms, const char *whose)
+{
+	/* There may be thousands of these. */
+	if (rate->left_out && is_within_all(LOG_LEVEL_WARN, at_ms))
+		tell_left_out(rate, whose);
+	rate->left_out = 0;
+}
+
+bool log_may(struct log_rate *rate, enum log_level level, uint64_t at_ms, const char *whose)
 {
 	/* What nobody sees is not missed. */
-	return level <= log_max && is_within(rate, RATE_LINES, now_ms, whose) &&
-	       is_within_all(level, now_ms);
+	if (level > log_max)
+		return false;
+	if (is_over(rate, at_ms))
+		end_rate(rate, at_ms, whose);
+	return is_within(rate, RATE_LINES, at_ms) && is_within_all(level, at_ms);
+}
+
+void log_rate_end(struct log_rate *rate, const char *whose)
+{
+	end_rate(rate, now_ms(), whose);
+}
+
+void log_rates_end(void)
+{
+	for (size_t i = 0; i < ARRAY_LEN(log_of_all); i++) {
+		tell_left_out(&log_of_all[i], "clients");
+		log_of_all[i].left_out = 0;
+	}
 }
 
 /* As much as a pipe that is ready is sure to take. */
@@ -261,12 +306,9 @@ void log_line(enum log_level level, const char *fmt, ...)
 
 void log_caused(enum log_level level, const char *fmt, ...)
 {
-	struct timespec now;
 	va_list ap;
 
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	if (level > log_max ||
-	    !is_within_all(level, (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000))
+	if (level > log_max || !is_within_all(level, now_ms()))
 		return;
 	va_start(ap, fmt);
 	say(log_has_file(), level, fmt, ap);

@@ -61,6 +61,12 @@ struct log_rate {
  */
 bool log_may(struct log_rate *rate, enum log_level level, uint64_t now_ms, const char *whose);
 
+/* He has gone, or whatever it was is over: what was left out is said now, as far as there may be one more line. */
+void log_rate_end(struct log_rate *rate, const char *whose);
+
+/* The same of all together, at the end of a program. */
+void log_rates_end(void);
+
 /* A line that others can cause and whose peer has no rate of its own: one of these hundreds, or left out. */
 void log_caused(enum log_level level, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 

@@ -27,10 +27,12 @@ static void on_pause(struct loop_timer *timer)
 	watch_all(container_of(timer, struct listen_host, pause), LOOP_IN);
 }
 
+static const char refused[] = "refused connections";
+
 /* Whoever is refused may come again as often as he likes. */
 static bool may_say(struct listen_host *host)
 {
-	return log_may(&host->said, LOG_LEVEL_WARN, loop_now_ms(), "refused connections");
+	return log_may(&host->said, LOG_LEVEL_WARN, loop_now_ms(), refused);
 }
 
 /* A descriptor to refuse with when there is no other. */
@@ -211,6 +213,7 @@ void listen_close_all(struct listen_host *host)
 		fd_close(&listener->fd);
 	}
 	loop_disarm(host->loop, &host->pause);
+	log_rate_end(&host->said, refused);
 	if (host->count)
 		fd_close(&host->spare_fd);
 }

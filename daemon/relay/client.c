@@ -92,6 +92,7 @@ static void close_client(struct relay_client *client, const char *why)
 {
 	struct relay_clients *host = client->host;
 
+	log_rate_end(&client->said, client->name);
 	record_leave(client, why);
 	loop_disarm(host->loop, &client->answer_limit);
 	loop_disarm(host->loop, &client->behind);

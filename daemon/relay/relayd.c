@@ -149,6 +149,7 @@ int main(int argc, char *argv[])
 	}
 	listen_close_all(&relayd.listen);
 	relay_stop(&relayd.relay);
+	log_rates_end();
 	loop_release(&relayd.loop);
 	return r < 0 || relayd.failed ? 1 : 0;
 }

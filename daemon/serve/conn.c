@@ -33,6 +33,7 @@ static void close_conn(struct conn *conn, const char *why)
 {
 	struct conn_host *host = conn->host;
 
+	log_rate_end(&conn->said, conn->name);
 	log_caused(LOG_LEVEL_INFO, "%s: closed: %s", conn->name, why);
 	outlet_lose(&conn->outlet, 0, UINT64_MAX);
 	frame_clock_stop(&conn->clock);

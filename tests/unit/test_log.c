@@ -278,17 +278,29 @@ static void so_much_is_said_on_account_of_each_and_of_all(void **state)
 	assert_int_equal(count_lines(*state), 0);
 	/* Later it is said how many there were. */
 	assert_true(log_may(&one, LOG_LEVEL_WARN, now + 10000, "one"));
-	assert_string_equal(on_stderr(*state), "it: one: 40 more lines were left out\n"
-					       "it: clients: 410 more lines were left out\n");
+	assert_string_equal(on_stderr(*state), "it: clients: 410 more lines were left out\n"
+					       "it: one: 40 more lines were left out\n");
 }
 
 static void a_line_that_others_cause_is_one_of_these(void **state)
 {
+	struct log_rate one = {0};
+	uint64_t now = UINT64_C(1) << 39;
+
 	for (int i = 0; i < 1000; i++) {
 		log_caused(LOG_LEVEL_WARN, "a line");
 		log_caused(LOG_LEVEL_INFO, "hidden");
 	}
 	assert_int_equal(count_lines(*state), 100);
+	/* What was left out is said though nothing follows, and once. */
+	log_rates_end();
+	log_rates_end();
+	assert_string_equal(on_stderr(*state), "it: clients: 900 more lines were left out\n");
+	for (int i = 0; i < 12; i++)
+		log_may(&one, LOG_LEVEL_WARN, now, "one");
+	log_rate_end(&one, "one");
+	log_rate_end(&one, "one");
+	assert_string_equal(on_stderr(*state), "it: one: 2 more lines were left out\n");
 }
 
 /* Each connection's end is, at that level. */
