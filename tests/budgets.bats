@@ -414,6 +414,14 @@ EOF
 other = Peer()
 other.start(1, "head", "-c", "3000000", "/dev/zero")
 peer = Peer()
+ids = iter(range(100, 10000))
+def window():
+    id = next(ids)
+    peer.request(id, "true", stdin_window=True)
+    started = peer.answer(id, "core.exec.started")
+    peer.outcome(id)
+    return started.stdin_window
+wait_equal(window, 65536, "memory to be short")
 for id in range(1, 20):
     peer.sock.sendall(
         peer.mine(frame("core.exec.request", id, {"cmd": "cat", "args": [], "stdin_window": True})) +
