@@ -27,8 +27,10 @@ teardown() {
 	common_teardown
 }
 
-# begin NAME ARG...: msb-exec in the background, $PID, with signals as a shell at a terminal leaves them.
+# begin NAME ARG...: msb-exec in the background, $PID, with signals as a shell at a terminal leaves them. Its files are
+# made once the background has its turn: until then what an earlier one of that name printed would stand for it.
 begin() {
+	rm -f "$DIR/$1.out" "$DIR/$1.err" "$DIR/$1.result"
 	env --default-signal "$X" --json --result "$DIR/$1.result" "${@:2}" >"$DIR/$1.out" 2>"$DIR/$1.err" </dev/null 3>&- 4>&- &
 	PID=$!
 }
