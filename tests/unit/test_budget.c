@@ -5,10 +5,12 @@
 #include "unit_budget.h"
 #include "unit_loop.h"
 
-#define FRAME_MS    60
-#define GREETING_MS 30
+#define LONG_MS 1000000 /* more than any machine takes for a test */
 
-static const struct budget hasty = {.frame_ms = FRAME_MS, .greeting_ms = GREETING_MS};
+static const struct budget unhurried = {.frame_ms = LONG_MS, .greeting_ms = LONG_MS};
+/* Each for what is to be late: the other could be before it, on a slow machine. */
+static const struct budget hasty_greeting = {.frame_ms = LONG_MS, .greeting_ms = 30};
+static const struct budget hasty_frame = {.frame_ms = 60, .greeting_ms = LONG_MS};
 static struct frame_clock clock_under_test;
 static struct link link_under_test;
 static int peer_fd;
@@ -60,21 +62,37 @@ static const struct link_calls calls = {
 	.on_end = on_link_end,
 };
 
-static void on_end(struct loop_timer *timer)
+static void on_round(struct loop_timer *timer)
 {
-	(void)timer;
-	tell('.');
-	loop_stop(&loop);
+	static int rounds;
+
+	if (++rounds % 8 == 0)
+		loop_stop(&loop);
+	else
+		loop_arm(&loop, timer, 0);
 }
 
-/* Until the clock is late, or for so long. */
-static void run_for(uint64_t ms)
+/* All that is there has been read: a socket of this machine brings at once what was written. */
+static void settle(void)
 {
-	struct loop_timer end = {.on_due = on_end};
+	struct loop_timer round = {.on_due = on_round};
 
-	loop_arm(&loop, &end, ms);
+	loop_arm(&loop, &round, 0);
 	run();
-	loop_disarm(&loop, &end);
+}
+
+static void assert_runs(enum frame_clock_runs what)
+{
+	assert_int_equal(clock_under_test.runs, what);
+	assert_int_equal(clock_under_test.timer.armed, what != CLOCK_OFF);
+	assert_string_equal(story, "");
+}
+
+/* Until what is due then would be due later. */
+static void wait_beyond(uint64_t due_ms)
+{
+	while (loop_now_ms() + LONG_MS <= due_ms)
+		;
 }
 
 static void put(const struct buf *bytes, size_t from, size_t to)
@@ -113,8 +131,8 @@ static void end(void)
 static void client_that_says_nothing_is_late(void **state)
 {
 	(void)state;
-	start(&hasty);
-	run_for(10000);
+	start(&hasty_greeting);
+	run();
 	assert_string_equal(story, "g");
 	end();
 }
@@ -124,11 +142,12 @@ static void client_that_has_spoken_may_be_silent(void **state)
 	struct buf bytes = ping();
 
 	(void)state;
-	start(&hasty);
+	start(&unhurried);
+	settle();
+	assert_runs(CLOCK_GREETING);
 	put(&bytes, 0, buf_len(&bytes));
-	run_for(3 * (FRAME_MS + GREETING_MS));
-	assert_string_equal(story, ".");
-	assert_int_equal(clock_under_test.runs, CLOCK_OFF);
+	settle();
+	assert_runs(CLOCK_OFF);
 	buf_release(&bytes);
 	end();
 }
@@ -138,10 +157,10 @@ static void frame_that_is_not_ended_is_late(void **state)
 	struct buf bytes = ping();
 
 	(void)state;
-	start(&hasty);
+	start(&hasty_frame);
 	put(&bytes, 0, buf_len(&bytes));
 	put(&bytes, 0, 7);
-	run_for(10000);
+	run();
 	assert_string_equal(story, "f");
 	buf_release(&bytes);
 	end();
@@ -151,16 +170,19 @@ static void frame_that_is_not_ended_is_late(void **state)
 static void piece_of_a_frame_gives_it_no_more_time(void **state)
 {
 	struct buf bytes = ping();
-	uint64_t begun;
+	uint64_t first;
 
 	(void)state;
-	start(&hasty);
+	start(&unhurried);
 	put(&bytes, 0, 5);
-	run_for(FRAME_MS / 2);
-	begun = clock_under_test.timer.due_ms;
+	settle();
+	assert_runs(CLOCK_FRAME);
+	first = clock_under_test.timer.due_ms;
+	wait_beyond(first);
 	put(&bytes, 5, 6);
-	run_for(1);
-	assert_int_equal(clock_under_test.timer.due_ms, begun);
+	settle();
+	assert_runs(CLOCK_FRAME);
+	assert_int_equal(clock_under_test.timer.due_ms, first);
 	buf_release(&bytes);
 	end();
 }
@@ -171,18 +193,16 @@ static void each_frame_has_its_own_time(void **state)
 	uint64_t first;
 
 	(void)state;
-	start(&(struct budget){.frame_ms = 1000000, .greeting_ms = 1000000});
+	start(&unhurried);
 	put(&bytes, 0, 5);
-	run_for(5);
-	assert_int_equal(clock_under_test.runs, CLOCK_FRAME);
+	settle();
+	assert_runs(CLOCK_FRAME);
 	first = clock_under_test.timer.due_ms;
-	/* In the same millisecond the next one's would be due with it. */
-	while (loop_now_ms() + 1000000 <= first)
-		;
+	wait_beyond(first);
 	put(&bytes, 5, buf_len(&bytes));
 	put(&bytes, 0, 5);
-	run_for(5);
-	assert_int_equal(clock_under_test.runs, CLOCK_FRAME);
+	settle();
+	assert_runs(CLOCK_FRAME);
 	assert_true(clock_under_test.timer.due_ms > first);
 	buf_release(&bytes);
 	end();
@@ -194,16 +214,16 @@ static void clock_stands_while_we_do_not_read(void **state)
 	struct buf bytes = ping();
 
 	(void)state;
-	start(&hasty);
+	start(&hasty_frame);
 	put(&bytes, 0, buf_len(&bytes));
 	put(&bytes, 0, 7);
 	reads = false;
-	run_for(3 * FRAME_MS);
-	assert_string_equal(story, ".");
+	settle();
+	assert_runs(CLOCK_OFF);
 	reads = true;
 	put(&bytes, 7, 8);
-	run_for(10000);
-	assert_string_equal(story, ".f");
+	run();
+	assert_string_equal(story, "f");
 	buf_release(&bytes);
 	end();
 }
@@ -214,10 +234,10 @@ static void time_may_have_no_bound(void **state)
 
 	(void)state;
 	start(&unit_budget);
-	run_for(5);
+	settle();
 	assert_false(clock_under_test.timer.armed);
 	put(&bytes, 0, 7);
-	run_for(5);
+	settle();
 	assert_int_equal(clock_under_test.runs, CLOCK_FRAME);
 	assert_false(clock_under_test.timer.armed);
 	buf_release(&bytes);

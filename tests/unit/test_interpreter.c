@@ -67,7 +67,7 @@ ELF(64, ELFCLASS64, 300)
 
 static void elf_names_its_loader(void **state)
 {
-	unsigned char head[400];
+	unsigned char head[400] = {0};
 	size_t len;
 
 	(void)state;
@@ -85,7 +85,7 @@ static void elf_that_is_cut_or_lies_names_what_is_there(void **state)
 		{.e_phoff = 0, .e_phnum = UINT16_MAX},
 		{.e_phoff = sizeof(Elf64_Ehdr), .e_phnum = 0},
 	};
-	unsigned char head[400];
+	unsigned char head[400] = {0};
 	size_t len = elf64(head);
 
 	(void)state;

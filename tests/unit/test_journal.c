@@ -25,6 +25,7 @@ static struct {
 	int flags, error;
 	char path[108];
 } journal;
+static int journal_fd = -1; /* of the log, which keeps it */
 
 ssize_t __wrap_sendto(int fd, const void *data, size_t len, int flags, const struct sockaddr *to,
 		      socklen_t to_len);
@@ -33,6 +34,7 @@ ssize_t __wrap_sendto(int fd, const void *data, size_t len, int flags, const str
 		      socklen_t to_len)
 {
 	assert_true(fcntl(fd, F_GETFD) & FD_CLOEXEC);
+	journal_fd = fd;
 	assert_int_equal(to_len, sizeof(struct sockaddr_un));
 	snprintf(journal.path, sizeof(journal.path), "%s",
 		 ((const struct sockaddr_un *)(const void *)to)->sun_path);
@@ -176,6 +178,12 @@ static void what_does_not_fit_is_left_out_whole(void **state)
 	assert_int_equal(journal_put(&message, "A", value, sizeof(value) - 11), 0);
 }
 
+static int close_socket(void **state)
+{
+	(void)state;
+	return close(journal_fd);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -191,5 +199,5 @@ int main(void)
 		cmocka_unit_test(what_does_not_fit_is_left_out_whole),
 	};
 
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return cmocka_run_group_tests(tests, NULL, close_socket);
 }

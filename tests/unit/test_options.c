@@ -201,10 +201,11 @@ static const struct option_row kinds[] = {
 	{0},
 };
 
-/* The words of that line, with blanks between. */
+/* The words of that line, with blanks between; values are of it until the next. */
 static int keep(const char *line, unsigned program, struct kept *ret, struct err *err)
 {
-	char text[64], *argv[16] = {(char *)"p"}, *at = text;
+	static char text[64];
+	char *argv[16] = {(char *)"p"}, *at = text;
 	struct options o = {.rows = kinds, .program = program, .argc = 1, .argv = argv};
 
 	*ret = (struct kept){.limit = 7};

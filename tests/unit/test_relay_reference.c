@@ -2,6 +2,7 @@
  * The relay before an agent of the reference, which the test plays, word by word: what reaches it,
  * in which order, and what becomes of clients when it turns out to be another.
  */
+/* WRAP: loop_now_ms loop_now_us */
 #include <signal.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -10,6 +11,7 @@
 #include "daemon/relay/relay.h"
 #include "daemon/relay/seek.h"
 #include "unit_budget.h"
+#include "unit_clock.h"
 #include "unit_loop.h"
 
 #define CLIENTS_MAX 2

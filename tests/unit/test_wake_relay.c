@@ -2,6 +2,7 @@
  * The relay between a client and an agent, both of them the test's: whoever had to wait for the
  * other is woken by what it waited for, however short the moment in which it was not there.
  */
+/* WRAP: loop_now_ms loop_now_us */
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/socket.h>
@@ -10,6 +11,7 @@
 
 #include "daemon/relay/relay.h"
 #include "unit_budget.h"
+#include "unit_clock.h"
 #include "unit_loop.h"
 
 #define INPUT_BYTES (8 * 1024 * 1024)
@@ -133,9 +135,11 @@ static int set_up(void **state)
 
 static int tear_down(void **state)
 {
+	int fd = guest.listener.fd;
+
 	loop_remove(&loop, &guest.listener);
 	loop_remove(&loop, &guest.source);
-	close(guest.listener.fd);
+	close(fd);
 	close(guest.fd);
 	relay_stop(&relay);
 	unlink(address.sun_path);

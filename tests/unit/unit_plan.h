@@ -24,12 +24,14 @@ static inline struct planned plan(const struct spawn_config *config,
 				  const struct msg_exec_request *asked)
 {
 	static char *const none[] = {NULL};
-	struct spawn_config defaults = config ? *config : (struct spawn_config){.user = NULL};
+	/* Plans point into it. */
+	static struct spawn_config defaults;
 	struct msg_exec_request request;
 	struct msg_envelope envelope;
 	struct planned planned;
 	struct frame frame;
 
+	defaults = config ? *config : (struct spawn_config){.user = NULL};
 	if (!defaults.env)
 		defaults.env = (char **)none;
 	buf_init(&planned.wire, FRAME_WIRE_MAX, NULL);
