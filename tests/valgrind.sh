@@ -7,13 +7,12 @@ set -u
 build=$1
 shift
 units=("$@")
-[[ $# -gt 0 ]] || units=("$build"/tests/test_*)
+[[ $# -gt 0 ]] || mapfile -t units < <(printf '%s\n' "$build"/tests/test_* | grep -v '\.d$')
 dir=$(mktemp -d)
-started=()
 tests=0
 failed=0
-# What was started here is ended by its number, whatever comes.
-trap 'for pid in "${started[@]}"; do kill "$pid" 2>/dev/null; done; rm -rf "$dir"' EXIT
+# What was started here, and runs, is ended by its number, whatever comes.
+trap 'mapfile -t running < <(jobs -rp); kill "${running[@]}" 2>/dev/null; wait; rm -rf "$dir"' EXIT
 trap 'exit 143' TERM
 trap 'exit 130' INT
 seconds=$((120 * ${SLOW:-1}))
@@ -25,6 +24,7 @@ of() {
 	awk '
 		# Of its own, such as a system call that it does not know: then the program does without it.
 		/^--/ || /^==[0-9]+== *$/ || /FILE DESCRIPTORS:/ { next }
+		/noted but unhandled ioctl|could cause spurious value errors|README_MISSING/ { next }
 		/inherited from parent/ { held = ""; next }
 		held != "" { print held; held = "" }
 		/Open (file descriptor|AF_)/ { held = $0; next }
@@ -43,21 +43,26 @@ result() {
 	else
 		failed=$((failed + 1))
 		echo "not ok $tests valgrind: $name"
-		printf '# status %s, not %s\n' "$status" "$wanted"
-		head -n 60 <<<"$said" | sed 's/^/# /'
+		[[ $status -eq $wanted ]] || echo "# status $status, not $wanted"
+		[[ -z $said ]] || head -n 60 <<<"$said" | sed 's/^/# /'
 	fi
 }
 
-# A unit test speaks for itself, and is one here; two at a time.
+# A unit test speaks for itself, and is one here. Its own limits of time know nothing of valgrind.
 one_unit() {
-	timeout "$seconds" "${checked[@]}" --log-file="$dir/unit.$1" "$build/tests/$1" >"$dir/said.$1" 2>&1 </dev/null
-	echo $? >"$dir/status.$1"
+	local pid status=0
+	SLOW=$((8 * ${SLOW:-1})) timeout "$seconds" "${checked[@]}" --log-file="$dir/unit.$1" \
+		"$build/tests/$1" >"$dir/said.$1" 2>&1 </dev/null &
+	pid=$!
+	trap 'kill "$pid"' TERM
+	wait "$pid" || status=$?
+	echo "$status" >"$dir/status.$1"
 }
 
+# As many at a time as there are processors.
 run_units() {
-	local unit
+	local unit status
 	for unit in "${units[@]##*/}"; do
-		[[ $unit != *.* ]] || continue
 		while [[ $(jobs -rp | wc -l) -ge $(nproc) ]]; do
 			wait -n
 		done
@@ -65,9 +70,9 @@ run_units() {
 	done
 	wait
 	for unit in "${units[@]##*/}"; do
-		[[ $unit != *.* ]] || continue
-		result "$unit" "$(cat "$dir/status.$unit")" 0 "$dir/unit.$unit"
-		[[ $(cat "$dir/status.$unit") -eq 0 ]] || grep -vE '^\[ +(OK|RUN) ' "$dir/said.$unit" | tail -n 20 | sed 's/^/# /'
+		status=$(cat "$dir/status.$unit")
+		result "$unit" "$status" 0 "$dir/unit.$unit"
+		[[ $status -eq 0 ]] || grep -vE '^\[ +(OK|RUN) ' "$dir/said.$unit" | tail -n 20 | sed 's/^/# /'
 	done
 }
 
@@ -85,17 +90,21 @@ start() {
 	local name=$1
 	shift
 	"$@" 2>"$dir/$name.said" </dev/null &
-	started+=($!)
 	eval "$name=$!"
+}
+
+has_ended() {
+	! kill -0 "$1" 2>/dev/null
 }
 
 # end NAME PID: by TERM, and well.
 end() {
 	local status=0
 	kill "$2"
+	wait_until has_ended "$2" || kill -KILL "$2"
 	wait "$2" || status=$?
 	result "$1, at its end" "$status" 0 "$dir/$1".[0-9]*
-	[[ $status -eq 0 ]] || tail -n 20 "$dir/$1.said"
+	[[ $status -eq 0 ]] || tail -n 20 "$dir/$1.said" | sed 's/^/# /'
 }
 
 # use NAME STATUS OUTPUT PROGRAM ARGUMENT...: one use of a program, stdin is $input.
@@ -107,11 +116,12 @@ use() {
 		<"$dir/input" 2>"$dir/stderr" | tr -d '\r'; exit "${PIPESTATUS[0]}") || status=$?
 	result "$name" "$status" "$wanted" "$dir"/use.*
 	# shellcheck disable=SC2053 # a pattern
-	[[ $said != $output ]] || return 0
-	failed=$((failed + 1))
-	echo "not ok $((++tests)) valgrind: $name: what it prints"
-	printf '%s\n' "$said" | head -n 5 | sed 's/^/# /'
-	head -n 5 "$dir/stderr" | sed 's/^/# /'
+	if [[ $said != $output ]]; then
+		failed=$((failed + 1))
+		echo "not ok $((++tests)) valgrind: $name: what it prints"
+		printf '%s\n' "$said" | head -n 5 | sed 's/^/# /'
+		head -n 5 "$dir/stderr" | sed 's/^/# /'
+	fi
 }
 
 # uses WHERE: of the agent at $MSB_EXEC_ENDPOINT.
@@ -119,8 +129,8 @@ uses() {
 	: >"$dir/input"
 	use "$1: a command over pipes" 7 'out' msb-exec -- sh -c 'echo out; echo err >&2; exit 7'
 	use "$1: one that is not there" 127 '' msb-exec -- /nowhere/at/all
-	use "$1: a terminal" 0 '*tty*' msb-exec -t -- sh -c 'test -t 0 && echo tty'
-	use "$1: lines of JSON" 3 '*"exit"*' msb-exec --json -- sh -c 'echo out; exit 3'
+	use "$1: a terminal" 0 '*tty*' msb-exec -tt -- sh -c 'test -t 0 && echo tty'
+	use "$1: lines of JSON" 3 '*"exited"*' msb-exec --json -- sh -c 'echo out; exit 3'
 	head -c 300000 /dev/zero | tr '\0' a >"$dir/input"
 	use "$1: input, and as much output" 0 'aaa*aaa' msb-exec -- cat
 	: >"$dir/input"
