@@ -1,7 +1,7 @@
 /*
  * What the unit tests share: cmocka with the headers it needs, bytes written as hex and words in
- * exactly sized memory (so that AddressSanitizer sees one byte too many), and random numbers that
- * are the same on every run.
+ * exactly sized memory (so that AddressSanitizer sees one byte too many), random numbers that
+ * are the same on every run, and how long anything may take.
  */
 #ifndef MSB_UNIT_H
 #define MSB_UNIT_H
@@ -149,6 +149,14 @@ static inline uint32_t unit_random(uint64_t *state)
 static inline uint32_t unit_below(uint64_t *state, uint32_t below)
 {
 	return unit_random(state) % below;
+}
+
+/* What hangs longer than this is a failure. */
+static inline uint64_t unit_limit_ms(void)
+{
+	const char *slow = getenv("SLOW");
+
+	return 10000 * (slow && atoi(slow) > 1 ? (uint64_t)atoi(slow) : 1);
 }
 
 #endif

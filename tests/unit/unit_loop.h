@@ -12,14 +12,6 @@ static struct loop loop;
 static struct loop_timer limit;
 static char story[64]; /* what happened, a letter each */
 
-/* What hangs is a failure. */
-static inline uint64_t limit_ms(void)
-{
-	const char *slow = getenv("SLOW");
-
-	return 10000 * (slow && atoi(slow) > 1 ? (uint64_t)atoi(slow) : 1);
-}
-
 static inline void tell(char letter)
 {
 	size_t len = strlen(story);
@@ -32,7 +24,7 @@ static inline void tell(char letter)
 static inline void on_limit(struct loop_timer *timer)
 {
 	(void)timer;
-	fail_msg("still running after %d ms: %s", (int)limit_ms(), story);
+	fail_msg("still running after %d ms: %s", (int)unit_limit_ms(), story);
 }
 
 static inline int unit_set_up(void **state)
@@ -42,7 +34,7 @@ static inline int unit_set_up(void **state)
 	limit = (struct loop_timer){.on_due = on_limit};
 	if (loop_init(&loop) < 0)
 		return 1;
-	loop_arm(&loop, &limit, limit_ms());
+	loop_arm(&loop, &limit, unit_limit_ms());
 	return 0;
 }
 

@@ -89,7 +89,7 @@ static inline void run_until_stopped(void)
 	struct loop_timer limit = {.on_due = on_limit};
 
 	loop.stopped = false;
-	loop_arm(&loop, &limit, 10000);
+	loop_arm(&loop, &limit, unit_limit_ms());
 	assert_int_equal(loop_run(&loop), 0);
 	loop_disarm(&loop, &limit);
 }
