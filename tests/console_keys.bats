@@ -1206,7 +1206,7 @@ becomes_nobody() {
 }
 
 @test "console: the terminal is as it was after each way out" {
-	for way in exit TERM HUP TERM-runs; do
+	for way in exit TERM HUP ALRM TERM-runs; do
 		drive 24x80 "$X" --console -e HOME <<-END
 			expect @
 			$(case $way in

@@ -384,7 +384,7 @@ static int run_child(struct commands *commands, char *argv[])
 	int status = 0;
 	pid_t pid, r;
 
-	term_restore();
+	term_tell(term_restore());
 	sigemptyset(&none);
 	sigfillset(&all);
 	posix_spawnattr_init(&attr);

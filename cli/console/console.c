@@ -66,7 +66,7 @@ static void say_last(struct console *console)
 		return;
 	console->said = true;
 	prompt_stop(&console->prompt);
-	term_restore();
+	term_tell(term_restore());
 	if (console->complaint[0]) {
 		output_end_line(&console->output);
 		log_error("%s", console->complaint);

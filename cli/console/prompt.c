@@ -236,6 +236,12 @@ static void leave_modes(void)
 {
 }
 
+/* As the library has it, which says nowhere else that they could not be set back. */
+static void take_terminal(void)
+{
+	term_take_back(!RL_ISSTATE(RL_STATE_TERMPREPPED));
+}
+
 static void stop_reading(void)
 {
 	the->shown = false;
@@ -247,6 +253,7 @@ static void stop_reading(void)
 		rl_deprep_term_function = leave_modes;
 	rl_callback_handler_remove();
 	rl_deprep_term_function = rl_deprep_terminal;
+	take_terminal();
 }
 
 static void on_line(char *line)
@@ -264,6 +271,7 @@ void prompt_show(struct prompt *prompt, const char *text, bool continues)
 	prompt->shown = true;
 	prompt->continues = continues;
 	prompt->aside = NULL;
+	term_lend(STDIN_FILENO);
 	rl_callback_handler_install(text, on_line);
 	if (aside && aside[0]) {
 		rl_insert_text(aside);
@@ -343,10 +351,12 @@ void prompt_suspend(struct prompt *prompt)
 		return;
 	}
 	rl_deprep_terminal();
+	take_terminal();
 	term_suspend(false);
 	/* In the background it is somebody else's, and we only came to end. */
 	if (term_is_told_to_end() && !term_is_foreground(STDIN_FILENO))
 		return;
+	term_lend(STDIN_FILENO);
 	rl_prep_terminal(1);
 	rl_on_new_line();
 	rl_redisplay();

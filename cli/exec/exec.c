@@ -156,15 +156,19 @@ static void say_last(struct exec *exec)
 {
 	struct report_end end = report_end(exec);
 	bool in_line = exec->modes.in_line;
+	const char *newline;
+	int r;
 
 	if (exec->state == EXEC_SAID)
 		return;
 	exec->state = EXEC_SAID;
-	term_restore();
+	r = term_restore();
+	newline = r < 0 ? "\r\n" : "\n";
 	/* It does not continue the command's. */
-	if (exec->complaint[0] && in_line && isatty(STDERR_FILENO) &&
-	    (exec->answers_keys || !log_has_file()))
-		stream_write(&exec->err, "\n", 1);
+	if ((r < 0 || exec->complaint[0]) && in_line && isatty(STDERR_FILENO) &&
+	    (r < 0 || exec->answers_keys || !log_has_file()))
+		stream_write(&exec->err, newline, strlen(newline));
+	term_tell(r);
 	if (exec->complaint[0] && exec->answers_keys)
 		log_answer(LOG_LEVEL_ERROR, exec->complaint);
 	else if (exec->complaint[0])

@@ -6,23 +6,31 @@
 #include <poll.h>
 #include <signal.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <termios.h>
 #include <unistd.h>
 
 #include "shared/base.h"
+#include "shared/log.h"
 #include "shared/modes.h"
+#include "shared/names.h"
 
-#define ROOM_MS 500 /* how long a terminal that was stopped is waited for */
+#define ROOM_MS	    500 /* how long a terminal that was stopped is waited for */
+#define RESTORE_MAX 100 /* attempts, as long as signals interrupt them */
+#define CANNOT	    "cannot restore the terminal's modes"
+#define WAY_OUT	    "type stty sane, or reset, and then Ctrl-J"
+
+/* Who has changed the modes, if anybody: saved_modes are good then. */
+enum { OWNER_NONE, OWNER_US, OWNER_LIBRARY };
 
 /*
- * The terminal by a descriptor of our own: whatever becomes of stdin, its modes can be given back. is_raw
- * says that we made it so, that saved_modes are good, and our_modes what it was given last; noted_fd,
- * that noted_modes is not empty.
+ * The terminal by a descriptor of our own: whatever becomes of stdin, its modes can be given back. our_modes
+ * are what we gave it last; noted_fd says that noted_modes is not empty.
  */
 static struct termios saved_modes, our_modes;
-static volatile sig_atomic_t term_fd = -1, is_raw, noted_fd = -1, noted_modes;
+static volatile sig_atomic_t term_fd = -1, owner = OWNER_NONE, noted_fd = -1, noted_modes;
 
 /* errno is the interrupted code's. */
 static void print(int fd, const char *text, size_t len)
@@ -48,40 +56,88 @@ static void turn_off(void)
 	noted_fd = -1;
 }
 
-/*
- * What is to be undone is forgotten last and noted first: a signal in between undoes it once more,
- * which does no harm.
- */
-void term_cook(bool verbatim)
+/* 0, or -errno: it has other modes. In the background they are somebody else's, and of who hung up nobody's. */
+static int give_back(const struct termios *modes)
 {
-	struct termios modes = saved_modes;
-	int saved = errno;
+	int r = 0;
 
-	if (!is_raw)
-		return;
-	if (verbatim)
-		modes.c_oflag = our_modes.c_oflag;
-	/* NOW: waiting for output to drain could wait for ever on a stopped terminal. */
-	while (term_is_foreground(term_fd) && tcsetattr(term_fd, TCSANOW, &modes) < 0 &&
-	       errno == EINTR)
-		;
-	errno = saved;
-	if (verbatim)
-		our_modes = modes;
-	else
-		is_raw = 0;
+	for (int i = 0; i < RESTORE_MAX; i++) {
+		/* NOW: waiting for output to drain could wait for ever on a stopped terminal. */
+		if (!term_is_foreground(term_fd) || tcsetattr(term_fd, TCSANOW, modes) == 0)
+			return 0;
+		r = -errno;
+		if (r != -EINTR)
+			break;
+	}
+	return term_is_hung_up(term_fd) ? 0 : r;
 }
 
-void term_restore(void)
+/*
+ * What is to be undone is forgotten last and noted first: a signal in between undoes it once more,
+ * which does no harm. What could not be undone is not forgotten.
+ */
+static int cook(bool verbatim)
 {
-	term_cook(false);
+	struct termios modes = saved_modes;
+	int saved = errno, r;
+
+	if (owner == OWNER_NONE)
+		return 0;
+	if (verbatim && owner == OWNER_US)
+		modes.c_oflag = our_modes.c_oflag;
+	r = give_back(&modes);
+	errno = saved;
+	if (r < 0)
+		return r;
+	if (verbatim && owner == OWNER_US)
+		our_modes = modes;
+	else
+		owner = OWNER_NONE;
+	return 0;
+}
+
+void term_cook(bool verbatim)
+{
+	cook(verbatim);
+}
+
+int term_restore(void)
+{
+	int r = cook(false);
+
 	turn_off();
+	return r;
+}
+
+void term_tell(int r)
+{
+	char words[200];
+
+	if (r == 0)
+		return;
+	snprintf(words, sizeof(words), CANNOT ": %s; " WAY_OUT, strerror(-r));
+	log_answer(LOG_LEVEL_ERROR, words);
+}
+
+/* The same where no queue is waited for, and in a handler, where neither the log nor strerror() may be used. */
+static void tell_now(int r)
+{
+	const char *name = r < 0 ? errno_name(-r) : NULL;
+	const char *const parts[] = {"\r\n", program_invocation_short_name, ": " CANNOT ": ",
+				     name ? name : "unknown error", "; " WAY_OUT "\r\n"};
+	char line[256] = "";
+
+	if (r == 0)
+		return;
+	for (size_t i = 0; i < ARRAY_LEN(parts); i++)
+		strncat(line, parts[i], sizeof(line) - 1 - strlen(line));
+	print(STDERR_FILENO, line, strlen(line));
 }
 
 /* A crash must not leave the terminal raw; then it takes its course. */
 static void on_fatal(int signal)
 {
-	term_restore();
+	tell_now(term_restore());
 	raise(signal);
 }
 
@@ -134,39 +190,69 @@ static int set_modes(const struct termios *modes)
 	return r < 0 ? -errno : 0;
 }
 
+/* Its modes, or false with errno set. */
+static bool find(int fd, struct termios *ret)
+{
+	if (term_fd < 0)
+		term_fd = fcntl(fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+	return term_fd >= 0 && tcgetattr(term_fd, ret) == 0;
+}
+
+static void save(const struct termios *now, int next_owner)
+{
+	owner = OWNER_NONE;
+	saved_modes = our_modes = *now;
+	catch_fatal_signals();
+	owner = next_owner;
+}
+
 int term_make_raw(int fd)
 {
 	struct termios now;
+	bool saves;
 	int r;
 
-	if (term_fd < 0)
-		term_fd = fcntl(fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
-	if (term_fd < 0 || tcgetattr(term_fd, &now) < 0)
+	if (!find(fd, &now))
 		return -errno;
 	/* Our own modes are nothing to give back. */
-	if (!is_raw || !is_same(&now, &our_modes)) {
-		is_raw = 0;
-		saved_modes = now;
-		catch_fatal_signals();
-		is_raw = 1;
-		our_modes = now;
-	}
+	saves = owner == OWNER_NONE || (owner == OWNER_US && !is_same(&now, &our_modes));
+	if (saves)
+		save(&now, OWNER_US);
 	cfmakeraw(&now);
-	if (is_same(&now, &our_modes))
+	if (owner == OWNER_US && is_same(&now, &our_modes))
 		return 0;
 	r = set_modes(&now);
 	if (r < 0) {
-		is_raw = 0;
+		if (saves)
+			owner = OWNER_NONE;
 		return r;
 	}
+	owner = OWNER_US;
 	/* As the terminal took them, to know them again. */
+	our_modes = now;
 	tcgetattr(term_fd, &our_modes);
 	return 0;
 }
 
+void term_lend(int fd)
+{
+	struct termios now;
+
+	if (owner == OWNER_NONE && find(fd, &now))
+		save(&now, OWNER_LIBRARY);
+}
+
+void term_take_back(bool same)
+{
+	if (owner == OWNER_LIBRARY && same)
+		owner = OWNER_NONE;
+	else if (owner == OWNER_LIBRARY)
+		cook(false);
+}
+
 bool term_is_raw(void)
 {
-	return is_raw;
+	return owner == OWNER_US;
 }
 
 void term_note_modes(int fd, uint32_t on)
@@ -244,10 +330,10 @@ void term_suspend(bool whole_group)
 {
 	int out_fd = noted_fd;
 	uint32_t on = (uint32_t)noted_modes;
-	bool was_raw = is_raw;
+	bool was_raw = term_is_raw();
 	char text[MODES_TEXT_MAX];
 
-	term_restore();
+	tell_now(term_restore());
 	stop(whole_group);
 	/* In the background, programs stop that want a terminal's modes. */
 	if (was_raw && !term_is_foreground(term_fd) && !term_is_told_to_end())

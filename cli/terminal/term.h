@@ -17,21 +17,31 @@
 int term_make_raw(int fd);
 bool term_is_raw(void);
 
+/*
+ * A library, which begins now, sets the modes of the terminal on fd, and back; until we take it back,
+ * term_restore() does that for it. same: it says that it has set them back; else we do.
+ */
+void term_lend(int fd);
+void term_take_back(bool same);
+
 /* What a command has turned on in the terminal on fd (see modes.h), for term_restore(). */
 void term_note_modes(int fd, uint32_t on);
 
 /*
  * Gives the saved modes back, as term_restore() does, but what was noted stays on; verbatim: but for
- * those of its output, while what is raw is still to be written.
+ * those of its output, while what is raw is still to be written. Where that fails, term_restore() tries again.
  */
 void term_cook(bool verbatim);
 
 /*
  * Gives the saved modes back and turns off what was noted, if there is any; not in the background,
  * where the terminal is somebody else's. Idempotent; safe in a signal handler. Waits for a terminal
- * that takes nothing for no longer than half a second.
+ * that takes nothing for no longer than half a second. 0, or -errno: it is as it was, though not hung up.
  */
-void term_restore(void);
+int term_restore(void);
+
+/* Says what term_restore() returned, with the way out, if it is a failure. */
+void term_tell(int r);
 
 /*
  * From now on a terminal that stops us in the background, for writing to it or reading it, does so only
@@ -45,7 +55,7 @@ bool term_is_told_to_end(void);
 
 /*
  * Restores, stops the process as Ctrl-Z would, with its whole group if so wanted, and makes the
- * terminal anew what it was.
+ * terminal anew what it was. Before it stops it says on stderr what could not be restored.
  */
 void term_suspend(bool whole_group);
 
