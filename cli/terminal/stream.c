@@ -50,16 +50,16 @@ static void classify(struct stream *stream, int flags)
 
 	if (stream->kind != STREAM_UNKNOWN)
 		return;
-	stream->kind = STREAM_FILE;
+	/* What could not be looked at may be one that blocks. */
+	stream->kind = STREAM_POLLED;
 	if (fstat(stream->fd, &st) < 0)
 		return;
 	stream->is_pipe = S_ISFIFO(st.st_mode);
 	stream->is_terminal = S_ISCHR(st.st_mode) && isatty(stream->fd);
-	if (S_ISSOCK(st.st_mode))
-		stream->kind = STREAM_SOCKET;
-	if (!stream->is_pipe && !stream->is_terminal)
+	if (!stream->is_pipe && !stream->is_terminal) {
+		stream->kind = S_ISSOCK(st.st_mode) ? STREAM_SOCKET : STREAM_FILE;
 		return;
-	stream->kind = STREAM_POLLED;
+	}
 	stream->own_fd = fd_reopen_nonblock(stream->fd, flags);
 	if (stream->own_fd < 0)
 		return;

@@ -53,7 +53,7 @@ struct page {
 	uint32_t functions;
 	uint32_t started; /* how many programs have been */
 	uint32_t pid;	  /* of the last of them */
-	uint32_t padding;
+	uint32_t lasts;	  /* all behind the Nth fail, too */
 	struct called {
 		char name[NAME_MAX_];
 		uint32_t by[2]; /* enum whose */
@@ -131,7 +131,7 @@ static bool is_terminal(const struct stat *st)
 
 /*
  * Who has nothing to write cannot fail at it, nor what is watched already. A pipe cannot fail so, and a
- * terminal only when it is gone.
+ * terminal only when it is gone, and not as a pipe does.
  */
 static bool cannot_be(const struct function *function, long first, long second)
 {
@@ -141,10 +141,10 @@ static bool cannot_be(const struct function *function, long first, long second)
 		return second != EPOLL_CTL_ADD;
 	if (strcmp(function->name, "fflush") == 0)
 		return first && !__fpending((FILE *)first);
-	if ((page->num != EIO && page->num != ENOSPC) || function->len_at != 2)
+	if ((page->num != EIO && page->num != ENOSPC && page->num != EPIPE) || function->len_at != 2)
 		return false;
 	return raw(SYS_newfstatat, first, (long)"", (long)&st, AT_EMPTY_PATH) == 0 &&
-	       (S_ISFIFO(st.st_mode) || is_terminal(&st));
+	       ((S_ISFIFO(st.st_mode) && page->num != EPIPE) || is_terminal(&st));
 }
 
 /* Asked for once before: the first time it allocates. */
@@ -159,6 +159,13 @@ static void note_callers(void)
 			page->where[n++] = (uintptr_t)callers[i] - program_base;
 }
 
+static bool is_its_turn(void)
+{
+	uint32_t seen = __atomic_add_fetch(&page->seen, 1, __ATOMIC_SEQ_CST);
+
+	return page->lasts ? seen >= page->nth : seen == page->nth;
+}
+
 static bool is_the_one(struct function *function, long first, long second)
 {
 	bool program = raw(SYS_getpid, 0, 0, 0, 0) == program_pid;
@@ -168,8 +175,7 @@ static bool is_the_one(struct function *function, long first, long second)
 		function->called = find(function->name);
 	function->called->by[whose]++;
 	if (whose != page->whose || strcmp(page->name, function->name) != 0 ||
-	    cannot_be(function, first, second) ||
-	    __atomic_add_fetch(&page->seen, 1, __ATOMIC_SEQ_CST) != page->nth)
+	    cannot_be(function, first, second) || !is_its_turn())
 		return false;
 	page->fd = (int32_t)first;
 	note_callers();
