@@ -239,9 +239,15 @@ static int told(struct remote *remote, int result)
 
 int remote_send(struct remote *remote, const void *data, size_t len)
 {
-	if (remote->state == REMOTE_NONE)
-		return 0;
-	return told(remote, buf_append(&remote->feed, data, len));
+	return told(remote, remote_try_to_send(remote, data, len));
+}
+
+int remote_try_to_send(struct remote *remote, const void *data, size_t len)
+{
+	int r = remote->state == REMOTE_NONE ? 0 : buf_append(&remote->feed, data, len);
+
+	remote_mark(remote);
+	return r;
 }
 
 /* By another connection, which has not said yet where it stands: what to send first is not known. */

@@ -143,8 +143,12 @@ static inline bool remote_runs(const struct remote *remote)
 /* Something changed that its owner's turns derive from. What is said to one that is over goes nowhere. */
 void remote_mark(struct remote *remote);
 
-/* For its stdin, in order; the end of it comes behind all that. 0 or -ENOMEM, -ENOBUFS. */
+/*
+ * For its stdin, in order; the end of it comes behind all that. 0 or -ENOMEM, -ENOBUFS. The first gives the
+ * connection up without memory; the second leaves it to its caller what becomes of a session that lacks this.
+ */
 int remote_send(struct remote *remote, const void *data, size_t len);
+int remote_try_to_send(struct remote *remote, const void *data, size_t len);
 void remote_end_input(struct remote *remote);
 
 /* What it was sent goes before the next frame, as far as its credit lets it. */

@@ -266,12 +266,16 @@ static void on_done(void *owner, int status)
 static void type_line(void *owner, const char *text)
 {
 	struct console *console = owner;
+	int r;
 
 	interrupts_begin(&console->interrupts);
 	console->used = true;
 	if (!console->output.kept)
 		record_add(&console->record, text);
-	if (!guest_has_shell(&console->guest) || shell_run(console->guest.shell, text) < 0)
+	r = guest_has_shell(&console->guest) ? shell_run(console->guest.shell, text) : 0;
+	if (r < 0)
+		output_say(&console->output, CONSOLE ": cannot run the line: %s", strerror(-r));
+	if (r < 0 || !guest_has_shell(&console->guest))
 		on_done(console, EXIT_FAILED);
 }
 
@@ -642,6 +646,8 @@ static void on_forgotten(void *owner, const char *why, bool asked)
 	struct console *console = owner;
 	char words[300];
 
+	if (console->finished)
+		return;
 	snprintf(words, sizeof(words), "the guest's shell is gone: %.200s", why);
 	console->replaces = true;
 	replace_shell(console, words, asked ? 0 : console->busy ? EXIT_FAILED : console->status);
@@ -823,7 +829,7 @@ int console_talk(const struct opts *opts, int *ret_signal)
 	if (r == 0)
 		r = signals_watch(&console.loop, watched, ARRAY_LEN(watched), on_signal);
 	if (r < 0) {
-		log_error("cannot set up the event loop");
+		log_error("cannot set up the event loop: %s", strerror(-r));
 		return EXIT_FAILED;
 	}
 	setlocale(LC_CTYPE, "");

@@ -331,6 +331,18 @@ static void on_forgotten(void *owner, const char *why)
 	guest->on_forgotten(guest->owner, why, asked);
 }
 
+static void on_broken(void *owner, struct shell *shell)
+{
+	static const char *const why = "no memory for what it is told and says";
+	struct guest *guest = owner;
+
+	hang_up(guest, shell);
+	if (shell == guest->candidate)
+		guest->on_failed(guest->owner, EXIT_FAILED, "no memory for the guest's shell");
+	else
+		on_forgotten(guest, why);
+}
+
 /* ---- what the connections say ---- */
 
 /* A private agent ends with us, and what it runs does, too. */
@@ -358,6 +370,7 @@ static void run_shell(struct guest *guest)
 	shell->on_failed = on_failed;
 	shell->on_back = on_back;
 	shell->on_forgotten = on_forgotten;
+	shell->on_broken = on_broken;
 	if (shell_start(shell, &guest->candidate_peer->client, &guest->wanted, guest->wanted.shell,
 			&terms, &err) < 0)
 		candidate_failed(guest, &err);

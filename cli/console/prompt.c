@@ -30,6 +30,13 @@ static struct prompt *the;
 
 /* ---- keys ---- */
 
+/* Of those that are held the first so many are taken. */
+static void drop_held(struct prompt *prompt, size_t len)
+{
+	prompt->held_len -= len;
+	memmove(prompt->held, prompt->held + len, prompt->held_len);
+}
+
 static void read_char(void)
 {
 	rl_callback_read_char();
@@ -64,9 +71,9 @@ static int next_key(FILE *terminal)
 	ssize_t n;
 
 	(void)terminal;
-	if (buf_len(&the->held)) {
-		key = *buf_head(&the->held);
-		buf_consume(&the->held, 1);
+	if (the->held_len) {
+		key = (unsigned char)the->held[0];
+		drop_held(the, 1);
 		return key;
 	}
 	while ((n = stream_read(the->in, &key, 1)) == -EAGAIN) {
@@ -81,7 +88,7 @@ static int next_key(FILE *terminal)
 /* They were typed before what is in the terminal. What follows the line's end is for the line. */
 static void take_held(void)
 {
-	while (the->shown && buf_len(&the->held))
+	while (the->shown && the->held_len)
 		read_char();
 }
 
@@ -100,13 +107,13 @@ static void on_terminal(struct loop_source *source, uint32_t ready)
 	(void)source;
 	(void)ready;
 	/* One or the other: after Tab there may be nothing to read any more. */
-	if (!buf_len(&the->held)) {
+	if (!the->held_len) {
 		n = stream_read(the->in, &key, 1);
 		if (n == 0)
 			the->on_hangup(the->owner);
 		if (n <= 0)
 			return;
-		buf_append(&the->held, &key, 1);
+		the->held[the->held_len++] = key;
 	}
 	take_held();
 }
@@ -114,25 +121,25 @@ static void on_terminal(struct loop_source *source, uint32_t ready)
 void prompt_hold(struct prompt *prompt, const char *keys, size_t len)
 {
 	const char *stop = memrchr(keys, CTRL_C, len);
-	struct buf *held = &prompt->held;
 	size_t room;
 
 	if (stop) {
-		buf_consume(held, buf_len(held));
+		prompt->held_len = 0;
 		len -= (size_t)(stop + 1 - keys);
 		keys = stop + 1;
 	}
-	room = held->max - buf_len(held);
-	buf_append(held, keys, len < room ? len : room);
+	room = sizeof(prompt->held) - prompt->held_len;
+	len = len < room ? len : room;
+	memcpy(prompt->held + prompt->held_len, keys, len);
+	prompt->held_len += len;
 }
 
 size_t prompt_take_held(struct prompt *prompt, char keys[PROMPT_HELD_MAX])
 {
-	size_t len = buf_len(&prompt->held);
+	size_t len = prompt->held_len;
 
-	if (len)
-		memcpy(keys, buf_head(&prompt->held), len);
-	buf_consume(&prompt->held, len);
+	memcpy(keys, prompt->held, len);
+	prompt->held_len = 0;
 	return len;
 }
 
@@ -203,25 +210,32 @@ void prompt_remember(struct prompt *prompt)
 
 /* ---- the prompt ---- */
 
-static void write_above(size_t len)
+static void write_lines(const char *text, size_t len)
 {
-	const char *text = (const char *)buf_head(&the->above);
-
-	if (!text || !len)
+	if (!len)
 		return;
 	fwrite(text, 1, len, rl_outstream);
 	if (text[len - 1] != '\n')
 		fputs("\r\n", rl_outstream);
 	fflush(rl_outstream);
-	buf_consume(&the->above, len);
 }
 
-static void print_above(size_t len)
+static void write_above(size_t len)
 {
 	if (!len)
 		return;
+	write_lines((const char *)buf_head(&the->above), len);
+	buf_consume(&the->above, len);
+}
+
+/* What is kept of it, and more that there was no memory to keep. */
+static void print_above(size_t len, const char *more, size_t more_len)
+{
+	if (!len && !more_len)
+		return;
 	rl_clear_visible_line();
 	write_above(len);
+	write_lines(more, more_len);
 	rl_on_new_line();
 	rl_redisplay();
 }
@@ -229,7 +243,7 @@ static void print_above(size_t len)
 static void on_above(struct loop_timer *timer)
 {
 	(void)timer;
-	print_above(buf_len(&the->above));
+	print_above(buf_len(&the->above), NULL, 0);
 }
 
 static void leave_modes(void)
@@ -279,7 +293,7 @@ void prompt_show(struct prompt *prompt, const char *text, bool continues)
 	}
 	free(aside);
 	loop_want(prompt->loop, &prompt->terminal, LOOP_IN);
-	if (buf_len(&prompt->held))
+	if (prompt->held_len)
 		loop_arm(prompt->loop, &prompt->held_due, 0);
 }
 
@@ -300,7 +314,7 @@ void prompt_stop(struct prompt *prompt)
 	/* In the midst of Tab it is too early; whoever ends the loop calls again. */
 	if (!prompt->shown || prompt->asking)
 		return;
-	print_above(buf_len(&prompt->above));
+	print_above(buf_len(&prompt->above), NULL, 0);
 	stop_reading();
 	putchar('\n');
 	fflush(stdout);
@@ -311,9 +325,11 @@ void prompt_above(struct prompt *prompt, const char *data, size_t len)
 	const char *end = memrchr(data, '\n', len);
 	size_t rest = end ? (size_t)(data + len - 1 - end) : buf_len(&prompt->above) + len;
 
-	if (buf_append(&prompt->above, data, len) < 0)
+	if (buf_append(&prompt->above, data, len) < 0) {
+		print_above(buf_len(&prompt->above), data, len);
 		return;
-	print_above(buf_len(&prompt->above) - (rest > ABOVE_MAX ? 0 : rest));
+	}
+	print_above(buf_len(&prompt->above) - (rest > ABOVE_MAX ? 0 : rest), NULL, 0);
 	if (buf_len(&prompt->above) && !prompt->above_due.armed)
 		loop_arm(prompt->loop, &prompt->above_due, ABOVE_MS);
 }
@@ -337,7 +353,7 @@ void prompt_interrupt(struct prompt *prompt)
 	rl_crlf();
 	fflush(rl_outstream);
 	rl_replace_line("", 1);
-	buf_consume(&prompt->held, buf_len(&prompt->held));
+	prompt->held_len = 0;
 	stop_reading();
 	free(prompt->entry);
 	prompt->entry = NULL;
@@ -477,7 +493,6 @@ void prompt_init(struct prompt *prompt)
 	rl_completer_quote_characters = "'\"";
 	rl_char_is_quoted_p = is_quoted;
 	load_history();
-	buf_init(&prompt->held, PROMPT_HELD_MAX, NULL);
 	buf_init(&prompt->above, SIZE_MAX / 2, NULL);
 	prompt->held_due.on_due = on_held;
 	prompt->above_due.on_due = on_above;
@@ -487,7 +502,6 @@ void prompt_init(struct prompt *prompt)
 void prompt_release(struct prompt *prompt)
 {
 	prompt_remember(prompt);
-	buf_release(&prompt->held);
 	buf_release(&prompt->above);
 	free(prompt->aside);
 	free(prompt->history);

@@ -34,10 +34,11 @@ struct prompt {
 	bool asking;		       /* Tab waits, in the midst of readline */
 	struct prompt_matches matches; /* what it has found */
 	bool interrupted;	       /* meanwhile Ctrl-C came */
-	char *aside;	  /* owned: the unfinished line, while something else has the terminal */
-	char *entry;	  /* owned: for the history, as far as it is there */
-	char *history;	  /* owned: the file, or NULL */
-	struct buf held;  /* keys that were read before what they are for can take them */
+	char *aside;   /* owned: the unfinished line, while something else has the terminal */
+	char *entry;   /* owned: for the history, as far as it is there */
+	char *history; /* owned: the file, or NULL */
+	char held[PROMPT_HELD_MAX]; /* keys that were read before what they are for can take them */
+	size_t held_len;
 	struct buf above; /* the beginning of a line to print above ours */
 	struct loop_source terminal;
 	struct loop_timer held_due, above_due;

@@ -35,7 +35,41 @@ static void forget_echo(struct shell *shell)
 	typed_forget(&shell->typed, shell->sink.owner, shell->sink.on_output);
 }
 
+/* ---- without memory ---- */
+
+/*
+ * What it was to be told, or what it said, is not whole: nothing of that is known to be right any more, and half
+ * a line is another command. Whoever called us learns of it once all have returned.
+ */
+static int check(struct shell *shell, int r)
+{
+	if (r < 0 && shell->state != SHELL_NONE && !shell->breaks.armed)
+		loop_arm(shell->loop, &shell->breaks, 0);
+	return r;
+}
+
+static bool is_broken(const struct shell *shell)
+{
+	return shell->breaks.armed;
+}
+
+static void on_breaks(struct loop_timer *timer)
+{
+	struct shell *shell = container_of(timer, struct shell, breaks);
+
+	shell->on_broken(shell->owner, shell);
+}
+
 /* ---- to the shell ---- */
+
+static void give(struct shell *shell, const void *data, size_t len)
+{
+	int r = remote_try_to_send(&shell->remote, data, len);
+
+	/* Keys that nobody reads any more are dropped, as by a terminal. */
+	if (r == -ENOMEM)
+		check(shell, r);
+}
 
 /*
  * What has been typed goes on as its echo comes: a terminal that is to repeat more than it has room for
@@ -46,17 +80,19 @@ static void send_more(struct shell *shell, bool all)
 	size_t len = buf_len(&shell->unsent);
 	size_t echo = buf_len(&shell->typed.echo) - shell->typed.matched;
 
-	if (!len || (!all && echo > len + ECHO_LOW))
+	if (!len || is_broken(shell) || (!all && echo > len + ECHO_LOW))
 		return;
 	if (!all && len > PACE)
 		len = PACE;
-	remote_send(&shell->remote, buf_head(&shell->unsent), len);
+	give(shell, buf_head(&shell->unsent), len);
 	buf_consume(&shell->unsent, len);
 }
 
 static void send_typed(struct shell *shell, struct buf *out)
 {
-	buf_append(&shell->unsent, buf_head(out), buf_len(out));
+	/* Nothing, where a part of it is missing. */
+	if (!is_broken(shell))
+		check(shell, buf_append(&shell->unsent, buf_head(out), buf_len(out)));
 	buf_release(out);
 	send_more(shell, !buf_len(&shell->typed.echo));
 }
@@ -67,7 +103,7 @@ static void end_line(struct shell *shell, bool echoes)
 	struct buf out;
 
 	buf_init(&out, TYPED_MAX, NULL);
-	typed_put_key(&shell->typed, '\n', echoes ? "\r\n" : NULL, &out);
+	check(shell, typed_put_key(&shell->typed, '\n', echoes ? "\r\n" : NULL, &out));
 	send_typed(shell, &out);
 	shell->due++;
 	shell->state = SHELL_READING;
@@ -99,11 +135,11 @@ static void give_line(struct shell *shell)
 
 	buf_init(&out, 2 * TYPED_MAX, NULL);
 	if (shell->keys)
-		typed_put_erase(&shell->typed, &out);
+		check(shell, typed_put_erase(&shell->typed, &out));
 	shell->keys = false;
 	/* Where it is switched off until then, some of it may still come: the terminal reads at its leisure. */
 	shell->typed.partly = modal;
-	typed_put(&shell->typed, line, len, &out);
+	check(shell, typed_put(&shell->typed, line, len, &out));
 	buf_consume(&shell->lines, len + 1);
 	send_typed(shell, &out);
 	shell->line_len = len;
@@ -122,7 +158,7 @@ static void give_line(struct shell *shell)
 /* One line after the other, as the prompts come; but what is in the midst of a command needs no answer. */
 static void give_lines(struct shell *shell)
 {
-	while (buf_len(&shell->lines) && !shell->restoring && !shell->away &&
+	while (buf_len(&shell->lines) && !shell->restoring && !shell->away && !is_broken(shell) &&
 	       (!shell->due ||
 		(shell->inside && shell->due < DUE_MAX && buf_len(&shell->typed.echo) < ECHO_MAX)))
 		give_line(shell);
@@ -145,9 +181,9 @@ void shell_set_prompts(struct shell *shell)
 {
 	/* The prompt that it is at was none of ours, so that none is due. */
 	shell->due = 0;
-	if (starter_put_prompts(&shell->lines, shell->marks.nonce, shell->kind, shell->diverts) ==
-		    0 &&
-	    buf_append(&shell->lines, "\n", 1) == 0)
+	if (check(shell, starter_put_prompts(&shell->lines, shell->marks.nonce, shell->kind,
+					     shell->diverts)) == 0 &&
+	    check(shell, buf_append(&shell->lines, "\n", 1)) == 0)
 		give_line(shell);
 }
 
@@ -166,8 +202,12 @@ static bool diverts_stderr(const char *text)
 
 int shell_run(struct shell *shell, const char *text)
 {
-	int r = buf_append(&shell->lines, text, strlen(text));
+	uint8_t *space;
+	/* With room for both, or neither. */
+	int r = buf_reserve(&shell->lines, strlen(text) + 1, &space);
 
+	if (r == 0)
+		r = buf_append(&shell->lines, text, strlen(text));
 	if (r == 0)
 		r = buf_append(&shell->lines, "\n", 1);
 	if (r < 0)
@@ -188,7 +228,7 @@ void shell_keys(struct shell *shell, const char *keys, size_t len)
 	shell->keys = true;
 	for (size_t i = 0; i < len; i++)
 		shell->ahead += keys[i] == '\r' || keys[i] == '\n';
-	remote_send(&shell->remote, keys, len);
+	give(shell, keys, len);
 }
 
 /* A key that a shell at its prompt, or on its way there, answers with another one. */
@@ -201,7 +241,7 @@ static void press(struct shell *shell, char key, const char *echo)
 	buf_consume(&shell->unsent, buf_len(&shell->unsent));
 	side_cancel(&shell->stty);
 	shell->restoring = false;
-	typed_put_key(&shell->typed, key, echo, &out);
+	check(shell, typed_put_key(&shell->typed, key, echo, &out));
 	send_typed(shell, &out);
 	send_more(shell, true);
 	shell->due = 1;
@@ -217,7 +257,7 @@ void shell_interrupt(struct shell *shell)
 	press(shell, '\x03', shell->kind == SHELL_BUSYBOX ? "\r\n" : "^C\r\n");
 	/* zsh without its editor says nothing before the next line. */
 	if (shell->kind == SHELL_ZSH)
-		remote_send(&shell->remote, "\n", 1);
+		give(shell, "\n", 1);
 }
 
 void shell_eof(struct shell *shell)
@@ -226,7 +266,7 @@ void shell_eof(struct shell *shell)
 
 	buf_init(&out, 16, NULL);
 	if (shell->keys)
-		typed_put_erase(&shell->typed, &out);
+		check(shell, typed_put_erase(&shell->typed, &out));
 	shell->keys = false;
 	send_typed(shell, &out);
 	press(shell, '\x04', NULL);
@@ -284,7 +324,7 @@ static void on_probed(struct side *side, int status)
 	if (shell->at_prompt) {
 		/* To a terminal that was left raw Ctrl-C is a letter, and of no line that ends. */
 		shell->at_prompt = false;
-		remote_send(&shell->remote, "\n", 1);
+		give(shell, "\n", 1);
 		loop_arm(shell->loop, &shell->begins, UNECHOED_MS);
 		return;
 	}
@@ -455,7 +495,8 @@ static void on_data(struct remote *remote, enum msg_type stream, const char *dat
 	struct marks_sink sink = {.owner = shell, .on_bytes = on_bytes, .on_mark = on_mark};
 
 	(void)stream;
-	marks_feed(&shell->marks, data, len, &sink);
+	if (!is_broken(shell))
+		check(shell, marks_feed(&shell->marks, data, len, &sink));
 }
 
 /* It goes on where it was; what has no connection of its own begins anew. */
@@ -500,6 +541,7 @@ static void on_end(struct remote *remote, const struct remote_end *end)
 	marks_end(&shell->marks, &sink);
 	loop_disarm(shell->loop, &shell->begins);
 	loop_disarm(shell->loop, &shell->strays);
+	loop_disarm(shell->loop, &shell->breaks);
 	side_cancel(&shell->stty);
 	side_cancel(&shell->probe);
 	shell->state = SHELL_NONE;
@@ -517,9 +559,13 @@ static void on_end(struct remote *remote, const struct remote_end *end)
 static int make_nonce(char *nonce)
 {
 	unsigned char bytes[MARK_NONCE_LEN / 2];
+	ssize_t n;
 
-	if (getrandom(bytes, sizeof(bytes), 0) != (ssize_t)sizeof(bytes))
-		return -EIO;
+	do {
+		n = getrandom(bytes, sizeof(bytes), 0);
+	} while (n < 0 && errno == EINTR);
+	if (n != (ssize_t)sizeof(bytes))
+		return n < 0 ? -errno : -EIO;
 	for (size_t i = 0; i < sizeof(bytes); i++)
 		sprintf(nonce + 2 * i, "%02x", bytes[i]);
 	return 0;
@@ -532,11 +578,11 @@ int shell_start(struct shell *shell, struct client *client, const struct opts *o
 	struct opts request = *opts;
 	char nonce[MARK_NONCE_LEN + 1];
 	struct buf script;
-	int r;
+	int r = make_nonce(nonce);
 
 	shell_release(shell);
-	if (make_nonce(nonce) < 0)
-		return err_set(err, EIO, NULL, "no random numbers");
+	if (r < 0)
+		return err_set(err, -r, NULL, "no random numbers");
 	shell->opts = opts;
 	shell->hold_ms = terms->hold_ms;
 	shell->keeps = opts->on_disconnect == MSG_DISCONNECT_KEEP &&
@@ -547,6 +593,7 @@ int shell_start(struct shell *shell, struct client *client, const struct opts *o
 	buf_init(&shell->unsent, 2 * TYPED_MAX, NULL);
 	shell->begins.on_due = on_begins;
 	shell->strays.on_due = on_strays;
+	shell->breaks.on_due = on_breaks;
 	shell->stty.owner = shell;
 	shell->stty.on_done = on_restored;
 	shell->probe.owner = shell;
@@ -572,7 +619,7 @@ bool shell_suspend(struct shell *shell)
 {
 	if (shell->away && shell->remote.state == REMOTE_AWAY)
 		return true;
-	if (!remote_suspend(&shell->remote))
+	if (is_broken(shell) || !remote_suspend(&shell->remote))
 		return false;
 	shell->away = true;
 	loop_disarm(shell->loop, &shell->begins);
@@ -598,6 +645,7 @@ void shell_forget_lines(struct shell *shell)
 
 void shell_release(struct shell *shell)
 {
+	loop_disarm(shell->loop, &shell->breaks);
 	loop_disarm(shell->loop, &shell->begins);
 	loop_disarm(shell->loop, &shell->strays);
 	side_release(&shell->stty);

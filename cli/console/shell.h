@@ -61,6 +61,7 @@ struct shell {
 	struct side stty, probe;
 	struct loop_timer begins; /* no mark came, so that a command runs */
 	struct loop_timer strays; /* lines that were read by a command have no prompt */
+	struct loop_timer breaks; /* armed: there was no memory for something of it */
 	uint64_t began_us;
 
 	int status;	  /* of the last command */
@@ -78,6 +79,8 @@ struct shell {
 	/* The shell is gone: its status, or the signal that killed it. */
 	void (*on_gone)(void *owner, int code, int signal);
 	void (*on_failed)(void *owner, const char *why); /* it could not be started */
+	/* There was no memory for something that it was told or has said: it is to be let go. */
+	void (*on_broken)(void *owner, struct shell *shell);
 	/* By shell_resume(): it goes on, but so many bytes of what it printed are gone; or it is no more. */
 	void (*on_back)(void *owner, uint64_t missed);
 	void (*on_forgotten)(void *owner, const char *why);

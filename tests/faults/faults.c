@@ -141,10 +141,27 @@ static bool cannot_be(const struct function *function, long first, long second)
 		return second != EPOLL_CTL_ADD;
 	if (strcmp(function->name, "fflush") == 0)
 		return first && !__fpending((FILE *)first);
-	if ((page->num != EIO && page->num != ENOSPC && page->num != EPIPE) || function->len_at != 2)
+	if (function->len_at != 2 ||
+	    (page->num != EIO && page->num != ENOSPC && page->num != EPIPE))
 		return false;
 	return raw(SYS_newfstatat, first, (long)"", (long)&st, AT_EMPTY_PATH) == 0 &&
 	       ((S_ISFIFO(st.st_mode) && page->num != EPIPE) || is_terminal(&st));
+}
+
+static bool is_ours(uintptr_t where)
+{
+	return where >= program_base && where < program_end;
+}
+
+/* Whether it is for what is not ours that the libc calls itself. backtrace() has allocated before. */
+static bool is_for_foreign(void)
+{
+	void *callers[32];
+	int count = foreign_count ? backtrace(callers, 32) : 0, i = 0;
+
+	while (i < count && !is_ours((uintptr_t)callers[i]) && !is_foreign((uintptr_t)callers[i]))
+		i++;
+	return i < count && is_foreign((uintptr_t)callers[i]);
 }
 
 /* Asked for once before: the first time it allocates. */
@@ -155,7 +172,7 @@ static void note_callers(void)
 
 	memset(page->where, 0, sizeof(page->where));
 	for (int i = 0; i < count && n < CALLERS; i++)
-		if ((uintptr_t)callers[i] >= program_base && (uintptr_t)callers[i] < program_end)
+		if (is_ours((uintptr_t)callers[i]))
 			page->where[n++] = (uintptr_t)callers[i] - program_base;
 }
 
@@ -175,7 +192,7 @@ static bool is_the_one(struct function *function, long first, long second)
 		function->called = find(function->name);
 	function->called->by[whose]++;
 	if (whose != page->whose || strcmp(page->name, function->name) != 0 ||
-	    cannot_be(function, first, second) || !is_its_turn())
+	    cannot_be(function, first, second) || is_for_foreign() || !is_its_turn())
 		return false;
 	page->fd = (int32_t)first;
 	note_callers();
