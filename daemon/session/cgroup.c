@@ -179,24 +179,36 @@ static void unescape(char *text)
 	*to = '\0';
 }
 
+/* 1: there is one more; 0: that was all; or -errno. */
+static int next_line(FILE *file, char **line, size_t *size)
+{
+	if (getline(line, size, file) > 0)
+		return 1;
+	return feof(file) ? 0 : -errno;
+}
+
 /* The group that we are in, as its path from the root of our namespace; owned by the caller. */
 static int find_own(char **ret)
 {
 	FILE *file = lines_at(AT_FDCWD, "/proc/self/cgroup");
 	char *line = NULL;
 	size_t size = 0;
-	int r = file ? -ENOENT : -errno;
+	int r;
 
-	while (r == -ENOENT && getline(&line, &size, file) > 0) {
-		if (strncmp(line, "0::/", 4) != 0)
-			continue;
+	if (!file)
+		return -errno;
+	do {
+		r = next_line(file, &line, &size);
+	} while (r > 0 && strncmp(line, "0::/", 4) != 0);
+	if (r > 0) {
 		line[strcspn(line, "\n")] = '\0';
 		*ret = strdup(line + 3);
 		r = *ret ? 0 : -ENOMEM;
+	} else if (r == 0) {
+		r = -ENOENT;
 	}
 	free(line);
-	if (file)
-		fclose(file);
+	fclose(file);
 	return r;
 }
 
@@ -241,17 +253,20 @@ static int find_mount(const char *own, char **ret_path)
 	FILE *file = lines_at(AT_FDCWD, "/proc/self/mountinfo");
 	char *line = NULL;
 	size_t size = 0;
-	int r = file ? -ENOENT : -errno;
+	int r = -ENOENT, more;
 
-	while (r == -ENOENT && getline(&line, &size, file) > 0) {
-		const char *type = strstr(line, " - ");
+	if (!file)
+		return -errno;
+	while (r == -ENOENT && (more = next_line(file, &line, &size))) {
+		const char *type = more < 0 ? NULL : strstr(line, " - ");
 
-		if (type && strncmp(type, " - cgroup2 ", 11) == 0)
+		if (more < 0)
+			r = more;
+		else if (type && strncmp(type, " - cgroup2 ", 11) == 0)
 			r = path_below(own, line, ret_path);
 	}
 	free(line);
-	if (file)
-		fclose(file);
+	fclose(file);
 	return r;
 }
 

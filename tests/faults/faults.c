@@ -280,6 +280,7 @@ SHORTENS(read, 2); SHORTENS(write, 2); SHORTENS(pwrite, 2); SHORTENS(recv, 2); S
 SHORTENS(sendto, 2); SHORTENS(splice, 4); SHORTENS(getrandom, 1);
 IS_DONE(close); IS_DONE(closedir); IS_DONE(fclose);
 GIVES_NULL(fopen); GIVES_NULL(fdopen); GIVES_NULL(fmemopen); GIVES_NULL(open_memstream); GIVES_NULL(opendir);
+GIVES_NULL(fdopendir); GIVES_NULL(fgets);
 GIVES_NULL(readdir); GIVES_NULL(getcwd); GIVES_NULL(getpwuid); GIVES_NULL(fgetpwent); GIVES_NULL(fgetgrent);
 GIVES_ERRNO(posix_spawnp); GIVES_ERRNO(posix_spawn_file_actions_init);
 GIVES_ERRNO(posix_spawn_file_actions_adddup2); GIVES_ERRNO(posix_spawnattr_init);
@@ -287,11 +288,11 @@ FAILS(accept4); FAILS(access); FAILS(bind); FAILS(chdir); FAILS(chmod); FAILS(co
 FAILS(epoll_create1); FAILS(epoll_ctl); FAILS(epoll_wait); FAILS(execv); FAILS(execve); FAILS(execvp);
 FAILS(fchmod); FAILS(fchown); FAILS(fcntl); FAILS(fflush); FAILS(flock); FAILS(fork); FAILS(fstat);
 FAILS(ftruncate); FAILS(getpeername); FAILS(getrlimit); FAILS(getsockopt); FAILS(ioctl); FAILS(kill);
-FAILS(listen); FAILS(lseek); FAILS(lstat); FAILS(memfd_create); FAILS(mkdir); FAILS(open); FAILS(openat);
+FAILS(listen); FAILS(lseek); FAILS(lstat); FAILS(memfd_create); FAILS(mkdir); FAILS(mkdirat); FAILS(open); FAILS(openat);
 FAILS(pipe2); FAILS(poll); FAILS(prctl); FAILS(readlink); FAILS(rename); FAILS(setenv); FAILS(setpgid);
 FAILS(setrlimit); FAILS(setsid); FAILS(setsockopt); FAILS(signalfd); FAILS(sigtimedwait); FAILS(socket);
 FAILS(socketpair); FAILS(stat); FAILS(symlink); FAILS(tcgetattr); FAILS(tcgetpgrp); FAILS(tcsetattr);
-FAILS(unlink); FAILS(usleep); FAILS(waitid); FAILS(waitpid); FAILS(__open_2);
+FAILS(unlink); FAILS(unlinkat); FAILS(usleep); FAILS(waitid); FAILS(waitpid); FAILS(__open_2);
 /* clang-format on */
 
 /* ---- by number ---- */

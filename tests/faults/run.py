@@ -64,8 +64,10 @@ FAULTS = {
     "fclose": "EIO ENOSPC",
     "fcntl": "EMFILE ENOMEM",
     "fdopen": "ENOMEM",
+    "fdopendir": "EMFILE ENOMEM",
     "fflush": "EIO ENOSPC EPIPE",
     "fgetgrent": "EIO ENOMEM",
+    "fgets": "EIO",
     "fgetpwent": "EIO ENOMEM",
     "flock": "EINTR ENOLCK",
     "fmemopen": "ENOMEM",
@@ -87,6 +89,7 @@ FAULTS = {
     "malloc": "ENOMEM",
     "memfd_create": "EMFILE ENFILE ENOMEM ENOSYS",
     "mkdir": "EACCES ENOSPC EROFS",
+    "mkdirat": "EACCES EAGAIN ENOMEM ENOSPC EROFS",
     "open": "EACCES EINTR EMFILE ENFILE ENOENT ENOMEM",
     "__open_2": "EACCES EINTR EMFILE ENFILE ENOENT ENOMEM",
     "openat": "EACCES EINTR EMFILE ENFILE ENOENT ENOMEM",
@@ -125,6 +128,7 @@ FAULTS = {
     "tcgetpgrp": "ENOTTY EIO",
     "tcsetattr": "EINTR EIO",
     "unlink": "EACCES EIO EROFS",
+    "unlinkat": "EACCES EBUSY EIO ENOMEM",
     "usleep": "EINTR",
     "waitid": "EINTR",
     "waitpid": "EINTR",
@@ -153,9 +157,8 @@ EXCEPTIONS = {
                                       "sysconf nanosleep sigwaitinfo dirfd gethostname isatty",
     "never fails": "getenv get*id getpgrp _exit free sync rewinddir setlocale",
     "its memory is malloc's": "__asprintf_chk strdup strndup __getdelim",
-    "only fills what fflush writes": "fputc fputs putc puts fwrite ferror",
-    "is for control groups, of which no scenario has one (tests/cgroup.bats)": "fgets fdopendir mkdirat pread "
-                                                                              "fgetxattr unlinkat",
+    "only fills what fflush writes, or says what failed": "fputc fputs putc puts fwrite ferror feof",
+    "is for limits of control groups, of which no scenario has one (tests/vm/cgroup.bats)": "pread fgetxattr",
     "is for process 1, which the machines of tests/vm have": "mount reboot sethostname",
     "is libcbor's, which allocates nothing here": "cbor_*",
     "is readline's": "rl_* *_history history_* using_history stifle_history",
@@ -343,6 +346,7 @@ class World:
         self.through_relay = scene.through_relay
         self.options = scene.options
         self.lives = scene.lives
+        self.usual = scene.usual
         self.folder = tempfile.mkdtemp(prefix="msb-faults.")
         self.page = Page(f"{self.folder}/page")
         self.logs = open(f"{self.folder}/log", "w+b")
@@ -384,7 +388,7 @@ class World:
         """What is there when nothing runs: after a few commands of each kind, so that what is kept
         for the next is there."""
         for _ in range(3):
-            self.run(["--", "true"], program=None)
+            self.run([*self.usual, "--", "true"], program=None)
         time.sleep(0.05)
         self.idle = {p.pid: descriptors(p.pid) for p in self.servers()}
         self.blocks = None
@@ -499,9 +503,14 @@ class Scenario:
     victims = ("msb-exec", "msb-execd")
     through_relay = False
     options = ()
+    usual = ()  # options of each command
     needs_root = False
     sampled = True
     unreal = ()  # faults that cannot be: function and errno
+    def lacks(self):
+        """Why it cannot be here, or None."""
+        return "only root has that" if self.needs_root and os.geteuid() else None
+
     lives = False  # whether the victim is started anew each time, and then not the server of the world
 
     def run(self, world):
@@ -745,6 +754,55 @@ class User(Scenario):
                            'echo $(id -u) $(ulimit -n) $PWD; exit 3'])]
 
 
+def own_group():
+    """The folder of the control group that we are in, where groups can be made, or None."""
+    with open("/proc/self/mountinfo", encoding="ascii") as mounts, \
+            open("/proc/self/cgroup", encoding="ascii") as own:
+        points = [line.split()[4] for line in mounts if " - cgroup2 " in line]
+        rest = [line[3:].strip("\n/") for line in own if line.startswith("0::")]
+    folder = f"{points[0]}/{rest[0]}".rstrip("/") if points and rest else None
+    return folder if folder and os.access(f"{folder}/cgroup.procs", os.W_OK) else None
+
+
+@scenario
+class Group(Scenario):
+    """In a control group of its own or not at all; and none is left."""
+    name = "group"
+    victims = ("msb-execd",)
+    needs_root = True
+    usual = ("--cgroup",)
+    words = ("--",)
+    script = "sed -n 's/^0:://p' /proc/self/cgroup; exit 3"
+    right = (Outcome(3, b"its own\n", b""),)
+
+    def lacks(self):
+        return super().lacks() or (None if own_group() else "no control group can be made here")
+
+    def run_in(self, world, daemon, *options, program="msb-exec"):
+        self.daemon = daemon
+        done = world.run([*options, *self.usual, *self.words, "sh", "-c", self.script], program=program)
+        own = rf".*/msb-{daemon}-[0-9]+$".encode()
+        return done._replace(out=re.sub(own, b"its own", done.out, flags=re.M))
+
+    def run(self, world):
+        return [self.run_in(world, world.daemon.pid)]
+
+    def groups(self):
+        return [name for name in os.listdir(own_group()) if name.startswith(f"msb-{self.daemon}-")]
+
+    def clean_up(self, world):
+        wait_for(lambda: not self.groups(), lambda: f"groups to go: {self.groups()}")
+
+
+@scenario
+class GroupKilled(Group):
+    """What has left its session ends with the group, when its time is over."""
+    name = "group-killed"
+    words = ("--timeout", "0.1", "-k", "0.1", "--")
+    script = "setsid setsid sleep 1000 & sleep 1000"
+    right = (Outcome(124, b"", b""),)
+
+
 @scenario
 class Local(Scenario):
     """A daemon of its own, which ends with it."""
@@ -797,6 +855,29 @@ class Start(Scenario):
         for name in ("started", "started.lock"):
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(f"{world.folder}/{name}")
+
+
+@scenario
+class StartGroup(Group, Start):
+    """The first one of a daemon that finds out where it can be."""
+    name = "start-group"
+    usual = ("--cgroup",)
+    lives = True
+
+    def start(self, world, address):
+        server = super().start(world, address)
+        self.daemon = server.pid
+        return server
+
+    def use(self, world, path):
+        return self.run_in(world, self.daemon, "-S", f"unix:{path}", program=None)
+
+    def run(self, world):
+        return Start.run(self, world)
+
+    def clean_up(self, world):
+        Start.clean_up(self, world)
+        Group.clean_up(self, world)
 
 
 @scenario
@@ -936,7 +1017,7 @@ class Runner:
         self.words = collections.Counter()
 
     def world_for(self, scene, program):
-        key = (program, scene.through_relay, scene.options, scene.lives)
+        key = (program, scene.through_relay, scene.options, scene.lives, scene.usual)
         if self.key != key:
             self.leave()
             self.world = World(self.build, self.library, program, scene)
@@ -1033,8 +1114,11 @@ def combinations(only):
     for scene in SCENARIOS.values():
         for program in scene.victims:
             wanted = [w for w in only if w in SCENARIOS or w in PROGRAMS]
-            if all(w in (scene.name, program) for w in wanted) and \
-                    (not scene.needs_root or os.geteuid() == 0):
+            if not all(w in (scene.name, program) for w in wanted):
+                continue
+            if scene.lacks():
+                print(f"# skipped {scene.name}: {scene.lacks()}")
+            else:
                 yield scene, program
 
 
