@@ -326,6 +326,13 @@ struct relay_client *relay_client_open(struct relay_clients *host, int fd, const
 	return client;
 }
 
+/* It does not get this, and is not to take what comes behind it for the next. */
+static void leave_hole(struct relay_client *client, int error)
+{
+	client->closing = error == -ENOMEM ? "no memory" : takes_too_little;
+	link_give_up(&client->link, -error);
+}
+
 void relay_client_greet(struct relay_client *client, uint32_t id_min, uint32_t id_end,
 			const struct buf *ready)
 {
@@ -340,14 +347,16 @@ void relay_client_greet(struct relay_client *client, uint32_t id_min, uint32_t i
 	frame_put_u32(range + 4, id_end);
 	if (buf_append(out, range, sizeof(range)) < 0 ||
 	    buf_append(out, buf_head(ready), buf_len(ready)) < 0)
-		client->closing = "no memory";
+		leave_hole(client, -ENOMEM);
 	link_mark(&client->link);
 }
 
 uint64_t relay_client_pass(struct relay_client *client, const struct frame *frame)
 {
-	if (link_put(&client->link, frame->body - FRAME_HEADER_LEN, frame->wire_len) < 0)
-		client->closing = takes_too_little;
+	int r = link_put(&client->link, frame->body - FRAME_HEADER_LEN, frame->wire_len);
+
+	if (r < 0)
+		leave_hole(client, r);
 	link_mark(&client->link);
 	return link_queued(&client->link);
 }

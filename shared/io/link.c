@@ -277,19 +277,21 @@ void link_give_up(struct link *link, int error)
 
 int link_put(struct link *link, const uint8_t *data, size_t len)
 {
+	ssize_t n = 0;
+	int r;
+
 	if (len >= DIRECT_MIN)
 		link_flush(link);
-	if (len >= DIRECT_MIN && !link_unsent(link) && !link->broken) {
-		ssize_t n = send_some(link, data, len);
-
-		/* What is wrong with the stream, the next flush will see. */
-		if (n > 0) {
-			link->sent += (size_t)n;
-			data += n;
-			len -= (size_t)n;
-		}
-	}
-	return buf_append(&link->out, data, len);
+	if (len >= DIRECT_MIN && !link_unsent(link) && !link->broken)
+		n = send_some(link, data, len);
+	/* What is wrong with the stream, the next flush will see. */
+	n = n > 0 ? n : 0;
+	link->sent += (size_t)n;
+	r = buf_append(&link->out, data + n, len - (size_t)n);
+	/* What comes next would be taken for the rest. */
+	if (r < 0 && n)
+		link_give_up(link, -r);
+	return r;
 }
 
 /* ---- the turn ---- */

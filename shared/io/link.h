@@ -191,7 +191,7 @@ void link_give_up(struct link *link, int error);
 
 /*
  * Queues bytes; of a large piece, what the peer takes at once goes out without having been
- * copied. 0, or -errno of the queue.
+ * copied. 0, or -errno of the queue: nothing of it goes out, or the link is given up.
  */
 int link_put(struct link *link, const uint8_t *data, size_t len);
 

@@ -185,6 +185,34 @@ static void queue_goes_out_as_the_peer_takes_it(void **state)
 	close(ends[1]);
 }
 
+static size_t read_all(void)
+{
+	char some[65536];
+	size_t all = 0;
+	ssize_t n;
+
+	while ((n = read(peer, some, sizeof(some))) > 0)
+		all += (size_t)n;
+	return all;
+}
+
+/* What comes behind a frame that was cut would be taken for the rest of it. */
+static void nothing_follows_what_is_cut(void **state)
+{
+	static uint8_t large[4 * 1024 * 1024];
+	uint8_t small[100] = {1};
+	size_t part;
+
+	(void)state;
+	under_test.out.max = 4096;
+	assert_int_equal(link_put(&under_test, large, sizeof(large)), -ENOBUFS);
+	part = read_all();
+	assert_true(part > 0 && part < sizeof(large));
+	link_put(&under_test, small, sizeof(small));
+	link_flush(&under_test);
+	assert_int_equal(read_all(), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest wake_link_tests[] = {
@@ -193,6 +221,7 @@ int main(void)
 		WAKE(owner_that_wants_none_is_not_called_for_one_that_waits),
 		WAKE(lost_framing_is_told),
 		WAKE(queue_goes_out_as_the_peer_takes_it),
+		WAKE(nothing_follows_what_is_cut),
 	};
 
 	return cmocka_run_group_tests(wake_link_tests, NULL, NULL);
