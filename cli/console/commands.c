@@ -462,10 +462,12 @@ bool commands_interrupt(struct commands *commands)
 /* What the second word says, or is to be by default: the first one's last part. */
 static char *destination(const char *from, const char **argument, const char *home)
 {
-	char *path = strdup(from), *name = (*argument)[0] ? words_next(argument, home) : NULL;
+	char *path, *name;
 
-	if (path && !name)
-		name = strdup(basename(path));
+	if ((*argument)[0])
+		return words_next(argument, home);
+	path = strdup(from);
+	name = path ? strdup(basename(path)) : NULL;
 	free(path);
 	return name;
 }
@@ -481,7 +483,9 @@ static int run_put(struct commands *commands, const char *argument)
 	struct stat st;
 	int status;
 
-	if (!from || !from[0] || argument[0])
+	if (!from || !to)
+		status = FAIL(commands, "\\put: no memory");
+	else if (!from[0] || argument[0])
 		status = FAIL(commands, "\\put takes a file of the host, and a name in the guest");
 	else if (in < 0 || fstat(in, &st) < 0)
 		status = FAIL(commands, "\\put %s: %s", from, strerror(errno));
@@ -541,7 +545,9 @@ static int run_get(struct commands *commands, const char *argument)
 	/* What is no plain file is written to; another only takes its name once it is whole. */
 	direct = lstat(path, &st) == 0 && !S_ISREG(st.st_mode);
 	snprintf(part, sizeof(part), direct ? "%.4080s" : "%.4080s.part", path);
-	if (!from || !from[0] || argument[0]) {
+	if (!from || !to) {
+		status = FAIL(commands, "\\get: no memory");
+	} else if (!from[0] || argument[0]) {
 		status = FAIL(commands, "\\get takes a file of the guest, and a name on the host");
 	} else if ((out = open_new(part)) < 0) {
 		status = FAIL(commands, "\\get %s: %s", part, strerror(errno));
@@ -563,7 +569,9 @@ static int run_save(struct commands *commands, const char *argument)
 	bool written = file && (!text || fwrite(text, 1, len, file) == len);
 	int status = 0;
 
-	if (!path || !path[0] || argument[0])
+	if (!path)
+		status = FAIL(commands, "\\save: no memory");
+	else if (!path[0] || argument[0])
 		status = FAIL(commands, "\\save takes a file of the host");
 	else if (!file || fclose(file) < 0 || !written)
 		status = FAIL(commands, "\\save %s: %s", path, strerror(errno));
@@ -674,7 +682,8 @@ void commands_run(struct commands *commands, const struct command *command, cons
 	if (is_out_of_reach(commands, command->needs))
 		settle(commands, FAIL(commands, "%s: there is no connection", command->name));
 	else
-		settle(commands, text ? command->run(commands, text) : EXIT_FAILED);
+		settle(commands, text ? command->run(commands, text)
+				      : FAIL(commands, "%s: no memory", command->name));
 	free(text);
 }
 

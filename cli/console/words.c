@@ -153,10 +153,10 @@ char *words_next(const char **text, const char *home)
 	quoted = strndup(at, len);
 	word = quoted ? words_unquote(quoted, 0) : NULL;
 	free(quoted);
-	if (home && word && word[0] == '~' && (!word[1] || word[1] == '/') &&
-	    asprintf(&path, "%s%s", home, word + 1) > 0) {
-		free(word);
-		return path;
-	}
-	return word;
+	if (!home || !word || word[0] != '~' || (word[1] && word[1] != '/'))
+		return word;
+	if (asprintf(&path, "%s%s", home, word + 1) < 0)
+		path = NULL;
+	free(word);
+	return path;
 }

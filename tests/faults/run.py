@@ -919,10 +919,12 @@ class Prompt(Scenario):
                 if talk.expect(self.asks):
                     talk.type(keys)
             done = talk.end()
-        shown = talk.shown.replace(b"\x1b[?2004l\r", b"").replace(b"\r", b"")
-        said = b"".join(m[0] for m in OURS.finditer(shown)) + done.err
+        shown, err = (re.sub(rb"\x1b\[\?2004l|[\r\x07]", b"", text) for text in (talk.shown, done.err))
+        # Its commands begin their lines with their own names.
+        err = re.sub(rb"^(?=(\\\S+|/bin/sh)[ :])", b"msb-exec-console: ", err, flags=re.M)
+        said = b"".join(m[0] for m in OURS.finditer(shown)) + err
         answers = re.findall(rb"^42$", shown, re.M)
-        failed = said and len(answers) < len(self.keys)
+        failed = said and b"".join(answers) != self.right[0].out
         self.lost = b"lost the connection" in said
         return [Outcome(125 if failed and done.status >= 0 else done.status, b"".join(answers), said)]
 
@@ -933,6 +935,28 @@ class Prompt(Scenario):
                 world.run(["--kill", line.split()[0].decode(), "--signal", "KILL"], program=None)
         for name in ".local", ".bash_history":
             shutil.rmtree(f"{world.folder}/{name}", ignore_errors=True)
+            with contextlib.suppress(OSError):
+                os.unlink(f"{world.folder}/{name}")
+
+
+@scenario
+class PromptCommands(Prompt):
+    """What the console does itself, with processes here and there: Tab, another program, a file there and back."""
+    name = "prompt-commands"
+    victims = ("msb-exec-console",)
+    right = (Outcome(3, b"424242", b""),)
+
+    def run(self, world):
+        with open(f"{world.folder}/from", "w", encoding="ascii") as file:
+            file.write("data\n")
+        there = f"{world.folder}/to".encode()
+        self.keys = (b"\\! echo $((6 * 7))\r", b"ech\t\x15echo $((6 * 7))\r",
+                     b"\\put from %b\r" % there, b"\\get %b back\r" % there, b"echo $((6 * 7))\r")
+        return super().run(world)
+
+    def clean_up(self, world):
+        super().clean_up(world)
+        for name in "from", "to", "back":
             with contextlib.suppress(OSError):
                 os.unlink(f"{world.folder}/{name}")
 
