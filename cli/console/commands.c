@@ -494,7 +494,7 @@ static int run_put(struct commands *commands, const char *argument)
 	else if (!S_ISREG(st.st_mode))
 		status = FAIL(commands, "\\put %s: it is no file", from);
 	else if (asprintf(&more, "%03o/%s", (unsigned)st.st_mode & 0777, basename(from)) < 0)
-		status = FAIL(commands, "\\put: no memory");
+		status = FAIL(commands, "\\put %s: %s", from, strerror(ENOMEM));
 	else {
 		status = copy(commands, script, to, more, true, fd_steal(&in));
 		free(more);
