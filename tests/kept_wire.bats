@@ -447,6 +447,28 @@ equal([peer.outcome(id).last.type for id in (3, 4, 11)], ["core.exec.exited"] * 
 PY
 }
 
+# Who does not wait for an agent that does not answer leaves the last word to it. One that hears of it reads all at
+# once, has more to do than goes into a turn, and cannot send a single answer.
+@test "kept: what a client said last is heard although it has gone, and however long that takes" {
+	daemon_start
+	peer <<'PY'
+import signal
+for behind in "pings", "commands", "much":
+    peer = Peer()
+    session = peer.keep(1, "sleep", "1000").session
+    words = {"pings": lambda: [frame("core.ping", 9)] * 600,
+             "commands": lambda: [frame("core.exec.request", id, {"cmd": "true", "args": []}) for id in range(2, 22)],
+             "much": lambda: [frame("core.touch", 9)] * 600 + [frame("core.exec.stdin", 1, {"data": bytes(60000)})]}
+    os.kill(PID, signal.SIGSTOP)
+    peer.send(b"".join(words[behind]()) + frame("core.exec.signal", 1, {"signal": 1}))
+    peer.close()
+    os.kill(PID, signal.SIGCONT)
+    other = Peer()
+    equal(other.wait_ended(session).exited["signal"], 1)
+    other.close()
+PY
+}
+
 @test "kept: one that is removed is no more, and those at it are told; one that runs is not" {
 	daemon_start
 	peer <<'PY'

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <poll.h>
 #include <stddef.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -35,6 +36,27 @@ static void drain(struct link *link)
 	}
 }
 
+static bool has_unread(const struct link *link)
+{
+	uint8_t byte;
+	int len = 0;
+
+	if (link->in_socket)
+		return recv(link->in_fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) > 0;
+	return ioctl(link->in_fd, FIONREAD, &len) == 0 && len > 0;
+}
+
+/* The peer has gone. What it said before that, and we have not read yet, is still in the stream. */
+static void hang_up(struct link *link)
+{
+	if (link->manner == LINK_DRAINS_AT_HANGUP)
+		drain(link);
+	if (link->manner == LINK_HEARS_HANGUP && has_unread(link))
+		link->gone = true;
+	else
+		link->ended = true;
+}
+
 static void hear(struct link *link, uint32_t ready)
 {
 	if ((ready & LOOP_IN) && !link->ended) {
@@ -42,11 +64,8 @@ static void hear(struct link *link, uint32_t ready)
 		if (link->calls->on_read)
 			link->calls->on_read(link);
 	}
-	if (ready & LOOP_HUP) {
-		if (link->manner == LINK_DRAINS_AT_HANGUP)
-			drain(link);
-		link->ended = true;
-	}
+	if (ready & LOOP_HUP)
+		hang_up(link);
 	link_mark(link);
 }
 
@@ -172,10 +191,10 @@ void link_read(struct link *link)
 		return;
 	}
 	buf_settle(&link->in);
-	if (n < 0 && errno == EAGAIN)
+	if (n < 0 && errno == EAGAIN && !link->gone)
 		return;
 	link->ended = true;
-	link->error = n < 0 ? errno : 0;
+	link->error = n < 0 && errno != EAGAIN ? errno : 0;
 }
 
 struct buf *link_cut(struct link *link)
@@ -249,6 +268,20 @@ static ssize_t send_next(struct link *link)
 	return bulk_drain(&link->bulk, link->out_fd);
 }
 
+/* So fails writing to a peer that has gone. */
+static bool is_farewell(int error)
+{
+	return error == EPIPE || error == ECONNRESET;
+}
+
+static void break_off(struct link *link, int error)
+{
+	link->broken = true;
+	link->error = error;
+	if (link->manner == LINK_HEARS_HANGUP && is_farewell(error) && !link->ended)
+		hang_up(link);
+}
+
 bool link_flush(struct link *link)
 {
 	bool unsent = link_unsent(link) > 0;
@@ -259,8 +292,7 @@ bool link_flush(struct link *link)
 		if (n == -EAGAIN)
 			return false;
 		if (n < 0) {
-			link->broken = true;
-			link->error = (int)-n;
+			break_off(link, (int)-n);
 			return false;
 		}
 		link->sent += (size_t)n;
@@ -379,22 +411,27 @@ static bool has_nothing(const struct link *link)
 	return !link->body && (link->raw || next_frame(link, &frame) <= 0);
 }
 
-/* Of a peer that has gone there may be more to read, and then an end; of other failures nothing. */
-static bool is_broken(const struct link *link)
+/* Nobody is there any more for whom the rest would be waited for. */
+static bool is_in_vain(const struct link *link, enum link_wish wish)
 {
-	bool farewell = link->error == EPIPE || link->error == ECONNRESET;
+	return (link->gone || link->ended) && link->manner != LINK_TO_THE_LAST &&
+	       (wish == LINK_CHOKED || link->put_off || link->starved.armed);
+}
 
-	return link->broken && !(link->manner == LINK_TO_THE_LAST && farewell && !link->ended);
+/* Of a peer that has gone there may be more to take, and then an end; of other failures nothing. */
+static bool is_broken(const struct link *link, enum link_wish wish)
+{
+	if (!link->broken || !is_farewell(link->error) || link->manner == LINK_DRAINS_AT_HANGUP)
+		return link->broken;
+	return (link->ended && has_nothing(link)) || is_in_vain(link, wish);
 }
 
 /* Whether what came before the end was taken, as far as anybody waits for what becomes of it. */
 static bool is_over(const struct link *link, enum link_wish wish)
 {
-	if (!link->ended)
-		return false;
 	if (link->manner == LINK_TO_THE_LAST)
-		return wish == LINK_TAKE && !link->held && has_nothing(link);
-	return wish == LINK_CHOKED || link->put_off || has_nothing(link);
+		return link->ended && wish == LINK_TAKE && !link->held && has_nothing(link);
+	return is_in_vain(link, wish) || (link->ended && has_nothing(link));
 }
 
 /*
@@ -404,7 +441,7 @@ static bool is_over(const struct link *link, enum link_wish wish)
 static void watch(struct link *link, bool reads)
 {
 	bool waits = !has_nothing(link) && !link->body;
-	uint32_t in = link->ended ? 0 : LOOP_HUP;
+	uint32_t in = link->ended || link->gone ? 0 : LOOP_HUP;
 	uint32_t out = link_unsent(link) && !link->broken ? LOOP_OUT : 0;
 
 	if (in && link->manner == LINK_TO_THE_LAST)
@@ -450,8 +487,8 @@ static void on_turn(struct loop_task *task)
 		return;
 	/* Derived after the flush: what may be read depends on what could be written. */
 	wish = link->calls->wish(link);
-	if (is_broken(link) ? !tell_end(link, LINK_BROKEN, link->error)
-			    : is_over(link, wish) && !tell_end(link, LINK_ENDED, link->error))
+	if (is_broken(link, wish) ? !tell_end(link, LINK_BROKEN, link->error)
+				  : is_over(link, wish) && !tell_end(link, LINK_ENDED, link->error))
 		return;
 	watch(link, wish == LINK_TAKE);
 }

@@ -19,7 +19,7 @@ struct link;
 
 enum link_end {
 	LINK_SENSELESS, /* no frame, or one that on_frame() would not have */
-	LINK_BROKEN,	/* writing failed: what is queued goes nowhere */
+	LINK_BROKEN, /* writing failed: what is queued goes nowhere; to one that has gone, once all was taken */
 	LINK_ENDED, /* the peer said end of file, or reading failed, and all before that was taken */
 };
 
@@ -75,7 +75,7 @@ struct link_calls {
 enum link_manner {
 	/* What the peer said before it went is taken before that is an end, however long it takes us. */
 	LINK_TO_THE_LAST,
-	/* What waits behind answers that it does not take is not: nobody is there for them any more. */
+	/* The same, but for what waits behind answers that it does not take: nobody is there for them any more. */
 	LINK_HEARS_HANGUP,
 	/* The same of a stream that the next peer will use: what is still to be read is thrown away. */
 	LINK_DRAINS_AT_HANGUP,
@@ -100,6 +100,7 @@ struct link {
 	size_t body;	  /* bytes in the stream that the owner takes itself */
 	bool held;	  /* and would not have just now */
 	bool put_off;	  /* a frame, to another turn */
+	bool gone;	  /* the peer, with something still to be read */
 	bool ended;	  /* the peer said end of file, or reading failed */
 	bool broken;	  /* writing failed */
 	bool stopped;	  /* nothing is read or written any more */

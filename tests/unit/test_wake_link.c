@@ -153,6 +153,92 @@ static void lost_framing_is_told(void **state)
 	assert_int_equal(lost, 1);
 }
 
+/* ---- a peer that goes ---- */
+
+/* Each frame has an answer, of which the one that has gone hears nothing. */
+static int answer(struct link *link, const struct frame *frame)
+{
+	return msg_put_empty(link_out(link), frame->id, MSG_PONG) < 0 ? -ENOMEM
+								      : on_frame(link, frame);
+}
+
+static void on_gone(struct link *link, enum link_end how, int error)
+{
+	assert_int_not_equal(how, LINK_SENSELESS);
+	assert_true(error == 0 || error == EPIPE);
+	lost++;
+	link_stop(link);
+	loop_stop(&loop);
+}
+
+static const struct link_calls calls_for_gone = {
+	.wish = wish,
+	.on_frame = answer,
+	.on_flushed = on_flushed,
+	.on_end = on_gone,
+};
+
+static void change(const struct link_calls *with, enum link_manner manner)
+{
+	under_test.calls = with;
+	under_test.manner = manner;
+}
+
+/* It takes a frame a turn, and its first answer fails. */
+static void what_was_said_before_going_is_taken_though_no_answer_can_be_sent(void **state)
+{
+	(void)state;
+	change(&calls_for_gone, LINK_HEARS_HANGUP);
+	send_pings(100);
+	shutdown(peer, SHUT_RDWR);
+	run();
+	while (!lost)
+		run();
+	assert_int_equal(frames, 100);
+	assert_int_equal(lost, 1);
+}
+
+/* The hang-up is heard while frames wait that have been read, and others are still in the stream. */
+static void what_was_said_before_going_is_taken_once_there_is_time(void **state)
+{
+	(void)state;
+	change(&calls_for_gone, LINK_HEARS_HANGUP);
+	wished = LINK_WAIT;
+	send_pings(2);
+	link_read(&under_test);
+	send_pings(2);
+	shutdown(peer, SHUT_RDWR);
+	link_mark(&under_test);
+	for (int i = 0; i < 3; i++)
+		run_once();
+	assert_int_equal(frames, 0);
+	assert_int_equal(lost, 0);
+	/* Of what is always so there are no wake-ups. */
+	assert_int_equal(under_test.in_source.want, 0);
+	wished = LINK_TAKE;
+	link_mark(&under_test);
+	while (!lost)
+		run();
+	assert_int_equal(frames, 4);
+	assert_int_equal(lost, 1);
+}
+
+static void what_waits_behind_answers_that_are_not_taken_goes_with_who_asked(void **state)
+{
+	(void)state;
+	change(&calls_for_gone, LINK_HEARS_HANGUP);
+	wished = LINK_CHOKED;
+	send_pings(2);
+	link_read(&under_test);
+	link_mark(&under_test);
+	run_once();
+	assert_int_equal(lost, 0);
+	shutdown(peer, SHUT_RDWR);
+	run();
+	assert_int_equal(frames, 0);
+	assert_int_equal(lost, 1);
+}
+
 static void read_some(struct loop_source *source, uint32_t ready)
 {
 	uint8_t waste[3000];
@@ -220,6 +306,9 @@ int main(void)
 		WAKE(owner_that_takes_one_frame_a_turn_gets_them_all),
 		WAKE(owner_that_wants_none_is_not_called_for_one_that_waits),
 		WAKE(lost_framing_is_told),
+		WAKE(what_was_said_before_going_is_taken_though_no_answer_can_be_sent),
+		WAKE(what_was_said_before_going_is_taken_once_there_is_time),
+		WAKE(what_waits_behind_answers_that_are_not_taken_goes_with_who_asked),
 		WAKE(queue_goes_out_as_the_peer_takes_it),
 		WAKE(nothing_follows_what_is_cut),
 	};
