@@ -469,6 +469,23 @@ for behind in "pings", "commands", "much":
 PY
 }
 
+@test "kept: an end that came while its client was leaving has been fetched by nobody" {
+	daemon_start
+	peer <<'PY'
+import signal
+peer = Peer()
+session = peer.keep(1, "sleep", "1000", name="it").session
+last = b"".join(frame("core.exec.request", id, {"cmd": "true", "args": []}) for id in range(2, 42))
+os.kill(PID, signal.SIGSTOP)
+peer.send(frame("core.exec.signal", 1, {"signal": 9}) + last)
+peer.close()
+os.kill(PID, signal.SIGCONT)
+other = Peer()
+equal(other.wait_ended(session).exited["signal"], 9)
+equal(other.fetch(1, "it", "wait").last.signal, 9)
+PY
+}
+
 @test "kept: one that is removed is no more, and those at it are told; one that runs is not" {
 	daemon_start
 	peer <<'PY'

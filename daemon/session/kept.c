@@ -326,6 +326,8 @@ static void finish(struct kept_viewer *viewer)
 	struct kept *kept = viewer->kept;
 	bool fetches = viewer->mode == MSG_ATTACH_TAKE || viewer->mode == MSG_ATTACH_WAIT;
 
+	/* Of one that has gone the last words may still be heard, but nothing is told to anybody. */
+	fetches &= !link_has_lost_peer(outlet_link(viewer->member.outlet));
 	if (!kept->ended || viewer->input_only) {
 		send_away(viewer, MSG_DETACHED_DONE);
 		return;

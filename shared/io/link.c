@@ -213,6 +213,13 @@ bool link_is_dry(const struct link *link)
 	return !link->body && poll(&in, 1, 0) == 0;
 }
 
+bool link_has_lost_peer(const struct link *link)
+{
+	struct pollfd in = {.fd = link->in_fd, .events = POLLRDHUP};
+
+	return link->broken || link->gone || link->ended || poll(&in, 1, 0) > 0;
+}
+
 void link_drop_input(struct link *link)
 {
 	buf_consume(&link->in, buf_len(&link->in));

@@ -208,6 +208,9 @@ static inline bool link_is_broken(const struct link *link)
 	return link->broken;
 }
 
+/* The same, or the peer has gone by now, though its last words may still be heard. */
+bool link_has_lost_peer(const struct link *link);
+
 /* All bytes that ever went out; and will have, once what is queued has. */
 static inline uint64_t link_sent(const struct link *link)
 {
