@@ -4,6 +4,7 @@ be sent. Answers are the script's affair."""
 
 import os
 import socket
+import struct
 
 from wire import FLAGS, Stream, frame, ready
 
@@ -33,11 +34,12 @@ class Guest:
         os.rename(path + ".new", path)
         self.path = path
         self.stream = None
+        self.mark = b""  # behind each frame with an id, once the relay has asked for that
         self.is_greeted = False  # and has none of our features, so that it may be asked that
 
     def connect(self):
         """The relay is there; what it says first is still to be heard."""
-        self.is_greeted = False
+        self.is_greeted, self.mark = False, b""
         self.stream = Stream(self.listener.accept()[0], self.limit)
         return self
 
@@ -65,15 +67,31 @@ class Guest:
             more = {"exec_features": list(features), **more}
         self.send(ready(v, **more))
 
+    def greet_marked(self, features=KEEPS, ask=True, **more):
+        """The same with marks, for which the relay has asked, or does so now."""
+        if ask:
+            self.greet([*features, "frame_mark"], **more)
+        number = self.expect("core.init.ack", 0).frame_mark
+        self.greet([*features, "frame_mark"], frame_mark=number, **more)
+        self.mark = struct.pack(">II", 4, number)
+
     def send(self, data):
         self.stream.send(data)
 
+    def whole(self, type, id=0, payload=None, **how):
+        """A frame with what belongs behind it."""
+        return frame(type, id, payload, **how) + (self.mark if id else b"")
+
     def tell(self, type, id=0, payload=None, **how):
-        self.send(frame(type, id, payload, **how))
+        self.send(self.whole(type, id, payload, **how))
 
     def next(self, limit=None):
         """The next frame; the question after a silence whether we are still the same is answered."""
         got = self.stream.next(limit)
+        if got and got.id and self.mark:
+            assert self.stream.fill(8), "the end of file where a mark is to be"
+            mark = self.stream.take(8)
+            assert mark == self.mark, f"{got!r} has {mark!r} behind it, not {self.mark!r}"
         if got and got.type == "core.bootstrap" and self.is_greeted:
             self.stream.next(limit)
             self.tell("core.pong", self.stream.next(limit).id)

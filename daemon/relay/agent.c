@@ -5,6 +5,7 @@
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/random.h>
 
 #include "seek.h"
 #include "shared/base.h"
@@ -90,24 +91,62 @@ static void say(struct relay_agent *agent, const struct buf *frame, int r)
 
 static void take_steps(struct relay_agent *agent, unsigned steps)
 {
-	static const struct {
-		enum hello_step step;
-		uint32_t id;
-		enum msg_type type;
-	} plain[] = {{HELLO_ACK, 0, MSG_INIT_ACK}, {HELLO_PING, SEEK_PONG_ID, MSG_PING}};
+	const struct msg_init_ack ack = {agent->asked_mark ? agent->mark : 0};
 	struct buf frame;
 
 	buf_init(&frame, FRAME_WIRE_MAX, agent->spare);
 	if (steps & HELLO_BOOTSTRAP)
 		say(agent, &frame, msg_put(&frame, 0, MSG_BOOTSTRAP, agent->bootstrap));
-	for (int i = 0; i < 2; i++) {
-		buf_consume(&frame, buf_len(&frame));
-		if (steps & plain[i].step)
-			say(agent, &frame, msg_put_empty(&frame, plain[i].id, plain[i].type));
+	buf_consume(&frame, buf_len(&frame));
+	if (steps & HELLO_ACK) {
+		say(agent, &frame, msg_put(&frame, 0, MSG_INIT_ACK, &ack));
+		link_mark_frames(&agent->link, ack.frame_mark);
 	}
+	buf_consume(&frame, buf_len(&frame));
+	if (steps & HELLO_PING)
+		say(agent, &frame, msg_put_empty(&frame, SEEK_PONG_ID, MSG_PING));
 	buf_release(&frame);
 	if (steps & HELLO_HANG_UP)
 		agent->lost = "no answer from the guest yet";
+}
+
+static void ask_mark(struct relay_agent *agent, unsigned before)
+{
+	agent->asked_mark = true;
+	take_steps(agent, before | HELLO_ACK);
+}
+
+static bool has_our_mark(const struct relay_agent *agent, const struct msg_ready *ready)
+{
+	return agent->asked_mark && ready->frame_mark == agent->mark;
+}
+
+/*
+ * Once a mark was asked for no ready counts but the one that has it: others are older, or any command's
+ * output. Whether this one does.
+ */
+static bool is_for_us(struct relay_agent *agent, const struct msg_ready *ready)
+{
+	if (!agent->asked_mark && !(ready->features & MSG_FEATURE_FRAME_MARK))
+		return true;
+	if (!agent->asked_mark)
+		ask_mark(agent, 0);
+	else if (has_our_mark(agent, ready))
+		link_expect_mark(&agent->link, agent->mark);
+	else
+		log_debug("%s: a ready without our mark passed over", agent->name);
+	return link_expects_mark(&agent->link);
+}
+
+/* One that nobody can have written down before. */
+static void forget_mark(struct relay_agent *agent)
+{
+	agent->asked_mark = agent->torn = false;
+	link_expect_mark(&agent->link, 0);
+	link_mark_frames(&agent->link, 0);
+	if (getrandom(&agent->mark, sizeof(agent->mark), GRND_NONBLOCK) != sizeof(agent->mark))
+		agent->mark = (uint32_t)(loop_now_us() * 0x9e3779b97f4a7c15u >> 32);
+	agent->mark |= !agent->mark;
 }
 
 static void go_up(struct relay_agent *agent, bool ran_before)
@@ -137,9 +176,15 @@ static void go_up(struct relay_agent *agent, bool ran_before)
 static int keep_ready(struct relay_agent *agent, const struct msg_ready *ready, const uint8_t *wire,
 		      size_t len)
 {
+	struct msg_ready said = *ready;
+
 	buf_release(&agent->ready);
-	return ready->features & MSG_FEATURE_SESSIONS ? msg_put(&agent->ready, 0, MSG_READY, ready)
-						      : buf_append(&agent->ready, wire, len);
+	if (!(ready->features & (MSG_FEATURE_SESSIONS | MSG_FEATURE_FRAME_MARK)))
+		return buf_append(&agent->ready, wire, len);
+	/* Marks are between the agent and us. */
+	said.features &= ~(uint32_t)MSG_FEATURE_FRAME_MARK;
+	said.frame_mark = 0;
+	return msg_put(&agent->ready, 0, MSG_READY, &said);
 }
 
 static void take_ready(struct relay_agent *agent, const uint8_t *wire, size_t len)
@@ -157,8 +202,11 @@ static void take_ready(struct relay_agent *agent, const uint8_t *wire, size_t le
 	}
 	agent->generation = envelope.v;
 	agent->features = ready.features;
+	/* Whoever answers the ack has heard the bootstrap before it. */
+	if (agent->torn && has_our_mark(agent, &ready))
+		hello_resolved(&agent->hello);
 	take_steps(agent, hello_ready(&agent->hello, ready.features, &is_up));
-	if (is_up)
+	if (is_up && is_for_us(agent, &ready))
 		go_up(agent, false);
 }
 
@@ -188,6 +236,7 @@ static void start_over(struct relay_agent *agent, enum seek_found found)
 	log_caused(LOG_LEVEL_INFO, "%s: the guest restarted", agent->name);
 	agent->state = AGENT_SEEKING;
 	link_take_raw(&agent->link, true);
+	forget_mark(agent);
 	agent->asked = 0;
 	/* What came while it was asked has not reached the one before. */
 	agent->keeps = agent->outbox.shut && found == SEEK_RESOLVED;
@@ -209,6 +258,8 @@ static void greet(struct relay_agent *agent, enum seek_found found, const uint8_
 		take_ready(agent, wire, len);
 		break;
 	case SEEK_RESOLVED:
+		if (agent->torn)
+			break;
 		take_steps(agent, hello_resolved(&agent->hello));
 		loop_arm(agent->loop, &agent->clock, HELLO_PATIENCE_MS);
 		break;
@@ -380,11 +431,26 @@ static void on_read(struct link *link)
 	loop_disarm(agent->loop, &agent->stall);
 }
 
+/*
+ * A frame broke off, and the first words of the next agent have filled it, or may have: it is asked for others, which
+ * nobody else can say, since what is in that frame may look like any.
+ */
+static void look_behind_cut(struct relay_agent *agent)
+{
+	buf_consume(link_in(&agent->link), 1);
+	start_over(agent, SEEK_NOTHING);
+	agent->torn = true;
+	ask_mark(agent, hello_begin(&agent->hello));
+	relay_agent_mark(agent);
+}
+
 static void on_end(struct link *link, enum link_end how, int error)
 {
 	struct relay_agent *agent = container_of(link, struct relay_agent, link);
 
-	if (how == LINK_SENSELESS)
+	if (how == LINK_SENSELESS && agent->state == AGENT_UP && link_expects_mark(link))
+		look_behind_cut(agent);
+	else if (how == LINK_SENSELESS)
 		lose(agent, "the frames make no sense");
 	else if (error)
 		lose(agent, strerror(error));
@@ -414,6 +480,10 @@ static void on_stall(struct loop_timer *timer)
 	found = seek_greeting(buf_head(in) + 1, buf_len(in) - 1, &at, &len);
 	if (found == SEEK_NOTHING)
 		return;
+	if (link_expects_mark(&agent->link)) {
+		look_behind_cut(agent);
+		return;
+	}
 	greet(agent, found, buf_head(in) + 1 + at, len);
 	buf_consume(in, 1 + at + len);
 	relay_agent_mark(agent);
@@ -436,6 +506,7 @@ static void on_dialed(struct dial *dial, int fd, pid_t process, const struct err
 	link_init(&agent->link, agent->loop, fd, fd, OUT_MAX, agent->spare, &calls,
 		  LINK_TO_THE_LAST);
 	link_take_raw(&agent->link, true);
+	forget_mark(agent);
 	log_caused(LOG_LEVEL_INFO, "%s: connected; waiting for the guest", agent->name);
 	agent->passed_over = 0;
 	agent->hello.boots = agent->bootstrap;
@@ -511,6 +582,8 @@ static void on_seeking(struct relay_agent *agent)
 	uint64_t wait_ms;
 
 	complain(agent, "connected, but no answer from the guest yet");
+	/* It may be one by now that knows no marks. */
+	agent->asked_mark = agent->torn = false;
 	take_steps(agent, hello_look(&agent->hello, &wait_ms));
 	loop_arm(agent->loop, &agent->clock, wait_ms);
 	if (agent->lost)

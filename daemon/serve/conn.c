@@ -194,7 +194,7 @@ static void on_frame_late(struct loop_timer *timer)
 
 /* ---- opening ---- */
 
-int conn_greet(struct conn *conn)
+int conn_greet(struct conn *conn, uint32_t frame_mark)
 {
 	static const char version[] = "msb-execd/" MSB_EXEC_VERSION;
 	struct conn_host *host = conn->host;
@@ -203,7 +203,9 @@ int conn_greet(struct conn *conn)
 		.init_time_ns = host->ready_time_ns - host->boot_time_ns,
 		.ready_time_ns = host->ready_time_ns,
 		.agent_version = {version, sizeof(version) - 1},
-		.features = FEATURES | (host->jobs->keeper.keeps ? MSG_FEATURE_SESSIONS : 0u),
+		.features = FEATURES | (host->jobs->keeper.keeps ? MSG_FEATURE_SESSIONS : 0u) |
+			    (conn->relayed ? MSG_FEATURE_FRAME_MARK : 0u),
+		.frame_mark = frame_mark,
 	};
 
 	return msg_put(link_out(&conn->link), 0, MSG_READY, &ready);
@@ -276,7 +278,8 @@ int conn_open(struct conn_host *host, int in_fd, int out_fd, const struct peer *
 	frame_clock_start(&conn->clock, loop_of(conn), host->budget, on_frame_late);
 	frame_put_u32(range, CONN_ID_MIN);
 	frame_put_u32(range + 4, CONN_ID_END);
-	if (buf_append(link_out(&conn->link), range, sizeof(range)) < 0 || conn_greet(conn) < 0) {
+	if (buf_append(link_out(&conn->link), range, sizeof(range)) < 0 ||
+	    conn_greet(conn, 0) < 0) {
 		close_conn(conn, "no memory");
 		return -ENOMEM;
 	}

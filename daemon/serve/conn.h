@@ -87,8 +87,8 @@ int conn_open(struct conn_host *host, int in_fd, int out_fd, const struct peer *
 void conn_init(struct conn *conn, struct conn_host *host, int in_fd, int out_fd,
 	       const struct peer *peer, enum link_manner manner, const struct conn_calls *calls);
 
-/* Queues core.ready. 0 or -errno. */
-int conn_greet(struct conn *conn);
+/* Queues core.ready, with the mark of the frames that follow, or 0. 0 or -errno. */
+int conn_greet(struct conn *conn, uint32_t frame_mark);
 
 /* Whether one more line of that level may be logged on account of what the client did. */
 static inline bool conn_may_say(struct conn *conn, enum log_level level)

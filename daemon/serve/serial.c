@@ -15,20 +15,28 @@ static struct loop *loop_of(const struct serial *serial)
 	return serial->conn.host->jobs->loop;
 }
 
-static void greet(struct serial *serial)
+/* What this host's frames have behind them, and ours that follow; 0: nothing. */
+static void agree_on(struct serial *serial, uint32_t frame_mark)
+{
+	link_expect_mark(&serial->conn.link, frame_mark);
+	link_mark_frames(&serial->conn.link, frame_mark);
+}
+
+static void greet(struct serial *serial, uint32_t frame_mark)
 {
 	struct conn *conn = &serial->conn;
 
 	loop_disarm(loop_of(serial), &serial->greet_timer);
 	serial->state = SERIAL_GREETED;
-	if (conn_greet(conn) < 0)
+	if (conn_greet(conn, frame_mark) < 0)
 		log_caused(LOG_LEVEL_WARN, "%s: cannot greet: no memory", conn->name);
+	agree_on(serial, frame_mark);
 	link_mark(&conn->link);
 }
 
 static void on_greet(struct loop_timer *timer)
 {
-	greet(container_of(timer, struct serial, greet_timer));
+	greet(container_of(timer, struct serial, greet_timer), 0);
 }
 
 /* Whoever asked for what runs here cannot be answered any more. */
@@ -63,6 +71,7 @@ static void on_bootstrap(struct serial *serial, struct msg_bootstrap *bootstrap)
 		return;
 	}
 	forget_sessions(serial);
+	agree_on(serial, 0);
 	serial->state = SERIAL_NEW;
 	if (msg_put(link_out(&conn->link), 0, MSG_INIT_RESOLVED, &resolved) < 0)
 		log_caused(LOG_LEVEL_WARN, "%s: cannot answer the bootstrap: no memory",
@@ -72,15 +81,20 @@ static void on_bootstrap(struct serial *serial, struct msg_bootstrap *bootstrap)
 	loop_arm(loop_of(serial), &serial->greet_timer, ACK_WAIT_MS);
 }
 
-static void on_ack(struct serial *serial)
+static void on_ack(struct serial *serial, struct msg_bytes payload)
 {
+	struct msg_init_ack ack;
+
+	/* The reference has nothing in it. */
+	if (msg_decode(MSG_INIT_ACK, payload, &ack) < 0)
+		ack.frame_mark = 0;
 	if (serial->state == SERIAL_REFUSED)
 		return;
 	if (serial->used)
 		log_caused(LOG_LEVEL_INFO, "%s: the host is new; what ran for it before ends",
 			   serial->conn.name);
 	forget_sessions(serial);
-	greet(serial);
+	greet(serial, ack.frame_mark);
 }
 
 static int take_hosts(struct serial *serial, struct incoming *in)
@@ -96,7 +110,7 @@ static int take_hosts(struct serial *serial, struct incoming *in)
 			on_bootstrap(serial, &bootstrap);
 		break;
 	case MSG_INIT_ACK:
-		on_ack(serial);
+		on_ack(serial, in->envelope.payload);
 		break;
 	case MSG_RELAY_CLIENT_DISCONNECTED:
 		r = incoming_decode(in, &range);
@@ -182,7 +196,7 @@ static void on_turn(struct conn *conn)
 	struct serial *serial = container_of(conn, struct serial, conn);
 
 	if (serial->state == SERIAL_NEW && !serial->greet_timer.armed)
-		greet(serial);
+		greet(serial, 0);
 	watch_for_cut(serial);
 }
 
@@ -233,6 +247,7 @@ void serial_open(struct serial *serial, struct dispatch *dispatch, int fd, const
 		.cut_timer.on_due = on_cut,
 	};
 	conn_init(&serial->conn, &dispatch->conns, fd, fd, &peer, LINK_DRAINS_AT_HANGUP, &calls);
+	link_mark_frames(&serial->conn.link, 0);
 	/* A bootstrap may be there already. */
 	link_read(&serial->conn.link);
 	if (boot_wait_ms)

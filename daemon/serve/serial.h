@@ -7,6 +7,9 @@
  *	      core.init.ack    asks for ready: it is new, which a UART cannot tell, or has heard that
  *	us:   core.ready       at once, unless a bootstrap is waited for
  *
+ * One that asks for it in its ack has, from there on, a mark behind each frame of both sides, by which is seen what
+ * another one's bytes have filled.
+ *
  * These have id 0, which no client of a relay may use.
  */
 #ifndef MSB_SERIAL_H

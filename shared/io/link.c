@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include "shared/base.h"
@@ -16,6 +17,7 @@
 #define DIRECT_MIN    (16 * 1024)  /* from so many bytes on a write of their own pays */
 #define READ_MAX      (256 * 1024) /* bytes a turn, so that no peer holds up the others */
 #define READ_SHORT    (16 * 1024)  /* the same while all queues together hold too much */
+#define PARTS_MAX     64	   /* of frames and marks, a write */
 #define STARVED_MS    50	   /* between looks whether there is memory for a large frame */
 
 static void on_turn(struct loop_task *task);
@@ -145,7 +147,7 @@ static int next_frame(const struct link *link, struct frame *ret_frame)
 {
 	size_t missing;
 
-	return frame_next(&link->in, ret_frame, &missing);
+	return frame_next_marked(&link->in, link->in_mark, ret_frame, &missing);
 }
 
 /* How much to ask for: the rest of a frame that is known to be longer, else a fair share. */
@@ -252,16 +254,142 @@ static ssize_t send_bytes(struct link *link, size_t len)
 {
 	ssize_t n = send_some(link, buf_head(&link->out), len);
 
-	if (n > 0)
+	if (n > 0) {
 		buf_consume(&link->out, (size_t)n);
+		link->sent += (size_t)n;
+	}
 	return n;
 }
+
+/* ---- the same with a mark behind each frame ---- */
+
+static size_t mark_len_of(const struct link *link, const uint8_t *frame, uint64_t position)
+{
+	bool has_mark = link->out_mark && position >= link->marked_from &&
+			frame_u32(frame + FRAME_PREFIX_LEN);
+
+	return has_mark ? FRAME_MARK_LEN : 0;
+}
+
+static size_t frame_len_of(const uint8_t *frame)
+{
+	return FRAME_PREFIX_LEN + (size_t)frame_u32(frame);
+}
+
+/* So many bytes of frames, which begin there, go out: where the next frame begins is known by that. */
+static void count_edges(struct link *link, const uint8_t *at, size_t len)
+{
+	while (len) {
+		size_t step;
+
+		if (!link->frame_left) {
+			link->frame_left = frame_len_of(at);
+			link->mark_left = mark_len_of(link, at, link->sent);
+		}
+		step = len < link->frame_left ? len : link->frame_left;
+		link->frame_left -= step;
+		link->sent += step;
+		at += step;
+		len -= step;
+	}
+}
+
+/* Frames and their marks, in the order in which they go. How many parts there are. */
+static int gather(const struct link *link, const uint8_t mark[FRAME_MARK_LEN],
+		  struct iovec parts[PARTS_MAX])
+{
+	uint8_t *at = buf_head(&link->out);
+	size_t left = buf_len(&link->out), frame = link->frame_left, mark_left = link->mark_left;
+	int count = 0;
+
+	while (count + 2 <= PARTS_MAX) {
+		if (frame)
+			parts[count++] = (struct iovec){at, frame};
+		if (mark_left)
+			parts[count++] = (struct iovec){
+				(uint8_t *)mark + FRAME_MARK_LEN - mark_left, mark_left};
+		at += frame;
+		left -= frame;
+		if (!left)
+			break;
+		frame = frame_len_of(at);
+		mark_left = mark_len_of(link, at, link->sent + (size_t)(at - buf_head(&link->out)));
+	}
+	return count;
+}
+
+static void count_parts(struct link *link, size_t len)
+{
+	while (len) {
+		size_t frame = link->frame_left, step;
+
+		/* At first nothing, then what is left of a frame, then what is left of its mark. */
+		if (!frame && !link->mark_left)
+			frame = frame_len_of(buf_head(&link->out));
+		step = len < frame ? len : frame;
+		count_edges(link, buf_head(&link->out), step);
+		buf_consume(&link->out, step);
+		len -= step;
+		if (link->frame_left)
+			return;
+		step = len < link->mark_left ? len : link->mark_left;
+		link->mark_left -= step;
+		len -= step;
+	}
+}
+
+static ssize_t send_marked(struct link *link)
+{
+	uint8_t mark[FRAME_MARK_LEN];
+	struct iovec parts[PARTS_MAX];
+	struct msghdr message = {.msg_iov = parts};
+	int count;
+	ssize_t n;
+
+	frame_put_mark(mark, link->out_mark);
+	count = gather(link, mark, parts);
+	message.msg_iovlen = (size_t)count;
+	do {
+		n = link->out_socket ? sendmsg(link->out_fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL)
+				     : writev(link->out_fd, parts, count);
+	} while (n < 0 && errno == EINTR);
+	if (n < 0)
+		return -errno;
+	count_parts(link, (size_t)n);
+	return n;
+}
+
+/* None of them has one, and yet it is known where they begin. */
+static ssize_t send_with_edges(struct link *link)
+{
+	ssize_t n = send_some(link, buf_head(&link->out), buf_len(&link->out));
+
+	if (n > 0) {
+		count_edges(link, buf_head(&link->out), (size_t)n);
+		buf_consume(&link->out, (size_t)n);
+	}
+	return n;
+}
+
+void link_mark_frames(struct link *link, uint32_t mark)
+{
+	link->has_edges = true;
+	link->bulk.refused = true;
+	link->out_mark = mark;
+	link->marked_from = link_queued(link);
+	if (!mark)
+		link->mark_left = 0;
+}
+
+/* ---- one write after the other ---- */
 
 /* One write of what comes next: bytes of the queue, or the pages in their midst. */
 static ssize_t send_next(struct link *link)
 {
 	ssize_t n;
 
+	if (link->has_edges)
+		return link->out_mark ? send_marked(link) : send_with_edges(link);
 	if (!link->bulk.len)
 		return send_bytes(link, buf_len(&link->out));
 	if (link->bulk.before) {
@@ -272,7 +400,9 @@ static ssize_t send_next(struct link *link)
 	/* splice() knows no MSG_DONTWAIT. */
 	if (!link->nonblock)
 		link->nonblock = fd_set_nonblock(link->out_fd) == 0;
-	return bulk_drain(&link->bulk, link->out_fd);
+	n = bulk_drain(&link->bulk, link->out_fd);
+	link->sent += n > 0 ? (size_t)n : 0;
+	return n;
 }
 
 /* So fails writing to a peer that has gone. */
@@ -302,7 +432,6 @@ bool link_flush(struct link *link)
 			break_off(link, (int)-n);
 			return false;
 		}
-		link->sent += (size_t)n;
 	}
 	return unsent && !link_unsent(link);
 }
@@ -316,16 +445,20 @@ void link_give_up(struct link *link, int error)
 
 int link_put(struct link *link, const uint8_t *data, size_t len)
 {
+	bool direct = len >= DIRECT_MIN && !link->out_mark;
 	ssize_t n = 0;
 	int r;
 
-	if (len >= DIRECT_MIN)
+	if (direct)
 		link_flush(link);
-	if (len >= DIRECT_MIN && !link_unsent(link) && !link->broken)
+	if (direct && !link_unsent(link) && !link->broken)
 		n = send_some(link, data, len);
 	/* What is wrong with the stream, the next flush will see. */
 	n = n > 0 ? n : 0;
-	link->sent += (size_t)n;
+	if (link->has_edges)
+		count_edges(link, data, (size_t)n);
+	else
+		link->sent += (size_t)n;
 	r = buf_append(&link->out, data + n, len - (size_t)n);
 	/* What comes next would be taken for the rest. */
 	if (r < 0 && n)
@@ -392,7 +525,7 @@ static int take_one(struct link *link)
 		return 0;
 	}
 	link->taken++;
-	buf_consume(&link->in, frame.wire_len);
+	buf_consume(&link->in, frame.wire_len + frame.mark_len);
 	return r < 0 ? r : 1;
 }
 

@@ -91,10 +91,16 @@ struct link {
 	struct loop_source in_source, out_source; /* out_source only when the fds differ */
 	struct loop_task turn;
 	struct buf in, out;
-	struct bulk bulk; /* in the midst of out; refused where the stream cannot have it */
-	bool nonblock;	  /* out_fd is, as bulk needs it */
-	uint64_t sent;	  /* bytes that have gone out */
-	uint64_t taken;	  /* frames that have come in */
+	struct bulk bulk;     /* in the midst of out; refused where the stream cannot have it */
+	bool nonblock;	      /* out_fd is, as bulk needs it */
+	uint64_t sent;	      /* bytes that have gone out, of frames */
+	uint64_t taken;	      /* frames that have come in */
+	uint32_t in_mark;     /* behind each frame that comes, or 0; see frame.h */
+	bool has_edges;	      /* what goes out is known frame by frame: */
+	uint32_t out_mark;    /* behind each, or 0, */
+	uint64_t marked_from; /* from that one of what ever went out on */
+	size_t frame_left;    /* of the present one, */
+	size_t mark_left;     /* and of what follows that */
 	size_t readahead; /* bytes to read at a frame's beginning, so that a large body stays; or 0 */
 	bool raw;	  /* what comes is no frame, whatever it looks like */
 	size_t body;	  /* bytes in the stream that the owner takes itself */
@@ -134,6 +140,17 @@ void link_stop(struct link *link);
 
 /* From now on on_bytes() takes what comes, or on_frame() does. */
 void link_take_raw(struct link *link, bool raw);
+
+/* From the next frame on each has that mark behind it, or, with 0, none. Else it is LINK_SENSELESS, by EILSEQ. */
+static inline void link_expect_mark(struct link *link, uint32_t mark)
+{
+	link->in_mark = mark;
+}
+
+static inline bool link_expects_mark(const struct link *link)
+{
+	return link->in_mark;
+}
 
 /* Of each frame no more than that is read at first, so that its body may be moved; 0: as much as there is. */
 void link_limit_readahead(struct link *link, size_t len);
@@ -185,6 +202,12 @@ static inline struct bulk *link_bulk(struct link *link)
 }
 
 /*
+ * Gives each frame that is queued from now on that mark, or, with 0, none. Whoever will ever do that says so before
+ * the first frame is sent, if only with 0: what is queued is whole frames then, and nothing else.
+ */
+void link_mark_frames(struct link *link, uint32_t mark);
+
+/*
  * What had to be queued could not be, and who misses it would wait for ever: the stream is as if it were
  * broken, which its owner hears of in the next turn.
  */
@@ -199,7 +222,7 @@ int link_put(struct link *link, const uint8_t *data, size_t len);
 /* Bytes that are queued to go out. */
 static inline size_t link_unsent(const struct link *link)
 {
-	return buf_len(&link->out) + link->bulk.len;
+	return buf_len(&link->out) + link->bulk.len + link->mark_left;
 }
 
 /* Nobody takes them any more. */
@@ -211,7 +234,7 @@ static inline bool link_is_broken(const struct link *link)
 /* The same, or the peer has gone by now, though its last words may still be heard. */
 bool link_has_lost_peer(const struct link *link);
 
-/* All bytes that ever went out; and will have, once what is queued has. */
+/* All bytes of frames that ever went out; and will have, once what is queued has. */
 static inline uint64_t link_sent(const struct link *link)
 {
 	return link->sent;
@@ -219,7 +242,7 @@ static inline uint64_t link_sent(const struct link *link)
 
 static inline uint64_t link_queued(const struct link *link)
 {
-	return link->sent + link_unsent(link);
+	return link->sent + buf_len(&link->out) + link->bulk.len;
 }
 
 #endif

@@ -2,6 +2,9 @@
 #include "frame.h"
 
 #include <errno.h>
+#include <string.h>
+
+#define MARK_HEAD (FRAME_MARK_LEN - FRAME_PREFIX_LEN) /* a length that is none: what follows it */
 
 uint32_t frame_u32(const uint8_t *at)
 {
@@ -49,5 +52,37 @@ int frame_next(const struct buf *queue, struct frame *ret_frame, size_t *ret_mis
 		.body_len = len - FRAME_LEN_MIN,
 		.wire_len = FRAME_PREFIX_LEN + (size_t)len,
 	};
+	return 1;
+}
+
+void frame_put_mark(uint8_t at[FRAME_MARK_LEN], uint32_t mark)
+{
+	frame_put_u32(at, MARK_HEAD);
+	frame_put_u32(at + FRAME_PREFIX_LEN, mark);
+}
+
+int frame_next_marked(const struct buf *queue, uint32_t mark, struct frame *ret_frame,
+		      size_t *ret_missing)
+{
+	uint8_t want[FRAME_MARK_LEN];
+	size_t have, behind;
+	struct frame frame;
+	int r = frame_next(queue, &frame, ret_missing);
+
+	if (r <= 0)
+		return r;
+	if (mark && frame.id) {
+		behind = buf_len(queue) - frame.wire_len;
+		have = behind < sizeof(want) ? behind : sizeof(want);
+		frame_put_mark(want, mark);
+		if (memcmp(buf_head(queue) + frame.wire_len, want, have) != 0)
+			return -EILSEQ;
+		if (have < sizeof(want)) {
+			*ret_missing = sizeof(want) - have;
+			return 0;
+		}
+		frame.mark_len = sizeof(want);
+	}
+	*ret_frame = frame;
 	return 1;
 }

@@ -16,6 +16,13 @@
 #define FRAME_LEN_MAX	 4194304 /* the same, at most */
 #define FRAME_WIRE_MAX	 (FRAME_PREFIX_LEN + FRAME_LEN_MAX)
 
+/*
+ * What may stand behind each frame with an id but 0 on a stream that has no beginnings and ends, such as a serial
+ * port: who finds something else there has a frame before it that somebody broke off, and that another one's first
+ * words have filled. To who does not expect it, it is a frame that is too short, and passed over.
+ */
+#define FRAME_MARK_LEN 8
+
 #define FRAME_TERMINAL	    0x01 /* the last frame of its id */
 #define FRAME_SESSION_START 0x02
 #define FRAME_SHUTDOWN	    0x04
@@ -26,7 +33,8 @@ struct frame {
 	uint8_t flags;
 	uint8_t *body; /* inside the queue, until it changes */
 	size_t body_len;
-	size_t wire_len; /* what to consume when done with it */
+	size_t wire_len; /* what to consume when done with it, */
+	size_t mark_len; /* and behind that */
 };
 
 uint32_t frame_u32(const uint8_t *at);
@@ -39,5 +47,13 @@ void frame_put_header(uint8_t *at, uint32_t id, uint8_t flags, size_t body_len);
  * or under what the wire allows: framing is lost and the connection is of no more use.
  */
 int frame_next(const struct buf *queue, struct frame *ret_frame, size_t *ret_missing);
+
+/*
+ * The same where frames have that mark behind them; 0: none has. -EILSEQ: another one is there, or something else.
+ */
+int frame_next_marked(const struct buf *queue, uint32_t mark, struct frame *ret_frame,
+		      size_t *ret_missing);
+
+void frame_put_mark(uint8_t at[FRAME_MARK_LEN], uint32_t mark);
 
 #endif

@@ -140,6 +140,7 @@ enum msg_feature {
 	MSG_FEATURE_MERGE_OUTPUT = 1 << 10,
 	MSG_FEATURE_USER_SHELL = 1 << 11,
 	MSG_FEATURE_CGROUP = 1 << 12,
+	MSG_FEATURE_FRAME_MARK = 1 << 13, /* of a stream that many share */
 };
 
 /* How one comes to a kept session: what it wants of it. */
@@ -164,7 +165,13 @@ enum msg_detached {
 struct msg_ready {
 	uint64_t boot_time_ns, init_time_ns, ready_time_ns;
 	struct msg_text agent_version;
-	uint32_t features; /* enum msg_feature */
+	uint32_t features;   /* enum msg_feature */
+	uint32_t frame_mark; /* what follows has this one, see frame.h; 0: none */
+};
+
+/* From a host: it is new, or has heard whom commands run as. */
+struct msg_init_ack {
+	uint32_t frame_mark; /* that it wants, and gives; 0: none */
 };
 
 struct msg_pair {

@@ -99,6 +99,11 @@ static const struct field ready_fields[] = {
 	/* Both sent always, an agent without a version says "". */
 	ROW(ready, "agent_version", agent_version, NULLABLE),
 	{"exec_features", FIELD_FEATURES, NULLABLE, AT(ready, features), 0, 0, NULL},
+	ROW(ready, "frame_mark", frame_mark, OMITTED),
+};
+
+static const struct field init_ack_fields[] = {
+	ROW(init_ack, "frame_mark", frame_mark, OMITTED),
 };
 
 static const struct field request_fields[] = {
@@ -340,7 +345,7 @@ const struct message msg_messages[MSG_TYPE_COUNT] = {
 	[MSG_UNKNOWN] = {"", 0, {0}},
 	[MSG_READY] = {"core.ready", 0, SCHEMA_WITH(ready_fields, ready, ROOM_SMALL * 2, NULL)},
 	[MSG_INIT_RESOLVED] = {"core.init.resolved", 0, SCHEMA(resolved_fields, init_resolved)},
-	[MSG_INIT_ACK] = {"core.init.ack", 0, {0}},
+	[MSG_INIT_ACK] = {"core.init.ack", 0, SCHEMA(init_ack_fields, init_ack)},
 	[MSG_SHUTDOWN] = {"core.shutdown", FRAME_SHUTDOWN, {0}},
 	[MSG_RELAY_CLIENT_DISCONNECTED] = {"core.relay.client.disconnected", 0,
 					   SCHEMA(id_range_fields, id_range)},
@@ -459,10 +464,10 @@ const char *const msg_detached_names[] = {
 const char *const msg_feature_names[MSG_FEATURE_COUNT] = {
 	"timeout",	"linger",	"on_disconnect", "login_shell", "usage",
 	"output_close", "stdin_window", "output_window", "pixels",	"sessions",
-	"merge_output", "user_shell",	"cgroup",
+	"merge_output", "user_shell",	"cgroup",	 "frame_mark",
 };
 
-_Static_assert(MSG_FEATURE_CGROUP == 1 << (MSG_FEATURE_COUNT - 1), "each feature has its name");
+_Static_assert(MSG_FEATURE_FRAME_MARK == 1 << (MSG_FEATURE_COUNT - 1), "each feature has its name");
 
 int msg_name_index(const char *const *names, size_t count, struct msg_text text)
 {

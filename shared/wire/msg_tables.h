@@ -87,7 +87,7 @@ extern const char *const msg_attach_names[];
 extern const char *const msg_detached_names[];
 
 /* In the order of their bits. */
-#define MSG_FEATURE_COUNT 13
+#define MSG_FEATURE_COUNT 14
 extern const char *const msg_feature_names[MSG_FEATURE_COUNT];
 
 /* The index of text in names, or -EINVAL. */
