@@ -232,7 +232,9 @@ static long failed(const struct function *function)
 /* A connection that broke is broken for both, and for whatever else is asked of it. */
 static void break_too(const struct function *function, long fd)
 {
-	if ((page->num == EPIPE || page->num == ECONNRESET) && function->len_at == 2)
+	bool moves_bytes = function->len_at == 2 || strcmp(function->name, "sendmsg") == 0;
+
+	if ((page->num == EPIPE || page->num == ECONNRESET) && moves_bytes)
 		raw(SYS_shutdown, fd, SHUT_RDWR, 0, 0);
 }
 
@@ -277,7 +279,7 @@ static long go(struct function *function, long a[6], uintptr_t where)
 
 /* clang-format off */
 SHORTENS(read, 2); SHORTENS(write, 2); SHORTENS(pwrite, 2); SHORTENS(recv, 2); SHORTENS(send, 2);
-SHORTENS(sendto, 2); SHORTENS(splice, 4); SHORTENS(getrandom, 1);
+SHORTENS(sendto, 2); SHORTENS(splice, 4); SHORTENS(getrandom, 1); SHORTENS(writev, 2); /* of parts, one */
 IS_DONE(close); IS_DONE(closedir); IS_DONE(fclose);
 GIVES_NULL(fopen); GIVES_NULL(fdopen); GIVES_NULL(fmemopen); GIVES_NULL(open_memstream); GIVES_NULL(opendir);
 GIVES_NULL(fdopendir); GIVES_NULL(fgets);
@@ -289,7 +291,7 @@ FAILS(epoll_create1); FAILS(epoll_ctl); FAILS(epoll_wait); FAILS(execv); FAILS(e
 FAILS(fchmod); FAILS(fchown); FAILS(fcntl); FAILS(fflush); FAILS(flock); FAILS(fork); FAILS(fstat);
 FAILS(ftruncate); FAILS(getpeername); FAILS(getrlimit); FAILS(getsockopt); FAILS(ioctl); FAILS(kill);
 FAILS(listen); FAILS(lseek); FAILS(lstat); FAILS(memfd_create); FAILS(mkdir); FAILS(mkdirat); FAILS(open); FAILS(openat);
-FAILS(pipe2); FAILS(poll); FAILS(prctl); FAILS(readlink); FAILS(rename); FAILS(setenv); FAILS(setpgid);
+FAILS(pipe2); FAILS(poll); FAILS(prctl); FAILS(readlink); FAILS(rename); FAILS(sendmsg); FAILS(setenv); FAILS(setpgid);
 FAILS(setrlimit); FAILS(setsid); FAILS(setsockopt); FAILS(signalfd); FAILS(sigtimedwait); FAILS(socket);
 FAILS(socketpair); FAILS(stat); FAILS(symlink); FAILS(tcgetattr); FAILS(tcgetpgrp); FAILS(tcsetattr);
 FAILS(unlink); FAILS(unlinkat); FAILS(usleep); FAILS(waitid); FAILS(waitpid); FAILS(__open_2);
