@@ -217,7 +217,7 @@ static void on_clock(struct loop_timer *timer)
 static uint8_t *agent_script(uint8_t how, const uint8_t *data, size_t len, size_t *ret_len)
 {
 	static const uint8_t generations[] = {7, 4, 9, 1};
-	struct msg_ready ready = {1, 2, 3, {"x", 1}, f.features};
+	struct msg_ready ready = {1, 2, 3, {"x", 1}, f.features, 0};
 	struct frame frame;
 	size_t missing;
 	uint8_t *script;
