@@ -225,7 +225,9 @@ def check(args):
             need(not words or f"msb-exec: {words}" in said, f"the {key} was not said:", words, said)
     for pair in args.wanted:
         key, _, value = pair.partition("=")
-        need(lines.last[key] == word_or_json(value), f"{key} is {lines.last[key]!r}, not {value}:", lines.last)
+        # An id may look like a number.
+        is_said = lines.last[key] == value or lines.last[key] == word_or_json(value)
+        need(is_said, f"{key} is {lines.last[key]!r}, not {value}:", lines.last)
     return raw[-1].decode().rstrip()
 
 
