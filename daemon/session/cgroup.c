@@ -561,6 +561,9 @@ int cgroup_is_populated(const struct cgroup *cgroup)
 	/* Whoever may have removed it could do so only while nobody was in it. */
 	if (n == -ENOENT || n == -ENODEV)
 		return 0;
+	/* What does not say so is not the whole of it. */
+	if (n >= 0 && !strstr(text, "populated "))
+		return -EIO;
 	return n < 0 ? (int)n : number_of(text, "populated") != 0;
 }
 

@@ -801,6 +801,7 @@ class GroupKilled(Group):
     """What has left its session ends with the group, when its time is over."""
     name = "group-killed"
     words = ("--timeout", "0.1", "-k", "0.1", "--")
+    unreal = (("openat", "ENOENT"),)  # of a group that is there
     script = "setsid setsid sleep 1000 & sleep 1000"
     right = (Outcome(124, b"", b""),)
 
