@@ -148,3 +148,19 @@ PY
 		    equal(host.run(9, "echo", "plain").stdout, b"plain\n")
 	PY
 }
+
+@test "marks: what the host said to an agent that is gone is passed over with its marks, and no framing is lost" {
+	host <<-'PY'
+		port = Port()
+		agent = Agent()
+		host = port.host()
+		mark = struct.pack(">II", 4, 5)
+		host.send(frame("core.exec.stdin", 5, {"data": b"x" * 900}) + mark + frame("core.ping", 5) + mark)
+		host.tell("core.init.ack", 0, {"frame_mark": 6})
+		got = host.next()
+		while got.payload.get("frame_mark") != 6:
+		    got = host.next()
+		agent.end()
+		assert "framing lost" not in agent.log()
+	PY
+}

@@ -218,6 +218,9 @@ host() {
 		agent = Agent()
 		host = port.host()
 		host.greeted()
+		# Of who has asked for none, a mark is junk, too.
+		host.ack()
+		host.greeted()
 		# So little of it that the agent takes it at once, and does not lose the framing twice.
 		for junk in b"\0\0\0\4abcd", b"\xff" * 200, struct.pack(">I", 4194305) + b"x":
 		    pid = host.start(9, "sleep", "1000")

@@ -105,11 +105,13 @@ static int take_hosts(struct serial *serial, struct incoming *in)
 
 	switch (in->envelope.type) {
 	case MSG_BOOTSTRAP:
+		link_pass_marks(&serial->conn.link, false);
 		r = incoming_decode(in, &bootstrap);
 		if (r == 0)
 			on_bootstrap(serial, &bootstrap);
 		break;
 	case MSG_INIT_ACK:
+		link_pass_marks(&serial->conn.link, false);
 		on_ack(serial, in->envelope.payload);
 		break;
 	case MSG_RELAY_CLIENT_DISCONNECTED:
@@ -248,6 +250,7 @@ void serial_open(struct serial *serial, struct dispatch *dispatch, int fd, const
 	};
 	conn_init(&serial->conn, &dispatch->conns, fd, fd, &peer, LINK_DRAINS_AT_HANGUP, &calls);
 	link_mark_frames(&serial->conn.link, 0);
+	link_pass_marks(&serial->conn.link, true);
 	/* A bootstrap may be there already. */
 	link_read(&serial->conn.link);
 	if (boot_wait_ms)

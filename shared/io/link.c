@@ -504,6 +504,12 @@ static bool take_body(struct link *link)
 	return !link->body;
 }
 
+/* 1: there is one; 0: none; -EAGAIN: there may be. */
+static int stale_mark(const struct link *link)
+{
+	return link->passes_marks ? frame_is_mark(&link->in) : 0;
+}
+
 /* One frame, or what stands in for one: 1 to go on, 0 for nothing more now, or -errno. */
 static int take_one(struct link *link)
 {
@@ -514,6 +520,11 @@ static int take_one(struct link *link)
 		return 0;
 	if (link->raw)
 		return link->calls->on_bytes(link, &link->in);
+	r = stale_mark(link);
+	if (r > 0)
+		buf_consume(&link->in, FRAME_MARK_LEN);
+	if (r)
+		return r > 0;
 	r = next_frame(link, &frame);
 	if (r <= 0)
 		return r == 0 && take_part(link) ? 1 : r;
@@ -548,7 +559,8 @@ static bool has_nothing(const struct link *link)
 {
 	struct frame frame;
 
-	return !link->body && (link->raw || next_frame(link, &frame) <= 0);
+	return !link->body &&
+	       (link->raw || (stale_mark(link) <= 0 && next_frame(link, &frame) <= 0));
 }
 
 /* Nobody is there any more for whom the rest would be waited for. */

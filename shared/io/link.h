@@ -96,6 +96,7 @@ struct link {
 	uint64_t sent;	      /* bytes that have gone out, of frames */
 	uint64_t taken;	      /* frames that have come in */
 	uint32_t in_mark;     /* behind each frame that comes, or 0; see frame.h */
+	bool passes_marks;    /* that nobody asked for */
 	bool has_edges;	      /* what goes out is known frame by frame: */
 	uint32_t out_mark;    /* behind each, or 0, */
 	uint64_t marked_from; /* from that one of what ever went out on */
@@ -145,6 +146,12 @@ void link_take_raw(struct link *link, bool raw);
 static inline void link_expect_mark(struct link *link, uint32_t mark)
 {
 	link->in_mark = mark;
+}
+
+/* Whether marks are passed over, which then are of frames for who was here before us, and had asked for them. */
+static inline void link_pass_marks(struct link *link, bool pass)
+{
+	link->passes_marks = pass;
 }
 
 static inline bool link_expects_mark(const struct link *link)

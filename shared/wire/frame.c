@@ -61,6 +61,15 @@ void frame_put_mark(uint8_t at[FRAME_MARK_LEN], uint32_t mark)
 	frame_put_u32(at + FRAME_PREFIX_LEN, mark);
 }
 
+int frame_is_mark(const struct buf *queue)
+{
+	size_t have = buf_len(queue);
+
+	if (have < FRAME_PREFIX_LEN || frame_u32(buf_head(queue)) != MARK_HEAD)
+		return 0;
+	return have < FRAME_MARK_LEN ? -EAGAIN : 1;
+}
+
 int frame_next_marked(const struct buf *queue, uint32_t mark, struct frame *ret_frame,
 		      size_t *ret_missing)
 {

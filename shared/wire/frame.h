@@ -19,7 +19,7 @@
 /*
  * What may stand behind each frame with an id but 0 on a stream that has no beginnings and ends, such as a serial
  * port: who finds something else there has a frame before it that somebody broke off, and that another one's first
- * words have filled. To who does not expect it, it is a frame that is too short, and passed over.
+ * words have filled. To who has not asked for it, it is a frame that is too short.
  */
 #define FRAME_MARK_LEN 8
 
@@ -55,5 +55,8 @@ int frame_next_marked(const struct buf *queue, uint32_t mark, struct frame *ret_
 		      size_t *ret_missing);
 
 void frame_put_mark(uint8_t at[FRAME_MARK_LEN], uint32_t mark);
+
+/* Whether the queue begins with any mark: 1, 0, or -EAGAIN if it may but is not all there. */
+int frame_is_mark(const struct buf *queue);
 
 #endif

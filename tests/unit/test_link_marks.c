@@ -216,6 +216,76 @@ static void what_is_no_mark_is_told_at_once(void **state)
 	}
 }
 
+/* ---- what was for who was here before ---- */
+
+static unsigned taken;
+
+static enum link_wish wish_for_all(struct link *link)
+{
+	(void)link;
+	return LINK_TAKE;
+}
+
+static int on_frame_of_three(struct link *link, const struct frame *frame)
+{
+	(void)link;
+	(void)frame;
+	taken++;
+	if (taken == 3)
+		loop_stop(&loop);
+	return 0;
+}
+
+static void on_once(struct loop_timer *timer)
+{
+	(void)timer;
+	loop_stop(&loop);
+}
+
+/* One batch, and the turn behind it. */
+static void run_once(void)
+{
+	struct loop_timer once = {.on_due = on_once};
+
+	loop_arm(&loop, &once, 0);
+	run();
+	loop_disarm(&loop, &once);
+}
+
+static const struct link_calls calls_that_take = {
+	.wish = wish_for_all,
+	.on_frame = on_frame_of_three,
+	.on_flushed = on_flushed,
+	.on_end = on_end,
+};
+
+static void marks_that_nobody_here_agreed_on_are_passed_over(void **state)
+{
+	unit_held struct msg_bytes words =
+		unit_hex("00000006 00000007 00 a0 00000004 c0ffee01 00000004 c0ffee01"
+			 "00000006 00000000 00 a0 00000006 00000007 00 a0");
+	int pair[2];
+
+	(void)state;
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair),
+			 0);
+	peer = pair[1];
+	begin(pair[0], pair[0]);
+	under_test.calls = &calls_that_take;
+	link_pass_marks(&under_test, true);
+	link_mark(&under_test);
+	/* At once, and in pieces that end anywhere. */
+	for (size_t cut = 0; cut < words.len; cut++) {
+		taken = 0;
+		assert_int_equal(write(peer, words.ptr, cut), cut);
+		run_once();
+		assert_int_equal(write(peer, words.ptr + cut, words.len - cut), words.len - cut);
+		run();
+		assert_int_equal(taken, 3);
+	}
+	end();
+}
+
 int main(void)
 {
 	const struct CMUnitTest link_marks_tests[] = {
@@ -225,6 +295,7 @@ int main(void)
 		MARKS(frame_waits_for_its_mark),
 		MARKS(frame_of_nobody_has_none),
 		MARKS(what_is_no_mark_is_told_at_once),
+		MARKS(marks_that_nobody_here_agreed_on_are_passed_over),
 	};
 
 	return cmocka_run_group_tests(link_marks_tests, NULL, NULL);
