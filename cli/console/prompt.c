@@ -212,7 +212,7 @@ void prompt_remember(struct prompt *prompt)
 
 static void write_lines(const char *text, size_t len)
 {
-	if (!len)
+	if (!text || !len)
 		return;
 	fwrite(text, 1, len, rl_outstream);
 	if (text[len - 1] != '\n')

@@ -275,11 +275,11 @@ static int open_own(struct cgroups *cgroups, struct err *err)
 	char *own = NULL, *path = NULL;
 	int r = find_own(&own);
 
-	if (r == 0)
+	if (own)
 		r = find_mount(own, &path);
-	cgroups->whole = r == 0 && strcmp(own, "/") == 0;
+	cgroups->whole = own && strcmp(own, "/") == 0;
 	free(own);
-	if (r < 0)
+	if (!path)
 		return err_set(err, r == -ENOENT ? 0 : -r, NULL,
 			       "there is no cgroup v2 for it here");
 	cgroups->fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NONBLOCK);
