@@ -193,10 +193,10 @@ void link_read(struct link *link)
 		return;
 	}
 	buf_settle(&link->in);
-	if (n < 0 && errno == EAGAIN && !link->gone)
+	if (n < 0 && errno == EAGAIN)
 		return;
 	link->ended = true;
-	link->error = n < 0 && errno != EAGAIN ? errno : 0;
+	link->error = n < 0 ? errno : 0;
 }
 
 struct buf *link_cut(struct link *link)
@@ -563,6 +563,15 @@ static bool has_nothing(const struct link *link)
 	       (link->raw || (stale_mark(link) <= 0 && next_frame(link, &frame) <= 0));
 }
 
+/* One that has gone may have its end still open, and then nothing tells that all of it was read. */
+static void look_for_end(struct link *link)
+{
+	if (!link->gone || link->ended || has_unread(link))
+		return;
+	link->ended = true;
+	link->body = 0;
+}
+
 /* Nobody is there any more for whom the rest would be waited for. */
 static bool is_in_vain(const struct link *link, enum link_wish wish)
 {
@@ -637,6 +646,7 @@ static void on_turn(struct loop_task *task)
 	link->calls->on_flushed(link, link_flush(link));
 	if (!link->loop || link->stopped || (r < 0 && !tell_end(link, LINK_SENSELESS, -r)))
 		return;
+	look_for_end(link);
 	/* Derived after the flush: what may be read depends on what could be written. */
 	wish = link->calls->wish(link);
 	if (is_broken(link, wish) ? !tell_end(link, LINK_BROKEN, link->error)

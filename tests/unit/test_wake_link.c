@@ -239,6 +239,25 @@ static void what_waits_behind_answers_that_are_not_taken_goes_with_who_asked(voi
 	assert_int_equal(lost, 1);
 }
 
+/* It takes no more, but has not gone: there is no hang-up, and no end of file either. */
+static void one_that_takes_no_more_is_told_though_it_stays(void **state)
+{
+	(void)state;
+	change(&calls_for_gone, LINK_HEARS_HANGUP);
+	wished = LINK_WAIT;
+	send_pings(3);
+	run_once();
+	/* These are not read before the first answer fails. */
+	send_pings(3);
+	shutdown(peer, SHUT_RD);
+	wished = LINK_TAKE;
+	link_mark(&under_test);
+	for (int i = 0; i < 20 && !lost; i++)
+		run_once();
+	assert_int_equal(frames, 6);
+	assert_int_equal(lost, 1);
+}
+
 static void read_some(struct loop_source *source, uint32_t ready)
 {
 	uint8_t waste[3000];
@@ -309,6 +328,7 @@ int main(void)
 		WAKE(what_was_said_before_going_is_taken_though_no_answer_can_be_sent),
 		WAKE(what_was_said_before_going_is_taken_once_there_is_time),
 		WAKE(what_waits_behind_answers_that_are_not_taken_goes_with_who_asked),
+		WAKE(one_that_takes_no_more_is_told_though_it_stays),
 		WAKE(queue_goes_out_as_the_peer_takes_it),
 		WAKE(nothing_follows_what_is_cut),
 	};
