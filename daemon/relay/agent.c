@@ -24,7 +24,6 @@
 #define HELD_MS	     3000  /* before frames are given to an agent that gives no credit for any */
 #define CREDIT_ID    UINT32_MAX
 #define PING_LEN_MAX 64
-#define ASKS_MAX     8 /* for a mark, of what greets without it, before the next look */
 
 static const char takes_nothing[] = "the guest takes nothing";
 static const char no_stream[] =
@@ -92,7 +91,7 @@ static void say(struct relay_agent *agent, const struct buf *frame, int r)
 
 static void take_steps(struct relay_agent *agent, unsigned steps)
 {
-	const struct msg_init_ack ack = {agent->asks ? agent->mark : 0};
+	const struct msg_init_ack ack = {agent->asked_mark ? agent->mark : 0};
 	struct buf frame;
 
 	buf_init(&frame, FRAME_WIRE_MAX, agent->spare);
@@ -111,19 +110,15 @@ static void take_steps(struct relay_agent *agent, unsigned steps)
 		agent->lost = "no answer from the guest yet";
 }
 
-/* For one that nobody can have written down before, nor answered. */
 static void ask_mark(struct relay_agent *agent, unsigned before)
 {
-	agent->asks++;
-	if (getrandom(&agent->mark, sizeof(agent->mark), GRND_NONBLOCK) != sizeof(agent->mark))
-		agent->mark = (uint32_t)(loop_now_us() * 0x9e3779b97f4a7c15u >> 32);
-	agent->mark |= !agent->mark;
+	agent->asked_mark = true;
 	take_steps(agent, before | HELLO_ACK);
 }
 
 static bool has_our_mark(const struct relay_agent *agent, const struct msg_ready *ready)
 {
-	return agent->asks && ready->frame_mark == agent->mark;
+	return agent->asked_mark && ready->frame_mark == agent->mark;
 }
 
 /*
@@ -132,24 +127,26 @@ static bool has_our_mark(const struct relay_agent *agent, const struct msg_ready
  */
 static bool is_for_us(struct relay_agent *agent, const struct msg_ready *ready)
 {
-	if (!agent->asks && !(ready->features & MSG_FEATURE_FRAME_MARK))
+	if (!agent->asked_mark && !(ready->features & MSG_FEATURE_FRAME_MARK))
 		return true;
-	if (has_our_mark(agent, ready))
+	if (!agent->asked_mark)
+		ask_mark(agent, 0);
+	else if (has_our_mark(agent, ready))
 		link_expect_mark(&agent->link, agent->mark);
-	else if (!ready->frame_mark && agent->asks < ASKS_MAX)
-		/* It has not heard the last one, if that was there already. */
-		ask_mark(agent, agent->torn ? hello_begin(&agent->hello) : 0);
 	else
 		log_debug("%s: a ready without our mark passed over", agent->name);
 	return link_expects_mark(&agent->link);
 }
 
+/* One that nobody can have written down before. */
 static void forget_mark(struct relay_agent *agent)
 {
-	agent->asks = 0;
-	agent->torn = false;
+	agent->asked_mark = agent->torn = false;
 	link_expect_mark(&agent->link, 0);
 	link_mark_frames(&agent->link, 0);
+	if (getrandom(&agent->mark, sizeof(agent->mark), GRND_NONBLOCK) != sizeof(agent->mark))
+		agent->mark = (uint32_t)(loop_now_us() * 0x9e3779b97f4a7c15u >> 32);
+	agent->mark |= !agent->mark;
 }
 
 static void go_up(struct relay_agent *agent, bool ran_before)
@@ -209,7 +206,7 @@ static void take_ready(struct relay_agent *agent, const uint8_t *wire, size_t le
 	if (agent->torn && has_our_mark(agent, &ready))
 		hello_resolved(&agent->hello);
 	take_steps(agent, hello_ready(&agent->hello, ready.features, &is_up));
-	if ((is_up || agent->torn) && is_for_us(agent, &ready))
+	if (is_up && is_for_us(agent, &ready))
 		go_up(agent, false);
 }
 
@@ -586,8 +583,7 @@ static void on_seeking(struct relay_agent *agent)
 
 	complain(agent, "connected, but no answer from the guest yet");
 	/* It may be one by now that knows no marks. */
-	agent->asks = 0;
-	agent->torn = false;
+	agent->asked_mark = agent->torn = false;
 	take_steps(agent, hello_look(&agent->hello, &wait_ms));
 	loop_arm(agent->loop, &agent->clock, wait_ms);
 	if (agent->lost)

@@ -56,7 +56,7 @@ struct relay_agent {
 	unsigned probes;    /* how often it was asked whether it is still the same guest */
 	bool keeps;	    /* what was put since the last of them is for the next guest */
 	uint32_t mark;	    /* that an agent which knows marks is to put behind its frames */
-	unsigned asks;	    /* for it since the last look: no ready counts then without that one */
+	bool asked_mark;    /* it was asked to: no ready counts without that one */
 	bool torn;	    /* what comes may hold the rest of a frame, in which anything may be */
 	bool wants_room;    /* somebody was told that there is none, and waits */
 	bool wants_stream;  /* the same for what streams carry */
