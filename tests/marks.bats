@@ -28,6 +28,7 @@ host() {
 }
 
 @test "marks: a daemon that is killed in the midst of a frame: its client has a part of what was written, and 125" {
+	# shellcheck disable=SC2153 # of helper.bash
 	DIR=$DIR python3 -B "$BATS_TEST_DIRNAME/torn.py" "$EXECD" "$RELAYD" "$X"
 }
 
@@ -160,4 +161,61 @@ PY
 		agent.end()
 		assert "framing lost" not in agent.log()
 	PY
+}
+
+# What an agent before it began to read, and did not end, costs it its framing, and what was asked behind that.
+@test "marks: an agent that begins anew behind what it was asked is asked again" {
+	ends <<'PY'
+guest = Guest().accept()
+guest.answer_bootstrap()
+guest.greet_marked()
+equal(Peer().ready.v, 7)
+names = [*KEEPS, "frame_mark"]
+
+
+def asked():
+    """For a mark, behind a bootstrap."""
+    guest.expect("core.bootstrap", 0)
+    return guest.expect("core.init.ack", 0).frame_mark
+
+
+guest.mark = b""
+guest.greet(names)
+guest.expect("core.bootstrap", 0)
+for i in range(3):
+    guest.greet(names)
+first = asked()
+# The answer to what it was asked before is none.
+guest.greet(names)
+second = asked()
+assert first != second, f"{first} twice"
+guest.greet(names, frame_mark=first, agent_version="slow")
+guest.tell("core.init.resolved", 0, {"default_user": {"uid": 1, "gid": 2}})
+guest.greet(names, frame_mark=second, agent_version="new")
+guest.mark = struct.pack(">II", 4, second)
+equal(Peer().ready.agent_version, "new")
+guest.quiet()
+PY
+}
+
+# What it says late is to what it was asked first, and not a reason to ask it once more, for ever.
+@test "marks: an agent that takes long to answer is there in the end" {
+	ends <<'PY'
+names = [*KEEPS, "frame_mark"]
+guest = Guest().accept()
+guest.greet(names)
+guest.expect("core.bootstrap", 0)
+number = guest.expect("core.init.ack", 0).frame_mark
+assert "frame_mark" not in guest.expect("core.init.ack", 0).payload
+guest.expect("core.ping")
+for i in range(2):
+    guest.tell("core.init.resolved", 0, {"default_user": {"uid": 1, "gid": 2}})
+guest.greet(names, frame_mark=number)
+guest.greet(names)
+equal(guest.expect("core.init.ack", 0).frame_mark, number)
+guest.quiet(0.5)
+guest.greet(names, frame_mark=number, agent_version="slow")
+guest.mark = struct.pack(">II", 4, number)
+equal(Peer().ready.agent_version, "slow")
+PY
 }

@@ -20,6 +20,7 @@
 #define PAUSE_MAX_MS 2000
 #define RESET_MS     1000  /* of silence, in which another agent than ours may have begun anew */
 #define SILENCE_MS   10000 /* of an agent that should live: ask, and the same again: give up */
+#define AGAIN_MS     200   /* of silence, behind a ready of one that may have lost what it was asked */
 #define STALL_MS     2000  /* in the midst of a frame */
 #define HELD_MS	     3000  /* before frames are given to an agent that gives no credit for any */
 #define CREDIT_ID    UINT32_MAX
@@ -116,6 +117,46 @@ static void ask_mark(struct relay_agent *agent, unsigned before)
 	take_steps(agent, before | HELLO_ACK);
 }
 
+/* One that nobody can have written down before. */
+static void draw_mark(struct relay_agent *agent)
+{
+	if (getrandom(&agent->mark, sizeof(agent->mark), GRND_NONBLOCK) != sizeof(agent->mark))
+		agent->mark = (uint32_t)(loop_now_us() * 0x9e3779b97f4a7c15u >> 32);
+	agent->mark |= !agent->mark;
+}
+
+static void forget_mark(struct relay_agent *agent)
+{
+	agent->asked_mark = agent->torn = agent->unheard = agent->looked = false;
+	link_expect_mark(&agent->link, 0);
+	link_mark_frames(&agent->link, 0);
+	draw_mark(agent);
+}
+
+/*
+ * By a number that was in no question before: only the answer to this one counts, and it is the last. Whoever
+ * answers has heard the bootstrap before it, too.
+ */
+static void ask_anew(struct relay_agent *agent)
+{
+	draw_mark(agent);
+	agent->torn = true;
+	agent->unheard = false;
+	ask_mark(agent, hello_begin(&agent->hello));
+}
+
+/*
+ * Where the rest of a frame is, whose beginning the one before it had, a new agent loses its framing, and with that
+ * what we have asked behind it: it says ready once more. It may do so many times, and the last counts.
+ */
+static void doubt_heard(struct relay_agent *agent, const struct msg_ready *ready)
+{
+	if (agent->looked || ready->frame_mark || !(ready->features & MSG_FEATURE_FRAME_MARK))
+		return;
+	agent->unheard = true;
+	loop_arm(agent->loop, &agent->clock, AGAIN_MS);
+}
+
 static bool has_our_mark(const struct relay_agent *agent, const struct msg_ready *ready)
 {
 	return agent->asked_mark && ready->frame_mark == agent->mark;
@@ -134,19 +175,8 @@ static bool is_for_us(struct relay_agent *agent, const struct msg_ready *ready)
 	else if (has_our_mark(agent, ready))
 		link_expect_mark(&agent->link, agent->mark);
 	else
-		log_debug("%s: a ready without our mark passed over", agent->name);
+		doubt_heard(agent, ready);
 	return link_expects_mark(&agent->link);
-}
-
-/* One that nobody can have written down before. */
-static void forget_mark(struct relay_agent *agent)
-{
-	agent->asked_mark = agent->torn = false;
-	link_expect_mark(&agent->link, 0);
-	link_mark_frames(&agent->link, 0);
-	if (getrandom(&agent->mark, sizeof(agent->mark), GRND_NONBLOCK) != sizeof(agent->mark))
-		agent->mark = (uint32_t)(loop_now_us() * 0x9e3779b97f4a7c15u >> 32);
-	agent->mark |= !agent->mark;
 }
 
 static void go_up(struct relay_agent *agent, bool ran_before)
@@ -192,7 +222,7 @@ static void take_ready(struct relay_agent *agent, const uint8_t *wire, size_t le
 	uint8_t copy[SEEK_FRAME_MAX];
 	struct msg_envelope envelope = {0};
 	struct msg_ready ready = {0};
-	bool is_up;
+	bool asked = agent->hello.booted, is_up;
 
 	if (seek_open(wire, len, copy, &envelope) == 0)
 		msg_decode(MSG_READY, envelope.payload, &ready);
@@ -208,6 +238,8 @@ static void take_ready(struct relay_agent *agent, const uint8_t *wire, size_t le
 	take_steps(agent, hello_ready(&agent->hello, ready.features, &is_up));
 	if (is_up && is_for_us(agent, &ready))
 		go_up(agent, false);
+	else if (asked && !is_up)
+		doubt_heard(agent, &ready);
 }
 
 /* A guest that runs has said ready to another host, and does so once. */
@@ -260,6 +292,7 @@ static void greet(struct relay_agent *agent, enum seek_found found, const uint8_
 	case SEEK_RESOLVED:
 		if (agent->torn)
 			break;
+		agent->unheard = false;
 		take_steps(agent, hello_resolved(&agent->hello));
 		loop_arm(agent->loop, &agent->clock, HELLO_PATIENCE_MS);
 		break;
@@ -439,8 +472,7 @@ static void look_behind_cut(struct relay_agent *agent)
 {
 	buf_consume(link_in(&agent->link), 1);
 	start_over(agent, SEEK_NOTHING);
-	agent->torn = true;
-	ask_mark(agent, hello_begin(&agent->hello));
+	ask_anew(agent);
 	relay_agent_mark(agent);
 }
 
@@ -581,9 +613,16 @@ static void on_seeking(struct relay_agent *agent)
 {
 	uint64_t wait_ms;
 
+	if (agent->unheard) {
+		ask_anew(agent);
+		loop_arm(agent->loop, &agent->clock, HELLO_LOOK_MS);
+		relay_agent_mark(agent);
+		return;
+	}
 	complain(agent, "connected, but no answer from the guest yet");
 	/* It may be one by now that knows no marks. */
 	agent->asked_mark = agent->torn = false;
+	agent->looked = true;
 	take_steps(agent, hello_look(&agent->hello, &wait_ms));
 	loop_arm(agent->loop, &agent->clock, wait_ms);
 	if (agent->lost)

@@ -58,6 +58,8 @@ struct relay_agent {
 	uint32_t mark;	    /* that an agent which knows marks is to put behind its frames */
 	bool asked_mark;    /* it was asked to: no ready counts without that one */
 	bool torn;	    /* what comes may hold the rest of a frame, in which anything may be */
+	bool unheard;	    /* it began anew behind what it was asked, and is to be asked again */
+	bool looked;	    /* any ack was sent, and a ready without a mark may answer that */
 	bool wants_room;    /* somebody was told that there is none, and waits */
 	bool wants_stream;  /* the same for what streams carry */
 	bool wants_input;   /* and for input */
