@@ -20,7 +20,7 @@
 #define PAUSE_MAX_MS 2000
 #define RESET_MS     1000  /* of silence, in which another agent than ours may have begun anew */
 #define SILENCE_MS   10000 /* of an agent that should live: ask, and the same again: give up */
-#define AGAIN_MS     200   /* of silence, behind a ready of one that may have lost what it was asked */
+#define AGAIN_MS     200   /* of silence, behind a ready of one that lost what it was asked */
 #define STALL_MS     2000  /* in the midst of a frame */
 #define HELD_MS	     3000  /* before frames are given to an agent that gives no credit for any */
 #define CREDIT_ID    UINT32_MAX
