@@ -25,8 +25,8 @@ char *words_quote(const char *text, char quote, bool bash);
 char *words_unquote(const char *text, char quote);
 
 /*
- * The next word of a text, as the shell makes it, in malloced memory, or NULL where that has no room; *text goes on behind it and
- * its blanks. home: what ~ stands for, or NULL for no such thing.
+ * The next word of a text, as the shell makes it, in malloced memory, or NULL where that has no room; *text goes on
+ * behind it and its blanks. home: what ~ stands for, or NULL for no such thing.
  */
 char *words_next(const char **text, const char *home);
 

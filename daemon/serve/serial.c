@@ -207,7 +207,9 @@ static void on_framing_lost(struct conn *conn)
 {
 	struct serial *serial = container_of(conn, struct serial, conn);
 
-	log_caused(LOG_LEVEL_WARN, "%s: framing lost; what ran for this host ends", conn->name);
+	/* Who begins where another one was cut short may lose it many times. */
+	log_caused(serial->used ? LOG_LEVEL_WARN : LOG_LEVEL_INFO, "%s: framing lost%s", conn->name,
+		   serial->used ? "; what ran for this host ends" : "");
 	/* What is queued to go out are whole frames, of which one may have begun. */
 	link_drop_input(&conn->link);
 	forget_sessions(serial);
