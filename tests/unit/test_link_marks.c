@@ -236,22 +236,6 @@ static int on_frame_of_three(struct link *link, const struct frame *frame)
 	return 0;
 }
 
-static void on_once(struct loop_timer *timer)
-{
-	(void)timer;
-	loop_stop(&loop);
-}
-
-/* One batch, and the turn behind it. */
-static void run_once(void)
-{
-	struct loop_timer once = {.on_due = on_once};
-
-	loop_arm(&loop, &once, 0);
-	run();
-	loop_disarm(&loop, &once);
-}
-
 static const struct link_calls calls_that_take = {
 	.wish = wish_for_all,
 	.on_frame = on_frame_of_three,

@@ -97,21 +97,6 @@ static int tear_down(void **state)
 	return unit_tear_down(state);
 }
 
-static void on_once(struct loop_timer *timer)
-{
-	(void)timer;
-	loop_stop(&loop);
-}
-
-static void run_once(void)
-{
-	struct loop_timer once = {.on_due = on_once};
-
-	loop_arm(&loop, &once, 0);
-	run();
-	loop_disarm(&loop, &once);
-}
-
 static void send_pongs(unsigned count)
 {
 	struct buf out;

@@ -93,22 +93,6 @@ static void send_pings(int count)
 	buf_release(&out);
 }
 
-/* One batch, and the turn behind it. */
-static void on_once(struct loop_timer *timer)
-{
-	(void)timer;
-	loop_stop(&loop);
-}
-
-static void run_once(void)
-{
-	struct loop_timer once = {.on_due = on_once};
-
-	loop_arm(&loop, &once, 0);
-	run();
-	loop_disarm(&loop, &once);
-}
-
 static void owner_that_takes_one_frame_a_turn_gets_them_all(void **state)
 {
 	(void)state;

@@ -98,4 +98,20 @@ static inline void run(void)
 	assert_int_equal(loop_run(&loop), 0);
 }
 
+/* One batch, with its tasks. */
+static inline void on_once(struct loop_timer *timer)
+{
+	(void)timer;
+	loop_stop(&loop);
+}
+
+static inline void run_once(void)
+{
+	struct loop_timer once = {.on_due = on_once};
+
+	loop_arm(&loop, &once, 0);
+	run();
+	loop_disarm(&loop, &once);
+}
+
 #endif

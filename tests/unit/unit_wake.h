@@ -203,20 +203,4 @@ static inline size_t pong_len(void)
 	return len;
 }
 
-/* One batch, with its tasks. */
-static inline void on_once(struct loop_timer *timer)
-{
-	(void)timer;
-	loop_stop(&loop);
-}
-
-static inline void run_once(void)
-{
-	struct loop_timer once = {.on_due = on_once};
-
-	loop_arm(&loop, &once, 0);
-	run();
-	loop_disarm(&loop, &once);
-}
-
 #endif
