@@ -71,7 +71,7 @@ PY
 	daemon_start
 	peer <<'PY'
 peer = Peer()
-session = peer.keep_sh(1, "seq 1 3000; seq 5001 6000 >&2; exit 7").session
+session = peer.keep_sh(1, "seq 1 3000; seq 5001 6000 >&2; exit 7", detached=True).session
 peer.close()
 peer = Peer()
 peer.wait_ended(session)
