@@ -62,25 +62,6 @@ static const struct link_calls calls = {
 	.on_end = on_link_end,
 };
 
-static void on_round(struct loop_timer *timer)
-{
-	static int rounds;
-
-	if (++rounds % 8 == 0)
-		loop_stop(&loop);
-	else
-		loop_arm(&loop, timer, 0);
-}
-
-/* All that is there has been read: a socket of this machine brings at once what was written. */
-static void settle(void)
-{
-	struct loop_timer round = {.on_due = on_round};
-
-	loop_arm(&loop, &round, 0);
-	run();
-}
-
 static void assert_runs(enum frame_clock_runs what)
 {
 	assert_int_equal(clock_under_test.runs, what);

@@ -48,25 +48,6 @@ static char letter_of(enum msg_type type)
 	return letters[type] ? letters[type] : '?';
 }
 
-static void on_round(struct loop_timer *timer)
-{
-	static int rounds;
-
-	if (++rounds % 8 == 0)
-		loop_stop(&loop);
-	else
-		loop_arm(&loop, timer, 0);
-}
-
-/* All that is there is acted upon: sockets of this machine bring at once what was written. */
-static void settle(void)
-{
-	struct loop_timer round = {.on_due = on_round};
-
-	loop_arm(&loop, &round, 0);
-	run();
-}
-
 /* The types of the frames that have come, a letter each; len counts their bytes. */
 static const char *heard(int fd, bool greeted)
 {

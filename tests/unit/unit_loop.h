@@ -114,4 +114,23 @@ static inline void run_once(void)
 	loop_disarm(&loop, &once);
 }
 
+static inline void on_round(struct loop_timer *timer)
+{
+	static int rounds;
+
+	if (++rounds % 8 == 0)
+		loop_stop(&loop);
+	else
+		loop_arm(&loop, timer, 0);
+}
+
+/* All that is there has been read, and acted upon: a socket of this machine brings at once what was written. */
+static inline void settle(void)
+{
+	struct loop_timer round = {.on_due = on_round};
+
+	loop_arm(&loop, &round, 0);
+	run();
+}
+
 #endif
