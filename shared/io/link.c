@@ -551,15 +551,16 @@ static int take(struct link *link)
 		if (loop_now_us() - begun_us >= TURN_US)
 			break;
 	}
+	link->cut_short = r > 0;
 	return r < 0 ? r : 0;
 }
 
-/* Nothing is there that could be taken. */
+/* Nothing is there that could be taken, as far as that was looked at: what is no frame only take_one() tells. */
 static bool has_nothing(const struct link *link)
 {
 	struct frame frame;
 
-	return !link->body &&
+	return !link->body && !link->cut_short &&
 	       (link->raw || (stale_mark(link) <= 0 && next_frame(link, &frame) <= 0));
 }
 

@@ -107,6 +107,7 @@ struct link {
 	size_t body;	  /* bytes in the stream that the owner takes itself */
 	bool held;	  /* and would not have just now */
 	bool put_off;	  /* a frame, to another turn */
+	bool cut_short;	  /* the last turn, with more behind what it took */
 	bool gone;	  /* the peer, with something still to be read */
 	bool ended;	  /* the peer said end of file, or reading failed */
 	bool broken;	  /* writing failed */

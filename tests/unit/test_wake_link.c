@@ -10,13 +10,14 @@
 static struct link under_test;
 static int peer;
 static enum link_wish wished;
-static bool took; /* its one frame of this turn */
+static bool took;	   /* its one frame of this turn */
+static bool took_one_only; /* it takes no more than that */
 static unsigned frames, wanted, lost;
 
 static enum link_wish wish(struct link *link)
 {
 	(void)link;
-	return took ? LINK_WAIT : wished;
+	return took && took_one_only ? LINK_WAIT : wished;
 }
 
 static int on_frame(struct link *link, const struct frame *frame)
@@ -67,6 +68,7 @@ static int set_up(void **state)
 	frames = wanted = lost = 0;
 	wished = LINK_TAKE;
 	took = false;
+	took_one_only = true;
 	if (unit_set_up(state) ||
 	    socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair) < 0)
 		return 1;
@@ -135,6 +137,24 @@ static void lost_framing_is_told(void **state)
 	link_mark(&under_test);
 	run_once();
 	assert_int_equal(lost, 1);
+}
+
+/* What a turn has left over for want of time is looked at in the next, if it is no frame either. */
+static void no_frame_behind_as_many_as_one_turn_takes_is_told(void **state)
+{
+	(void)state;
+	for (int count = 255; count <= 257; count++) {
+		lost = 0;
+		wished = LINK_WAIT;
+		send_pings(count);
+		assert_int_equal(write(peer, "\0\0\0\0", 4), 4);
+		settle();
+		took_one_only = false;
+		wished = LINK_TAKE;
+		link_mark(&under_test);
+		settle();
+		assert_int_equal(lost, 1);
+	}
 }
 
 /* ---- a peer that goes ---- */
@@ -309,6 +329,7 @@ int main(void)
 		WAKE(owner_that_takes_one_frame_a_turn_gets_them_all),
 		WAKE(owner_that_wants_none_is_not_called_for_one_that_waits),
 		WAKE(lost_framing_is_told),
+		WAKE(no_frame_behind_as_many_as_one_turn_takes_is_told),
 		WAKE(what_was_said_before_going_is_taken_though_no_answer_can_be_sent),
 		WAKE(what_was_said_before_going_is_taken_once_there_is_time),
 		WAKE(what_waits_behind_answers_that_are_not_taken_goes_with_who_asked),
