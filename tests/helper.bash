@@ -61,6 +61,16 @@ common_teardown() {
 	return $status
 }
 
+# relay_teardown: the daemon's, and a relay's that has none behind it.
+relay_teardown() {
+	local status=0
+	if [[ -n $RELAY && -z $DAEMON ]]; then
+		relay_stop || status=1
+	fi
+	common_teardown || status=1
+	return $status
+}
+
 # show_what_there_is: of the daemon, or of the machine that it is in, when something went wrong.
 show_what_there_is() {
 	{

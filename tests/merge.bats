@@ -10,13 +10,8 @@ setup() {
 }
 
 teardown() {
-	local status=0
 	agent_end
-	if [[ -n $RELAY && -z $DAEMON ]]; then
-		relay_stop || status=1
-	fi
-	common_teardown || status=1
-	return $status
+	relay_teardown
 }
 
 # What writes to both in turn, and what comes of it where both are one.

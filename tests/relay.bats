@@ -3,24 +3,14 @@
 # where the answers matter less than what reaches it, the guest too (see guest.py).
 
 load helper
+load ends
 
 setup() {
 	common_setup
 }
 
 teardown() {
-	local status=0
-	if [[ -n $RELAY && -z $DAEMON ]]; then
-		relay_stop || status=1
-	fi
-	common_teardown || status=1
-	return $status
-}
-
-# ends: runs the Python on stdin as clients and guest of a relay.
-ends() {
-	relay_start "$DIR/port"
-	DIR=$DIR python3 -B "$BATS_TEST_DIRNAME/peer.py" "$SOCKET" "$RELAY"
+	relay_teardown
 }
 
 # ---- the greeting ----
