@@ -111,29 +111,44 @@ static FILE *lines_at(int fd, const char *name)
 	return lines;
 }
 
+/* A group as a folder to walk, or NULL, and errno. */
+static DIR *group_at(int at, const char *name)
+{
+	int fd = openat(at, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NONBLOCK | O_NOFOLLOW);
+	DIR *group = fd < 0 ? NULL : fdopendir(fd);
+
+	if (!group)
+		fd_close(&fd);
+	return group;
+}
+
+/* The name of the next group in it, or NULL. */
+static const char *next_below(DIR *group)
+{
+	struct dirent *entry;
+
+	while ((entry = readdir(group)))
+		if (entry->d_type == DT_DIR && entry->d_name[0] != '.')
+			return entry->d_name;
+	return NULL;
+}
+
 /* ---- removing ---- */
 
 /* With those that its commands made in it. Whether it is gone. */
 static bool remove_tree(int at, const char *name, int depth)
 {
-	struct dirent *entry;
-	DIR *folder;
-	int fd;
+	const char *child;
+	DIR *group;
 
 	if (unlinkat(at, name, AT_REMOVEDIR) == 0 || errno == ENOENT)
 		return true;
-	if (depth == DEPTH_MAX)
+	group = depth < DEPTH_MAX ? group_at(at, name) : NULL;
+	if (!group)
 		return false;
-	fd = openat(at, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NONBLOCK | O_NOFOLLOW);
-	folder = fd < 0 ? NULL : fdopendir(fd);
-	if (!folder) {
-		fd_close(&fd);
-		return false;
-	}
-	while ((entry = readdir(folder)))
-		if (entry->d_type == DT_DIR && entry->d_name[0] != '.')
-			remove_tree(fd, entry->d_name, depth + 1);
-	closedir(folder);
+	while ((child = next_below(group)))
+		remove_tree(dirfd(group), child, depth + 1);
+	closedir(group);
 	return unlinkat(at, name, AT_REMOVEDIR) == 0;
 }
 
@@ -143,22 +158,19 @@ static bool remove_tree(int at, const char *name, int depth)
  */
 static void remove_stale(const struct cgroups *cgroups)
 {
-	int fd = openat(cgroups->fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NONBLOCK);
-	DIR *folder = fd < 0 ? NULL : fdopendir(fd);
-	struct dirent *entry;
+	DIR *own = group_at(cgroups->fd, ".");
+	const char *name;
 
-	if (!folder) {
-		fd_close(&fd);
+	if (!own)
 		return;
-	}
-	while ((entry = readdir(folder))) {
+	while ((name = next_below(own))) {
 		int pid;
 
-		if (sscanf(entry->d_name, PREFIX "%d-%*d", &pid) == 1 && pid > 0 &&
+		if (sscanf(name, PREFIX "%d-%*d", &pid) == 1 && pid > 0 &&
 		    (pid == getpid() || (kill(pid, 0) < 0 && errno == ESRCH)))
-			remove_tree(cgroups->fd, entry->d_name, 0);
+			remove_tree(cgroups->fd, name, 0);
 	}
-	closedir(folder);
+	closedir(own);
 }
 
 /* ---- the daemon's own group ---- */
@@ -525,20 +537,16 @@ static int kill_listed(int at)
  */
 static int kill_each(int at, const char *name, int depth)
 {
-	int fd = openat(at, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NONBLOCK | O_NOFOLLOW), r;
-	DIR *folder = fd < 0 ? NULL : fdopendir(fd);
-	struct dirent *entry;
+	DIR *group = group_at(at, name);
+	const char *child;
+	int r;
 
-	if (!folder) {
-		r = -errno;
-		fd_close(&fd);
-		return r;
-	}
-	r = kill_listed(fd);
-	while (depth < DEPTH_MAX && (entry = readdir(folder)))
-		if (entry->d_type == DT_DIR && entry->d_name[0] != '.')
-			kill_each(fd, entry->d_name, depth + 1);
-	closedir(folder);
+	if (!group)
+		return -errno;
+	r = kill_listed(dirfd(group));
+	while (depth < DEPTH_MAX && (child = next_below(group)))
+		kill_each(dirfd(group), child, depth + 1);
+	closedir(group);
 	return r;
 }
 
