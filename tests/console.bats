@@ -15,6 +15,28 @@ teardown() {
 
 # ---- one shell ----
 
+# busybox has no echo until its command runs, which is when its modes are given back, in time or not.
+@test "console: an echo that came back although nobody waited for it any longer is no output" {
+	local stty
+	need_local "a guest with another stty"
+	command -v busybox >/dev/null || skip "no busybox here"
+	stty=$(command -v stty)
+	mkdir "$DIR/bin"
+	printf '#!/bin/sh\n"%s" "$@" || exit\ncase $1 in *:*) exec sleep %s ;; esac\n' "$stty" "$MARK" \
+		>"$DIR/bin/stty"
+	chmod +x "$DIR/bin/stty"
+	daemon_stop
+	export PATH=$DIR/bin:$PATH
+	daemon_start
+	talk --shell 'busybox sh' <<-'END'
+		prompt
+		run {echo one}
+		is one
+		send "\x04"
+		ends 0
+	END
+}
+
 @test "console: folders, variables, functions, options and \$? are kept between lines" {
 	for path in "PATH=$PATH" "$(without_bash)"; do
 		talk -e "$path" -w /tmp <<-'END'

@@ -477,9 +477,8 @@ class Comparison:
     async def compare(self, number, case):
         home = os.path.join(self.folder, f"{number:03}")
         # Shells now and then lose a signal, or what they have read before it, beside load: with keys that
-        # send one, what differs is tried again, twice. So it is of busybox, whose terminal has its echo back from
-        # a process beside it: once, beside load, what ends a line was shown as an empty line of the command's.
-        for _ in range(3 if case.signals() or self.args.shell.startswith("busybox") else 1):
+        # send one, what differs is tried again, twice.
+        for _ in range(3 if case.signals() else 1):
             records = []
             for side in self.sides(case, home):
                 # The same name for both, and nothing of the other in it.

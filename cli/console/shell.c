@@ -19,7 +19,7 @@
 #define BEGINS_ALSO  500  /* of those that do, should somebody have taken that from them */
 #define UNECHOED_MS  1000 /* the same where there is no echo */
 #define STRAYS_MS    200
-#define RESTORE_MS   2000
+#define RESTORE_MS   5000
 #define RESTORED_MAX 4096 /* bytes of lines; of more, only the last gets its modes back */
 #define REPEATS_MIN  1000 /* bytes of a line that busybox reads in parts, with a prompt for each */
 
@@ -97,13 +97,20 @@ static void send_typed(struct shell *shell, struct buf *out)
 	send_more(shell, !buf_len(&shell->typed.echo));
 }
 
+enum echo {
+	ECHO_NONE,
+	ECHO_COMES,
+	ECHO_MAY_COME, /* before anything else */
+};
+
 /* The newline that ends a line: what is behind it is a command's. */
-static void end_line(struct shell *shell, bool echoes)
+static void end_line(struct shell *shell, enum echo echo)
 {
 	struct buf out;
 
 	buf_init(&out, TYPED_MAX, NULL);
-	check(shell, typed_put_key(&shell->typed, '\n', echoes ? "\r\n" : NULL, &out));
+	check(shell, typed_put_key(&shell->typed, '\n', echo == ECHO_NONE ? NULL : "\r\n", &out));
+	shell->typed.at_once = echo == ECHO_MAY_COME;
 	send_typed(shell, &out);
 	shell->due++;
 	shell->state = SHELL_READING;
@@ -151,7 +158,7 @@ static void give_line(struct shell *shell)
 	} else {
 		if (modal)
 			forget_echo(shell);
-		end_line(shell, !modal);
+		end_line(shell, modal ? ECHO_NONE : ECHO_COMES);
 	}
 }
 
@@ -167,13 +174,17 @@ static void give_lines(struct shell *shell)
 static void on_restored(struct side *side, int status)
 {
 	struct shell *shell = side->owner;
+	enum echo echo = shell->echoes ? ECHO_COMES : ECHO_NONE;
 
 	shell->restoring = false;
 	if (shell->state != SHELL_READING)
 		return;
-	if (status != 0 || !shell->echoes)
+	/* Of what took too long nobody knows whether it was done; what failed was not. */
+	if (status != 0 && shell->echoes)
+		echo = status < 0 ? ECHO_MAY_COME : ECHO_NONE;
+	if (echo != ECHO_COMES)
 		forget_echo(shell);
-	end_line(shell, status == 0 && shell->echoes);
+	end_line(shell, echo);
 	give_lines(shell);
 }
 
