@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include "unit_budget.h"
+#include "unit_link.h"
 #include "unit_loop.h"
 
 #define LONG_MS 1000000 /* more than any machine takes for a test */
@@ -23,25 +24,6 @@ static void on_late(struct loop_timer *timer)
 	loop_stop(&loop);
 }
 
-static enum link_wish wish(struct link *link)
-{
-	(void)link;
-	return LINK_TAKE;
-}
-
-static int on_frame(struct link *link, const struct frame *frame)
-{
-	(void)link;
-	(void)frame;
-	return 0;
-}
-
-static void on_flushed(struct link *link, bool emptied)
-{
-	(void)link;
-	(void)emptied;
-}
-
 static void on_watched(struct link *link, bool is_read)
 {
 	frame_clock_run(&clock_under_test, link, reads && is_read);
@@ -55,9 +37,9 @@ static void on_link_end(struct link *link, enum link_end how, int error)
 }
 
 static const struct link_calls calls = {
-	.wish = wish,
-	.on_frame = on_frame,
-	.on_flushed = on_flushed,
+	.wish = unit_link_takes,
+	.on_frame = unit_link_drops,
+	.on_flushed = unit_link_flushed,
 	.on_watched = on_watched,
 	.on_end = on_link_end,
 };

@@ -3,7 +3,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "shared/io/link.h"
+#include "unit_link.h"
 #include "unit_loop.h"
 
 #define MARK	   0xc0ffee01u
@@ -17,25 +17,6 @@ static struct link under_test;
 static struct buf wanted;
 static int peer;
 
-static enum link_wish wish(struct link *link)
-{
-	(void)link;
-	return LINK_WAIT;
-}
-
-static int on_frame(struct link *link, const struct frame *frame)
-{
-	(void)link;
-	(void)frame;
-	return 0;
-}
-
-static void on_flushed(struct link *link, bool emptied)
-{
-	(void)link;
-	(void)emptied;
-}
-
 static void on_end(struct link *link, enum link_end how, int error)
 {
 	(void)link;
@@ -43,9 +24,9 @@ static void on_end(struct link *link, enum link_end how, int error)
 }
 
 static const struct link_calls calls = {
-	.wish = wish,
-	.on_frame = on_frame,
-	.on_flushed = on_flushed,
+	.wish = unit_link_waits,
+	.on_frame = unit_link_drops,
+	.on_flushed = unit_link_flushed,
 	.on_end = on_end,
 };
 
@@ -220,12 +201,6 @@ static void what_is_no_mark_is_told_at_once(void **state)
 
 static unsigned taken;
 
-static enum link_wish wish_for_all(struct link *link)
-{
-	(void)link;
-	return LINK_TAKE;
-}
-
 static int on_frame_of_three(struct link *link, const struct frame *frame)
 {
 	(void)link;
@@ -237,9 +212,9 @@ static int on_frame_of_three(struct link *link, const struct frame *frame)
 }
 
 static const struct link_calls calls_that_take = {
-	.wish = wish_for_all,
+	.wish = unit_link_takes,
 	.on_frame = on_frame_of_three,
-	.on_flushed = on_flushed,
+	.on_flushed = unit_link_flushed,
 	.on_end = on_end,
 };
 
