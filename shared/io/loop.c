@@ -13,12 +13,14 @@
 #include "shared/fd.h"
 
 #define BATCH_MAX 64
-#define LOOK_MS	  20 /* between two looks at what cannot be watched */
+#define LOOK_MS	  20  /* between two looks at what cannot be watched */
+#define LATE_US	  250 /* for late sources, before others are looked for */
 
 int loop_init(struct loop *loop)
 {
 	*loop = (struct loop){.epoll_fd = -1, .signal_fd = -1};
-	loop->last_task = &loop->first_task;
+	for (size_t i = 0; i < ARRAY_LEN(loop->tasks); i++)
+		loop->tasks[i].last = &loop->tasks[i].first;
 	loop->signals.fd = -1;
 	loop->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
 	return loop->epoll_fd < 0 ? -errno : 0;
@@ -123,10 +125,19 @@ void loop_want(struct loop *loop, struct loop_source *source, uint32_t want)
 	source->want = want;
 }
 
+static void wait_no_more(struct loop *loop, struct loop_source *source)
+{
+	if (!source->waiting)
+		return;
+	list_remove(&loop->late, &source->in_late);
+	source->waiting = 0;
+}
+
 void loop_remove(struct loop *loop, struct loop_source *source)
 {
 	if (source->fd < 0)
 		return;
+	wait_no_more(loop, source);
 	if (source->how != LOOP_WATCHED)
 		take_back(loop, source);
 	else
@@ -135,7 +146,7 @@ void loop_remove(struct loop *loop, struct loop_source *source)
 	source->fd = -1;
 }
 
-static void dispatch(struct loop_source *source, uint32_t events)
+static uint32_t ready_for(const struct loop_source *source, uint32_t events)
 {
 	uint32_t ready = 0;
 
@@ -146,9 +157,47 @@ static void dispatch(struct loop_source *source, uint32_t events)
 	if (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR))
 		ready |= LOOP_HUP;
 	/* Something earlier in the batch may have lost interest or closed it. */
-	ready &= source->want;
-	if (source->fd >= 0 && ready)
+	return source->fd >= 0 ? ready & source->want : 0;
+}
+
+static void dispatch(struct loop_source *source, uint32_t events)
+{
+	uint32_t ready = ready_for(source, events);
+
+	if (ready)
 		source->on_ready(source, ready);
+}
+
+/* At once, or, of one that is late, behind the others. */
+static void dispatch_in_turn(struct loop *loop, struct loop_source *source, uint32_t events)
+{
+	uint32_t ready = ready_for(source, events);
+
+	if (!source->late) {
+		wait_no_more(loop, source);
+		dispatch(source, events);
+		return;
+	}
+	if (ready && !source->waiting)
+		list_append(&loop->late, &source->in_late);
+	source->waiting |= ready;
+}
+
+/* One after the other; who is not reached now is the first of the next turn, for which nothing is waited. */
+static void run_late(struct loop *loop)
+{
+	uint64_t begun_us = loop->late.first ? loop_now_us() : 0;
+	struct loop_source *source;
+
+	while ((source = list_first(&loop->late, struct loop_source, in_late))) {
+		uint32_t ready = source->waiting & source->want;
+
+		wait_no_more(loop, source);
+		if (ready)
+			source->on_ready(source, ready);
+		if (loop_now_us() - begun_us >= LATE_US)
+			return;
+	}
 }
 
 /*
@@ -268,7 +317,7 @@ static int wait_ms(const struct loop *loop)
 {
 	uint64_t wait = UINT64_MAX, now;
 
-	if (loop->first_task)
+	if (loop->tasks[0].first || loop->tasks[1].first || loop->late.first)
 		return 0;
 	for (const struct loop_source *s = loop->aside; s; s = s->next_aside) {
 		/* One that is always ready never hangs up. */
@@ -289,45 +338,53 @@ static int wait_ms(const struct loop *loop)
 
 /* ---- tasks and graves ---- */
 
-void loop_mark(struct loop *loop, struct loop_task *task)
+static void mark_in(struct loop_tasks *tasks, struct loop_task *task)
 {
-	if (task->marked)
-		return;
 	task->marked = true;
 	task->next = NULL;
-	*loop->last_task = task;
-	loop->last_task = &task->next;
+	*tasks->last = task;
+	tasks->last = &task->next;
 }
 
-void loop_unmark(struct loop *loop, struct loop_task *task)
+static void unmark_in(struct loop_tasks *tasks, struct loop_task *task)
 {
-	struct loop_task **at = &loop->first_task;
+	struct loop_task **at = &tasks->first;
 
-	if (!task->marked)
-		return;
 	while (*at != task)
 		at = &(*at)->next;
 	*at = task->next;
 	if (!*at)
-		loop->last_task = at;
+		tasks->last = at;
 	task->marked = false;
+}
+
+void loop_mark(struct loop *loop, struct loop_task *task)
+{
+	if (!task->marked)
+		mark_in(&loop->tasks[task->late], task);
+}
+
+void loop_unmark(struct loop *loop, struct loop_task *task)
+{
+	if (task->marked)
+		unmark_in(&loop->tasks[task->late], task);
 }
 
 /* Runs what is marked now; what these tasks mark runs after the next batch, which is not waited
  * for. */
-static void run_tasks(struct loop *loop)
+static void run_tasks(struct loop_tasks *tasks)
 {
-	struct loop_task *end = &loop->batch_end;
+	struct loop_task *end = &tasks->batch_end;
 	struct loop_task *task;
 
-	if (!loop->first_task)
+	if (!tasks->first)
 		return;
-	loop_mark(loop, end);
-	while ((task = loop->first_task) != end) {
-		loop_unmark(loop, task);
+	mark_in(tasks, end);
+	while ((task = tasks->first) != end) {
+		unmark_in(tasks, task);
 		task->on_run(task);
 	}
-	loop_unmark(loop, end);
+	unmark_in(tasks, end);
 }
 
 void loop_bury(struct loop *loop, struct loop_grave *grave,
@@ -410,10 +467,12 @@ int loop_run(struct loop *loop)
 		if (n < 0 && errno != EINTR)
 			return -errno;
 		for (int i = 0; i < n; i++)
-			dispatch(events[i].data.ptr, events[i].events);
+			dispatch_in_turn(loop, events[i].data.ptr, events[i].events);
 		run_aside(loop);
 		run_timers(loop);
-		run_tasks(loop);
+		run_tasks(&loop->tasks[0]);
+		run_late(loop);
+		run_tasks(&loop->tasks[1]);
 		free_graves(loop);
 	}
 	return 0;

@@ -6,6 +6,9 @@
  * A batch is what one epoll_wait() brought. Callbacks in it move bytes and mark tasks; tasks run
  * after the batch and derive what to do and which descriptors to watch; what was buried is
  * freed last, so that no callback of the batch meets freed memory.
+ *
+ * Who says of himself that he moves much is late: he comes behind all others and their tasks, and of many
+ * such ones only some before the others are looked for again.
  */
 #ifndef MSB_LOOP_H
 #define MSB_LOOP_H
@@ -14,6 +17,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+
+#include "shared/list.h"
 
 #define LOOP_IN	  1u /* or hung up: a read says which */
 #define LOOP_OUT  2u /* or broken: a write says which */
@@ -33,6 +38,9 @@ struct loop_source {
 	uint32_t want; /* LOOP_IN and so on; 0: not watched at all, not even for hang-ups */
 	void (*on_ready)(struct loop_source *source, uint32_t ready);
 	enum loop_how how;
+	bool late;	  /* the owner's to set: it moves much */
+	uint32_t waiting; /* what it is ready for, while it is among the late ones that wait */
+	struct list_node in_late;
 	struct loop_source *next_aside; /* of those that are not watched */
 };
 
@@ -48,6 +56,7 @@ struct loop_timer {
 
 struct loop_task {
 	bool marked;
+	bool late; /* the owner's to set while it is not marked */
 	struct loop_task *next;
 	void (*on_run)(struct loop_task *task);
 };
@@ -68,9 +77,12 @@ struct loop {
 	int signal_fd; /* owned; -1 without signals */
 	struct loop_source signals;
 	void (*on_signal)(struct loop *loop, const struct loop_signal *info);
-	struct loop_timer *heap;    /* the one that is due first */
-	struct loop_task batch_end; /* stands in the list behind those that run in this turn */
-	struct loop_task *first_task, **last_task;
+	struct loop_timer *heap; /* the one that is due first */
+	/* Two lists, of which the second has the late ones; batch_end stands behind those that run in this turn. */
+	struct loop_tasks {
+		struct loop_task batch_end, *first, **last;
+	} tasks[2];
+	struct list late; /* sources that wait until the others were served */
 	struct loop_grave *graves;
 	struct loop_source *aside;
 	bool stopped;
