@@ -13,7 +13,7 @@
 #include "shared/fd.h"
 
 #define FRAMES_A_TURN 256
-#define TURN_US	      2000	   /* after which the others come, whatever a frame costs */
+#define TURN_US	      250	   /* after which the others come, whatever a frame costs */
 #define DIRECT_MIN    (16 * 1024)  /* from so many bytes on a write of their own pays */
 #define READ_MAX      (256 * 1024) /* bytes a turn, so that no peer holds up the others */
 #define READ_SHORT    (16 * 1024)  /* the same while all queues together hold too much */
@@ -130,6 +130,8 @@ void link_release(struct link *link)
 
 void link_mark(struct link *link)
 {
+	if (!link->turn.marked)
+		link->turn.late = link->bulk.len > 0;
 	loop_mark(link->loop, &link->turn);
 }
 
@@ -482,26 +484,27 @@ static bool take_part(struct link *link)
 	return true;
 }
 
-/* Whether all of it is taken. */
+/* A part of it: whether to go on. */
 static bool take_body(struct link *link)
 {
-	while (link->body && link->calls->wish(link) == LINK_TAKE) {
-		ssize_t n = link->calls->on_body(link, link->in_fd, link->body);
+	ssize_t n;
 
-		if (n == -EINTR)
-			continue;
-		link->held = n == -EBUSY;
-		if (n == -EAGAIN || n == -EBUSY)
-			return false;
-		if (n <= 0) {
-			link->ended = true;
-			link->error = (int)-n;
-			link->body = 0;
-			return false;
-		}
-		link->body -= (size_t)n;
+	if (link->calls->wish(link) != LINK_TAKE)
+		return false;
+	n = link->calls->on_body(link, link->in_fd, link->body);
+	link->held = n == -EBUSY;
+	if (n == -EAGAIN || n == -EBUSY)
+		return false;
+	if (n == -EINTR)
+		return true;
+	if (n <= 0) {
+		link->ended = true;
+		link->error = (int)-n;
+		link->body = 0;
+		return false;
 	}
-	return !link->body;
+	link->body -= (size_t)n;
+	return true;
 }
 
 /* 1: there is one; 0: none; -EAGAIN: there may be. */
@@ -516,7 +519,9 @@ static int take_one(struct link *link)
 	struct frame frame;
 	int r;
 
-	if (!take_body(link) || link->calls->wish(link) != LINK_TAKE)
+	if (link->body)
+		return take_body(link);
+	if (link->calls->wish(link) != LINK_TAKE)
 		return 0;
 	if (link->raw)
 		return link->calls->on_bytes(link, &link->in);
