@@ -28,6 +28,8 @@
 #define LINGERS		 20  /* after a normal end, this many lingers at most, silence or not */
 #define BEHIND_LOOK_MS	 50  /* how often to look whether a client has caught up */
 #define PTY_TAIL	 (128 * 1024) /* more than a terminal holds, in bytes */
+#define LIVELY_US	 20000	     /* so long the others are thought of */
+#define BESIDE_OTHERS	 (64 * 1024) /* bytes that one may move then */
 
 struct job {
 	struct job_host *host;
@@ -112,10 +114,18 @@ static void detach(struct job *job)
 	pump_end_input(&job->pump);
 }
 
-/* Queued frames at which output waits. */
+static bool others_are_lively(const struct job *job)
+{
+	return loop_now_us() - job->host->lively_us < LIVELY_US;
+}
+
+/* Queued frames at which output waits: of those who share the queue nobody is to wait for much. */
 static size_t output_limit(const struct job *job)
 {
-	return buf_spare_is_short(&job->host->spare) ? JOB_SHORT : JOB_OUTPUT_LIMIT;
+	if (buf_spare_is_short(&job->host->spare))
+		return JOB_SHORT;
+	return outlet_is_shared(job->member.outlet) && others_are_lively(job) ? BESIDE_OTHERS
+									       : JOB_OUTPUT_LIMIT;
 }
 
 /* How much output may be read now: what the queue and the client's credit let in. */
@@ -132,6 +142,14 @@ static size_t room(const struct job *job)
 		return 0;
 	return credit_room(&job->output,
 			   buf_spare_is_short(&job->host->spare) ? JOB_SHORT : BULK_MAX);
+}
+
+/* The same for one turn. */
+static size_t room_now(const struct job *job)
+{
+	size_t most = room(job);
+
+	return most > BESIDE_OTHERS && others_are_lively(job) ? BESIDE_OTHERS : most;
 }
 
 /* Input that the command does not take holds up its client, unless that counts credit. */
@@ -518,6 +536,7 @@ static void happen(struct job *job, enum session_event event)
 {
 	uint32_t actions;
 
+	job_host_stir(job->host);
 	if (event == SESSION_CLIENT_GONE)
 		job->session.hup_before = job->hup_ms && loop_now_ms() - job->hup_ms < GRACE_MS;
 	actions = session_event(&job->session, event);
@@ -573,6 +592,7 @@ static void look_at_leader(struct job *job)
 	loop_disarm(job->host->loop, &job->poll);
 	hear_verdict(job);
 	job->read_ms = loop_now_ms();
+	pump_hasten(&job->pump);
 	if (job->pump.parked)
 		loop_arm(job->host->loop, &job->parked, 0);
 	happen(job, SESSION_LEADER_ENDED);
@@ -630,7 +650,8 @@ static void park(struct job *job)
 static ssize_t read_kept(struct job *job, enum msg_stream stream)
 {
 	uint8_t *space;
-	ssize_t n = kept_reserve(job->kept, stream, PUMP_READ_MAX, &space);
+	size_t most = others_are_lively(job) ? BESIDE_OTHERS : PUMP_READ_MAX;
+	ssize_t n = kept_reserve(job->kept, stream, most, &space);
 
 	/* The bytes are safe where they are. */
 	if (n == -ENOMEM)
@@ -651,7 +672,7 @@ static ssize_t read_frame(struct job *job, enum msg_stream stream)
 		return pump_read(&job->pump, stream, room(job), NULL);
 	sink.frames = frames_of(job);
 	sink.bulk = link_bulk(outlet_link(job->member.outlet));
-	return pump_read(&job->pump, stream, room(job), &sink);
+	return pump_read(&job->pump, stream, room_now(job), &sink);
 }
 
 /* One read; returns what pump_read() returns. */
@@ -671,6 +692,8 @@ static ssize_t take_output(struct job *job, enum msg_stream stream)
 			   job->entry.number, strerror((int)-n));
 	}
 	if (n > 0) {
+		if (n < PUMP_MUCH)
+			job_host_stir(job->host);
 		job->read_ms = loop_now_ms();
 		job->output.sent += (size_t)n;
 		job->printed[stream] += (size_t)n;

@@ -86,6 +86,12 @@ static inline bool outlet_is_stalled(const struct outlet *outlet)
 
 /* ---- for the members ---- */
 
+/* Whether there are several of them. */
+static inline bool outlet_is_shared(const struct outlet *outlet)
+{
+	return outlet->turns.first != outlet->turns.last;
+}
+
 /* calls must live as long as the member is in. */
 void outlet_join(struct outlet *outlet, struct outlet_member *member, uint32_t id,
 		 const struct outlet_calls *calls);

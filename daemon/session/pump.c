@@ -12,6 +12,87 @@
 
 #define PIPE_DEFAULT (64 * 1024)
 #define PIPE_LARGE   (1024 * 1024)
+#define PTY_TURN     (16 * 1024) /* bytes of a terminal, which gives 4 KiB at most at a time */
+#define PTY_MORE     256	 /* a read of less was all that there is */
+
+/* ---- the pace: see pump.h ---- */
+
+#define REST_MS	   1
+#define QUICK_US   1000 /* a read so soon after another follows it */
+#define QUICK_MANY 16
+
+/* What the child may write in a rest without having to wait. */
+static size_t rest_room(const struct pump *pump)
+{
+	return pump->pty ? 4096 : PIPE_DEFAULT / 2;
+}
+
+static bool rests(const struct pump *pump, enum msg_stream stream)
+{
+	return pump->pace.rest.armed && pump->pace.stream == stream;
+}
+
+static void forget_pace(struct pump *pump)
+{
+	pump->pace.many = 0;
+	pump->pace.bytes = 0;
+	pump->pace.rested = false;
+}
+
+void pump_hasten(struct pump *pump)
+{
+	loop_disarm(pump->loop, &pump->pace.rest);
+	forget_pace(pump);
+}
+
+/* The rest is over, or the other stream has something to say that came behind it. */
+static void end_rest(struct pump *pump)
+{
+	loop_disarm(pump->loop, &pump->pace.rest);
+	pump->pace.rested = true;
+	pump->on_output(pump, pump->pace.stream);
+	pump->pace.rested = false;
+}
+
+static void on_rested(struct loop_timer *timer)
+{
+	end_rest(container_of(timer, struct pump, pace.rest));
+}
+
+static void rest(struct pump *pump, enum msg_stream stream)
+{
+	forget_pace(pump);
+	pump->pace.stream = stream;
+	loop_arm(pump->loop, &pump->pace.rest, REST_MS);
+}
+
+/* So much was read: whether the next read can wait. */
+static void keep_pace(struct pump *pump, enum msg_stream stream, size_t len)
+{
+	struct pump_pace *pace = &pump->pace;
+	uint64_t now_us = loop_now_us(), gap_us = now_us - pace->last_us;
+
+	pace->last_us = now_us;
+	if (pace->rested && len < rest_room(pump)) {
+		rest(pump, stream);
+		return;
+	}
+	if (pace->rested || pace->stream != stream || gap_us >= QUICK_US || len > rest_room(pump))
+		forget_pace(pump);
+	if (!pace->many)
+		pace->since_us = now_us;
+	pace->stream = stream;
+	pace->many++;
+	pace->bytes += len;
+	if (pace->many <= QUICK_MANY)
+		return;
+	if (pace->bytes * REST_MS * 1000 < rest_room(pump) * (now_us - pace->since_us))
+		rest(pump, stream);
+	else
+		forget_pace(pump);
+}
+
+/* ---- input ---- */
 
 /* The input of a pty goes with its output. */
 static void close_input(struct pump *pump)
@@ -57,6 +138,14 @@ static void in_ready(struct loop_source *source, uint32_t ready)
 	write_input(container_of(source, struct pump, in_source));
 }
 
+static void on_stream(struct pump *pump, enum msg_stream stream)
+{
+	/* What the other brought came before this. */
+	if (pump->pace.rest.armed)
+		end_rest(pump);
+	pump->on_output(pump, stream);
+}
+
 static void out_ready(struct loop_source *source, uint32_t ready)
 {
 	struct pump *pump = container_of(source, struct pump, out_source);
@@ -64,7 +153,7 @@ static void out_ready(struct loop_source *source, uint32_t ready)
 	if ((ready & LOOP_OUT) && buf_len(&pump->input))
 		write_input(pump);
 	if (ready & LOOP_IN)
-		pump->on_output(pump, MSG_STREAM_STDOUT);
+		on_stream(pump, MSG_STREAM_STDOUT);
 }
 
 static void err_ready(struct loop_source *source, uint32_t ready)
@@ -72,7 +161,7 @@ static void err_ready(struct loop_source *source, uint32_t ready)
 	struct pump *pump = container_of(source, struct pump, err_source);
 
 	(void)ready;
-	pump->on_output(pump, MSG_STREAM_STDERR);
+	on_stream(pump, MSG_STREAM_STDERR);
 }
 
 void pump_init(struct pump *pump, struct loop *loop, bool pty, int in_fd, int out_fd, int err_fd,
@@ -87,6 +176,7 @@ void pump_init(struct pump *pump, struct loop *loop, bool pty, int in_fd, int ou
 	loop_source_init(&pump->in_source, pty ? -1 : in_fd, in_ready);
 	loop_source_init(&pump->out_source, out_fd, out_ready);
 	loop_source_init(&pump->err_source, err_fd, err_ready);
+	pump->pace.rest.on_due = on_rested;
 }
 
 void pump_close_output(struct pump *pump, enum msg_stream stream)
@@ -106,6 +196,7 @@ void pump_close_output(struct pump *pump, enum msg_stream stream)
 
 void pump_release(struct pump *pump)
 {
+	pump_hasten(pump);
 	close_input(pump);
 	pump_close_output(pump, MSG_STREAM_STDOUT);
 	pump_close_output(pump, MSG_STREAM_STDERR);
@@ -116,6 +207,7 @@ int pump_write(struct pump *pump, const uint8_t *data, size_t len)
 {
 	ssize_t n = 0;
 
+	pump_hasten(pump);
 	if (pump->in_fd < 0)
 		return pump->input_ended ? 0 : -EPIPE;
 	/* What comes after end of file is dropped without a word, as the reference does. */
@@ -158,6 +250,7 @@ ssize_t pump_move_input(struct pump *pump, int from_fd, size_t len)
 {
 	ssize_t n;
 
+	pump_hasten(pump);
 	if (pump->in_fd < 0)
 		return -EPIPE;
 	/* A terminal takes nothing from a pipe or a socket but by a write. */
@@ -204,6 +297,24 @@ static ssize_t read_fd(int fd, uint8_t *space, size_t len)
 	return n < 0 ? -errno : n;
 }
 
+/* The kernel fills it again while we read. Why there is no more, the next read tells. */
+static ssize_t read_pty(int fd, uint8_t *space, size_t len)
+{
+	size_t have = 0;
+	ssize_t n;
+
+	do {
+		n = read_fd(fd, space + have, len - have);
+		have += n > 0 ? (size_t)n : 0;
+	} while (n >= PTY_MORE && have < PTY_TURN && have < len);
+	return have ? (ssize_t)have : n;
+}
+
+static ssize_t read_stream(const struct pump *pump, int fd, uint8_t *space, size_t len)
+{
+	return pump->pty ? read_pty(fd, space, len) : read_fd(fd, space, len);
+}
+
 static ssize_t read_away(int fd)
 {
 	uint8_t waste[16 * 1024];
@@ -212,7 +323,8 @@ static ssize_t read_away(int fd)
 }
 
 /* A frame whose bytes are copied to the queue. */
-static ssize_t read_frame(int fd, enum msg_type type, size_t max, const struct pump_sink *sink)
+static ssize_t read_frame(const struct pump *pump, int fd, enum msg_type type, size_t max,
+			  const struct pump_sink *sink)
 {
 	struct buf *frames = sink->frames;
 	uint8_t *space;
@@ -222,7 +334,7 @@ static ssize_t read_frame(int fd, enum msg_type type, size_t max, const struct p
 	if (r < 0)
 		/* No memory just now: the bytes are safe in the pipe. */
 		return -EAGAIN;
-	n = read_fd(fd, space, max);
+	n = read_stream(pump, fd, space, max);
 	if (n > 0)
 		msg_data_end(frames, sink->id, type, (size_t)n);
 	else
@@ -252,6 +364,7 @@ static ssize_t take_frame(struct pump *pump, enum msg_stream stream, int fd, siz
 			  const struct pump_sink *sink)
 {
 	enum msg_type type = stream == MSG_STREAM_STDERR ? MSG_EXEC_STDERR : MSG_EXEC_STDOUT;
+	size_t read_max = pump->pty ? 2 * PTY_TURN : PUMP_READ_MAX;
 	ssize_t n = -EOPNOTSUPP;
 
 	if (pump->plenty[stream] && !sink->bulk->refused)
@@ -259,7 +372,7 @@ static ssize_t take_frame(struct pump *pump, enum msg_stream stream, int fd, siz
 	if (n == -EAGAIN)
 		return n;
 	if (n == -EOPNOTSUPP)
-		n = read_frame(fd, type, max < PUMP_READ_MAX ? max : PUMP_READ_MAX, sink);
+		n = read_frame(pump, fd, type, max < read_max ? max : read_max, sink);
 	/* A full pipe: its writer is faster than our turns. Fails harmlessly over the user's limit.
 	 */
 	if (n >= PIPE_DEFAULT && !pump->pty && !pump->grown[stream]) {
@@ -268,6 +381,11 @@ static ssize_t take_frame(struct pump *pump, enum msg_stream stream, int fd, siz
 	}
 	pump->plenty[stream] = n >= PIPE_DEFAULT && !pump->pty;
 	return n;
+}
+
+static struct loop_source *source_of(struct pump *pump, enum msg_stream stream)
+{
+	return stream == MSG_STREAM_STDERR ? &pump->err_source : &pump->out_source;
 }
 
 /* n is what reading it brought: its end closes it. */
@@ -281,6 +399,9 @@ static ssize_t took(struct pump *pump, enum msg_stream stream, ssize_t n)
 		return n;
 	if (n <= 0)
 		pump_close_output(pump, stream);
+	else
+		keep_pace(pump, stream, (size_t)n);
+	source_of(pump, stream)->late = n >= PUMP_MUCH;
 	pump->served = stream;
 	return n;
 }
@@ -299,12 +420,12 @@ ssize_t pump_read_into(struct pump *pump, enum msg_stream stream, uint8_t *space
 {
 	int fd = stream == MSG_STREAM_STDERR ? pump->err_fd : pump->out_fd;
 
-	return fd < 0 ? 0 : took(pump, stream, read_fd(fd, space, len));
+	return fd < 0 ? 0 : took(pump, stream, read_stream(pump, fd, space, len));
 }
 
 static bool takes(const struct pump *pump, enum msg_stream stream, bool bulk_free)
 {
-	return bulk_free || !pump->plenty[stream];
+	return !rests(pump, stream) && (bulk_free || !pump->plenty[stream]);
 }
 
 void pump_watch(struct pump *pump, bool take_output, bool bulk_free)

@@ -16,6 +16,21 @@
 #include "shared/wire/msg.h"
 
 #define PUMP_READ_MAX (256 * 1024) /* bytes a turn and stream */
+#define PUMP_MUCH     (16 * 1024)  /* who brings so much at a time comes behind the others */
+
+/*
+ * A stream that brings little at a time, and that often, is read once a millisecond, as long as so much fits into
+ * the child's pipe or terminal in that time: one wake-up, one frame and one write for many of its writes. The
+ * first of them are not delayed, and none while the client sends input, as the echo of a key.
+ */
+struct pump_pace {
+	struct loop_timer rest;
+	enum msg_stream stream;
+	bool rested;   /* what is read next came in a rest */
+	unsigned many; /* reads that followed each other */
+	size_t bytes;  /* that they brought */
+	uint64_t since_us, last_us;
+};
 
 struct pump {
 	struct loop *loop;
@@ -30,6 +45,7 @@ struct pump {
 	bool grown[2];		/* the pipe was made larger already */
 	bool plenty[2];		/* the last read brought so much that moving pages pays */
 	enum msg_stream served; /* last, so that the other is watched first */
+	struct pump_pace pace;
 	void (*on_output)(struct pump *pump, enum msg_stream stream); /* call pump_read() */
 	void (*on_input)(struct pump *pump, int error); /* the queue moved; errno or 0 */
 };
@@ -63,7 +79,7 @@ struct pump_sink {
 };
 
 /*
- * One read from a stream, of at most max bytes, as a frame, or thrown away if sink is NULL.
+ * What a stream has, at most max bytes of it, as a frame, or thrown away if sink is NULL.
  * Returns the number of bytes, 0 at the end of the stream, which is closed then, -EAGAIN, or
  * another -errno, after which the stream is closed too.
  */
@@ -77,6 +93,9 @@ bool pump_is_open(const struct pump *pump, enum msg_stream stream);
 
 /* The reader of a stream has gone away: the child's next write fails as it would locally. */
 void pump_close_output(struct pump *pump, enum msg_stream stream);
+
+/* It is not to rest: what it brings is waited for. */
+void pump_hasten(struct pump *pump);
 
 /*
  * Watches the output if take_output, but one that brings plenty only if bulk is free to take it;
