@@ -1,6 +1,6 @@
 #!/bin/sh
 # Installs with apt-get what the given targets need and this machine lacks: build, check,
-# static, lint, analyze, valgrind, bench, fuzz, soak, faults.
+# static, lint, analyze, valgrind, instructions, bench, fuzz, soak, faults.
 set -eu
 
 packages() {
@@ -24,6 +24,8 @@ packages() {
 		soak) echo python3 ;;
 		analyze) echo gcc cppcheck python3 ;;
 		valgrind) echo valgrind ;;
+		# readelf.
+		instructions) echo valgrind python3 binutils ;;
 		# nm and addr2line.
 		faults) echo python3 binutils ;;
 		lint) echo clang-format clang-tidy shellcheck mandoc ;;

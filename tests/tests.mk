@@ -145,6 +145,17 @@ valgrind: ## unit tests and programs under valgrind
 valgrind-run: check-built
 	@SLOW=$(or $(SLOW),$(FACTOR)) tests/valgrind.sh $(BUILD) $(UNITS_SEEN)
 
+# What a session takes of instructions, beside what was recorded in tests/instructions.txt; RECORD=1 writes that
+# file anew, TOP=N names the functions that take most. The table for the report is in build/bench.
+.PHONY: instructions instructions-run
+instructions: ## what a session takes of them; RECORD=1 records it
+	@tests/deps.sh build instructions
+	@$(MAKE) --no-print-directory instructions-run
+
+instructions-run: all
+	@SLOW=$(or $(SLOW),$(FACTOR)) python3 -B tests/bench/instructions.py $(BUILD) \
+		$(if $(RECORD),--record) $(if $(TOP),--top $(TOP))
+
 # ---- fuzz and soak ----
 
 # Seconds of processor time for each target, and how many run side by side; what they find is under
