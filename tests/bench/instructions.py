@@ -43,6 +43,7 @@ SLOW = float(os.environ.get("SLOW", "1"))
 LIMIT = 60 * SLOW
 OWN, ALL = 1.05, 1.25  # times what was recorded; all: with libraries
 WARM, TIMES = 2, 12  # the first bind symbols and fill caches
+CLIENTS = 5
 ON_PING = "on_ping"  # the function in daemon/serve/dispatch.c
 # Nothing here depends on whose environment it is, nor on where the tree lies.
 ENV = {"PATH": "{dir}/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"}
@@ -67,7 +68,7 @@ def read_profile(path):
                 if name is not None:
                     names[key] = name
                 if not callee and kind in at:
-                    at[kind] = names[key]
+                    at[kind] = os.path.basename(names[key]) if kind == "ob" else names[key]
             elif line.startswith("calls="):
                 called = True
             elif line[:1] in "0123456789+-*" and line.strip():
@@ -81,7 +82,7 @@ def read_profile(path):
 
 
 def is_own(key):
-    return os.path.basename(key[0]).startswith("msb-")
+    return key[0].startswith("msb-")
 
 
 class Cost:
@@ -95,7 +96,7 @@ class Cost:
 
     def top(self, count):
         for key in sorted(self.counts, key=self.counts.get, reverse=True)[:count]:
-            yield self.counts[key], key[2], os.path.basename(key[0])
+            yield self.counts[key], key[2], key[0]
 
 
 # ---- programs ----
@@ -147,7 +148,12 @@ def until(condition, what):
     return value
 
 
+def connect(path):
+    return Stream(until(lambda: try_connect(path), "a daemon"), LIMIT)
+
+
 def try_connect(path):
+    """A socket, once somebody listens there: of those that are refused a daemon sees nothing."""
     sock = socket.socket(socket.AF_UNIX)
     try:
         sock.connect(path)
@@ -168,12 +174,6 @@ class Daemon:
         self.parts = 0
         self.control = self.connect()
 
-    def try_connect(self):
-        """A socket, once it listens: of those that are refused it sees nothing."""
-        if self.process.poll() is not None:
-            raise Failed(f"the daemon under valgrind ended: {read(self.out + '.log')}")
-        return try_connect(self.socket)
-
     def settle(self):
         until_asleep(self.pid)
 
@@ -186,7 +186,7 @@ class Daemon:
         os.kill(self.pid, signal.SIGCONT)
 
     def connect(self):
-        stream = Stream(until(self.try_connect, "the daemon under valgrind"), LIMIT)
+        stream = connect(self.socket)
         ids(stream)
         expect(stream, "core.ready")
         self.settle()
@@ -276,6 +276,7 @@ def between(listener, agent, pid):
     while client.recv(65536):
         pass
     client.close()
+    agent.close()
     return request
 
 
@@ -286,25 +287,31 @@ def counted_client(process, out):
     return Cost(read_profile(f"{out}.{process.pid}"))
 
 
+def one_client(place, agent, listener):
+    """What a client of true takes, and the request that it made."""
+    process, out = place.counted("msb-exec", "-n", "--", "true",
+                                 env={"MSB_EXEC_ENDPOINT": f"unix:{place.dir}/c"})
+    try:
+        request = between(listener, agent(), process.pid)
+        return counted_client(process, out), request
+    finally:
+        end(process)
+
+
 def client_true(place):
-    """And the request that it made."""
+    """
+    The least of several, and the request. A turn of its loop ends when its time is over, and what a program does
+    for the first time takes long under valgrind.
+    """
     daemon = start([f"{place.dir}/msb-execd", "--listen", f"unix:{place.dir}/a"],
                    env={**place.env, "PATH": "/usr/bin:/bin"})
     try:
-        agent = Stream(until(lambda: try_connect(f"{place.dir}/a"), "a daemon"), LIMIT)
         listener = listen(f"{place.dir}/c")
-        process, out = place.counted("msb-exec", "-n", "--", "true",
-                                     env={"MSB_EXEC_ENDPOINT": f"unix:{place.dir}/c"})
-        try:
-            request = between(listener, agent, process.pid)
-            cost = counted_client(process, out)
-        finally:
-            end(process)
-        agent.close()
+        found = [one_client(place, lambda: connect(f"{place.dir}/a"), listener) for _ in range(CLIENTS)]
         listener.close()
     finally:
         end(daemon)
-    return cost, request
+    return min(found, key=lambda one: one[0].own)
 
 
 # ---- the daemon ----
