@@ -229,7 +229,10 @@ static int plan_paths(struct spawn_plan *plan, struct spawn_failure *failure)
 		len = strcspn(path, ":");
 		plan->paths[count++] = at;
 		/* An empty entry is the working directory. */
-		at += sprintf(at, "%.*s%s%s", (int)len, path, len ? "/" : "", plan->cmd) + 1;
+		at = mempcpy(at, path, len);
+		if (len)
+			*at++ = '/';
+		at = mempcpy(at, plan->cmd, cmd_len + 1);
 		if (!path[len])
 			break;
 		path += len + 1;
