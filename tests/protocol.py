@@ -57,7 +57,7 @@ def tables_of(code, members):
     for table, body in re.findall(r"struct field (\w+)\[\] = \{(.*?)\n\};", code, re.DOTALL):
         rows = re.findall(r'\((\w+), "(\w+)", (\w+)', body)
         found[table] = {key: members[struct][member] for struct, key, member in rows}
-        found[table].update(dict.fromkeys(re.findall(r'\{"(\w+)", FIELD_FEATURES', body), "[text]"))
+        found[table].update(dict.fromkeys(re.findall(r'ROW_FEATURES\(\w+, "(\w+)"', body), "[text]"))
         assert len(found[table]) == body.count('"') // 2, f"a row of {table} is not understood"
     return found
 

@@ -107,7 +107,7 @@ static int read_value(struct wire_reader *r, const struct field *field, void *ba
 static const struct field *find_field(const struct schema *schema, struct msg_text key)
 {
 	for (size_t i = 0; i < schema->count; i++)
-		if (strlen(schema->fields[i].key) == key.len &&
+		if (schema->fields[i].key_len == key.len &&
 		    memcmp(schema->fields[i].key, key.ptr, key.len) == 0)
 			return &schema->fields[i];
 	return NULL;

@@ -231,7 +231,7 @@ static int put_map(struct wire_writer *w, const struct schema *schema, const voi
 
 		if (rule == FIELD_OMITTED)
 			continue;
-		wire_put_str(w, field->key);
+		wire_put_text(w, field->key, field->key_len);
 		if (rule == FIELD_NULL)
 			wire_put_null(w);
 		else

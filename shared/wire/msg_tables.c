@@ -38,10 +38,11 @@
 		 int32_t: FIELD_I32)
 /* clang-format on */
 
-#define FIELD(type, key, member, rules, from, to, of)                             \
-	{                                                                         \
-		key, KIND(type, member), rules, AT(type, member), AT(type, from), \
-			LEN(type, from, to), of                                   \
+/* Of key a text itself, whose length is known here: each frame's keys are compared with many. */
+#define FIELD(type, key, member, rules, from, to, of)                                 \
+	{                                                                             \
+		"" key, KIND(type, member), rules, sizeof(key) - 1, AT(type, member), \
+			AT(type, from), LEN(type, from, to), of                       \
 	}
 /* A field that tells of itself; one of which the members from..to, no others between, tell. */
 #define ROW(type, key, member, rules)	    FIELD(type, key, member, rules, member, member, NULL)
@@ -49,6 +50,11 @@
 /* One that a bool of its own tells of. */
 #define ROW_NOTED(type, key, member, told) \
 	FIELD(type, key, member, OMITTED | FIELD_NOTED, told, told, NULL)
+/* Words, each of which is a bit. */
+#define ROW_FEATURES(type, key, member)                                                         \
+	{                                                                                       \
+		"" key, FIELD_FEATURES, NULLABLE, sizeof(key) - 1, AT(type, member), 0, 0, NULL \
+	}
 
 #define SCHEMA_WITH(table, type, room, defaults)                                   \
 	{                                                                          \
@@ -98,7 +104,7 @@ static const struct field ready_fields[] = {
 	ROW(ready, "ready_time_ns", ready_time_ns, REQUIRED),
 	/* Both sent always, an agent without a version says "". */
 	ROW(ready, "agent_version", agent_version, NULLABLE),
-	{"exec_features", FIELD_FEATURES, NULLABLE, AT(ready, features), 0, 0, NULL},
+	ROW_FEATURES(ready, "exec_features", features),
 	ROW(ready, "frame_mark", frame_mark, OMITTED),
 };
 

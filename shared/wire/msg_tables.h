@@ -36,7 +36,7 @@ enum field_kind {
 struct field {
 	const char *key;
 	enum field_kind kind;
-	uint8_t rules;
+	uint8_t rules, key_len;
 	uint16_t offset; /* of the value in the struct */
 	/* The bytes of the struct, any but 0, that tell whether there is a value to send. */
 	uint16_t told_at, told_len;
