@@ -337,11 +337,20 @@ def least(profiles):
     return min(profiles, key=lambda counts: Cost(counts).own)
 
 
+def try_open(fifo):
+    """Its descriptor, once somebody reads there."""
+    try:
+        return os.open(fifo, os.O_WRONLY | os.O_NONBLOCK)
+    except OSError:
+        return None
+
+
 def finish(daemon, stream, pid):
     """Its command ends while the daemon is stopped, and then its client goes."""
     daemon.stop()
-    with open(f"{daemon.place.dir}/go", "w", encoding="utf-8") as file:
-        file.write("go\n")
+    go = until(lambda: try_open(f"{daemon.place.dir}/go"), "a command that reads")
+    os.write(go, b"go\n")
+    os.close(go)
     until(lambda: state(pid) == "Z", "the end of a command")
     daemon.go_on()
     expect(stream, "core.exec.exited")
