@@ -41,15 +41,17 @@ static void forget_pace(struct pump *pump)
 
 void pump_hasten(struct pump *pump)
 {
-	loop_disarm(pump->loop, &pump->pace.rest);
 	forget_pace(pump);
+	pump->pace.hurried = pump->pace.rest.armed;
+	if (pump->pace.hurried)
+		loop_arm(pump->loop, &pump->pace.rest, 0);
 }
 
 /* The rest is over, or the other stream has something to say that came behind it. */
 static void end_rest(struct pump *pump)
 {
 	loop_disarm(pump->loop, &pump->pace.rest);
-	pump->pace.rested = true;
+	pump->pace.rested = !pump->pace.hurried;
 	pump->on_output(pump, pump->pace.stream);
 	pump->pace.rested = false;
 }
@@ -63,6 +65,7 @@ static void rest(struct pump *pump, enum msg_stream stream)
 {
 	forget_pace(pump);
 	pump->pace.stream = stream;
+	pump->pace.hurried = false;
 	loop_arm(pump->loop, &pump->pace.rest, REST_MS);
 }
 
@@ -196,7 +199,7 @@ void pump_close_output(struct pump *pump, enum msg_stream stream)
 
 void pump_release(struct pump *pump)
 {
-	pump_hasten(pump);
+	loop_disarm(pump->loop, &pump->pace.rest);
 	close_input(pump);
 	pump_close_output(pump, MSG_STREAM_STDOUT);
 	pump_close_output(pump, MSG_STREAM_STDERR);

@@ -27,6 +27,7 @@ struct pump_pace {
 	struct loop_timer rest;
 	enum msg_stream stream;
 	bool rested;   /* what is read next came in a rest */
+	bool hurried;  /* the rest is cut short, and no other follows it */
 	unsigned many; /* reads that followed each other */
 	size_t bytes;  /* that they brought */
 	uint64_t since_us, last_us;
