@@ -2,18 +2,26 @@
 #include "signals.h"
 
 #include <signal.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 int signals_set(struct loop *loop,
 		void (*on_signal)(struct loop *loop, const struct loop_signal *info))
 {
+	/* The kernel's struct sigaction, whose every field is zero for SIG_DFL. */
+	static const unsigned long dfl[8];
 	struct sigaction hangup = {0};
 	sigset_t set;
 
 	/* nohup(1) means it. */
 	sigaction(SIGHUP, NULL, &hangup);
-	/* What we were started with must not become what commands start with. */
+	/*
+	 * What we were started with must not become what commands start with. Raw: the library refuses its
+	 * own two. KILL and STOP fail, as they must. What we ignore, child.c undoes.
+	 */
 	for (int i = 1; i < NSIG; i++)
-		signal(i, i == SIGPIPE ? SIG_IGN : SIG_DFL);
+		syscall(SYS_rt_sigaction, i, dfl, NULL, NSIG / 8);
+	signal(SIGPIPE, SIG_IGN);
 	sigemptyset(&set);
 	sigaddset(&set, SIGTERM);
 	sigaddset(&set, SIGINT);

@@ -46,13 +46,11 @@ static void set_stdio(const struct child_plan *plan)
 
 static void reset_signals(void)
 {
-	/* The kernel's struct sigaction, whose every field is zero for SIG_DFL. */
-	static const unsigned long dfl[8];
 	sigset_t none;
 
-	/* Raw: the library refuses its own two. KILL and STOP fail, as they must. */
-	for (int i = 1; i < NSIG; i++)
-		syscall(SYS_rt_sigaction, i, dfl, NULL, NSIG / 8);
+	/* No others does the daemon ignore: see signals.c. What has a handler, the exec resets. */
+	signal(SIGPIPE, SIG_DFL);
+	signal(SIGHUP, SIG_DFL);
 	sigemptyset(&none);
 	if (sigprocmask(SIG_SETMASK, &none, NULL) < 0)
 		fail(VERDICT_FD, SPAWN_SIGNALS);
@@ -147,8 +145,6 @@ static _Noreturn void execute(const struct child_plan *plan)
 				verdict.num = EACCES;
 			continue;
 		case ENOENT:
-			if (verdict.found < 0 && stat(plan->paths[i], &st) == 0)
-				verdict.found = (int32_t)i;
 			continue;
 		case ENOTDIR:
 		case ENAMETOOLONG:
@@ -163,6 +159,10 @@ static _Noreturn void execute(const struct child_plan *plan)
 			fail(VERDICT_FD, SPAWN_EXEC);
 		}
 	}
+	/* Of a file that is there it is said by what it was to be run. */
+	for (size_t i = 0; verdict.num == ENOENT && verdict.found < 0 && plan->paths[i]; i++)
+		if (stat(plan->paths[i], &st) == 0 && S_ISREG(st.st_mode))
+			verdict.found = (int32_t)i;
 	if (verdict.found >= 0)
 		verdict.head_len =
 			(int32_t)read(open(plan->paths[verdict.found], O_RDONLY | O_NONBLOCK),
