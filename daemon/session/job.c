@@ -28,8 +28,8 @@
 #define LINGERS		 20  /* after a normal end, this many lingers at most, silence or not */
 #define BEHIND_LOOK_MS	 50  /* how often to look whether a client has caught up */
 #define PTY_TAIL	 (128 * 1024) /* more than a terminal holds, in bytes */
-#define LIVELY_US	 20000	     /* so long the others are thought of */
-#define BESIDE_OTHERS	 (64 * 1024) /* bytes that one may move then */
+#define LIVELY_US	 20000	      /* so long the others are thought of */
+#define BESIDE_OTHERS	 (64 * 1024)  /* bytes that one may move then */
 
 struct job {
 	struct job_host *host;
@@ -125,7 +125,7 @@ static size_t output_limit(const struct job *job)
 	if (buf_spare_is_short(&job->host->spare))
 		return JOB_SHORT;
 	return outlet_is_shared(job->member.outlet) && others_are_lively(job) ? BESIDE_OTHERS
-									       : JOB_OUTPUT_LIMIT;
+									      : JOB_OUTPUT_LIMIT;
 }
 
 /* How much output may be read now: what the queue and the client's credit let in. */

@@ -15,13 +15,9 @@
 #define PTY_TURN     (16 * 1024) /* bytes of a terminal, which gives 4 KiB at most at a time */
 #define PTY_MORE     256	 /* a read of less was all that there is */
 
-/* ---- the pace: see pump.h ---- */
+/* ---- rests: see pace.h ---- */
 
-#define REST_MS	   1
-#define QUICK_US   1000 /* a read so soon after another follows it */
-#define QUICK_MANY 16
-
-/* What the child may write in a rest without having to wait. */
+/* What the child may write in one without having to wait. */
 static size_t rest_room(const struct pump *pump)
 {
 	return pump->pty ? 4096 : PIPE_DEFAULT / 2;
@@ -29,73 +25,41 @@ static size_t rest_room(const struct pump *pump)
 
 static bool rests(const struct pump *pump, enum msg_stream stream)
 {
-	return pump->pace.rest.armed && pump->pace.stream == stream;
-}
-
-static void forget_pace(struct pump *pump)
-{
-	pump->pace.many = 0;
-	pump->pace.bytes = 0;
-	pump->pace.rested = false;
+	return pump->rest.armed && pump->resting == stream;
 }
 
 void pump_hasten(struct pump *pump)
 {
-	forget_pace(pump);
-	pump->pace.hurried = pump->pace.rest.armed;
-	if (pump->pace.hurried)
-		loop_arm(pump->loop, &pump->pace.rest, 0);
+	pace_reset(&pump->pace);
+	pump->hurried = pump->rest.armed;
+	if (pump->hurried)
+		loop_arm(pump->loop, &pump->rest, 0);
 }
 
-/* The rest is over, or the other stream has something to say that came behind it. */
+/* It is over, or the other stream has something to say that came behind it. */
 static void end_rest(struct pump *pump)
 {
-	loop_disarm(pump->loop, &pump->pace.rest);
-	pump->pace.rested = !pump->pace.hurried;
-	pump->on_output(pump, pump->pace.stream);
-	pump->pace.rested = false;
+	loop_disarm(pump->loop, &pump->rest);
+	if (!pump->hurried)
+		pace_rested(&pump->pace);
+	pump->on_output(pump, pump->resting);
 }
 
 static void on_rested(struct loop_timer *timer)
 {
-	end_rest(container_of(timer, struct pump, pace.rest));
+	end_rest(container_of(timer, struct pump, rest));
 }
 
-static void rest(struct pump *pump, enum msg_stream stream)
-{
-	forget_pace(pump);
-	pump->pace.stream = stream;
-	pump->pace.hurried = false;
-	loop_arm(pump->loop, &pump->pace.rest, REST_MS);
-}
-
-/* So much was read: whether the next read can wait. */
 static void keep_pace(struct pump *pump, enum msg_stream stream, size_t len)
 {
-	struct pump_pace *pace = &pump->pace;
-	uint64_t now_us = loop_now_us(), gap_us = now_us - pace->last_us;
-
-	pace->last_us = now_us;
-	if (pace->rested && len < rest_room(pump)) {
-		rest(pump, stream);
+	if (!pace_rests(&pump->pace, (int)stream, len, rest_room(pump), loop_now_us()))
 		return;
-	}
-	if (pace->rested || pace->stream != stream || gap_us >= QUICK_US || len > rest_room(pump))
-		forget_pace(pump);
-	if (!pace->many)
-		pace->since_us = now_us;
-	pace->stream = stream;
-	pace->many++;
-	pace->bytes += len;
-	if (pace->many <= QUICK_MANY)
-		return;
-	if (pace->bytes * REST_MS * 1000 < rest_room(pump) * (now_us - pace->since_us))
-		rest(pump, stream);
-	else
-		forget_pace(pump);
+	pump->resting = stream;
+	pump->hurried = false;
+	loop_arm(pump->loop, &pump->rest, PACE_REST_MS);
 }
 
-/* ---- input ---- */
+/* ---- the child's side ---- */
 
 /* The input of a pty goes with its output. */
 static void close_input(struct pump *pump)
@@ -144,7 +108,7 @@ static void in_ready(struct loop_source *source, uint32_t ready)
 static void on_stream(struct pump *pump, enum msg_stream stream)
 {
 	/* What the other brought came before this. */
-	if (pump->pace.rest.armed)
+	if (pump->rest.armed)
 		end_rest(pump);
 	pump->on_output(pump, stream);
 }
@@ -179,7 +143,7 @@ void pump_init(struct pump *pump, struct loop *loop, bool pty, int in_fd, int ou
 	loop_source_init(&pump->in_source, pty ? -1 : in_fd, in_ready);
 	loop_source_init(&pump->out_source, out_fd, out_ready);
 	loop_source_init(&pump->err_source, err_fd, err_ready);
-	pump->pace.rest.on_due = on_rested;
+	pump->rest.on_due = on_rested;
 }
 
 void pump_close_output(struct pump *pump, enum msg_stream stream)
@@ -199,7 +163,7 @@ void pump_close_output(struct pump *pump, enum msg_stream stream)
 
 void pump_release(struct pump *pump)
 {
-	loop_disarm(pump->loop, &pump->pace.rest);
+	loop_disarm(pump->loop, &pump->rest);
 	close_input(pump);
 	pump_close_output(pump, MSG_STREAM_STDOUT);
 	pump_close_output(pump, MSG_STREAM_STDERR);

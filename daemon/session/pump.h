@@ -10,6 +10,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "pace.h"
 #include "shared/buf.h"
 #include "shared/io/bulk.h"
 #include "shared/io/loop.h"
@@ -17,21 +18,6 @@
 
 #define PUMP_READ_MAX (256 * 1024) /* bytes a turn and stream */
 #define PUMP_MUCH     (16 * 1024)  /* who brings so much at a time comes behind the others */
-
-/*
- * A stream that brings little at a time, and that often, is read once a millisecond, as long as so much fits into
- * the child's pipe or terminal in that time: one wake-up, one frame and one write for many of its writes. The
- * first of them are not delayed, and none while the client sends input, as the echo of a key.
- */
-struct pump_pace {
-	struct loop_timer rest;
-	enum msg_stream stream;
-	bool rested;   /* what is read next came in a rest */
-	bool hurried;  /* the rest is cut short, and no other follows it */
-	unsigned many; /* reads that followed each other */
-	size_t bytes;  /* that they brought */
-	uint64_t since_us, last_us;
-};
 
 struct pump {
 	struct loop *loop;
@@ -46,7 +32,10 @@ struct pump {
 	bool grown[2];		/* the pipe was made larger already */
 	bool plenty[2];		/* the last read brought so much that moving pages pays */
 	enum msg_stream served; /* last, so that the other is watched first */
-	struct pump_pace pace;
+	struct pace pace;
+	struct loop_timer rest; /* armed: that stream is not read meanwhile, */
+	enum msg_stream resting;
+	bool hurried; /* and this rest is the last one */
 	void (*on_output)(struct pump *pump, enum msg_stream stream); /* call pump_read() */
 	void (*on_input)(struct pump *pump, int error); /* the queue moved; errno or 0 */
 };
@@ -95,7 +84,7 @@ bool pump_is_open(const struct pump *pump, enum msg_stream stream);
 /* The reader of a stream has gone away: the child's next write fails as it would locally. */
 void pump_close_output(struct pump *pump, enum msg_stream stream);
 
-/* It is not to rest: what it brings is waited for. */
+/* What it brings is waited for: no stream is to rest. */
 void pump_hasten(struct pump *pump);
 
 /*

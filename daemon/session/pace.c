@@ -1,0 +1,42 @@
+/* Whether a stream may rest: see pace.h. */
+#include "pace.h"
+
+#define QUICK_US 1000 /* a read so soon after another follows it */
+
+void pace_reset(struct pace *pace)
+{
+	pace->many = 0;
+	pace->bytes = 0;
+	pace->rested = false;
+}
+
+void pace_rested(struct pace *pace)
+{
+	pace->rested = true;
+}
+
+/* Without a rest, so many have followed each other that what they bring in the time of a rest is known. */
+static bool is_slow(struct pace *pace, size_t len, size_t room, uint64_t now_us)
+{
+	if (!pace->many)
+		pace->since_us = now_us;
+	pace->many++;
+	pace->bytes += len;
+	return pace->many > PACE_MANY &&
+	       pace->bytes * PACE_REST_MS * 1000 < room * (now_us - pace->since_us);
+}
+
+bool pace_rests(struct pace *pace, int stream, size_t len, size_t room, uint64_t now_us)
+{
+	bool follows = pace->stream == stream && len <= room && now_us - pace->last_us < QUICK_US;
+	bool again = pace->rested && len < room, rests;
+
+	if (!follows || pace->rested || pace->many > PACE_MANY)
+		pace_reset(pace);
+	pace->stream = stream;
+	pace->last_us = now_us;
+	rests = again || is_slow(pace, len, room, now_us);
+	if (rests)
+		pace_reset(pace);
+	return rests;
+}
