@@ -46,7 +46,6 @@ struct exec {
 	struct exec_input in;
 	struct stream out, err;
 	struct report_output output; /* what becomes of what the command writes */
-	struct report report;	     /* and what programs are told of all */
 	struct exec_body body;	     /* of the frame that is moved to one of them */
 	bool tty;		     /* the command gets a pty */
 	bool in_terminal;	     /* our stdin is one */
@@ -74,6 +73,9 @@ struct exec {
 	/* Whoever has other sessions beside it, which may be started then; may be NULL. */
 	void *owner;
 	void (*on_greeted)(void *owner);
+
+	/* What programs are told of all. Last: its line is pages long, and few commands touch them. */
+	struct report report;
 };
 
 /* Connects and runs until the end; then status and die_of say how to leave. */
