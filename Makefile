@@ -58,9 +58,15 @@ HARDENING := -fPIE -fstack-protector-strong
 NO_LOADER := $(if $(STATIC),$(shell out=$$(mktemp) && echo 'int main(void) { return 0; }' | \
 	$(CC) -fPIE -static-pie -xc - -o $$out 2>/dev/null && ! readelf -lW $$out | grep -q INTERP && \
 	echo -static-pie || echo -static; rm -f $$out))
+# What a start costs was measured on a virtual machine, of 0.95 ms: 0.55 are glibc's own, which asks the
+# processor 68 times what it is, each time a trap; 0.3 are exec, the loader and the end of any program.
+# Ours are libcbor's 0.04 to 0.06 (CBOR_LIBS, STATIC=1) and at most 0.016 for all relocations. -z now would
+# add 0.02, as a command needs 60 of 150 functions; one segment for text and constants, hidden symbols,
+# sections without what nobody calls and packed relocations (glibc 2.36 and on) change nothing that shows.
 LINKING   := $(or $(NO_LOADER),-pie) -Wl,-z,relro -Wl,--as-needed -Wl,-O1
 
-# Evaluated when used, so that `make check` may install pkg-config first.
+# Evaluated when used, so that `make check` may install pkg-config first. CBOR_LIBS=/path/to/libcbor.a links
+# libcbor in: a start without a second library is 0.03 to 0.06 ms shorter.
 CBOR_CFLAGS = $(shell pkg-config --cflags libcbor 2>/dev/null)
 CBOR_LIBS   = $(shell pkg-config $(if $(STATIC),--static) --libs libcbor 2>/dev/null)
 
@@ -115,9 +121,9 @@ $(BUILD)/tried:
 	@mkdir -p $(@D)
 	@command -v $(firstword $(CC)) >/dev/null || { echo 'make: no compiler $(firstword $(CC))' \
 		'(Debian: gcc libc6-dev); make demo installs what is missing, and builds' >&2; exit 1; }
-	@echo 'int main(void) { return 0; }' | $(CC) $(CPPFLAGS) $(CFLAGS) -xc - -o $@.tmp $(LDFLAGS)
+	@echo 'int main(void) { return 0; }' | $(CC) $(CPPFLAGS) $(CFLAGS) -xc - -xnone -o $@.tmp $(LDFLAGS)
 	@printf '#include <cbor.h>\nint main(void) { return !cbor_load(0, 0, 0); }' | \
-		$(CC) $(CBOR_CFLAGS) $(CPPFLAGS) $(CFLAGS) -xc - -o $@.tmp $(LDFLAGS) $(CBOR_LIBS) 2>/dev/null || \
+		$(CC) $(CBOR_CFLAGS) $(CPPFLAGS) $(CFLAGS) -xc - -xnone -o $@.tmp $(LDFLAGS) $(CBOR_LIBS) 2>/dev/null || \
 		{ echo 'make: no libcbor for pkg-config (Debian: pkg-config libcbor-dev);' \
 		'make demo installs what is missing, and builds' >&2; exit 1; }
 	@mv $@.tmp $@
@@ -126,7 +132,7 @@ $(BUILD)/tried:
 .PHONY: static-cbor
 static-cbor:
 	@printf 'int cbor_load(void); int main(void) { return cbor_load(); }' | \
-		$(CC) -xc - -static -o /dev/null $(LDFLAGS) $(CBOR_LIBS) 2>/dev/null || \
+		$(CC) -xc - -xnone -static -o /dev/null $(LDFLAGS) $(CBOR_LIBS) 2>/dev/null || \
 		{ echo 'make STATIC=1: this system has no static libcbor (libcbor.a);' \
 		'build it from its sources and name its folder: LDFLAGS=-L/path/to/it' >&2; exit 1; }
 

@@ -138,6 +138,17 @@ with_recipe() {
 	[[ ! -e $DIR/build/cli ]]
 }
 
+@test "install: CBOR_LIBS may be the file of a library" {
+	local file
+	file=$(cc -print-file-name=libcbor.so)
+	plain_make BUILD="$DIR/build" CBOR_LIBS="$file" "$DIR/build/tried"
+	[[ -e $DIR/build/tried ]]
+	# As above it says what is missing where the file has not what is called.
+	cc -shared -nostdlib -o "$DIR/empty.so" -xc /dev/null
+	run -2 --separate-stderr plain_make BUILD="$DIR/other" CBOR_LIBS="$DIR/empty.so" "$DIR/other/tried"
+	[[ $stderr == 'make: no libcbor '* ]]
+}
+
 # files_of FOLDER: what is no folder in it.
 files_of() {
 	(cd "$1" && find . ! -type d | sort)
