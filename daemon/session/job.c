@@ -512,7 +512,7 @@ static void carry_out(struct job *job, uint32_t actions)
 		loop_arm(host->loop, &job->grace,
 			 has_own_manner(job) && job->kill_after_ms ? job->kill_after_ms : GRACE_MS);
 	if (actions & SESSION_HASTEN && job->grace.armed &&
-	    job->grace.due_ms > loop_now_ms() + GRACE_MS)
+	    job->grace.due_us > loop_now_us() + GRACE_MS * 1000)
 		loop_arm(host->loop, &job->grace, GRACE_MS);
 	if (actions & SESSION_KILL)
 		job->watch.kill = true;

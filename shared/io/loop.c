@@ -213,7 +213,7 @@ static struct loop_timer *join(struct loop_timer *a, struct loop_timer *b)
 
 	if (!a || !b)
 		return a ? a : b;
-	if (b->due_ms < a->due_ms) {
+	if (b->due_us < a->due_us) {
 		top = b;
 		under = a;
 	}
@@ -277,10 +277,15 @@ void loop_disarm(struct loop *loop, struct loop_timer *timer)
 
 void loop_arm(struct loop *loop, struct loop_timer *timer, uint64_t after_ms)
 {
-	uint64_t now = loop_now_ms();
+	loop_arm_us(loop, timer, after_ms > UINT64_MAX / 1000 ? UINT64_MAX : after_ms * 1000);
+}
+
+void loop_arm_us(struct loop *loop, struct loop_timer *timer, uint64_t after_us)
+{
+	uint64_t now = loop_now_us();
 
 	loop_disarm(loop, timer);
-	timer->due_ms = after_ms > UINT64_MAX - now ? UINT64_MAX : now + after_ms;
+	timer->due_us = after_us > UINT64_MAX - now ? UINT64_MAX : now + after_us;
 	timer->armed = true;
 	loop->heap = join(loop->heap, timer);
 	loop->heap->holder = NULL;
@@ -294,8 +299,8 @@ static void run_timers(struct loop *loop)
 
 	if (!loop->heap)
 		return;
-	now = loop_now_ms();
-	while (loop->heap && loop->heap->due_ms <= now) {
+	now = loop_now_us();
+	while (loop->heap && loop->heap->due_us <= now) {
 		timer = loop->heap;
 		loop_disarm(loop, timer);
 		timer->due = true;
@@ -312,8 +317,8 @@ static void run_timers(struct loop *loop)
 	}
 }
 
-/* How long epoll may wait: milliseconds, -1 for ever. */
-static int wait_ms(const struct loop *loop)
+/* How long may be waited, UINT64_MAX for ever. */
+static uint64_t wait_us(const struct loop *loop)
 {
 	uint64_t wait = UINT64_MAX, now;
 
@@ -324,16 +329,32 @@ static int wait_ms(const struct loop *loop)
 		if (s->how == LOOP_ALWAYS && s->want & (LOOP_IN | LOOP_OUT))
 			return 0;
 		if (s->how != LOOP_ALWAYS && s->want)
-			wait = LOOK_MS;
+			wait = LOOK_MS * 1000;
 	}
 	if (loop->heap) {
-		now = loop_now_ms();
-		if (loop->heap->due_ms <= now)
+		now = loop_now_us();
+		if (loop->heap->due_us <= now)
 			return 0;
-		if (loop->heap->due_ms - now < wait)
-			wait = loop->heap->due_ms - now;
+		if (loop->heap->due_us - now < wait)
+			wait = loop->heap->due_us - now;
 	}
-	return wait == UINT64_MAX ? -1 : wait > INT_MAX ? INT_MAX : (int)wait;
+	return wait;
+}
+
+/* epoll_wait() counts in milliseconds; what is due sooner is waited for by a call that does not. */
+static int wait_for_events(struct loop *loop, struct epoll_event events[BATCH_MAX])
+{
+	struct pollfd all = {.fd = loop->epoll_fd, .events = POLLIN};
+	uint64_t wait = wait_us(loop);
+	int ms = wait == UINT64_MAX	  ? -1
+		 : wait / 1000 >= INT_MAX ? INT_MAX
+					  : (int)((wait + 999) / 1000);
+
+	if (wait && wait < 1000) {
+		ppoll(&all, 1, &(struct timespec){.tv_nsec = (long)wait * 1000}, NULL);
+		ms = 0;
+	}
+	return epoll_wait(loop->epoll_fd, events, BATCH_MAX, ms);
 }
 
 /* ---- tasks and graves ---- */
@@ -462,7 +483,7 @@ int loop_run(struct loop *loop)
 	struct epoll_event events[BATCH_MAX];
 
 	while (!loop->stopped) {
-		int n = epoll_wait(loop->epoll_fd, events, BATCH_MAX, wait_ms(loop));
+		int n = wait_for_events(loop, events);
 
 		if (n < 0 && errno != EINTR)
 			return -errno;

@@ -45,7 +45,7 @@ struct loop_source {
 };
 
 struct loop_timer {
-	uint64_t due_ms;
+	uint64_t due_us;
 	bool armed;
 	bool due; /* taken out of the heap, and to be called in this round */
 	/* In the heap: the first of those below, the next beside, and who has it as one of these. */
@@ -114,6 +114,9 @@ void loop_remove(struct loop *loop, struct loop_source *source);
 
 /* Arms or re-arms; after_ms 0 is due in the next round. */
 void loop_arm(struct loop *loop, struct loop_timer *timer, uint64_t after_ms);
+
+/* The same in microseconds, for what is to be soon; the kernel adds some 50. */
+void loop_arm_us(struct loop *loop, struct loop_timer *timer, uint64_t after_us);
 void loop_disarm(struct loop *loop, struct loop_timer *timer);
 
 /* Has the task run once after this batch. */
