@@ -28,8 +28,8 @@
 #define LINGERS		 20  /* after a normal end, this many lingers at most, silence or not */
 #define BEHIND_LOOK_MS	 50  /* how often to look whether a client has caught up */
 #define PTY_TAIL	 (128 * 1024) /* more than a terminal holds, in bytes */
-#define LIVELY_US	 20000	      /* so long the others are thought of */
-#define BESIDE_OTHERS	 (64 * 1024)  /* bytes that one may move then */
+#define BESIDE_OTHERS	 (64 * 1024)  /* bytes that one may move at a time then, */
+#define BESIDE_REST_US	 200	      /* with so much between */
 
 struct job {
 	struct job_host *host;
@@ -114,9 +114,15 @@ static void detach(struct job *job)
 	pump_end_input(&job->pump);
 }
 
+/* It wants little and soon. */
+static void stir(const struct job *job)
+{
+	lively_stir(&job->host->lively, job->member.outlet, job->member.id, loop_now_us());
+}
+
 static bool others_are_lively(const struct job *job)
 {
-	return loop_now_us() - job->host->lively_us < LIVELY_US;
+	return lively_beside(&job->host->lively, job->member.outlet, job->member.id, loop_now_us());
 }
 
 /* Queued frames at which output waits: of those who share the queue nobody is to wait for much. */
@@ -536,7 +542,7 @@ static void happen(struct job *job, enum session_event event)
 {
 	uint32_t actions;
 
-	job_host_stir(job->host);
+	stir(job);
 	if (event == SESSION_CLIENT_GONE)
 		job->session.hup_before = job->hup_ms && loop_now_ms() - job->hup_ms < GRACE_MS;
 	actions = session_event(&job->session, event);
@@ -692,8 +698,10 @@ static ssize_t take_output(struct job *job, enum msg_stream stream)
 			   job->entry.number, strerror((int)-n));
 	}
 	if (n > 0) {
-		if (n < PUMP_MUCH)
-			job_host_stir(job->host);
+		if (!job->pump.floods)
+			stir(job);
+		else if (others_are_lively(job))
+			pump_rest(&job->pump, stream, BESIDE_REST_US);
 		job->read_ms = loop_now_ms();
 		job->output.sent += (size_t)n;
 		job->printed[stream] += (size_t)n;
@@ -846,6 +854,8 @@ static ssize_t on_move(struct outlet_member *member, int from_fd, size_t len)
 
 	if (!can_move(member))
 		return outlet_move(NULL, from_fd, len);
+	if (len > BESIDE_OTHERS && others_are_lively(job))
+		len = BESIDE_OTHERS;
 	n = pump_move_input(&job->pump, from_fd, len);
 	refused = n == -EPIPE || n == -ENOBUFS || n == -ENOMEM;
 	if (refused)

@@ -10,6 +10,7 @@
 #include "daemon/spawn/spawn.h"
 #include "keeper.h"
 #include "ledger.h"
+#include "lively.h"
 #include "outlet.h"
 #include "owner.h"
 #include "pump.h"
@@ -47,21 +48,12 @@ struct job_host {
 	size_t job_count;
 	void (*on_idle)(struct job_host *host); /* the last job is over; may be NULL */
 	uint64_t activity;			/* what core.touch counts */
-	uint64_t lively_us;			/* see job_host_stir() */
+	struct lively lively;
 	struct job_limits limits;
 	struct keeper keeper;
 	struct ledger ledger;
 	bool ending; /* no job is started any more */
 };
-
-/*
- * Somebody wants little and soon: for a while who moves much moves less at a time, and leaves less in a queue that
- * he shares.
- */
-static inline void job_host_stir(struct job_host *host)
-{
-	host->lively_us = loop_now_us();
-}
 
 /*
  * Starts the command; what comes of it, a failure too, is told through the outlet, and what its client says

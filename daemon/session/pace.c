@@ -3,6 +3,10 @@
 
 #define QUICK_US 1000 /* a read so soon after another follows it */
 
+/* A flood brings more than so much, and then more than so much a second. */
+#define FLOOD_BYTES	     (256 * 1024)
+#define FLOOD_BYTES_A_SECOND (32 * 1024 * 1024)
+
 void pace_reset(struct pace *pace)
 {
 	pace->many = 0;
@@ -24,6 +28,16 @@ static bool is_slow(struct pace *pace, size_t len, size_t room, uint64_t now_us)
 	pace->bytes += len;
 	return pace->many > PACE_MANY &&
 	       pace->bytes * PACE_REST_MS * 1000 < room * (now_us - pace->since_us);
+}
+
+bool pace_floods(struct pace *pace, size_t len, uint64_t now_us)
+{
+	uint64_t forgotten = (now_us - pace->level_us) * FLOOD_BYTES_A_SECOND / 1000000;
+
+	pace->level -= forgotten < pace->level ? (size_t)forgotten : pace->level;
+	pace->level += len;
+	pace->level_us = now_us;
+	return pace->level > FLOOD_BYTES;
 }
 
 bool pace_rests(struct pace *pace, int stream, size_t len, size_t room, uint64_t now_us)

@@ -13,13 +13,14 @@
 #define PACE_REST_MS 1
 #define PACE_MANY    16 /* reads that follow each other before the first rest */
 
-/* Of two streams the one that was read last. All zero to start with. */
+/* Of two streams the one that was read last; or what both bring. All zero to start with. */
 struct pace {
+	size_t level; /* of what was brought and is not forgotten yet */
 	int stream;
 	bool rested;   /* what is read next came in a rest */
 	unsigned many; /* reads that followed each other */
 	size_t bytes;  /* that they brought */
-	uint64_t since_us, last_us;
+	uint64_t since_us, last_us, level_us;
 };
 
 /* len bytes of the stream were read; room is what has place where it writes. Whether it may rest now. */
@@ -30,5 +31,8 @@ void pace_rested(struct pace *pace);
 
 /* What comes next is waited for. */
 void pace_reset(struct pace *pace);
+
+/* The same len bytes: whether the two together bring more than anybody reads who waits for it. */
+bool pace_floods(struct pace *pace, size_t len, uint64_t now_us);
 
 #endif

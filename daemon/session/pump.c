@@ -31,8 +31,8 @@ static bool rests(const struct pump *pump, enum msg_stream stream)
 void pump_hasten(struct pump *pump)
 {
 	pace_reset(&pump->pace);
-	pump->hurried = pump->rest.armed;
-	if (pump->hurried)
+	pump->paced = false;
+	if (pump->rest.armed)
 		loop_arm(pump->loop, &pump->rest, 0);
 }
 
@@ -40,7 +40,7 @@ void pump_hasten(struct pump *pump)
 static void end_rest(struct pump *pump)
 {
 	loop_disarm(pump->loop, &pump->rest);
-	if (!pump->hurried)
+	if (pump->paced)
 		pace_rested(&pump->pace);
 	pump->on_output(pump, pump->resting);
 }
@@ -50,13 +50,22 @@ static void on_rested(struct loop_timer *timer)
 	end_rest(container_of(timer, struct pump, rest));
 }
 
+void pump_rest(struct pump *pump, enum msg_stream stream, uint64_t us)
+{
+	pump->resting = stream;
+	pump->paced = false;
+	loop_arm_us(pump->loop, &pump->rest, us);
+}
+
 static void keep_pace(struct pump *pump, enum msg_stream stream, size_t len)
 {
-	if (!pace_rests(&pump->pace, (int)stream, len, rest_room(pump), loop_now_us()))
+	uint64_t now_us = loop_now_us();
+
+	pump->floods = pace_floods(&pump->pace, len, now_us);
+	if (!pace_rests(&pump->pace, (int)stream, len, rest_room(pump), now_us))
 		return;
-	pump->resting = stream;
-	pump->hurried = false;
-	loop_arm(pump->loop, &pump->rest, PACE_REST_MS);
+	pump_rest(pump, stream, PACE_REST_MS * 1000);
+	pump->paced = true;
 }
 
 /* ---- the child's side ---- */
@@ -368,7 +377,7 @@ static ssize_t took(struct pump *pump, enum msg_stream stream, ssize_t n)
 		pump_close_output(pump, stream);
 	else
 		keep_pace(pump, stream, (size_t)n);
-	source_of(pump, stream)->late = n >= PUMP_MUCH;
+	source_of(pump, stream)->late = pump->floods;
 	pump->served = stream;
 	return n;
 }

@@ -17,7 +17,6 @@
 #include "shared/wire/msg.h"
 
 #define PUMP_READ_MAX (256 * 1024) /* bytes a turn and stream */
-#define PUMP_MUCH     (16 * 1024)  /* who brings so much at a time comes behind the others */
 
 struct pump {
 	struct loop *loop;
@@ -35,7 +34,8 @@ struct pump {
 	struct pace pace;
 	struct loop_timer rest; /* armed: that stream is not read meanwhile, */
 	enum msg_stream resting;
-	bool hurried; /* and this rest is the last one */
+	bool paced;  /* by its own pace, and not for the sake of others */
+	bool floods; /* it comes behind others */
 	void (*on_output)(struct pump *pump, enum msg_stream stream); /* call pump_read() */
 	void (*on_input)(struct pump *pump, int error); /* the queue moved; errno or 0 */
 };
@@ -67,6 +67,9 @@ struct pump_sink {
 	struct bulk *bulk;
 	uint32_t id;
 };
+
+/* The stream is not read for so long, unless something hastens it. */
+void pump_rest(struct pump *pump, enum msg_stream stream, uint64_t us);
 
 /*
  * What a stream has, at most max bytes of it, as a frame, or thrown away if sink is NULL.

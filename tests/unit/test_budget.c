@@ -52,9 +52,9 @@ static void assert_runs(enum frame_clock_runs what)
 }
 
 /* Until what is due then would be due later. */
-static void wait_beyond(uint64_t due_ms)
+static void wait_beyond(uint64_t due_us)
 {
-	while (loop_now_ms() + LONG_MS <= due_ms)
+	while (loop_now_us() + LONG_MS * UINT64_C(1000) <= due_us)
 		;
 }
 
@@ -140,12 +140,12 @@ static void piece_of_a_frame_gives_it_no_more_time(void **state)
 	put(&bytes, 0, 5);
 	settle();
 	assert_runs(CLOCK_FRAME);
-	first = clock_under_test.timer.due_ms;
+	first = clock_under_test.timer.due_us;
 	wait_beyond(first);
 	put(&bytes, 5, 6);
 	settle();
 	assert_runs(CLOCK_FRAME);
-	assert_int_equal(clock_under_test.timer.due_ms, first);
+	assert_int_equal(clock_under_test.timer.due_us, first);
 	buf_release(&bytes);
 	end();
 }
@@ -160,13 +160,13 @@ static void each_frame_has_its_own_time(void **state)
 	put(&bytes, 0, 5);
 	settle();
 	assert_runs(CLOCK_FRAME);
-	first = clock_under_test.timer.due_ms;
+	first = clock_under_test.timer.due_us;
 	wait_beyond(first);
 	put(&bytes, 5, buf_len(&bytes));
 	put(&bytes, 0, 5);
 	settle();
 	assert_runs(CLOCK_FRAME);
-	assert_true(clock_under_test.timer.due_ms > first);
+	assert_true(clock_under_test.timer.due_us > first);
 	buf_release(&bytes);
 	end();
 }

@@ -41,7 +41,7 @@ void __wrap_loop_arm(struct loop *loop, struct loop_timer *timer, uint64_t after
 {
 	(void)loop;
 	timer->armed = true;
-	timer->due_ms = it.now_ms + after_ms;
+	timer->due_us = (it.now_ms + after_ms) * 1000;
 }
 
 void __wrap_loop_disarm(struct loop *loop, struct loop_timer *timer)
@@ -80,7 +80,7 @@ ssize_t __wrap_write(int fd, const void *data, size_t len)
 
 static void run_timer(struct loop_timer *timer)
 {
-	if (!timer->armed || timer->due_ms > it.now_ms)
+	if (!timer->armed || timer->due_us > it.now_ms * 1000)
 		return;
 	timer->armed = false;
 	timer->on_due(timer);

@@ -7,21 +7,21 @@ static void assert_in_order(const struct clock *clocks, size_t count)
 {
 	for (size_t i = 0; i < count; i++)
 		for (size_t k = 0; k < count; k++)
-			if (clocks[i].timer.due_ms < clocks[k].timer.due_ms && clocks[i].turn &&
+			if (clocks[i].timer.due_us < clocks[k].timer.due_us && clocks[i].turn &&
 			    clocks[k].turn)
 				assert_true(clocks[i].turn < clocks[k].turn);
 }
 
 /* Of a list of heaps, each no earlier than what it lies below: how many are in them. */
-static int count(const struct loop_timer *first, const struct loop_timer *holder, uint64_t due_ms)
+static int count(const struct loop_timer *first, const struct loop_timer *holder, uint64_t due_us)
 {
 	int found = 0;
 
 	for (const struct loop_timer *timer = first; timer; timer = timer->beside) {
-		assert_true(timer->armed && timer->due_ms >= due_ms);
+		assert_true(timer->armed && timer->due_us >= due_us);
 		assert_ptr_equal(timer->holder, holder);
 		holder = timer;
-		found += 1 + count(timer->below, timer, timer->due_ms);
+		found += 1 + count(timer->below, timer, timer->due_us);
 	}
 	return found;
 }
@@ -96,8 +96,8 @@ static void timer_that_is_armed_again_comes_once_at_its_new_time(void **state)
 		assert_int_equal(clocks[i].times, 1);
 	/* Whoever was kept from the processor between these lines has them in another order. */
 	assert_in_order(clocks, 3);
-	assert_true(clocks[0].timer.due_ms >= begun + 20);
-	assert_true(clocks[2].timer.due_ms < begun + 60000);
+	assert_true(clocks[0].timer.due_us >= begun + 20);
+	assert_true(clocks[2].timer.due_us < begun + 60000);
 }
 
 static void timer_does_not_come_early(void **state)
@@ -200,7 +200,7 @@ static void timer_for_the_end_of_time_waits(void **state)
 	loop_arm(&loop, &clocks[0].timer, UINT64_MAX);
 	loop_arm(&loop, &clocks[1].timer, UINT64_MAX - 5);
 	loop_arm(&loop, &clocks[2].timer, INT64_C(1) << 40);
-	assert_true(clocks[0].timer.due_ms == UINT64_MAX);
+	assert_true(clocks[0].timer.due_us == UINT64_MAX);
 	run_for(5);
 	assert_int_equal(turns, 0);
 }

@@ -91,6 +91,36 @@ static void streams_that_take_turns_never_rest(void **state)
 		assert_false(rests(i % 2, 2, 10));
 }
 
+/* So many bytes each so many microseconds: whether that floods after a second. */
+static bool floods(size_t len, uint64_t gap_us)
+{
+	bool is = false;
+
+	pace = (struct pace){0};
+	for (uint64_t at_us = 0; at_us < 1000000; at_us += gap_us)
+		is = pace_floods(&pace, len, now_us + at_us);
+	return is;
+}
+
+static void flood_is_what_brings_much_for_long(void **state)
+{
+	(void)state;
+	assert_true(floods(1024 * 1024, 300));
+	assert_true(floods(8192, 16));
+	assert_true(floods(65536, 1000));
+	assert_false(floods(16384, 1000));
+	assert_false(floods(100, 10));
+}
+
+static void much_at_once_is_no_flood(void **state)
+{
+	(void)state;
+	for (int i = 0; i < 4; i++)
+		assert_false(pace_floods(&pace, 65536, now_us));
+	assert_true(pace_floods(&pace, 65536, now_us));
+	assert_false(pace_floods(&pace, 1, now_us + 1000000));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -101,6 +131,8 @@ int main(void)
 		cmocka_unit_test_setup(rest_follows_a_rest_while_it_brings_less_than_has_room,
 				       set_up),
 		cmocka_unit_test_setup(what_is_waited_for_begins_anew, set_up),
+		cmocka_unit_test_setup(flood_is_what_brings_much_for_long, set_up),
+		cmocka_unit_test_setup(much_at_once_is_no_flood, set_up),
 		cmocka_unit_test_setup(streams_that_take_turns_never_rest, set_up),
 	};
 

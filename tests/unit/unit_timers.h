@@ -27,7 +27,7 @@ static inline void on_due(struct loop_timer *timer)
 
 	/* It is out of the heap by now, and may be armed again. */
 	assert_false(timer->armed);
-	assert_true(timer->due_ms <= loop_now_ms());
+	assert_true(timer->due_us <= loop_now_us());
 	clock->turn = ++turns;
 	clock->times++;
 	if (clock->times == clock->stops_at)
