@@ -229,14 +229,18 @@ __msb_take() {
 }
 
 __msb_where() {
-	local name address=$1
+	local name of address=$1
 	agent=(-S "$1")
-	[[ $1 == *[:/]* ]] || while read -r name address; do
-		[[ $name != "$1" ]] || break
-	done < <(__msb_guests)
+	if [[ $1 != *[:/]* ]]; then
+		address=
+		while read -r name of; do
+			[[ $name != "$1" ]] || address=$of
+		done < <(__msb_guests)
+	fi
+	# One that was not found, maybe as a Ctrl-C ended the search, may be a program's.
 	case $address in
 	local:*) where=here ;;
-	exec:*) where=nowhere ;;
+	'' | exec:*) where=nowhere ;;
 	*) where=guest ;;
 	esac
 }

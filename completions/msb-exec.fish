@@ -19,10 +19,11 @@ function __msb_where
     if not string match -qr '[:/]' -- $address
         set address (__msb_guests | string replace -rf "^"(string escape --style=regex -- $address)" " '')[1]
     end
+    # One that was not found, maybe as a Ctrl-C ended the search, may be a program's.
     switch "$address"
         case 'local:*'
             echo here
-        case 'exec:*'
+        case '' 'exec:*'
             echo nowhere
         case '*'
             echo guest

@@ -91,7 +91,7 @@ start_fish() {
 
 # offers TYPED: what fish offers for it, the words alone.
 offers() {
-	fish --no-config -c "source $ROOT/completions/msb-exec.fish; complete -C \$argv" "$1" | cut -f1
+	fish --no-config -c "source $ROOT/completions/msb-exec.fish; ${2-}; complete -C \$argv" "$1" | cut -f1
 }
 
 # The same lines in all three.
@@ -237,9 +237,9 @@ every_address() {
 
 # bash_says TYPED: what bash would offer, without a terminal.
 bash_says() {
-	bash --norc -c 'source "$1"; compopt() { :; }; COMP_LINE=$2 COMP_POINT=${#2}
+	bash --norc -c 'source "$1"; eval "$3"; compopt() { :; }; COMP_LINE=$2 COMP_POINT=${#2}
 		COMP_WORDS=($2) COMP_CWORD=$((${#COMP_WORDS[@]} - 1)); _msb_exec
-		printf "%s\n" "${COMPREPLY[@]}"' bash "$ROOT/completions/msb-exec.bash" "$1"
+		printf "%s\n" "${COMPREPLY[@]}"' bash "$ROOT/completions/msb-exec.bash" "$1" "${2-}"
 }
 
 @test "complete: names of sandboxes" {
@@ -332,6 +332,14 @@ fish_guest() {
 	[[ -z $(bash_says 'msb-exec -S we' 2>&1) && -z $(offers 'msb-exec -S we' 2>&1) ]]
 	mkfifo "$DIR/config/msb-exec/guests"
 	[[ -z $(bash_says 'msb-exec -S we' 2>&1) && -z $(offers 'msb-exec -S we' 2>&1) ]]
+}
+
+# As when a Ctrl-C ends the search alone.
+@test "complete: a guest whose name was not found is not asked" {
+	some_guests
+	[[ -z $(bash_says 'msb-exec -S started -- guest-on' '__msb_guests() { :; }') ]]
+	[[ -z $(offers 'msb-exec -S started -- guest-on' 'function __msb_guests; end') ]]
+	[[ ! -e $DIR/ran ]]
 }
 
 @test "complete: names of guests in zsh" {
