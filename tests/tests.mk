@@ -274,7 +274,8 @@ analyze-run:
 # ---- bench ----
 
 # Beside what people use today, in one run; rivals that are missing are installed if they can be.
-# tests/bench/bench.py says which variables scale it. OUT=DIR: where the tables and the chart go.
+# tests/bench/bench.py says which variables scale it. OUT=DIR: where the tables and the chart go. ROUNDS=N: all of
+# it so often, and of each figure the median and the range.
 BENCH_TOOLS := $(patsubst tests/bench/%.c,$(BUILD)/bench/%,$(sort $(wildcard tests/bench/*.c)))
 
 $(BUILD)/bench/%: tests/bench/%.c
@@ -282,9 +283,9 @@ $(BUILD)/bench/%: tests/bench/%.c
 	$(call run,BENCH,$(COMPILE) -o $@ $< $(LINKING) $(LDFLAGS) -lutil)
 
 .PHONY: bench bench-run
-bench: ## measure it beside its rivals; OUT=DIR: where the tables go
+bench: ## measure it beside its rivals; OUT=DIR: where the tables go; ROUNDS=N
 	@tests/deps.sh build bench
 	@$(MAKE) --no-print-directory bench-run
 
 bench-run: all $(BENCH_TOOLS)
-	@python3 tests/bench/bench.py $(BUILD) $(OUT)
+	@BENCH_ROUNDS=$(or $(ROUNDS),$(BENCH_ROUNDS)) python3 -B tests/bench/bench.py $(BUILD) $(OUT)

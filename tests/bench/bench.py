@@ -7,7 +7,8 @@ left out. Servers listen on Unix sockets or on loopback, in a private folder, an
 program. The C helpers are looked for in BUILD_DIR/bench.
 
 BENCH_SHORT=1         few rounds and small sizes: does it all work?
-BENCH_ROUNDS=N        how often a one-shot command is run (200)
+BENCH_ROUNDS=N        whole rounds of all of it (1); what is reported is the median and the range of each
+BENCH_TIMES=N         how often a one-shot command is run in a round (200)
 BENCH_MIB=N           what goes through stdout at a time (2048); half of it through stdin
 BENCH_ONLY=A,B        only these: latency, stdout, stdin, json, echo, flood, memory, crowd, programs,
                       growth
@@ -17,6 +18,7 @@ import ctypes
 import os
 import shutil
 import signal
+import subprocess
 import sys
 import tempfile
 import time
@@ -30,6 +32,7 @@ import measure_memory
 import report
 from procs import Failed, adopt_orphans, kill_all, raise_file_limit
 from rivals import Ways
+from rounds import middle_tables
 
 MEASUREMENTS = {
     "latency": [measure_latency.one_shot],
@@ -49,7 +52,8 @@ REC_PRIVATE, LAZY = 0x44000, 2
 
 
 class Bench:
-    """What a measurement finds: the ways, how much to do, and where facts and files go."""
+    """What a measurement finds in one round: the ways, with servers of their own, how much to do, and
+    where facts and files go."""
 
     def __init__(self, build, folder):
         self.build, self.folder = build, folder
@@ -57,12 +61,11 @@ class Bench:
         if self.static_build:
             self.static_build = os.path.abspath(self.static_build)
         self.short = os.environ.get("BENCH_SHORT", "0") not in ("", "0")
-        self.rounds = int(os.environ.get("BENCH_ROUNDS", "20" if self.short else "200"))
+        self.times = int(os.environ.get("BENCH_TIMES", "20" if self.short else "200"))
         self.mib = int(os.environ.get("BENCH_MIB", "128" if self.short else "2048"))
-        self.keys = self.rounds * 10
+        self.keys = self.times * 10
         self.transfers = 2 if self.short else 5
-        self.load = os.getloadavg()[0]
-        self.facts, self.failed = {}, {}
+        self.facts = {}
         os.mkdir(f"{folder}/bin")
         for name in HELPERS:
             shutil.copy(f"{build}/bench/{name}", f"{folder}/bin/{name}")
@@ -95,23 +98,79 @@ def chosen():
     return names or list(MEASUREMENTS)
 
 
-def measure(bench, names):
-    """The tables, each printed as soon as it is there."""
-    tables = []
-    for name, why in bench.ways.skipped.items():
-        print(f"Left out: {name}: {why}.\n", flush=True)
-    for name in names:
-        begin = time.monotonic()
+class Run:
+    """All rounds: the facts and the tables of each, and what did not come about."""
+
+    def __init__(self, build):
+        self.build, self.load = build, os.getloadavg()[0]
+        self.count = int(os.environ.get("BENCH_ROUNDS") or "1")
+        self.facts, self.tables, self.failed = [], [], []
+        self.ways, self.skipped, self.short = {}, {}, False
+
+    def fail(self, number, name, error):
+        what = (f"round {number}: " if self.count > 1 else "") + f"{name}: {error}"
+        self.failed.append(what)
+        print(f"FAILED: {what}.\n", flush=True)
+
+    def measure(self, bench, number, names):
+        """The tables of a round, each printed as soon as it is there."""
+        tables = []
+        for name in names:
+            begin = time.monotonic()
+            try:
+                for function in MEASUREMENTS[name]:
+                    for table in function(bench):
+                        print(table.markdown(), flush=True)
+                        tables.append(table)
+            except (Failed, OSError, ValueError, subprocess.SubprocessError) as error:
+                self.fail(number, name, error)
+            print(f"bench: {name} took {time.monotonic() - begin:.0f} s", file=sys.stderr)
+        return tables
+
+    def round(self, number, names):
+        """Everything is new: the servers, and the folder they work in."""
+        bench = None
+        folder = tempfile.mkdtemp(prefix="bench.")
         try:
-            for function in MEASUREMENTS[name]:
-                for table in function(bench):
-                    print(table.markdown(), flush=True)
-                    tables.append(table)
-        except (Failed, OSError, ValueError) as error:
-            bench.failed[name] = str(error)
-            print(f"FAILED: {name}: {error}.\n", flush=True)
-        print(f"bench: {name} took {time.monotonic() - begin:.0f} s", file=sys.stderr)
-    return tables
+            bench = Bench(self.build, folder)
+            self.ways, self.short = bench.ways, bench.short
+            self.skipped.update(bench.ways.skipped)
+            if number == 1:
+                for name, why in self.skipped.items():
+                    print(f"Left out: {name}: {why}.\n", flush=True)
+            self.tables.append(self.measure(bench, number, names))
+            self.facts.append(bench.facts)
+        except Failed as error:
+            self.fail(number, "servers", error)
+        finally:
+            with Undisturbed():
+                try:
+                    if bench:
+                        bench.ways.stop()
+                finally:
+                    kill_all()
+                    shutil.rmtree(folder, ignore_errors=True)
+
+    def write(self, out):
+        """What there is so far."""
+        promised = report.promises(self.facts)
+        os.makedirs(out, exist_ok=True)
+        write(f"{out}/results.md", report.heading(self, [promised, *middle_tables(self.tables)]))
+        write(f"{out}/results.svg", chart.svg(self.facts))
+        return promised
+
+
+class Undisturbed:
+    """No signal cuts what is done in it short."""
+
+    SIGNALS = signal.SIGINT, signal.SIGTERM, signal.SIGHUP
+
+    def __enter__(self):
+        self.before = [signal.signal(number, signal.SIG_IGN) for number in self.SIGNALS]
+
+    def __exit__(self, *_):
+        for number, before in zip(self.SIGNALS, self.before):
+            signal.signal(number, before)
 
 
 def write(path, text):
@@ -119,27 +178,15 @@ def write(path, text):
         file.write(text)
 
 
-def run(build, out, names):
-    bench = None
-    folder = tempfile.mkdtemp(prefix="bench.")
-    try:
-        bench = Bench(build, folder)
-        tables = measure(bench, names)
-        promised = report.promises(bench.facts)
-        print(promised.markdown())
-        os.makedirs(out, exist_ok=True)
-        write(f"{out}/results.md", report.heading(bench, [promised, *tables]))
-        write(f"{out}/results.svg", chart.svg(bench.facts))
-    finally:
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            signal.signal(number, signal.SIG_IGN)
-        try:
-            if bench:
-                bench.ways.stop()
-        finally:
-            kill_all()
-            shutil.rmtree(folder, ignore_errors=True)
-    return 1 if bench.failed else 0
+def run_all(build, out, names):
+    run = Run(build)
+    for number in range(1, run.count + 1):
+        if run.count > 1:
+            print(f"bench: round {number} of {run.count}", file=sys.stderr)
+        run.round(number, names)
+        promised = run.write(out)
+    print(promised.markdown())
+    return 1 if run.failed else 0
 
 
 def main():
@@ -159,7 +206,7 @@ def main():
     hide_second_cgroups()
     adopt_orphans()
     raise_file_limit()
-    sys.exit(run(build, out, names))
+    sys.exit(run_all(build, out, names))
 
 
 if __name__ == "__main__":

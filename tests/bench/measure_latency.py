@@ -39,7 +39,7 @@ def one_shot(bench):
     calls = {key: way.argv(["true"]) for key, way in ways.items()}
     names["msb_stdin"] = "msb-exec, stdin streams too"
     calls["msb_stdin"] = ways["msb"].argv(["true"], stdin=True)
-    samples = round_robin(calls, bench.rounds)
+    samples = round_robin(calls, bench.times)
     ours, local = p50(samples["msb"]), p50(samples["local"])
     rows = []
     for key in sorted(samples, key=lambda key: p50(samples[key])):
@@ -49,7 +49,7 @@ def one_shot(bench):
                      ratio(middle, ours), ratio(middle, local)])
     return [Table("One-shot latency of `true`",
                   ["way", "ms p50", "p95", "to msb-exec", "to a local run"], rows,
-                  f"{bench.rounds} rounds, each way in turn; from the client's start to its end.")]
+                  f"{bench.times} times, each way in turn; from the client's start to its end.")]
 
 
 # ---- beside a flood ----
@@ -87,7 +87,7 @@ class Flood:
 def beside_flood(bench):
     """Ways take turns by blocks, so that each flood runs only while it is in question."""
     ways = bench.ways.some("local", "msb", "socat", "ssh")
-    block = max(5, bench.rounds // 10)
+    block = max(5, bench.times // 10)
     samples = {(key, load): [] for key in ways for load in ("idle", "slow", "fast")}
     for _ in range(1 if bench.short else 5):
         for key, way in ways.items():
@@ -136,7 +136,7 @@ def by_environment(bench):
                 calls[key, size] = argv[:at] + options + argv[at:]
             elif key == "crun" or size <= 100:  # sshd takes 128 at most
                 calls[key, size] = way.argv(["true"], env=entries)
-    samples = round_robin(calls, max(10, bench.rounds // 4))
+    samples = round_robin(calls, max(10, bench.times // 4))
     rows = []
     for key, way in ways.items():
         row = [way.name]
@@ -194,7 +194,7 @@ def by_idle_sessions(bench):
                 if key == "msb" or count <= 100:  # a thousand clients of ssh are too much here
                     held.append(Idle(bench, way, count))
                     calls[key] = way.argv(["true"])
-            for key, samples in round_robin(calls, max(10, bench.rounds // 4)).items():
+            for key, samples in round_robin(calls, max(10, bench.times // 4)).items():
                 cells[key, count] = ms(p50(samples))
         finally:
             for idle in held:

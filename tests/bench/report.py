@@ -5,6 +5,8 @@ import statistics
 import subprocess
 import time
 
+from rounds import spread
+
 
 def p50(samples):
     return statistics.median(samples)
@@ -32,6 +34,9 @@ class Table:
     def __init__(self, title, columns, rows, note=""):
         self.title, self.columns, self.rows, self.note = title, columns, rows, note
 
+    def with_rows(self, rows):
+        return Table(self.title, self.columns, rows, self.note)
+
     def markdown(self):
         lines = [f"## {self.title}", ""]
         widths = [max(len(str(row[i])) for row in (self.columns, *self.rows))
@@ -58,18 +63,26 @@ class Promise:
     def keeps(self, value, limit):
         return value <= limit if self.most else value >= limit
 
-    def row(self, facts):
+    def shown(self, value):
+        return f"{value:.3g}{self.unit}"
+
+    def verdict(self, value):
+        value = float(f"{value:.3g}")  # as it is shown
+        if not self.keeps(value, self.must):
+            return "missed"
+        if isinstance(self.goal, (int, float)) and self.keeps(value, self.goal):
+            return "ok, and the goal"
+        return "ok"
+
+    def row(self, rounds):
+        """rounds: the facts of each."""
         sign = "<=" if self.most else ">="
         limit = f"{sign} {self.must:g}{self.unit}"
         goal = f"{self.goal:g}{self.unit}" if isinstance(self.goal, (int, float)) else self.goal
-        try:
-            value = self.figure(facts)
-        except (KeyError, ZeroDivisionError):
+        measured = spread(rounds, self.figure)
+        if not measured:
             return [self.text, limit, goal, "not measured", "-"]
-        verdict = "ok" if self.keeps(value, self.must) else "missed"
-        if verdict == "ok" and isinstance(self.goal, (int, float)):
-            verdict += ", and the goal" if self.keeps(value, self.goal) else ""
-        return [self.text, limit, goal, f"{value:.3g}{self.unit}", verdict]
+        return [self.text, limit, goal, measured.show(self.shown), self.verdict(measured.median)]
 
 
 def over(upper, lower):
@@ -78,11 +91,6 @@ def over(upper, lower):
 
 def fact(name):
     return lambda facts: facts[name]
-
-
-def echo_goal(facts):
-    """The goal of the echo is set by the bare relay."""
-    return facts["echo.idle.p50.msb"] / facts["echo.idle.p50.relay"]
 
 
 def at_least(text, must, goal, figure, unit="x"):
@@ -118,14 +126,17 @@ PROMISES = [
 ]
 
 
-def promises(facts):
-    rows = [promise.row(facts) for promise in PROMISES]
-    note = ""
-    if "echo.idle.p50.relay" in facts and "echo.idle.p50.msb" in facts:
-        value = echo_goal(facts)
-        note = (f"The goal for the echo is 1.15x of the bare relay's; measured {value:.2f}x, "
-                + ("reached." if value <= 1.15 else "not reached."))
-    return Table("What is promised", ["promise", "must", "goal", "measured", ""], rows, note)
+def promises(rounds):
+    """The table, of the facts of each round."""
+    rows = [promise.row(rounds) for promise in PROMISES]
+    note = ("The median of the rounds, and between what it lay; each round's ratio is of its own "
+            "figures. " if len(rounds) > 1 else "")
+    # The goal of the echo is set by the bare relay.
+    echo = spread(rounds, over("echo.idle.p50.msb", "echo.idle.p50.relay"))
+    if echo:
+        note += (f"The goal for the echo is 1.15x of the bare relay's; measured {echo.median:.2f}x, "
+                 + ("reached." if echo.median <= 1.15 else "not reached."))
+    return Table("What is promised", ["promise", "must", "goal", "measured", ""], rows, note.strip())
 
 
 # ---- the machine ----
@@ -153,22 +164,32 @@ def processor():
         return platform.machine()
 
 
-def heading(bench, tables):
-    versions = [first_line(f"{bench.build}/msb-exec", "--version")]
-    for way in bench.ways.values():
-        if way.key == "ssh":
-            versions.append(first_line("ssh", "-V"))
-        elif way.key == "socat":
-            versions.append(socat_version())
-        elif way.key == "crun":
-            versions.append(first_line("crun", "--version"))
+def versions(ways, build):
+    """Of ours and of the rivals that run here."""
+    lines = [first_line(f"{build}/msb-exec", "--version")]
+    for key in ways:
+        if key == "ssh":
+            lines.append(first_line("ssh", "-V"))
+        elif key == "socat":
+            lines.append(socat_version())
+        elif key == "crun":
+            lines.append(first_line("crun", "--version"))
+    return lines
+
+
+def heading(run, tables):
+    count = len(run.facts)
     lines = ["# msb-exec beside what people use today", "",
              f"{time.strftime('%Y-%m-%d')}; Linux {platform.release()}; {os.cpu_count()} cores, "
-             f"{processor()}; load before {bench.load:.2f}.", "", "; ".join(versions) + ".", ""]
-    if bench.short:
+             f"{processor()}; load before {run.load:.2f}.", "",
+             "; ".join(versions(run.ways, run.build)) + ".", ""]
+    if count > 1:
+        lines += [f"{count} rounds of all of it. Figures are the medians of the rounds, unless a range "
+                  "is shown too.", ""]
+    if run.short:
         lines += ["The short form: few rounds and small sizes. Its figures prove little.", ""]
-    for name, why in bench.ways.skipped.items():
+    for name, why in run.skipped.items():
         lines += [f"Left out: {name}: {why}.", ""]
-    for name, why in bench.failed.items():
-        lines += [f"FAILED: {name}: {why}.", ""]
+    for what in run.failed:
+        lines += [f"FAILED: {what}.", ""]
     return "\n".join(lines) + "\n" + "\n".join(table.markdown() for table in tables)
