@@ -13,6 +13,7 @@ BENCH_MIB=N           what goes through stdout at a time (2048); half of it thro
 BENCH_ONLY=A,B        only these: latency, stdout, stdin, json, echo, flood, memory, crowd, programs,
                       growth
 BENCH_STATIC_BUILD=D  a folder with msb-exec and msb-execd linked statically, measured too
+BENCH_BASE_BUILD=D    a folder with an earlier msb-exec and msb-execd, measured beside ours
 """
 import ctypes
 import os
@@ -51,15 +52,19 @@ NEW_NAMESPACE = 0x00020000
 REC_PRIVATE, LAZY = 0x44000, 2
 
 
+def folder_of(variable):
+    path = os.environ.get(variable)
+    return os.path.abspath(path) if path else None
+
+
 class Bench:
     """What a measurement finds in one round: the ways, with servers of their own, how much to do, and
     where facts and files go."""
 
     def __init__(self, build, folder):
         self.build, self.folder = build, folder
-        self.static_build = os.environ.get("BENCH_STATIC_BUILD")
-        if self.static_build:
-            self.static_build = os.path.abspath(self.static_build)
+        self.static_build = folder_of("BENCH_STATIC_BUILD")
+        self.base_build = folder_of("BENCH_BASE_BUILD")
         self.short = os.environ.get("BENCH_SHORT", "0") not in ("", "0")
         self.times = int(os.environ.get("BENCH_TIMES", "20" if self.short else "200"))
         self.mib = int(os.environ.get("BENCH_MIB", "128" if self.short else "2048"))

@@ -54,7 +54,7 @@ def typed(typists, keys, floods=None):
 
 
 def echo(bench):
-    ways = bench.ways.some("local", "relay", "msb", "ssh", "crun")
+    ways = bench.ways.some("local", "relay", "msb", "base", "ssh", "crun")
     typists, floods = {}, {}
     try:
         for key, way in ways.items():

@@ -5,51 +5,110 @@ import signal
 import time
 
 from procs import Failed, cpu_seconds, descendants, end, end_strays, start, wait_for
-from report import Table, ms, p50, quantile, ratio
+from report import Table, ms, number, p50, quantile, ratio
 
+UNHEARD = os.open(os.devnull, os.O_WRONLY)
 WARM_UP = 5
 SLOW_MIB = 10  # a second, of a slow reader
 
 
 def timed(argv, **streams):
     """Milliseconds from the start of argv to its end."""
+    # What it says is nobody's business here.
+    unheard = [(os.POSIX_SPAWN_DUP2, UNHEARD, 1)]
     begin = time.perf_counter()
-    pid = os.posix_spawnp(argv[0], argv, streams.pop("env", os.environ), **streams)
+    pid = os.posix_spawnp(argv[0], argv, streams.pop("env", os.environ), file_actions=unheard,
+                          **streams)
     _, status = os.waitpid(pid, 0)
     if status:
         raise Failed(f"{argv} ended with {status}")
     return (time.perf_counter() - begin) * 1000
 
 
-def round_robin(calls, rounds):
-    """{key: [milliseconds]} of {key: argv or (argv, env)}, each in turn, warm-up left out."""
+def round_robin(calls, times):
+    """{key: [milliseconds]} of {key: argv or (argv, env) or a function that measures by itself}, each
+    in turn, warm-up left out."""
     samples = {key: [] for key in calls}
-    for number in range(rounds + WARM_UP):
+    for turn in range(times + WARM_UP):
         for key, call in calls.items():
-            argv, env = call if isinstance(call, tuple) else (call, os.environ)
-            took = timed(argv, env=env)
-            if number >= WARM_UP:
+            if callable(call):
+                took = call()
+            else:
+                argv, env = call if isinstance(call, tuple) else (call, os.environ)
+                took = timed(argv, env=env)
+            if turn >= WARM_UP:
                 samples[key].append(took)
     return samples
 
 
+class Waker:
+    """Two wake-ups: of a process that sleeps, and then of who has asked it."""
+
+    def __init__(self, bench):
+        self.process = start([bench.helper("relay"), "wake"], stdin=-1, stdout=-1)
+
+    def __call__(self):
+        """Milliseconds of both."""
+        self.process.stdin.write(b"\n")
+        self.process.stdin.flush()
+        line = self.process.stdout.readline()
+        if not line:
+            raise Failed("the relay does not wake up")
+        return float(line) / 1000
+
+    def stop(self):
+        end(self.process)
+
+
+# What our one-shot cannot do without: the client's own start, the command's run, and two wake-ups.
+FLOORS = (("msb", "start", "floor"), ("static", "start.static", "floor.static"))
+
+
+def floors(bench, samples, names):
+    """The table of the floors, dynamic and static."""
+    local, wake = p50(samples["local"]), p50(samples["wake"])
+    bench.facts["latency.wake"] = wake
+    rows = []
+    for key, started, fact in FLOORS:
+        if key not in samples:
+            continue
+        begin, ours = p50(samples[started]), p50(samples[key])
+        floor = begin + local + wake
+        bench.facts[f"latency.{started}"], bench.facts[f"latency.{fact}"] = begin, floor
+        rows.append([names[key], ms(begin), ms(local), number(wake, 3), number(floor, 3),
+                     number(ours, 3), number(ours - floor, 3), ratio(ours, floor)])
+    return Table("The floor of a one-shot, ms p50",
+                 ["client", "its own start (--version)", "`true`, local", "two wake-ups", "floor",
+                  "one-shot", "above it", "to the floor"], rows,
+                 "Measured in turn with the table above. Two wake-ups: a byte to a process that sleeps, "
+                 "over a Unix socket, and one back to the first, which sleeps meanwhile.")
+
+
 def one_shot(bench):
-    ways = bench.ways.some("local", "msb", "static", "socat", "ssh", "crun")
+    ways = bench.ways.some("local", "msb", "static", "base", "socat", "ssh", "crun")
     names = {key: way.name for key, way in ways.items()}
     calls = {key: way.argv(["true"]) for key, way in ways.items()}
     names["msb_stdin"] = "msb-exec, stdin streams too"
     calls["msb_stdin"] = ways["msb"].argv(["true"], stdin=True)
-    samples = round_robin(calls, bench.times)
+    waker = calls["wake"] = Waker(bench)
+    for key, started, _ in FLOORS:
+        if key in ways:
+            calls[started] = [f"{ways[key].build}/msb-exec", "--version"]
+    try:
+        samples = round_robin(calls, bench.times)
+    finally:
+        waker.stop()
     ours, local = p50(samples["msb"]), p50(samples["local"])
     rows = []
-    for key in sorted(samples, key=lambda key: p50(samples[key])):
+    for key in sorted(names, key=lambda key: p50(samples[key])):
         middle = p50(samples[key])
         bench.facts[f"latency.{key}"] = middle
         rows.append([names[key], ms(middle), ms(quantile(samples[key], 0.95)),
                      ratio(middle, ours), ratio(middle, local)])
     return [Table("One-shot latency of `true`",
                   ["way", "ms p50", "p95", "to msb-exec", "to a local run"], rows,
-                  f"{bench.times} times, each way in turn; from the client's start to its end.")]
+                  f"{bench.times} times, each way in turn; from the client's start to its end."),
+            floors(bench, samples, names)]
 
 
 # ---- beside a flood ----
@@ -86,7 +145,7 @@ class Flood:
 
 def beside_flood(bench):
     """Ways take turns by blocks, so that each flood runs only while it is in question."""
-    ways = bench.ways.some("local", "msb", "socat", "ssh")
+    ways = bench.ways.some("local", "msb", "base", "socat", "ssh")
     block = max(5, bench.times // 10)
     samples = {(key, load): [] for key in ways for load in ("idle", "slow", "fast")}
     for _ in range(1 if bench.short else 5):

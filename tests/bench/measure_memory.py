@@ -61,7 +61,7 @@ class Sizes:
 def servers(bench):
     sizes = {}
     for step in (Sizes.used, Sizes.stalled):  # each with servers that have done nothing yet
-        ways = Ways(f"{bench.folder}/{step.__name__}", bench, ("msb", "static", "socat", "ssh"))
+        ways = Ways(f"{bench.folder}/{step.__name__}", bench, ("msb", "static", "base", "socat", "ssh"))
         try:
             if "socat" in ways:
                 ways["socat"].argv(["yes"])  # a listener to look at
@@ -82,7 +82,7 @@ def servers(bench):
 
 def idle_sessions(bench):
     rows = []
-    ways = Ways(f"{bench.folder}/crowd", bench, ("msb", "static"))
+    ways = Ways(f"{bench.folder}/crowd", bench, ("msb", "static", "base"))
     count = IDLE
     try:
         for key, way in ways.items():

@@ -4,6 +4,10 @@
  *
  *	relay serve SOCKET
  *	relay SOCKET COMMAND [ARG]...
+ *	relay wake
+ *
+ * wake: what two wake-ups cost, of a process that sleeps and of who asked it and sleeps meanwhile. Each
+ * line on stdin asks for one more byte over a Unix socket and back; the answer is a line of microseconds.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -17,11 +21,13 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <termios.h>
+#include <time.h>
 #include <unistd.h>
 
 #define WORDS_MAX   64
 #define COMMAND_MAX 4096
 #define COPY_MAX    65536
+#define ASLEEP_NS   500000 /* after so long both do */
 
 static _Noreturn void die(const char *what)
 {
@@ -134,13 +140,62 @@ static void ask(const struct sockaddr_un *address, char **words)
 		tcsetattr(STDIN_FILENO, TCSANOW, &saved);
 }
 
+static double now_us(void)
+{
+	struct timespec at;
+
+	clock_gettime(CLOCK_MONOTONIC, &at);
+	return (double)at.tv_sec * 1e6 + (double)at.tv_nsec / 1e3;
+}
+
+/* As a client and a daemon do it: poll first, read then. False at the end. */
+static bool await_byte(int fd)
+{
+	struct pollfd poller = {.fd = fd, .events = POLLIN};
+	char byte;
+
+	return poll(&poller, 1, -1) == 1 && read(fd, &byte, 1) == 1;
+}
+
+static void wake(void)
+{
+	struct timespec pause = {.tv_nsec = ASLEEP_NS};
+	char line[16];
+	int ends[2];
+
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends))
+		die("socketpair");
+	if (fork() == 0) {
+		close(ends[0]);
+		while (await_byte(ends[1]) && write(ends[1], "", 1) == 1)
+			;
+		_exit(0);
+	}
+	close(ends[1]);
+	while (fgets(line, sizeof(line), stdin)) {
+		nanosleep(&pause, NULL);
+
+		double begin = now_us();
+
+		if (write(ends[0], "", 1) != 1 || !await_byte(ends[0]))
+			die("the other process");
+		printf("%.2f\n", now_us() - begin);
+		fflush(stdout);
+	}
+}
+
 int main(int argc, char **argv)
 {
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
 	int serving = argc == 3 && strcmp(argv[1], "serve") == 0;
 
+	if (argc == 2 && strcmp(argv[1], "wake") == 0) {
+		wake();
+		return 0;
+	}
 	if (argc < 3) {
-		fputs("Usage: relay serve SOCKET, or relay SOCKET COMMAND [ARG]...\n", stderr);
+		fputs("Usage: relay serve SOCKET, relay SOCKET COMMAND [ARG]..., relay wake\n",
+		      stderr);
 		return 2;
 	}
 	if (strlen(argv[1 + serving]) >= sizeof(address.sun_path)) {

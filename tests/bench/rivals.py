@@ -68,6 +68,12 @@ class MsbStatic(Msb):
     name, key = "msb-exec, static", "static"
 
 
+class MsbBase(Msb):
+    """An earlier one of ours, which must not have been better."""
+
+    name, key = "msb-exec, earlier", "base"
+
+
 class Socat(Way):
     """A listener for each command, since the server is what names it."""
 
@@ -249,17 +255,18 @@ class Ways(dict):
         super().__init__()
         self.skipped = {}
         os.makedirs(folder)
-        static = bench.static_build
-        for kind, *more in ((Local,), (Msb, bench.build), (MsbStatic, static), (Socat,), (Ssh,),
-                            (Crun,), (Relay, bench.helper("relay"))):
-            if (keys and kind.key not in keys) or (kind is MsbStatic and not static):
+        kinds = ((Local,), (Msb, bench.build), (MsbStatic, bench.static_build),
+                 (MsbBase, bench.base_build), (Socat,), (Ssh,), (Crun,),
+                 (Relay, bench.helper("relay")))
+        for kind, *more in kinds:
+            if (keys and kind.key not in keys) or more == [None]:
                 continue
             own = f"{folder}/{kind.key}"
             os.mkdir(own)
             try:
                 self[kind.key] = kind(own, *more)
             except (Failed, OSError, subprocess.SubprocessError) as error:
-                if kind in (Local, Msb, MsbStatic):
+                if kind in (Local, Msb, MsbStatic, MsbBase):
                     raise
                 self.skipped[kind.name] = str(error)
 
