@@ -10,8 +10,8 @@ BENCH_SHORT=1         few rounds and small sizes: does it all work?
 BENCH_ROUNDS=N        whole rounds of all of it (1); what is reported is the median and the range of each
 BENCH_TIMES=N         how often a one-shot command is run in a round (200)
 BENCH_MIB=N           what goes through stdout at a time (2048); half of it through stdin
-BENCH_ONLY=A,B        only these: latency, stdout, stdin, json, echo, flood, memory, crowd, programs,
-                      growth
+BENCH_ONLY=A,B        only these: latency, stdout, stdin, json, tty, echo, flood, memory, crowd,
+                      programs, growth
 BENCH_STATIC_BUILD=D  a folder with msb-exec and msb-execd linked statically, measured too
 BENCH_BASE_BUILD=D    a folder with an earlier msb-exec and msb-execd, measured beside ours
 """
@@ -30,6 +30,7 @@ import measure_echo
 import measure_json
 import measure_latency
 import measure_memory
+import measure_tty
 import report
 from procs import Failed, adopt_orphans, kill_all, raise_file_limit
 from rivals import Ways
@@ -40,6 +41,7 @@ MEASUREMENTS = {
     "stdout": [measure_bytes.stdout],
     "stdin": [measure_bytes.stdin],
     "json": [measure_json.lines],
+    "tty": [measure_tty.output],
     "echo": [measure_echo.echo],
     "flood": [measure_latency.beside_flood],
     "memory": [measure_memory.memory],
@@ -47,7 +49,7 @@ MEASUREMENTS = {
     "programs": [measure_memory.programs],
     "growth": [measure_latency.growth, measure_bytes.by_write_size],
 }
-HELPERS = ("source", "sink", "keys", "relay", "crowd")
+HELPERS = ("source", "sink", "keys", "relay", "crowd", "screen")
 NEW_NAMESPACE = 0x00020000
 REC_PRIVATE, LAZY = 0x44000, 2
 
