@@ -11,7 +11,7 @@ BENCH_ROUNDS=N        whole rounds of all of it (1); what is reported is the med
 BENCH_TIMES=N         how often a one-shot command is run in a round (200)
 BENCH_MIB=N           what goes through stdout at a time (2048); half of it through stdin
 BENCH_ONLY=A,B        only these: latency, stdout, stdin, json, tty, echo, flood, memory, crowd,
-                      programs, growth
+                      many, programs, growth
 BENCH_STATIC_BUILD=D  a folder with msb-exec and msb-execd linked statically, measured too
 BENCH_BASE_BUILD=D    a folder with an earlier msb-exec and msb-execd, measured beside ours
 """
@@ -29,6 +29,7 @@ import measure_bytes
 import measure_echo
 import measure_json
 import measure_latency
+import measure_many
 import measure_memory
 import measure_tty
 import report
@@ -46,10 +47,11 @@ MEASUREMENTS = {
     "flood": [measure_latency.beside_flood],
     "memory": [measure_memory.memory],
     "crowd": [measure_memory.crowd],
+    "many": [measure_many.many, measure_many.at_half],
     "programs": [measure_memory.programs],
     "growth": [measure_latency.growth, measure_bytes.by_write_size],
 }
-HELPERS = ("source", "sink", "keys", "relay", "crowd", "screen")
+HELPERS = ("source", "sink", "keys", "relay", "crowd", "screen", "pace")
 NEW_NAMESPACE = 0x00020000
 REC_PRIVATE, LAZY = 0x44000, 2
 

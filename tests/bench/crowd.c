@@ -6,7 +6,7 @@
  *	crowd run  SOCKET CONNECTIONS SESSIONS COMMAND [ARG]...
  *	crowd hold SOCKET CONNECTIONS SESSIONS COMMAND [ARG]...
  *
- * SESSIONS is for each connection. run ends when all have ended with status 0, and says the seconds
+ * SESSIONS is for each connection; of SESSIONS/N no more than N are asked for at a time. run ends when all have ended with status 0, and says the seconds
  * that took and the seconds of CPU of this process. hold says "ready" when all have started, and
  * keeps them until its stdin ends. SOCKET "-" is the baseline: it starts the commands by itself.
  */
@@ -40,12 +40,13 @@
 struct connection {
 	int fd;
 	bool greeted;
-	size_t in_len, out_len, out_sent;
+	size_t in_len, out_len, out_sent, ended;
 	char *out, in[READ_MAX];
 };
 
 static size_t started, ended;
-static char body[REQUEST_MAX]; /* of each request, after its head */
+static size_t window = SIZE_MAX; /* of each connection */
+static char body[REQUEST_MAX];	 /* of each request, after its head */
 static size_t body_len;
 
 static _Noreturn void die(const char *what)
@@ -137,7 +138,7 @@ static void queue_requests(struct connection *c, uint32_t first_id, size_t sessi
 
 /* ---- the answers ---- */
 
-static void take_frame(const char *frame, size_t len)
+static void take_frame(struct connection *c, const char *frame, size_t len)
 {
 	static const char good[] = "\x64"
 				   "code"; /* and then a zero, as a number and as this text's end */
@@ -151,7 +152,18 @@ static void take_frame(const char *frame, size_t len)
 			die("a session did not end with status 0");
 		}
 		ended++;
+		c->ended++;
 	}
+}
+
+/* Up to where its requests may be sent now. */
+static size_t allowed(const struct connection *c)
+{
+	size_t size = HEAD_SIZE + body_len;
+
+	if (window > c->out_len / size - c->ended)
+		return c->out_len;
+	return (c->ended + window) * size;
 }
 
 static void take_input(struct connection *c, size_t sessions)
@@ -176,7 +188,7 @@ static void take_input(struct connection *c, size_t sessions)
 		}
 		if (c->in_len - at < len)
 			break;
-		take_frame(c->in + at, len);
+		take_frame(c, c->in + at, len);
 		at += len;
 	}
 	memmove(c->in, c->in + at, c->in_len - at);
@@ -187,7 +199,7 @@ static void watch(int poller, struct connection *c, int how)
 {
 	struct epoll_event event = {.events = EPOLLIN, .data.ptr = c};
 
-	if (c->out_sent < c->out_len)
+	if (c->out_sent < allowed(c))
 		event.events |= EPOLLOUT;
 	if (epoll_ctl(poller, how, c->fd, &event))
 		die("epoll_ctl");
@@ -196,7 +208,7 @@ static void watch(int poller, struct connection *c, int how)
 static void serve(int poller, struct connection *c, size_t sessions)
 {
 	ssize_t n = recv(c->fd, c->in + c->in_len, sizeof(c->in) - c->in_len, MSG_DONTWAIT);
-	bool was_full = c->out_sent < c->out_len;
+	bool was_full = c->out_sent < allowed(c);
 
 	if (n == 0 || (n < 0 && errno != EAGAIN))
 		die("the daemon closed a connection");
@@ -204,14 +216,14 @@ static void serve(int poller, struct connection *c, size_t sessions)
 		c->in_len += (size_t)n;
 		take_input(c, sessions);
 	}
-	if (c->out_sent < c->out_len) {
-		n = send(c->fd, c->out + c->out_sent, c->out_len - c->out_sent,
+	if (c->out_sent < allowed(c)) {
+		n = send(c->fd, c->out + c->out_sent, allowed(c) - c->out_sent,
 			 MSG_DONTWAIT | MSG_NOSIGNAL);
 		if (n < 0 && errno != EAGAIN)
 			die("send");
 		c->out_sent += n > 0 ? (size_t)n : 0;
 	}
-	if (was_full != (c->out_sent < c->out_len))
+	if (was_full != (c->out_sent < allowed(c)))
 		watch(poller, c, EPOLL_CTL_MOD);
 }
 
@@ -272,9 +284,13 @@ int main(int argc, char **argv)
 		      stderr);
 		return 2;
 	}
-	size_t connections = strtoul(argv[3], NULL, 10), sessions = strtoul(argv[4], NULL, 10);
+
+	char *end;
+	size_t connections = strtoul(argv[3], NULL, 10), sessions = strtoul(argv[4], &end, 10);
 	bool hold = strcmp(argv[1], "hold") == 0;
 
+	if (*end == '/')
+		window = strtoul(end + 1, NULL, 10);
 	getrlimit(RLIMIT_NOFILE, &files);
 	files.rlim_cur = files.rlim_max;
 	setrlimit(RLIMIT_NOFILE, &files);

@@ -98,7 +98,10 @@ def at_least(text, must, goal, figure, unit="x"):
 
 
 PROMISES = [
-    Promise("one-shot `true`, to a local run", 2.5, 2.1, over("latency.msb", "latency.local")),
+    Promise("one-shot `true`, to its floor", 1.12, 1.06, over("latency.msb", "latency.floor")),
+    Promise("one-shot `true`, static, to its floor", 1.12, 1.06,
+            over("latency.static", "latency.floor.static")),
+    Promise("one-shot `true`, to a local run", 2.4, 2.2, over("latency.msb", "latency.local")),
     at_least("one-shot `true`, faster than ssh", 4.5, 5.5, over("latency.ssh", "latency.msb")),
     at_least("one-shot `true`, faster than socat", 2.5, 3, over("latency.socat", "latency.msb")),
     at_least("one-shot `true`, faster than crun exec", 2.7, 3.2,
@@ -109,18 +112,36 @@ PROMISES = [
     at_least("stdin, faster than ssh", 3, 5, over("stdin.rate.msb", "stdin.rate.ssh")),
     Promise("CPU s/GiB of stdout, both sides, to ssh", 0.333, 0.167,
             over("stdout.cpu.msb", "stdout.cpu.ssh")),
+    at_least("output of a terminal, to a local one", 0.7, 0.9, over("tty.rate.msb", "tty.rate.local")),
+    at_least("output of a terminal, to the earlier build", 1.8, 3,
+             over("tty.rate.msb", "tty.rate.base")),
+    at_least("the same, by a driver in Python", 1.8, 3, over("tty.python.msb", "tty.python.base")),
+    at_least("the same, `yes` through an emulated port", 10, 30, over("port.yes.msb", "port.yes.base")),
+    at_least("the same, 1 KiB writes through an emulated port", 10, 30,
+             over("port.kib.msb", "port.kib.base")),
     Promise("echo p50, idle, to ssh", 1, "see below", over("echo.idle.p50.msb", "echo.idle.p50.ssh")),
-    Promise("echo p99 beside a flood with a slow reader, to ssh", 0.5, "-",
+    Promise("echo p99 beside a flood with a slow reader, to idle", 2, 1.3,
+            over("echo.slow.p99.msb", "echo.idle.p99.msb")),
+    Promise("echo p99 beside a flood with a fast reader, to idle", 4, 2,
+            over("echo.fast.p99.msb", "echo.idle.p99.msb")),
+    Promise("echo p99 beside a flood with a slow reader, to ssh", 0.8, 0.5,
             over("echo.slow.p99.msb", "echo.slow.p99.ssh")),
-    Promise("echo p99 beside a flood with a fast reader, to ssh", 0.5, "-",
+    Promise("echo p99 beside a flood with a fast reader, to ssh", 0.8, 0.5,
             over("echo.fast.p99.msb", "echo.fast.p99.ssh")),
     Promise("one-shot p50 beside a flood with a slow reader, to idle", 1.6, 1.2,
             fact("flood.slow.msb")),
-    Promise("one-shot p50 beside a flood with a fast reader, to idle", 1.6, 1.2,
+    Promise("one-shot p50 beside a flood with a fast reader, to idle", 1.5, 1.2,
             fact("flood.fast.msb")),
+    at_least("sessions a second from 16 clients, to crun exec", 2.5, 4,
+             over("many.rate.msb", "many.rate.crun")),
+    at_least("sessions a second from 16 clients, to ssh", 4, 8, over("many.rate.msb", "many.rate.ssh")),
     Promise("daemon, fresh and idle", 2, 1.3, fact("memory.fresh.msb"), " MiB"),
+    Promise("daemon, fresh and idle, to the earlier build", 1, "-",
+            over("memory.fresh.msb", "memory.fresh.base")),
     Promise("daemon, for each stalled reader", 1.5, 0.5, fact("memory.stalled.msb"), " MiB"),
     Promise("daemon, for each idle session", 12, 4, fact("memory.session.msb"), " KiB"),
+    Promise("daemon, for each idle session, to the earlier build", 1, "-",
+            over("memory.session.msb", "memory.session.base")),
     Promise("1000 sessions over one connection", 1.5, 0.8, fact("crowd.one"), " s"),
     Promise("1000 sessions over 1000 connections", 3, 1.5, fact("crowd.many"), " s"),
 ]
@@ -177,6 +198,16 @@ def versions(ways, build):
     return lines
 
 
+def instructions(build):
+    """What `make instructions` has counted last, if it has: a table of its own or a line."""
+    try:
+        with open(f"{build}/bench/instructions.txt", encoding="utf-8") as file:
+            text = file.read().strip()
+    except OSError:
+        return ""
+    return "\n" + (text if text.startswith("#") else f"The cost of a session in instructions: {text}") + "\n"
+
+
 def heading(run, tables):
     count = len(run.facts)
     lines = ["# msb-exec beside what people use today", "",
@@ -192,4 +223,5 @@ def heading(run, tables):
         lines += [f"Left out: {name}: {why}.", ""]
     for what in run.failed:
         lines += [f"FAILED: {what}.", ""]
-    return "\n".join(lines) + "\n" + "\n".join(table.markdown() for table in tables)
+    return ("\n".join(lines) + "\n" + "\n".join(table.markdown() for table in tables)
+            + instructions(run.build))
