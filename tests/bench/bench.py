@@ -10,8 +10,8 @@ BENCH_SHORT=1         few rounds and small sizes: does it all work?
 BENCH_ROUNDS=N        whole rounds of all of it (1); what is reported is the median and the range of each
 BENCH_TIMES=N         how often a one-shot command is run in a round (200)
 BENCH_MIB=N           what goes through stdout at a time (2048); half of it through stdin
-BENCH_ONLY=A,B        only these: latency, stdout, stdin, json, tty, echo, flood, memory, crowd,
-                      many, programs, growth
+BENCH_ONLY=A,B        only these: latency, stdout, stdin, json, tty, port, echo, flood, memory,
+                      crowd, many, programs, growth
 BENCH_STATIC_BUILD=D  a folder with msb-exec and msb-execd linked statically, measured too
 BENCH_BASE_BUILD=D    a folder with an earlier msb-exec and msb-execd, measured beside ours
 """
@@ -31,9 +31,10 @@ import measure_json
 import measure_latency
 import measure_many
 import measure_memory
+import measure_port
 import measure_tty
 import report
-from procs import Failed, adopt_orphans, kill_all, raise_file_limit
+from procs import Failed, LeftOut, adopt_orphans, kill_all, raise_file_limit
 from rivals import Ways
 from rounds import middle_tables
 
@@ -43,6 +44,7 @@ MEASUREMENTS = {
     "stdin": [measure_bytes.stdin],
     "json": [measure_json.lines],
     "tty": [measure_tty.output],
+    "port": [measure_port.port],
     "echo": [measure_echo.echo],
     "flood": [measure_latency.beside_flood],
     "memory": [measure_memory.memory],
@@ -131,6 +133,9 @@ class Run:
                     for table in function(bench):
                         print(table.markdown(), flush=True)
                         tables.append(table)
+            except LeftOut as error:
+                self.skipped[name] = str(error)
+                print(f"Left out: {name}: {error}.\n", flush=True)
             except (Failed, OSError, ValueError, subprocess.SubprocessError) as error:
                 self.fail(number, name, error)
             print(f"bench: {name} took {time.monotonic() - begin:.0f} s", file=sys.stderr)

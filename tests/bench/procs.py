@@ -13,6 +13,10 @@ class Failed(Exception):
     """A measurement did not come about; its text says why."""
 
 
+class LeftOut(Failed):
+    """What a measurement needs is not here."""
+
+
 def adopt_orphans():
     """Whatever comes of what we start stays below us, where kill_all() finds it."""
     ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)

@@ -1,0 +1,162 @@
+"""Output of a terminal through a virtio port, which a machine of QEMU's has: every notification of it costs, and
+so do the guest's instructions, which are emulated. The machine is that of tests/vm; `make check-vm-built`
+makes what it boots."""
+import os
+import shutil
+import subprocess
+import time
+
+from measure_tty import Screen
+from procs import Failed, LeftOut, wait_for
+from report import Table, number, p50, ratio
+from rivals import Way
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+BOOT, LIMIT = 90, 30
+LIFE = 300  # no machine outlives that
+# busybox's yes writes each line by itself, its head 1 KiB at a time.
+LOADS = (("yes", "2 bytes a write", ["yes"]),
+         ("kib", "1 KiB a write", ["head", "-c", "1000000000", "/dev/zero"]))
+QUIET = ["sh", "-c", "while pgrep -x 'yes|head' >/dev/null; do sleep 0.1; done"]
+SETTLE = 2  # after its boot a machine has something to do for a while
+
+
+def boots(build):
+    """The kernel and the image that are made for that build."""
+    image = f"{build}/vm/guest.cpio"
+    kernels = [f"{folder}/vm/vmlinuz" for folder in (build, f"{ROOT}/build")]
+    kernel = next((path for path in kernels if os.path.exists(path)), None)
+    if not os.path.exists(image) or not kernel:
+        raise LeftOut(f"{build}/vm has no image to boot; make check-vm-built makes it")
+    return kernel, image
+
+
+class Machine(Way):
+    """A machine whose agent has a virtio port, and its relay on our side."""
+
+    def __init__(self, folder, build, key, name):
+        super().__init__(folder)
+        self.key, self.name, self.build = key, name, build
+        kernel, image = boots(build)
+        port, self.socket = f"{folder}/port", f"{folder}/s"
+        self.qemu = self.serve([
+            "timeout", str(LIFE), "qemu-system-x86_64", "-machine", "pc", "-accel", "tcg", "-m", "256",
+            "-nodefaults", "-nographic", "-kernel", kernel, "-initrd", image,
+            "-device", "virtio-serial-pci", "-device", "virtserialport,chardev=agent,name=agent",
+            "-chardev", f"socket,id=agent,path={port},server=on,wait=off",
+            "-append", "quiet panic=-1 -- --listen serial:agent"])
+        wait_for(lambda: os.path.exists(port), "a machine's port")
+        self.serve([f"{build}/msb-relayd", "--agent", f"unix:{port}", "--listen", f"unix:{self.socket}"])
+
+    def argv(self, command, stdin=False, tty=False):
+        how = ["-tt"] if tty else [] if stdin else ["-n"]
+        return [f"{self.build}/msb-exec", "-S", f"unix:{self.socket}", *how, "--", *command]
+
+    def run(self, *command, **how):
+        try:
+            done = subprocess.run(self.argv(command, stdin="stdin" in how), check=False, timeout=LIMIT,
+                                  stdout=-1, stderr=-1, **how)
+        except subprocess.TimeoutExpired:
+            raise Failed(f"{self.name}: {command} did not end in the machine") from None
+        if done.returncode:
+            raise Failed(f"{self.name}: {command}: {done.stderr.decode()[-200:].strip()}")
+        return done.stdout
+
+    def answers(self):
+        if self.qemu.poll() is not None:
+            raise Failed(f"{self.name}: qemu has ended with {self.qemu.returncode}")
+        ping = [f"{self.build}/msb-exec", "-q", "-S", f"unix:{self.socket}", "--ping"]
+        try:
+            return subprocess.run(ping, check=False, timeout=5, stdin=subprocess.DEVNULL,
+                                  stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL).returncode == 0
+        except subprocess.TimeoutExpired:
+            return False
+
+    def put(self, program):
+        """A program into the machine; its path there."""
+        path = "/tmp/" + os.path.basename(program)
+        with open(program, "rb") as file:
+            self.run("sh", "-c", f"cat >{path}; chmod +x {path}", stdin=file)
+        return path
+
+
+def static_screen(bench):
+    """The reader for the machine, which has no libraries for it; None where none can be made."""
+    path = f"{bench.folder}/screen.static"
+    source = os.path.join(os.path.dirname(os.path.abspath(__file__)), "screen.c")
+    done = subprocess.run([os.environ.get("CC", "cc"), "-std=gnu17", "-D_GNU_SOURCE", "-O2", "-static",
+                           "-o", path, source], check=False, stdin=subprocess.DEVNULL,
+                          stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    return path if done.returncode == 0 else None
+
+
+def rate(bench, machine, command, seconds):
+    """KiB/s that come out of the machine."""
+    screen = Screen(bench.helper("screen"), "pipe", 0, seconds,
+                    machine.argv(command, stdin=True, tty=True))
+    try:
+        got, took, _ = screen.result()
+    finally:
+        screen.stop()
+    machine.run(*QUIET)
+    return got / 1024 / took
+
+
+def local_rate(machine, screen, command, seconds):
+    """KiB/s of a terminal's reader inside the machine."""
+    got, took, _ = machine.run(screen, "tty", "0", str(seconds), *command).split()
+    return int(got) / 1024 / float(took)
+
+
+def measured(bench, machines):
+    """{(load, key): [KiB/s]}"""
+    seconds, times = (1, 1) if bench.short else (3, 3)
+    rates = {(load, key): [] for load, *_ in LOADS for key in ("msb", "local", "base")}
+    program = static_screen(bench)
+    screen = program and machines[0].put(program)
+    for _ in range(times):
+        for load, _, command in LOADS:
+            for machine in machines:
+                rates[load, machine.key].append(rate(bench, machine, command, seconds))
+            if screen:
+                rates[load, "local"].append(local_rate(machines[0], screen, command, seconds))
+    return {of: some for of, some in rates.items() if some}
+
+
+def start_machines(bench, machines):
+    """Appends to machines, so that whoever called can end those that run."""
+    for key, build, name in (("msb", bench.build, "msb-exec"),
+                             ("base", bench.base_build, "msb-exec, earlier")):
+        folder = f"{bench.folder}/port.{key}"
+        if not build or (key == "base" and not os.path.exists(f"{build}/vm/guest.cpio")):
+            continue
+        os.mkdir(folder)
+        machines.append(Machine(folder, build, key, name))
+
+
+def port(bench):
+    if not shutil.which("qemu-system-x86_64"):
+        raise LeftOut("qemu-system-x86_64 is not installed")
+    boots(bench.build)
+    machines = []
+    try:
+        start_machines(bench, machines)
+        for machine in machines:
+            wait_for(machine.answers, f"a machine that answers, {machine.name}", BOOT)
+        time.sleep(SETTLE)
+        rates = measured(bench, machines)
+    finally:
+        for machine in machines:
+            machine.stop()
+    rows = []
+    names = {"local": "a terminal's reader in the machine", **{one.key: one.name for one in machines}}
+    for load, text, _ in LOADS:
+        for key, name in names.items():
+            if (load, key) in rates:
+                middle = bench.facts[f"port.{load}.{key}"] = p50(rates[load, key])
+                rows.append([f"{name}, {text}", number(middle, 0),
+                             ratio(middle, p50(rates[load, "base"])) if "base" in names else "-"])
+    return [Table("Output of a terminal through an emulated virtio port, KiB/s",
+                  ["way", "KiB/s p50", "to the earlier"], rows,
+                  "busybox's `yes` and `head` in a machine of QEMU's without KVM, `msb-exec -tt` outside "
+                  "of it whose stdout is a pipe.")]
