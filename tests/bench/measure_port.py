@@ -17,6 +17,10 @@ LIFE = 300  # no machine outlives that
 # busybox's yes writes each line by itself, its head 1 KiB at a time.
 LOADS = (("yes", "2 bytes a write", ["yes"]),
          ("kib", "1 KiB a write", ["head", "-c", "1000000000", "/dev/zero"]))
+# Readers in the machine itself: what there is to be had.
+# Where every write wakes the reader, one that sleeps in between has the most.
+LOCAL = {"local": ("tty", ("yes", "kib"), "a reader in the machine"),
+         "lazy": ("lazy", ("yes",), "a reader in the machine that sleeps 2 ms after each read")}
 QUIET = ["sh", "-c", "while pgrep -x 'yes|head' >/dev/null; do sleep 0.1; done"]
 SETTLE = 2  # after its boot a machine has something to do for a while
 
@@ -102,24 +106,26 @@ def rate(bench, machine, command, seconds):
     return got / 1024 / took
 
 
-def local_rate(machine, screen, command, seconds):
+def local_rate(machine, screen, how, command, seconds):
     """KiB/s of a terminal's reader inside the machine."""
-    got, took, _ = machine.run(screen, "tty", "0", str(seconds), *command).split()
+    got, took, _ = machine.run(screen, how, "0", str(seconds), *command).split()
     return int(got) / 1024 / float(took)
 
 
 def measured(bench, machines):
     """{(load, key): [KiB/s]}"""
     seconds, times = (1, 1) if bench.short else (3, 3)
-    rates = {(load, key): [] for load, *_ in LOADS for key in ("msb", "local", "base")}
+    rates = {(load, key): [] for load, *_ in LOADS for key in ("msb", "base", *LOCAL)}
     program = static_screen(bench)
     screen = program and machines[0].put(program)
     for _ in range(times):
         for load, _, command in LOADS:
             for machine in machines:
                 rates[load, machine.key].append(rate(bench, machine, command, seconds))
-            if screen:
-                rates[load, "local"].append(local_rate(machines[0], screen, command, seconds))
+            for key, (how, loads, _) in LOCAL.items() if screen else ():
+                if load not in loads:
+                    continue
+                rates[load, key].append(local_rate(machines[0], screen, how, command, seconds))
     return {of: some for of, some in rates.items() if some}
 
 
@@ -149,7 +155,7 @@ def port(bench):
         for machine in machines:
             machine.stop()
     rows = []
-    names = {"local": "a terminal's reader in the machine", **{one.key: one.name for one in machines}}
+    names = {**{key: name for key, (*_, name) in LOCAL.items()}, **{one.key: one.name for one in machines}}
     for load, text, _ in LOADS:
         for key, name in names.items():
             if (load, key) in rates:

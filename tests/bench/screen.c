@@ -4,7 +4,10 @@
  * seconds, from the first to the last, and in how many reads; then keeps the command until stdin ends, so
  * that whoever measures can look at every process of the way while all of them are still there.
  *
- *	screen tty|pipe BYTES SECONDS COMMAND [ARG]...
+ *	screen tty|pipe|lazy BYTES SECONDS COMMAND [ARG]...
+ *
+ * lazy is a tty whose reader sleeps between two reads, so that the command hardly ever wakes it: the most that
+ * the command can write.
  */
 #include <errno.h>
 #include <poll.h>
@@ -17,8 +20,9 @@
 #include <time.h>
 #include <unistd.h>
 
-#define READ_MAX 65536
-#define FIRST_S	 60 /* until the first byte */
+#define READ_MAX  65536
+#define ASLEEP_NS 2000000
+#define FIRST_S	  60 /* until the first byte */
 
 static _Noreturn void die(const char *what)
 {
@@ -76,8 +80,9 @@ static pid_t start_on_tty(char **words, int *ret_out)
 	return child;
 }
 
-static void count(int from, unsigned long long wanted, double limit)
+static void count(int from, unsigned long long wanted, double limit, long sleep_ns)
 {
+	struct timespec asleep = {.tv_nsec = sleep_ns};
 	static char buf[READ_MAX];
 	unsigned long long got = 0, reads = 0;
 	double begin = 0, left = FIRST_S, last = 0;
@@ -97,6 +102,8 @@ static void count(int from, unsigned long long wanted, double limit)
 			begin = last;
 		got += (unsigned long long)n;
 		left = begin + limit - last;
+		if (sleep_ns > 0)
+			nanosleep(&asleep, NULL);
 	}
 	if (reads == 0 || got < wanted) {
 		errno = ENODATA;
@@ -113,15 +120,17 @@ int main(int argc, char **argv)
 	char byte;
 	int from;
 
-	if (argc < 5 || (strcmp(argv[1], "tty") != 0 && strcmp(argv[1], "pipe") != 0)) {
-		fputs("Usage: screen tty|pipe BYTES SECONDS COMMAND [ARG]...\n", stderr);
+	if (argc < 5 || (strcmp(argv[1], "tty") != 0 && strcmp(argv[1], "pipe") != 0 &&
+			 strcmp(argv[1], "lazy") != 0)) {
+		fputs("Usage: screen tty|pipe|lazy BYTES SECONDS COMMAND [ARG]...\n", stderr);
 		return 2;
 	}
-	if (strcmp(argv[1], "tty") == 0)
-		child = start_on_tty(argv + 4, &from);
-	else
+	if (strcmp(argv[1], "pipe") == 0)
 		child = start_piped(argv + 4, &from);
-	count(from, strtoull(argv[2], NULL, 10), strtod(argv[3], NULL));
+	else
+		child = start_on_tty(argv + 4, &from);
+	count(from, strtoull(argv[2], NULL, 10), strtod(argv[3], NULL),
+	      strcmp(argv[1], "lazy") == 0 ? ASLEEP_NS : 0);
 	while (read(STDIN_FILENO, &byte, 1) > 0)
 		;
 	kill(child, SIGHUP);
