@@ -1,9 +1,15 @@
 #!/usr/bin/env python3
 """Tests what the bench computes; nothing is measured. Needs less than a second."""
+import contextlib
+import io
+import types
 import unittest
+from unittest import mock
 
+import bench
 import chart
 import report
+from procs import Failed, LeftOut
 from rounds import middle_cell, middle_rows, middle_tables, spread
 
 
@@ -40,6 +46,48 @@ class Rounds(unittest.TestCase):
         self.assertEqual((got.least, got.median, got.most), (2, 3, 4))
         self.assertEqual(got.show("{:g}x".format), "3x (2x to 4x)")
         self.assertIsNone(spread(rounds, report.fact("c")))
+
+
+class Failures(unittest.TestCase):
+    """A measurement that fails in a round spoils neither others nor other rounds."""
+
+    def measure(self, count, **measurements):
+        """The run, with all of these in each round."""
+        run = bench.Run("nowhere")
+        run.count = count
+        with mock.patch.object(bench, "MEASUREMENTS", {name: [act] for name, act in measurements.items()}), \
+                contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+            for number in range(1, count + 1):
+                one = types.SimpleNamespace(facts={}, number=number)
+                run.tables.append(run.measure(one, number, list(measurements)))
+                run.facts.append(one.facts)
+        return run
+
+    @staticmethod
+    def fine(one):
+        one.facts["fine"] = one.number
+        return [report.Table("fine", ["way", "n"], [["a", str(one.number)]])]
+
+    @staticmethod
+    def first_fails(one):
+        if one.number == 1:
+            raise Failed("it does not like firsts")
+        one.facts["late"] = one.number
+        return []
+
+    @staticmethod
+    def left_out(_):
+        raise LeftOut("nothing is here")
+
+    def test_others_and_other_rounds_are_reported(self):
+        run = self.measure(3, first_fails=self.first_fails, fine=self.fine)
+        self.assertEqual(run.failed, ["round 1: first_fails: it does not like firsts"])
+        self.assertEqual(spread(run.facts, report.fact("late")).values, [2, 3])
+        self.assertEqual([table.rows for table in middle_tables(run.tables)], [[["a", "2"]]])
+
+    def test_what_is_left_out_is_no_failure(self):
+        run = self.measure(1, left_out=self.left_out, fine=self.fine)
+        self.assertEqual((run.failed, run.skipped), ([], {"left_out": "nothing is here"}))
 
 
 class Promises(unittest.TestCase):
