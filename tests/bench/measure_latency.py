@@ -85,7 +85,7 @@ def floors(bench, samples, names):
 
 
 def one_shot(bench):
-    ways = bench.ways.some("local", "msb", "static", "base", "socat", "ssh", "crun")
+    ways = bench.ways.some("local", "relay", "msb", "static", "base", "socat", "ssh", "crun")
     names = {key: way.name for key, way in ways.items()}
     calls = {key: way.argv(["true"]) for key, way in ways.items()}
     names["msb_stdin"] = "msb-exec, stdin streams too"
@@ -107,7 +107,8 @@ def one_shot(bench):
                      ratio(middle, ours), ratio(middle, local)])
     return [Table("One-shot latency of `true`",
                   ["way", "ms p50", "p95", "to msb-exec", "to a local run"], rows,
-                  f"{bench.times} times, each way in turn; from the client's start to its end."),
+                  f"{bench.times} times, each way in turn; from the client's start to its end. "
+                  "The bare relay forks for each connection and gives the command a terminal."),
             floors(bench, samples, names)]
 
 

@@ -16,12 +16,14 @@ BOOT, LIMIT = 90, 30
 LIFE = 300  # no machine outlives that
 # busybox's yes writes each line by itself, its head 1 KiB at a time.
 LOADS = (("yes", "2 bytes a write", ["yes"]),
+         ("lines", "40 bytes a write", ["source", "1000000000", "40"]),
          ("kib", "1 KiB a write", ["head", "-c", "1000000000", "/dev/zero"]))
 # Readers in the machine itself: what there is to be had.
 # Where every write wakes the reader, one that sleeps in between has the most.
-LOCAL = {"local": ("tty", ("yes", "kib"), "a reader in the machine"),
-         "lazy": ("lazy", ("yes",), "a reader in the machine that sleeps 2 ms after each read")}
-QUIET = ["sh", "-c", "while pgrep -x 'yes|head' >/dev/null; do sleep 0.1; done"]
+LOCAL = {"local": ("tty", ("yes", "lines", "kib"), "a reader in the machine"),
+         "lazy": ("lazy", ("yes", "lines"), "a reader in the machine that sleeps 2 ms after each read")}
+QUIET = ["sh", "-c", "while pgrep -x 'yes|head|source.static' >/dev/null; do sleep 0.1; done"]
+SECONDS, WARM_UP = 1, 0.5
 SETTLE = 2  # after its boot a machine has something to do for a while
 
 
@@ -84,14 +86,17 @@ class Machine(Way):
         return path
 
 
-def static_screen(bench):
-    """The reader for the machine, which has no libraries for it; None where none can be made."""
-    path = f"{bench.folder}/screen.static"
-    source = os.path.join(os.path.dirname(os.path.abspath(__file__)), "screen.c")
+def put_static(bench, machines, name):
+    """A helper into all machines, which have no libraries for it; its path there, or None where it cannot
+    be linked so."""
+    path = f"{bench.folder}/{name}.static"
+    source = os.path.join(os.path.dirname(os.path.abspath(__file__)), f"{name}.c")
     done = subprocess.run([os.environ.get("CC", "cc"), "-std=gnu17", "-D_GNU_SOURCE", "-O2", "-static",
                            "-o", path, source], check=False, stdin=subprocess.DEVNULL,
                           stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    return path if done.returncode == 0 else None
+    if done.returncode:
+        return None
+    return [machine.put(path) for machine in machines][0]
 
 
 def rate(bench, machine, command, seconds):
@@ -114,19 +119,25 @@ def local_rate(machine, screen, how, command, seconds):
 
 def measured(bench, machines):
     """{(load, key): [KiB/s]}"""
-    seconds, times = (1, 1) if bench.short else (3, 3)
-    rates = {(load, key): [] for load, *_ in LOADS for key in ("msb", "base", *LOCAL)}
-    program = static_screen(bench)
-    screen = program and machines[0].put(program)
-    for _ in range(times):
+    times = 1 if bench.short else 5
+    rates = {}
+    screen, source = (put_static(bench, machines, name) for name in ("screen", "source"))
+    for turn in range(times + 1):
+        seconds = SECONDS if turn else WARM_UP
         for load, _, command in LOADS:
-            for machine in machines:
-                rates[load, machine.key].append(rate(bench, machine, command, seconds))
-            for key, (how, loads, _) in LOCAL.items() if screen else ():
-                if load not in loads:
+            if command[0] == "source":
+                if not source:
                     continue
-                rates[load, key].append(local_rate(machines[0], screen, how, command, seconds))
-    return {of: some for of, some in rates.items() if some}
+                command = [source, *command[1:]]
+            for machine in machines:
+                got = rate(bench, machine, command, seconds)
+                rates.setdefault((load, machine.key), []).append(got)
+            for key, (how, loads, _) in LOCAL.items():
+                if screen and load in loads:
+                    got = local_rate(machines[0], screen, how, command, seconds)
+                    rates.setdefault((load, key), []).append(got)
+    # The first has QEMU translate the code.
+    return {of: some[1:] for of, some in rates.items()}
 
 
 def start_machines(bench, machines):

@@ -108,7 +108,7 @@ NOTHING = "-"
 def turns(bench, ways):
     """{(fact, key): [Run or Driven]}, each in turn; the first only warms up."""
     runs = {}
-    mib = max(1, bench.mib // 32)
+    mib = max(1, bench.mib // 64)
     for turn in range(bench.transfers + 1):
         for fact, how, chunk, _ in CASES:
             size = (mib if chunk == CHUNK else max(1, mib // 4)) << 20
