@@ -6,9 +6,10 @@
  *	crowd run  SOCKET CONNECTIONS SESSIONS COMMAND [ARG]...
  *	crowd hold SOCKET CONNECTIONS SESSIONS COMMAND [ARG]...
  *
- * SESSIONS is for each connection; of SESSIONS/N no more than N are asked for at a time. run ends when all have ended with status 0, and says the seconds
- * that took and the seconds of CPU of this process. hold says "ready" when all have started, and
- * keeps them until its stdin ends. SOCKET "-" is the baseline: it starts the commands by itself.
+ * SESSIONS is for each connection; of SESSIONS/N no more than N are asked for at a time. run ends
+ * when all have ended with status 0, and says the seconds that took and the seconds of CPU of this
+ * process. hold says "ready" when all have started, and keeps them until its stdin ends. SOCKET "-"
+ * is the baseline: it starts the commands by itself.
  */
 #include <endian.h>
 #include <errno.h>

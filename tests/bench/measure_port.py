@@ -1,6 +1,6 @@
-"""Output of a terminal through a virtio port, which a machine of QEMU's has: every notification of it costs, and
-so do the guest's instructions, which are emulated. The machine is that of tests/vm; `make check-vm-built`
-makes what it boots."""
+"""Output of a terminal through a virtio port, which a machine of QEMU's has: every notification of it
+costs, and so do the guest's instructions, which are emulated. The machine is that of tests/vm;
+`make check-vm-built` makes what it boots."""
 import os
 import shutil
 import subprocess

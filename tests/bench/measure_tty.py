@@ -48,12 +48,13 @@ class Run:
         try:
             got, seconds, reads = screen.result()
             relays = {*way.relays(), *descendants(screen.process.pid)}
-            cpu = cpu_since(before, relays) if way.key != "local" else 0
+            cpu = cpu_since(before, relays)
         finally:
             screen.stop()
         self.rate = got / (1 << 20) / seconds
         self.each = got / reads
-        self.cpu = cpu / (got / (1 << 30))
+        # Of a local one there is the command alone.
+        self.cpu = cpu / (got / (1 << 30)) if way.key != "local" else None
 
 
 # ---- a driver in Python, which pays for each frame ----
@@ -126,17 +127,16 @@ def turns(bench, ways):
 
 def row(bench, runs, fact, key, name):
     some = runs[fact, key]
-    rate, cpu = p50([run.rate for run in some]), some[0].cpu
+    rate, each = p50([run.rate for run in some]), p50([run.each for run in some])
     local = p50([run.rate for run in runs["lines" if fact == "lines" else "rate", "local"]])
+    cells = [number(rate, 1), ratio(rate, local), number(each, 0), NOTHING]
     bench.facts[f"tty.{fact}.{key}"] = rate
-    if cpu is not None and key != "local":
+    if some[0].cpu is not None:
         cpu = bench.facts[f"tty.cpu.{fact}.{key}"] = p50([run.cpu for run in some])
-    else:
-        cpu = None
+        cells[-1] = number(cpu, 2)
     if fact == "python":
-        bench.facts[f"tty.frames.{key}"] = (1 << 20) / p50([run.each for run in some])
-    return [name, number(rate, 1), ratio(rate, local), number(p50([run.each for run in some]), 0),
-            NOTHING if cpu is None else number(cpu, 2)]
+        bench.facts[f"tty.frames.{key}"] = (1 << 20) / each
+    return [name, *cells]
 
 
 def table(bench, ways, runs, title, facts):
@@ -147,8 +147,11 @@ def table(bench, ways, runs, title, facts):
                 name = "a local terminal" if key == "local" else f"{way.name}, {where}"
                 rows.append(row(bench, runs, fact, key, name))
     if "rate" in facts:
-        rows += [row(bench, runs, "python", key, f"{ways[key].name}, by a driver in Python")
-                 for key in PYTHON if ("python", key) in runs]
+        for key in PYTHON:
+            if ("python", key) in runs:
+                name = f"{ways[key].name}, by a driver in Python"
+                rows.append(row(bench, runs, "python", key, name))
+                rows[-1][3] += f" ({bench.facts[f'tty.frames.{key}']:.0f} frames/MiB)"
     return Table(title, ["way", "MiB/s p50", "to local", "bytes at a time", "CPU s/GiB, relays"], rows,
                  "All are read by the same reader, through a pipe or on a terminal of its own; the driver "
                  "in Python counts frames. CPU: of the client and the server's processes, without reader "
