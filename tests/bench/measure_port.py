@@ -119,7 +119,7 @@ def local_rate(machine, screen, how, command, seconds):
 
 def measured(bench, machines):
     """{(load, key): [KiB/s]}"""
-    times = 1 if bench.short else 5
+    times = 1 if bench.short else 3
     rates = {}
     screen, source = (put_static(bench, machines, name) for name in ("screen", "source"))
     for turn in range(times + 1):
