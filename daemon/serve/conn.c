@@ -275,7 +275,7 @@ int conn_open(struct conn_host *host, int in_fd, int out_fd, const struct peer *
 		return -ENOMEM;
 	}
 	conn_init(conn, host, in_fd, out_fd, peer, LINK_HEARS_HANGUP, host->calls);
-	lively_stir(&host->jobs->lively, &conn->outlet, 0, loop_now_us());
+	lively_stir(&host->jobs->lively, &conn->outlet, NULL, loop_now_us());
 	frame_clock_start(&conn->clock, loop_of(conn), host->budget, on_frame_late);
 	frame_put_u32(range, CONN_ID_MIN);
 	frame_put_u32(range + 4, CONN_ID_END);

@@ -271,8 +271,6 @@ int dispatch_incoming(struct conn *conn, struct incoming *in)
 	int r;
 
 	conn->host->jobs->activity += handler->answer ? 2 : !handler->passive;
-	if (!handler->passive)
-		lively_stir(&conn->host->jobs->lively, &conn->outlet, in->frame->id, loop_now_us());
 	if (handler->sessions && !keeper_of(conn)->keeps)
 		return incoming_fault(in, MSG_REFUSAL_UNSUPPORTED_MESSAGE_TYPE,
 				      "this agent cannot keep sessions");

@@ -639,7 +639,7 @@ void cgroup_leave(struct cgroup *cgroup)
 	cgroup->pause_ms = SWEEP_FIRST_MS;
 	cgroup->due_ms = loop_now_ms() + SWEEP_FIRST_MS;
 	/* However fast they come, the look is not put off. */
-	if (!cgroups->sweep.armed || cgroups->sweep.due_us > cgroup->due_ms * 1000)
+	if (!cgroups->sweep.armed || cgroups->sweep.due_us / 1000 > cgroup->due_ms)
 		loop_arm(cgroups->loop, &cgroups->sweep, SWEEP_FIRST_MS);
 }
 

@@ -28,6 +28,7 @@
 #define LINGERS		 20  /* after a normal end, this many lingers at most, silence or not */
 #define BEHIND_LOOK_MS	 50  /* how often to look whether a client has caught up */
 #define PTY_TAIL	 (128 * 1024) /* more than a terminal holds, in bytes */
+#define LITTLE		 4096	      /* bytes at a time, as keys are and what they bring about */
 #define BESIDE_OTHERS	 (64 * 1024)  /* bytes that one may move at a time then, */
 #define BESIDE_REST_US	 200	      /* with so much between */
 
@@ -114,15 +115,16 @@ static void detach(struct job *job)
 	pump_end_input(&job->pump);
 }
 
-/* It wants little and soon. */
+/* It wants little and soon, and somebody waits for that. */
 static void stir(const struct job *job)
 {
-	lively_stir(&job->host->lively, job->member.outlet, job->member.id, loop_now_us());
+	if (is_heard(job))
+		lively_stir(&job->host->lively, job->member.outlet, job, loop_now_us());
 }
 
 static bool others_are_lively(const struct job *job)
 {
-	return lively_beside(&job->host->lively, job->member.outlet, job->member.id, loop_now_us());
+	return lively_beside(&job->host->lively, job->member.outlet, job, loop_now_us());
 }
 
 /* Queued frames at which output waits: of those who share the queue nobody is to wait for much. */
@@ -656,8 +658,7 @@ static void park(struct job *job)
 static ssize_t read_kept(struct job *job, enum msg_stream stream)
 {
 	uint8_t *space;
-	size_t most = others_are_lively(job) ? BESIDE_OTHERS : PUMP_READ_MAX;
-	ssize_t n = kept_reserve(job->kept, stream, most, &space);
+	ssize_t n = kept_reserve(job->kept, stream, PUMP_READ_MAX, &space);
 
 	/* The bytes are safe where they are. */
 	if (n == -ENOMEM)
@@ -698,9 +699,9 @@ static ssize_t take_output(struct job *job, enum msg_stream stream)
 			   job->entry.number, strerror((int)-n));
 	}
 	if (n > 0) {
-		if (!job->pump.floods)
+		if (n < LITTLE && !job->pump.floods)
 			stir(job);
-		else if (others_are_lively(job))
+		if (job->pump.floods && others_are_lively(job))
 			pump_rest(&job->pump, stream, BESIDE_REST_US);
 		job->read_ms = loop_now_ms();
 		job->output.sent += (size_t)n;
@@ -807,6 +808,11 @@ static void on_input(struct pump *pump, int error)
 	after_input(job);
 }
 
+static void on_rested(struct pump *pump)
+{
+	watch_pump(container_of(pump, struct job, pump));
+}
+
 /* With a hole in it the rest would be something else. */
 static void refuse_input(struct job *job, int error)
 {
@@ -825,6 +831,8 @@ static void job_input(struct job *job, struct msg_bytes data)
 	int r = 0;
 
 	job->input.received += data.len;
+	if (data.len < LITTLE)
+		stir(job);
 	if (data.len)
 		r = pump_write(&job->pump, data.ptr, data.len);
 	else
@@ -870,6 +878,7 @@ static void on_resize(struct outlet_member *member, const struct msg_exec_resize
 {
 	struct job *job = job_of(member);
 
+	stir(job);
 	if (job->pump.pty && job->pump.out_fd >= 0)
 		pty_resize(job->pump.out_fd, size);
 }
@@ -883,6 +892,7 @@ static void on_signal(struct outlet_member *member, int signal)
 			   job->entry.number, signal);
 		return;
 	}
+	stir(job);
 	if (signal == SIGHUP)
 		job->hup_ms = loop_now_ms();
 	reap_signal_group(job->pid, signal);
@@ -1028,6 +1038,7 @@ static void take_child(struct job *job, const struct spawn_child *child,
 		  JOB_INPUT_WINDOW + FRAME_WIRE_MAX, &host->spare);
 	job->pump.on_output = on_output;
 	job->pump.on_input = on_input;
+	job->pump.on_rested = on_rested;
 	loop_source_init(&job->pid_source, job->pid_fd, on_leader);
 	loop_source_init(&job->verdict_source, job->verdict_fd, on_verdict);
 	loop_want(host->loop, &job->verdict_source, LOOP_IN);
@@ -1240,6 +1251,7 @@ void job_start(struct job_host *host, struct outlet *outlet, uint32_t id, const 
 	job->entry = note.entry;
 	job->started_us = loop_now_us();
 	take_options(job, request);
+	lively_stir(&host->lively, outlet, job, loop_now_us());
 	if (spawn(job, outlet, id, request, &note, &child) < 0) {
 		free(job);
 		return;

@@ -5,6 +5,7 @@
 
 /* A flood brings more than so much, and then more than so much a second. */
 #define FLOOD_BYTES	     (256 * 1024)
+#define FLOOD_MOST	     (2 * FLOOD_BYTES) /* that is remembered */
 #define FLOOD_BYTES_A_SECOND (32 * 1024 * 1024)
 
 void pace_reset(struct pace *pace)
@@ -19,6 +20,12 @@ void pace_rested(struct pace *pace)
 	pace->rested = true;
 }
 
+void pace_settle(struct pace *pace)
+{
+	if (pace->rested)
+		pace_reset(pace);
+}
+
 /* Without a rest, so many have followed each other that what they bring in the time of a rest is known. */
 static bool is_slow(struct pace *pace, size_t len, size_t room, uint64_t now_us)
 {
@@ -27,15 +34,18 @@ static bool is_slow(struct pace *pace, size_t len, size_t room, uint64_t now_us)
 	pace->many++;
 	pace->bytes += len;
 	return pace->many > PACE_MANY &&
-	       pace->bytes * PACE_REST_MS * 1000 < room * (now_us - pace->since_us);
+	       pace->bytes * PACE_REST_US < room * (now_us - pace->since_us);
 }
 
 bool pace_floods(struct pace *pace, size_t len, uint64_t now_us)
 {
-	uint64_t forgotten = (now_us - pace->level_us) * FLOOD_BYTES_A_SECOND / 1000000;
+	uint64_t passed_us = now_us - pace->level_us;
+	uint64_t forgotten =
+		passed_us < 1000000 ? passed_us * FLOOD_BYTES_A_SECOND / 1000000 : pace->level;
 
 	pace->level -= forgotten < pace->level ? (size_t)forgotten : pace->level;
-	pace->level += len;
+	/* However long it lasts, it is over soon after. */
+	pace->level += len < FLOOD_MOST - pace->level ? len : FLOOD_MOST - pace->level;
 	pace->level_us = now_us;
 	return pace->level > FLOOD_BYTES;
 }
@@ -43,7 +53,7 @@ bool pace_floods(struct pace *pace, size_t len, uint64_t now_us)
 bool pace_rests(struct pace *pace, int stream, size_t len, size_t room, uint64_t now_us)
 {
 	bool follows = pace->stream == stream && len <= room && now_us - pace->last_us < QUICK_US;
-	bool again = pace->rested && len < room, rests;
+	bool again = pace->rested && pace->stream == stream && len < room, rests;
 
 	if (!follows || pace->rested || pace->many > PACE_MANY)
 		pace_reset(pace);

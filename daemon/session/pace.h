@@ -1,6 +1,6 @@
 /*
  * Whether what a stream writes next can wait a moment. One that brings little at a time, and that often, is left alone
- * for PACE_REST_MS, as long as what it writes meanwhile has room where it waits, so that its writer does not wait: then
+ * for PACE_REST_US, as long as what it writes meanwhile has room where it waits, so that its writer does not wait: then
  * one wake-up, one frame and one write do for many of its writes. The first of them never wait.
  */
 #ifndef MSB_PACE_H
@@ -10,7 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define PACE_REST_MS 1
+#define PACE_REST_US 1000
 #define PACE_MANY    16 /* reads that follow each other before the first rest */
 
 /* Of two streams the one that was read last; or what both bring. All zero to start with. */
@@ -26,8 +26,9 @@ struct pace {
 /* len bytes of the stream were read; room is what has place where it writes. Whether it may rest now. */
 bool pace_rests(struct pace *pace, int stream, size_t len, size_t room, uint64_t now_us);
 
-/* The rest is over, and this is what is read next. */
+/* The rest is over, and what came in it is read next; and then it was, if anything came. */
 void pace_rested(struct pace *pace);
+void pace_settle(struct pace *pace);
 
 /* What comes next is waited for. */
 void pace_reset(struct pace *pace);

@@ -25,29 +25,30 @@ static size_t rest_room(const struct pump *pump)
 
 static bool rests(const struct pump *pump, enum msg_stream stream)
 {
-	return pump->rest.armed && pump->resting == stream;
+	return pump->rest.armed && (!pump->paced || pump->resting == stream);
 }
 
 void pump_hasten(struct pump *pump)
 {
 	pace_reset(&pump->pace);
+	if (!pump->rest.armed || !pump->paced)
+		return;
 	pump->paced = false;
-	if (pump->rest.armed)
-		loop_arm(pump->loop, &pump->rest, 0);
+	loop_arm(pump->loop, &pump->rest, 0);
 }
 
-/* It is over, or the other stream has something to say that came behind it. */
-static void end_rest(struct pump *pump)
-{
-	loop_disarm(pump->loop, &pump->rest);
-	if (pump->paced)
-		pace_rested(&pump->pace);
-	pump->on_output(pump, pump->resting);
-}
-
+/* What came in its own rest is read at once; who rested for others waits for his turn. */
 static void on_rested(struct loop_timer *timer)
 {
-	end_rest(container_of(timer, struct pump, rest));
+	struct pump *pump = container_of(timer, struct pump, rest);
+
+	if (!pump->paced) {
+		pump->on_rested(pump);
+		return;
+	}
+	pace_rested(&pump->pace);
+	pump->on_output(pump, pump->resting);
+	pace_settle(&pump->pace);
 }
 
 void pump_rest(struct pump *pump, enum msg_stream stream, uint64_t us)
@@ -64,7 +65,7 @@ static void keep_pace(struct pump *pump, enum msg_stream stream, size_t len)
 	pump->floods = pace_floods(&pump->pace, len, now_us);
 	if (!pace_rests(&pump->pace, (int)stream, len, rest_room(pump), now_us))
 		return;
-	pump_rest(pump, stream, PACE_REST_MS * 1000);
+	pump_rest(pump, stream, PACE_REST_US);
 	pump->paced = true;
 }
 
@@ -117,8 +118,10 @@ static void in_ready(struct loop_source *source, uint32_t ready)
 static void on_stream(struct pump *pump, enum msg_stream stream)
 {
 	/* What the other brought came before this. */
-	if (pump->rest.armed)
-		end_rest(pump);
+	if (pump->rest.armed) {
+		loop_disarm(pump->loop, &pump->rest);
+		pump->on_output(pump, pump->resting);
+	}
 	pump->on_output(pump, stream);
 }
 
@@ -359,11 +362,6 @@ static ssize_t take_frame(struct pump *pump, enum msg_stream stream, int fd, siz
 	return n;
 }
 
-static struct loop_source *source_of(struct pump *pump, enum msg_stream stream)
-{
-	return stream == MSG_STREAM_STDERR ? &pump->err_source : &pump->out_source;
-}
-
 /* n is what reading it brought: its end closes it. */
 static ssize_t took(struct pump *pump, enum msg_stream stream, ssize_t n)
 {
@@ -377,7 +375,8 @@ static ssize_t took(struct pump *pump, enum msg_stream stream, ssize_t n)
 		pump_close_output(pump, stream);
 	else
 		keep_pace(pump, stream, (size_t)n);
-	source_of(pump, stream)->late = pump->floods;
+	/* Both, or the one that is not would overtake the other. */
+	pump->out_source.late = pump->err_source.late = pump->floods;
 	pump->served = stream;
 	return n;
 }

@@ -32,12 +32,13 @@ struct pump {
 	bool plenty[2];		/* the last read brought so much that moving pages pays */
 	enum msg_stream served; /* last, so that the other is watched first */
 	struct pace pace;
-	struct loop_timer rest; /* armed: that stream is not read meanwhile, */
+	struct loop_timer rest; /* armed: output is not read meanwhile, */
 	enum msg_stream resting;
-	bool paced;  /* by its own pace, and not for the sake of others */
-	bool floods; /* it comes behind others */
+	bool paced; /* of that stream alone, by its own pace; else of both, for the sake of others */
+	bool floods;						      /* it comes behind others */
 	void (*on_output)(struct pump *pump, enum msg_stream stream); /* call pump_read() */
 	void (*on_input)(struct pump *pump, int error); /* the queue moved; errno or 0 */
+	void (*on_rested)(struct pump *pump); /* call pump_watch(): it may be read again */
 };
 
 /* Takes ownership of the descriptors. input_max bounds the queue of input, in bytes. */
@@ -68,7 +69,7 @@ struct pump_sink {
 	uint32_t id;
 };
 
-/* The stream is not read for so long, unless something hastens it. */
+/* No output is read for so long, for the sake of others. */
 void pump_rest(struct pump *pump, enum msg_stream stream, uint64_t us);
 
 /*
@@ -87,7 +88,7 @@ bool pump_is_open(const struct pump *pump, enum msg_stream stream);
 /* The reader of a stream has gone away: the child's next write fails as it would locally. */
 void pump_close_output(struct pump *pump, enum msg_stream stream);
 
-/* What it brings is waited for: no stream is to rest. */
+/* What it brings is waited for: it is not to rest by its own pace. */
 void pump_hasten(struct pump *pump);
 
 /*

@@ -13,8 +13,8 @@
 #include "shared/fd.h"
 
 #define BATCH_MAX 64
-#define LOOK_MS	  20  /* between two looks at what cannot be watched */
-#define LATE_US	  250 /* for late sources, before others are looked for */
+#define LOOK_MS	  20 /* between two looks at what cannot be watched */
+#define LATE_US	  250 /* for late sources, and as much for late tasks, before others are looked for */
 
 int loop_init(struct loop *loop)
 {
@@ -391,10 +391,13 @@ void loop_unmark(struct loop *loop, struct loop_task *task)
 		unmark_in(&loop->tasks[task->late], task);
 }
 
-/* Runs what is marked now; what these tasks mark runs after the next batch, which is not waited
- * for. */
-static void run_tasks(struct loop_tasks *tasks)
+/*
+ * Runs what is marked now, as far as that takes no longer (0: however long); what these tasks mark runs after the next batch, which is not
+ * waited for.
+ */
+static void run_tasks(struct loop_tasks *tasks, uint64_t limit_us)
 {
+	uint64_t begun_us = tasks->first && limit_us ? loop_now_us() : 0;
 	struct loop_task *end = &tasks->batch_end;
 	struct loop_task *task;
 
@@ -404,6 +407,8 @@ static void run_tasks(struct loop_tasks *tasks)
 	while ((task = tasks->first) != end) {
 		unmark_in(tasks, task);
 		task->on_run(task);
+		if (limit_us && loop_now_us() - begun_us >= limit_us)
+			break;
 	}
 	unmark_in(tasks, end);
 }
@@ -491,9 +496,9 @@ int loop_run(struct loop *loop)
 			dispatch_in_turn(loop, events[i].data.ptr, events[i].events);
 		run_aside(loop);
 		run_timers(loop);
-		run_tasks(&loop->tasks[0]);
+		run_tasks(&loop->tasks[0], 0);
 		run_late(loop);
-		run_tasks(&loop->tasks[1]);
+		run_tasks(&loop->tasks[1], LATE_US);
 		free_graves(loop);
 	}
 	return 0;

@@ -146,6 +146,33 @@ static void late_tasks_run_behind_the_others(void **state)
 	assert_false(a.task.marked || b.task.marked || c.task.marked);
 }
 
+static void take_long(struct loop_task *task)
+{
+	uint64_t begun_us = loop_now_us();
+
+	on_run(task);
+	while (loop_now_us() - begun_us < 1000)
+		;
+}
+
+static void of_many_late_tasks_some_run_in_a_turn_and_all_in_the_end(void **state)
+{
+	struct thing late[] = {thing('x', -1), thing('y', -1), thing('z', -1)};
+
+	(void)state;
+	for (int i = 0; i < THINGS; i++) {
+		loop_want(&loop, &things[i].source, 0);
+		late[i].task.late = true;
+		late[i].task.on_run = take_long;
+		loop_mark(&loop, &late[i].task);
+	}
+	run_once();
+	assert_string_equal(story, "x");
+	run_once();
+	run_once();
+	assert_string_equal(story, "xyz");
+}
+
 int main(void)
 {
 	const struct CMUnitTest loop_late_tests[] = {
@@ -156,6 +183,7 @@ int main(void)
 		TEST(late_one_that_wants_nothing_any_more_is_not_called),
 		TEST(one_that_is_late_no_more_is_called_once),
 		TEST(late_tasks_run_behind_the_others),
+		TEST(of_many_late_tasks_some_run_in_a_turn_and_all_in_the_end),
 	};
 
 	return cmocka_run_group_tests(loop_late_tests, NULL, NULL);

@@ -121,6 +121,36 @@ static void much_at_once_is_no_flood(void **state)
 	assert_false(pace_floods(&pace, 1, now_us + 1000000));
 }
 
+/* The lines behind a long output are no flood. */
+static void flood_is_over_soon_after_however_long_it_lasted(void **state)
+{
+	(void)state;
+	pace = (struct pace){0};
+	for (int i = 0; i < 10000; i++)
+		pace_floods(&pace, 1024 * 1024, now_us += 1000);
+	assert_true(pace_floods(&pace, 1, now_us));
+	assert_false(pace_floods(&pace, 1, now_us + 20000));
+	assert_false(pace_floods(&pace, 1, now_us + UINT64_C(86400) * 30 * 1000000));
+}
+
+/* What comes long after is the first again. */
+static void rest_in_which_nothing_came_is_the_last(void **state)
+{
+	(void)state;
+	assert_int_equal(reads_until_rest(2, 10), PACE_MANY + 1);
+	pace_rested(&pace);
+	pace_settle(&pace);
+	assert_int_equal(reads_until_rest(2, 1000000), 0);
+}
+
+static void rest_of_one_stream_is_not_that_of_the_other(void **state)
+{
+	(void)state;
+	assert_int_equal(reads_until_rest(2, 10), PACE_MANY + 1);
+	pace_rested(&pace);
+	assert_false(rests(1, 2, 10));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -133,6 +163,9 @@ int main(void)
 		cmocka_unit_test_setup(what_is_waited_for_begins_anew, set_up),
 		cmocka_unit_test_setup(flood_is_what_brings_much_for_long, set_up),
 		cmocka_unit_test_setup(much_at_once_is_no_flood, set_up),
+		cmocka_unit_test_setup(flood_is_over_soon_after_however_long_it_lasted, set_up),
+		cmocka_unit_test_setup(rest_in_which_nothing_came_is_the_last, set_up),
+		cmocka_unit_test_setup(rest_of_one_stream_is_not_that_of_the_other, set_up),
 		cmocka_unit_test_setup(streams_that_take_turns_never_rest, set_up),
 	};
 

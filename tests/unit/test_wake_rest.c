@@ -35,7 +35,9 @@ static struct job *resting_job(void)
 		  &jobs.spare);
 	job->pump.on_output = on_output;
 	job->pump.on_input = on_input;
+	job->pump.on_rested = on_rested;
 	job->pump.resting = MSG_STREAM_STDOUT;
+	job->pump.paced = true;
 	loop_arm(&loop, &job->pump.rest, FOR_EVER);
 	watch_pump(job);
 	assert_int_equal(write(out, "ab", 2), 2);
@@ -66,6 +68,24 @@ static void output_that_rests_comes_at_once_when_it_is_waited_for(void **state)
 	settle();
 	assert_int_equal(job->printed[MSG_STREAM_STDOUT], 2);
 	assert_true(job->session.output_ended);
+}
+
+/* Both streams rest for the sake of others; one of them is closed meanwhile. */
+static void streams_that_rest_for_others_are_read_again(void **state)
+{
+	struct job *job = resting_job();
+
+	(void)state;
+	pump_rest(&job->pump, MSG_STREAM_STDOUT, (uint64_t)FOR_EVER * 1000);
+	watch_pump(job);
+	assert_int_equal(write(err, "c", 1), 1);
+	settle();
+	assert_int_equal(job->printed[MSG_STREAM_STDERR], 0);
+	pump_close_output(&job->pump, MSG_STREAM_STDOUT);
+	watch_pump(job);
+	loop_arm(&loop, &job->pump.rest, 0);
+	settle();
+	assert_int_equal(job->printed[MSG_STREAM_STDERR], 1);
 }
 
 /* The echo of a key is not put off by what came before it. */
@@ -106,6 +126,7 @@ int main(void)
 #define WAKE(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 		WAKE(output_that_rests_comes_when_the_rest_is_over),
 		WAKE(output_that_rests_comes_at_once_when_it_is_waited_for),
+		WAKE(streams_that_rest_for_others_are_read_again),
 		WAKE(input_ends_a_rest),
 		WAKE(words_on_the_other_stream_end_a_rest),
 	};

@@ -173,6 +173,7 @@ static inline struct job *add_job(struct conn *conn, uint32_t id, bool pty, int 
 		  &jobs.spare);
 	job->pump.on_output = on_output;
 	job->pump.on_input = on_input;
+	job->pump.on_rested = on_rested;
 	list_append(&jobs.jobs, &job->of_host);
 	jobs.job_count++;
 	outlet_join(&conn->outlet, &job->member, id, &outlet_calls);
