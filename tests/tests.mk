@@ -283,7 +283,7 @@ $(BUILD)/bench/%: tests/bench/%.c
 	$(call run,BENCH,$(COMPILE) -o $@ $< $(LINKING) $(LDFLAGS) -lutil)
 
 .PHONY: bench bench-run
-bench: ## measure it beside its rivals; OUT=DIR: where the tables go; ROUNDS=N
+bench: ## measure it beside its rivals, ROUNDS=N times; OUT=DIR: tables
 	@tests/deps.sh build bench
 	@$(MAKE) --no-print-directory bench-run
 
