@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "shared/io/link.h"
+#include "unit_link.h"
 #include "unit_loop.h"
 
 static struct link under_test;
@@ -322,6 +323,61 @@ static void nothing_follows_what_is_cut(void **state)
 	assert_int_equal(read_all(), 0);
 }
 
+/* ---- the turn's time is over in the midst of a frame that its owner takes from the stream ---- */
+
+#define BODY  40000
+#define PIECE 10000 /* that one call takes, and with it all of a turn's time */
+
+static unsigned pieces;
+
+static bool takes_part(struct link *link, const struct buf *in, size_t *ret_head, size_t *ret_body)
+{
+	(void)link;
+	*ret_head = FRAME_HEADER_LEN;
+	*ret_body = BODY;
+	return frame_u32(buf_head(in)) == FRAME_HEADER_LEN - FRAME_PREFIX_LEN + BODY;
+}
+
+static ssize_t take_slowly(struct link *link, int fd, size_t len)
+{
+	uint64_t begun_us = loop_now_us();
+	static uint8_t piece[PIECE];
+	ssize_t n = recv(fd, piece, len < PIECE ? len : PIECE, MSG_DONTWAIT);
+
+	(void)link;
+	while (loop_now_us() - begun_us < 1000)
+		;
+	pieces += n > 0;
+	return n < 0 ? -errno : n;
+}
+
+static const struct link_calls calls_for_body = {
+	.wish = unit_link_takes,
+	.on_frame = on_frame,
+	.on_part = takes_part,
+	.on_body = take_slowly,
+	.on_flushed = unit_link_flushed,
+	.on_end = on_end,
+};
+
+/* All of it is there, and so is the frame behind it: no news come that would wake the link. */
+static void frame_behind_a_body_that_takes_all_time_is_taken(void **state)
+{
+	uint8_t head[FRAME_HEADER_LEN], body[BODY] = {0};
+
+	(void)state;
+	change(&calls_for_body, LINK_TO_THE_LAST);
+	pieces = 0;
+	frame_put_header(head, 1, 0, BODY);
+	assert_int_equal(write(peer, head, sizeof(head)), sizeof(head));
+	settle();
+	assert_int_equal(write(peer, body, sizeof(body)), sizeof(body));
+	send_pings(3);
+	wanted = 3;
+	run();
+	assert_int_equal(pieces, BODY / PIECE);
+}
+
 int main(void)
 {
 	const struct CMUnitTest wake_link_tests[] = {
@@ -336,6 +392,7 @@ int main(void)
 		WAKE(one_that_takes_no_more_is_told_though_it_stays),
 		WAKE(queue_goes_out_as_the_peer_takes_it),
 		WAKE(nothing_follows_what_is_cut),
+		WAKE(frame_behind_a_body_that_takes_all_time_is_taken),
 	};
 
 	return cmocka_run_group_tests(wake_link_tests, NULL, NULL);
