@@ -371,9 +371,10 @@ static void unmark_in(struct loop_tasks *tasks, struct loop_task *task)
 {
 	struct loop_task **at = &tasks->first;
 
-	while (*at != task)
+	while (*at && *at != task)
 		at = &(*at)->next;
-	*at = task->next;
+	if (*at)
+		*at = task->next;
 	if (!*at)
 		tasks->last = at;
 	task->marked = false;
