@@ -97,6 +97,7 @@ FAULTS = {
     "open_memstream": "ENOMEM",
     "pipe2": "EMFILE ENFILE",
     "poll": "EINTR ENOMEM",
+    "ppoll": "EINTR ENOMEM",
     "posix_spawnp": "EAGAIN ENOMEM EACCES",
     "posix_spawnattr_init": "ENOMEM",
     "posix_spawn_file_actions_adddup2": "ENOMEM",
