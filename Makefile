@@ -157,11 +157,11 @@ $(BUILD)/msb-rsh: | $(BUILD)/msb-exec
 $(BUILD)/msb-exec-console: $(CONSOLE) $(filter-out %/main.o,$(CLI)) $(SHARED)
 	$(call run,LINK,$(LINK) -o $@ $^ $(CBOR_LIBS) $(READLINE_LIBS) $(LDLIBS))
 
-# What a child calls before its exec would be looked up anew in each of them.
-AT_ONCE := -Wl,-z,now
+# Bound at the daemon's start: else each child would look up anew what it calls before its exec.
+$(BUILD)/daemon/spawn/child.o: FLAVOUR += -fno-plt
 
 $(BUILD)/msb-execd: $(EXECD) $(SHARED)
-	$(call run,LINK,$(LINK) $(AT_ONCE) -o $@ $^ $(CBOR_LIBS) $(LDLIBS))
+	$(call run,LINK,$(LINK) -o $@ $^ $(CBOR_LIBS) $(LDLIBS))
 
 $(BUILD)/msb-relayd: $(RELAY) $(SHARED)
 	$(call run,LINK,$(LINK) -o $@ $^ $(CBOR_LIBS) $(LDLIBS))

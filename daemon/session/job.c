@@ -44,8 +44,8 @@ struct job {
 	uint64_t printed[2]; /* bytes of output, by enum msg_stream */
 
 	struct session session;
-	struct spawn_plan *plan; /* until the verdict */
-	struct spawn_failure failure;
+	struct spawn_plan *plan;       /* until the verdict */
+	struct spawn_failure *failure; /* owned; once there is one, NULL for want of memory */
 	struct reap_status status;
 	struct reap_watch watch;
 	struct cgroup *cgroup; /* owned; or NULL */
@@ -374,16 +374,21 @@ static void forget_failed(struct job_host *host, struct kept *kept,
 	keeper_remove(&host->keeper, kept);
 }
 
+static const struct spawn_failure *failure_of(const struct job *job)
+{
+	return job->failure ? job->failure : &spawn_no_memory;
+}
+
 static void send_failed(struct job *job)
 {
 	struct kept *kept = job->kept;
 
 	if (!kept) {
-		tell_failed(job->host, job->member.outlet, job->member.id, &job->failure);
+		tell_failed(job->host, job->member.outlet, job->member.id, failure_of(job));
 		return;
 	}
 	detach(job);
-	forget_failed(job->host, kept, &job->failure);
+	forget_failed(job->host, kept, failure_of(job));
 }
 
 /* Whether the end is the one that the request described, and not the daemon's. */
@@ -442,7 +447,7 @@ static void record_end(struct job *job)
 		.code = job->status.code,
 		.signal = job->status.signal,
 		.core_dumped = job->status.core_dumped,
-		.why = job->failure.message,
+		.why = failure_of(job)->message,
 		.overdue = session->overdue,
 		.timed_out = session->timed_out,
 		.oom_killed = job->cgroup && cgroup_had_oom(job->cgroup),
@@ -481,6 +486,7 @@ static void release(struct job *job)
 	fd_close(&job->verdict_fd);
 	pump_release(&job->pump);
 	spawn_plan_free(job->plan);
+	free(job->failure);
 	cgroup_leave(job->cgroup);
 	list_remove(&host->jobs, &job->of_host);
 	host->job_count--;
@@ -561,7 +567,8 @@ static void happen(struct job *job, enum session_event event)
 static void on_verdict(struct loop_source *source, uint32_t ready)
 {
 	struct job *job = container_of(source, struct job, verdict_source);
-	int verdict = spawn_verdict(job->plan, job->verdict_fd, &job->failure);
+	struct spawn_failure failure;
+	int verdict = spawn_verdict(job->plan, job->verdict_fd, &failure);
 
 	(void)ready;
 	if (verdict == 0)
@@ -570,6 +577,10 @@ static void on_verdict(struct loop_source *source, uint32_t ready)
 	fd_close(&job->verdict_fd);
 	spawn_plan_free(job->plan);
 	job->plan = NULL;
+	if (verdict < 0)
+		job->failure = malloc(sizeof(failure));
+	if (job->failure)
+		*job->failure = failure;
 	happen(job, verdict > 0 ? SESSION_RUNS : SESSION_FAILED);
 }
 

@@ -4,8 +4,8 @@
 #define QUICK_US 1000 /* a read so soon after another follows it */
 
 /* A flood brings more than so much, and then more than so much a second. */
-#define FLOOD_BYTES	     (256 * 1024)
-#define FLOOD_MOST	     (2 * FLOOD_BYTES) /* that is remembered */
+#define FLOOD_BYTES	     (2 * 1024 * 1024)
+#define FLOOD_MOST	     (3 * 1024 * 1024) /* that is remembered */
 #define FLOOD_BYTES_A_SECOND (32 * 1024 * 1024)
 
 void pace_reset(struct pace *pace)

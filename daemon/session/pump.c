@@ -12,6 +12,7 @@
 
 #define PIPE_DEFAULT (64 * 1024)
 #define PIPE_LARGE   (1024 * 1024)
+#define MUCH	     (16 * 1024) /* bytes at a time, after which one comes behind the others */
 #define PTY_TURN     (16 * 1024) /* bytes of a terminal, which gives 4 KiB at most at a time */
 #define PTY_MORE     256	 /* a read of less was all that there is */
 
@@ -376,7 +377,7 @@ static ssize_t took(struct pump *pump, enum msg_stream stream, ssize_t n)
 	else
 		keep_pace(pump, stream, (size_t)n);
 	/* Both, or the one that is not would overtake the other. */
-	pump->out_source.late = pump->err_source.late = pump->floods;
+	pump->out_source.late = pump->err_source.late = pump->floods || n >= MUCH;
 	pump->served = stream;
 	return n;
 }

@@ -112,10 +112,17 @@ static void flood_is_what_brings_much_for_long(void **state)
 	assert_false(floods(100, 10));
 }
 
+/* A slow reader: what it takes a second is little, and comes in pieces as large as its queues. */
+static void what_a_slow_reader_takes_is_no_flood(void **state)
+{
+	(void)state;
+	assert_false(floods(1024 * 1024, 100000));
+}
+
 static void much_at_once_is_no_flood(void **state)
 {
 	(void)state;
-	for (int i = 0; i < 4; i++)
+	for (int i = 0; i < 32; i++)
 		assert_false(pace_floods(&pace, 65536, now_us));
 	assert_true(pace_floods(&pace, 65536, now_us));
 	assert_false(pace_floods(&pace, 1, now_us + 1000000));
@@ -129,7 +136,7 @@ static void flood_is_over_soon_after_however_long_it_lasted(void **state)
 	for (int i = 0; i < 10000; i++)
 		pace_floods(&pace, 1024 * 1024, now_us += 1000);
 	assert_true(pace_floods(&pace, 1, now_us));
-	assert_false(pace_floods(&pace, 1, now_us + 20000));
+	assert_false(pace_floods(&pace, 1, now_us + 50000));
 	assert_false(pace_floods(&pace, 1, now_us + UINT64_C(86400) * 30 * 1000000));
 }
 
@@ -162,6 +169,7 @@ int main(void)
 				       set_up),
 		cmocka_unit_test_setup(what_is_waited_for_begins_anew, set_up),
 		cmocka_unit_test_setup(flood_is_what_brings_much_for_long, set_up),
+		cmocka_unit_test_setup(what_a_slow_reader_takes_is_no_flood, set_up),
 		cmocka_unit_test_setup(much_at_once_is_no_flood, set_up),
 		cmocka_unit_test_setup(flood_is_over_soon_after_however_long_it_lasted, set_up),
 		cmocka_unit_test_setup(rest_in_which_nothing_came_is_the_last, set_up),
