@@ -5,7 +5,7 @@ import os
 import subprocess
 import time
 
-from procs import Failed, cpu_seconds, cpu_since, descendants, start
+from procs import Failed, cpu_seconds, cpu_since, descendants, shuffled, start
 from report import Table, number, p50, quantile, ratio
 
 CHUNK = 65536
@@ -68,7 +68,7 @@ def compare(bench, fact, title, note, mib, transfer_one, rounds):
     ways = bench.ways.some("local", "msb", "socat", "ssh", "crun")
     runs = {key: [] for key in ways}
     for turn in range(rounds + 1):
-        for key, way in ways.items():
+        for key, way in shuffled(ways.items(), turn):
             size = mib << 20 if turn else min(mib, 64) << 20  # the first only warms up
             run = transfer_one(way, size)
             if turn:

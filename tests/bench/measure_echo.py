@@ -1,6 +1,6 @@
 """How long a typed byte takes to come back through a terminal."""
 from measure_latency import SLOW_MIB, Flood
-from procs import Failed, end, start
+from procs import Failed, end, shuffled, start
 from report import Table, number, p50, quantile, ratio
 
 COMMAND = ["sh", "-c", "stty raw -echo; echo ready; exec cat"]
@@ -42,7 +42,7 @@ def typed(typists, keys, floods=None):
     samples = {key: [] for key in typists}
     block = min(FLOOD_BLOCK, keys) if floods else BLOCK
     for turn in range(max(1, keys // block) + 1):
-        for key, typist in typists.items():
+        for key, typist in shuffled(typists.items(), turn):
             if floods:
                 floods[key].go_on()
             got = typist.type(block)

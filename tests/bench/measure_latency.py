@@ -4,7 +4,7 @@ import os
 import signal
 import time
 
-from procs import Failed, cpu_seconds, descendants, end, end_strays, start, wait_for
+from procs import Failed, cpu_seconds, descendants, end, end_strays, shuffled, start, wait_for
 from report import Table, ms, number, p50, quantile, ratio
 
 UNHEARD = os.open(os.devnull, os.O_WRONLY)
@@ -30,7 +30,7 @@ def round_robin(calls, times):
     in turn, warm-up left out."""
     samples = {key: [] for key in calls}
     for turn in range(times + WARM_UP):
-        for key, call in calls.items():
+        for key, call in shuffled(calls.items(), turn):
             if callable(call):
                 took = call()
             else:
@@ -149,8 +149,8 @@ def beside_flood(bench):
     ways = bench.ways.some("local", "msb", "base", "socat", "ssh")
     block = max(5, bench.times // 10)
     samples = {(key, load): [] for key in ways for load in ("idle", "slow", "fast")}
-    for _ in range(1 if bench.short else 5):
-        for key, way in ways.items():
+    for turn in range(1 if bench.short else 5):
+        for key, way in shuffled(ways.items(), turn):
             argv = way.argv(["true"])
             for load, rate in (("idle", None), ("slow", SLOW_MIB), ("fast", 0)):
                 flood = None if rate is None else Flood(bench, way, rate)

@@ -5,7 +5,7 @@ import socket
 import sys
 import time
 
-from procs import Failed, cpu_seconds, cpu_since, descendants, end, start
+from procs import Failed, cpu_seconds, cpu_since, descendants, end, shuffled, start
 from report import Table, number, p50, ratio
 
 sys.path.append(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
@@ -114,7 +114,7 @@ def turns(bench, ways):
         for fact, how, chunk, _ in CASES:
             size = (mib if chunk == CHUNK else max(1, mib // 4)) << 20
             size = size if turn else min(size, 1 << 20)
-            for key, way in ways.items():
+            for key, way in shuffled(ways.items(), turn):
                 if key == "local" and fact == "screen":
                     continue  # there is only one of it
                 run = Run(bench, way, "tty" if key == "local" else how, size, chunk)

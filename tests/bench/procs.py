@@ -1,6 +1,7 @@
 """Processes: starting them, ending all of them, and what each has cost."""
 import ctypes
 import os
+import random
 import resource
 import signal
 import subprocess
@@ -15,6 +16,13 @@ class Failed(Exception):
 
 class LeftOut(Failed):
     """What a measurement needs is not here."""
+
+
+def shuffled(items, turn):
+    """In an order of that turn's own, the same in each run: who always comes behind the same one has its aftermath."""
+    items = list(items)
+    random.Random(turn).shuffle(items)
+    return items
 
 
 def adopt_orphans():
