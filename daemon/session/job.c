@@ -713,7 +713,7 @@ static ssize_t take_output(struct job *job, enum msg_stream stream)
 		if (n < LITTLE && !job->pump.floods)
 			stir(job);
 		if (job->pump.floods && others_are_lively(job))
-			pump_rest(&job->pump, stream, BESIDE_REST_US);
+			pump_rest(&job->pump, BESIDE_REST_US);
 		job->read_ms = loop_now_ms();
 		job->output.sent += (size_t)n;
 		job->printed[stream] += (size_t)n;

@@ -52,9 +52,8 @@ static void on_rested(struct loop_timer *timer)
 	pace_settle(&pump->pace);
 }
 
-void pump_rest(struct pump *pump, enum msg_stream stream, uint64_t us)
+void pump_rest(struct pump *pump, uint64_t us)
 {
-	pump->resting = stream;
 	pump->paced = false;
 	loop_arm_us(pump->loop, &pump->rest, us);
 }
@@ -66,8 +65,9 @@ static void keep_pace(struct pump *pump, enum msg_stream stream, size_t len)
 	pump->floods = pace_floods(&pump->pace, len, now_us);
 	if (!pace_rests(&pump->pace, (int)stream, len, rest_room(pump), now_us))
 		return;
-	pump_rest(pump, stream, PACE_REST_US);
+	pump_rest(pump, PACE_REST_US);
 	pump->paced = true;
+	pump->resting = stream;
 }
 
 /* ---- the child's side ---- */

@@ -70,7 +70,7 @@ struct pump_sink {
 };
 
 /* No output is read for so long, for the sake of others. */
-void pump_rest(struct pump *pump, enum msg_stream stream, uint64_t us);
+void pump_rest(struct pump *pump, uint64_t us);
 
 /*
  * What a stream has, at most max bytes of it, as a frame, or thrown away if sink is NULL.

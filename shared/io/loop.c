@@ -171,13 +171,14 @@ static void dispatch(struct loop_source *source, uint32_t events)
 /* At once, or, of one that is late, behind the others. */
 static void dispatch_in_turn(struct loop *loop, struct loop_source *source, uint32_t events)
 {
-	uint32_t ready = ready_for(source, events);
+	uint32_t ready;
 
 	if (!source->late) {
 		wait_no_more(loop, source);
 		dispatch(source, events);
 		return;
 	}
+	ready = ready_for(source, events);
 	if (ready && !source->waiting)
 		list_append(&loop->late, &source->in_late);
 	source->waiting |= ready;
@@ -393,8 +394,8 @@ void loop_unmark(struct loop *loop, struct loop_task *task)
 }
 
 /*
- * Runs what is marked now, as far as that takes no longer (0: however long); what these tasks mark runs after the next batch, which is not
- * waited for.
+ * Runs what is marked now, as far as that takes no longer (0: however long); what these tasks mark runs
+ * after the next batch, which is not waited for.
  */
 static void run_tasks(struct loop_tasks *tasks, uint64_t limit_us)
 {

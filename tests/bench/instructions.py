@@ -29,12 +29,11 @@ import socket
 import subprocess
 import sys
 import tempfile
-import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.append(os.path.dirname(HERE))
 
-from procs import Failed, end, start  # noqa: E402
+from procs import Failed, end, start, wait_for  # noqa: E402
 from report import Table  # noqa: E402
 from wire import TERMINAL, Stream, frame, listen  # noqa: E402
 
@@ -140,12 +139,7 @@ def state(pid):
 
 def until(condition, what):
     """Soon: without a pidfd the daemon looks at its command every so often, which is not to be counted."""
-    give_up = time.monotonic() + LIMIT
-    while not (value := condition()):
-        if time.monotonic() > give_up:
-            raise Failed(f"gave up waiting for {what}")
-        time.sleep(0.0001)
-    return value
+    return wait_for(condition, what, LIMIT, pause=0.0001)
 
 
 def connect(path):

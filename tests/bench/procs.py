@@ -57,13 +57,13 @@ def end(process, number=signal.SIGTERM, limit=5):
         process.wait()
 
 
-def wait_for(condition, what, limit=10):
+def wait_for(condition, what, limit=10, pause=0.02):
     """Until condition() holds; its value."""
     give_up = time.monotonic() + limit
     while not (value := condition()):
         if time.monotonic() > give_up:
             raise Failed(f"gave up waiting for {what}")
-        time.sleep(0.02)
+        time.sleep(pause)
     return value
 
 

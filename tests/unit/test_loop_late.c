@@ -40,13 +40,26 @@ static void once(struct loop_source *source, uint32_t ready)
 	loop_want(&loop, source, 0);
 }
 
-static void once_and_slowly(struct loop_source *source, uint32_t ready)
+static void take_all_time(void)
 {
 	uint64_t begun_us = loop_now_us();
 
-	once(source, ready);
 	while (loop_now_us() - begun_us < 1000)
 		;
+}
+
+static void once_and_slowly(struct loop_source *source, uint32_t ready)
+{
+	once(source, ready);
+	take_all_time();
+}
+
+static void make_all_late(void)
+{
+	for (int i = 0; i < THINGS; i++) {
+		things[i].source.late = true;
+		things[i].source.on_ready = once_and_slowly;
+	}
 }
 
 static void late_one_comes_behind_others_and_their_tasks(void **state)
@@ -67,11 +80,7 @@ static void late_one_comes_behind_others_and_their_tasks(void **state)
 static void of_many_late_ones_each_has_its_turn_and_others_come_between(void **state)
 {
 	(void)state;
-	for (int i = 0; i < THINGS; i++) {
-		things[i].source.late = true;
-		things[i].source.on_ready = once_and_slowly;
-		things[i].fires = 0;
-	}
+	make_all_late();
 	/* One after the other; a round that is over in between begins with looking for others. */
 	run_once();
 	assert_int_equal(strlen(story), 1);
@@ -85,10 +94,7 @@ static void of_many_late_ones_each_has_its_turn_and_others_come_between(void **s
 static void late_one_that_is_taken_out_while_it_waits_is_not_called(void **state)
 {
 	(void)state;
-	for (int i = 0; i < THINGS; i++) {
-		things[i].source.late = true;
-		things[i].source.on_ready = once_and_slowly;
-	}
+	make_all_late();
 	run_once();
 	for (int i = 0; i < THINGS; i++)
 		if (things[i].letter != story[0])
@@ -101,10 +107,7 @@ static void late_one_that_is_taken_out_while_it_waits_is_not_called(void **state
 static void late_one_that_wants_nothing_any_more_is_not_called(void **state)
 {
 	(void)state;
-	for (int i = 0; i < THINGS; i++) {
-		things[i].source.late = true;
-		things[i].source.on_ready = once_and_slowly;
-	}
+	make_all_late();
 	run_once();
 	for (int i = 0; i < THINGS; i++)
 		loop_want(&loop, &things[i].source, 0);
@@ -116,10 +119,7 @@ static void late_one_that_wants_nothing_any_more_is_not_called(void **state)
 static void one_that_is_late_no_more_is_called_once(void **state)
 {
 	(void)state;
-	for (int i = 0; i < THINGS; i++) {
-		things[i].source.late = true;
-		things[i].source.on_ready = once_and_slowly;
-	}
+	make_all_late();
 	run_once();
 	for (int i = 0; i < THINGS; i++)
 		things[i].source.late = false;
@@ -148,11 +148,8 @@ static void late_tasks_run_behind_the_others(void **state)
 
 static void take_long(struct loop_task *task)
 {
-	uint64_t begun_us = loop_now_us();
-
 	on_run(task);
-	while (loop_now_us() - begun_us < 1000)
-		;
+	take_all_time();
 }
 
 static void of_many_late_tasks_some_run_in_a_turn_and_all_in_the_end(void **state)

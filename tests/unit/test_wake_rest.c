@@ -76,7 +76,7 @@ static void streams_that_rest_for_others_are_read_again(void **state)
 	struct job *job = resting_job();
 
 	(void)state;
-	pump_rest(&job->pump, MSG_STREAM_STDOUT, (uint64_t)FOR_EVER * 1000);
+	pump_rest(&job->pump, (uint64_t)FOR_EVER * 1000);
 	watch_pump(job);
 	assert_int_equal(write(err, "c", 1), 1);
 	settle();
